@@ -1,0 +1,21 @@
+"""The errors that people see: each says what was wrong, where, and what to do about it."""
+
+
+class SegmentationError(Exception):
+    """Something that the user can put right; the message stands on its own, without a traceback."""
+
+
+class WarehouseUnavailableError(SegmentationError):
+    """The lake's catalogue cannot be reached or is not a lake."""
+
+
+class SourceError(SegmentationError):
+    """A source of transactions, or its profile, cannot be read as it stands."""
+
+
+class NotEnoughDataError(SegmentationError):
+    """The data at hand does not allow what was asked, such as a model of one customer."""
+
+
+class ArtefactError(SegmentationError):
+    """A model artefact is malformed, or does not fit the features that it was given."""

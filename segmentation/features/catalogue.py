@@ -1,0 +1,203 @@
+"""The feature catalogue: the one place that says what each feature is.
+
+It feeds the tables' DDL and comments, Dagster's column schemas, the model's preprocessing and the scorer's schema.
+Formulas live in `sql/`; a feature is a column of the stage named after its group, and a row here.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Group = Literal["rfm", "diversity", "temporal", "behaviour"]
+Transform = Literal["log", "signed_log", "sqrt", "identity"]
+Missing = Literal["zero", "median", "maximum"]
+
+GROUPS: tuple[Group, ...] = ("rfm", "diversity", "temporal", "behaviour")
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One feature of a customer as of a date.
+
+    Attributes:
+        name: Column name, with its unit.
+        group: The table it belongs to, `features.<group>`.
+        type: DuckDB type.
+        unit: What a number counts: `days`, `money` (the shop's currency), `orders`, `share` (0–1), …
+        description: What it means, in a sentence.
+        transform: How a model makes it comparable; None where the model can't use it (text, scores, booleans).
+        missing: What a model takes for NULL; None where the feature is never NULL.
+        is_modelled: Whether models use it by default.
+    """
+
+    name: str
+    group: Group
+    type: Literal["DOUBLE", "BIGINT", "VARCHAR", "BOOLEAN"]
+    unit: str
+    description: str
+    transform: Transform | None = None
+    missing: Missing | None = None
+    is_modelled: bool = False
+
+
+def _rfm() -> tuple[Feature, ...]:
+    windows = (30, 90, 365)
+    orders = tuple(
+        Feature(f"orders_{days}d", "rfm", "BIGINT", "orders", f"Orders in the {days} days before as_of.", "log")
+        for days in windows
+    )
+    revenue = tuple(
+        Feature(
+            f"revenue_{days}d", "rfm", "DOUBLE", "money", f"Spend on purchases in the {days} days before as_of.", "log"
+        )
+        for days in windows
+    )
+    scores = tuple(
+        Feature(f"{letter}_score", "rfm", "BIGINT", "1–5", f"{what}; 5 is best, ties broken by customer id.")
+        for letter, what in (
+            ("r", "Quintile of recency"),
+            ("f", "Quintile of the number of orders"),
+            ("m", "Quintile of net revenue"),
+        )
+    )
+    return (
+        Feature("recency_days", "rfm", "DOUBLE", "days", "Time from the last order to as_of.", "log", None, True),
+        Feature("order_count", "rfm", "BIGINT", "orders", "Orders in the window.", "log", None, True),
+        Feature("gross_revenue", "rfm", "DOUBLE", "money", "Spend on purchase lines.", "log"),
+        Feature("returned_revenue", "rfm", "DOUBLE", "money", "Value of return lines, as a positive number.", "log"),
+        Feature(
+            "net_revenue", "rfm", "DOUBLE", "money", "Gross revenue less returned revenue.", "signed_log", None, True
+        ),
+        Feature("average_order_value", "rfm", "DOUBLE", "money", "Gross revenue per order.", "log", None, True),
+        Feature("median_order_value", "rfm", "DOUBLE", "money", "Median over orders of their spend.", "log"),
+        Feature("max_order_value", "rfm", "DOUBLE", "money", "Spend of the largest order.", "log"),
+        *orders,
+        *revenue,
+        *scores,
+        Feature(
+            "rfm_segment",
+            "rfm",
+            "VARCHAR",
+            "name",
+            "Named segment of the recency score and the mean of frequency and monetary scores.",
+        ),
+    )
+
+
+def _diversity() -> tuple[Feature, ...]:
+    return (
+        Feature(
+            "distinct_products", "diversity", "BIGINT", "products", "Different products bought.", "log", None, True
+        ),
+        Feature("distinct_categories", "diversity", "BIGINT", "categories", "Different categories bought.", "log"),
+        Feature(
+            "category_entropy",
+            "diversity",
+            "DOUBLE",
+            "nats",
+            "Shannon entropy of positive spend over categories; NULL where no category is known.",
+            "identity",
+            "median",
+            True,
+        ),
+        Feature(
+            "product_entropy",
+            "diversity",
+            "DOUBLE",
+            "nats",
+            "Shannon entropy of positive spend over products; NULL without positive spend.",
+            "identity",
+            "median",
+        ),
+        Feature(
+            "top_category", "diversity", "VARCHAR", "name", "Category with the greatest spend; ties by its name."
+        ),
+        Feature(
+            "top_category_share",
+            "diversity",
+            "DOUBLE",
+            "share",
+            "Share of the top category in spend on known categories.",
+            "identity",
+            "median",
+        ),
+        Feature(
+            "repeat_product_share",
+            "diversity",
+            "DOUBLE",
+            "share",
+            "Share of the products bought that were bought in two or more orders.",
+            "sqrt",
+        ),
+        Feature(
+            "distinct_products_per_order",
+            "diversity",
+            "DOUBLE",
+            "products",
+            "Mean over orders of the number of different products.",
+            "log",
+        ),
+    )
+
+
+def _temporal() -> tuple[Feature, ...]:
+    return (
+        Feature(
+            "tenure_days", "temporal", "DOUBLE", "days", "Time from the first order in the window to as_of.", "sqrt"
+        ),
+        Feature(
+            "mean_gap_days",
+            "temporal",
+            "DOUBLE",
+            "days",
+            "Mean time between consecutive orders; NULL with one order.",
+            "log",
+            "maximum",
+        ),
+        Feature(
+            "std_gap_days",
+            "temporal",
+            "DOUBLE",
+            "days",
+            "Sample standard deviation of those gaps; NULL with fewer than three orders.",
+            "log",
+            "median",
+        ),
+        Feature(
+            "weekend_order_share",
+            "temporal",
+            "DOUBLE",
+            "share",
+            "Share of orders placed on a Saturday or Sunday (UTC).",
+            "identity",
+        ),
+    )
+
+
+def _behaviour() -> tuple[Feature, ...]:
+    return (
+        Feature(
+            "return_rate",
+            "behaviour",
+            "DOUBLE",
+            "ratio",
+            "Returned revenue over gross revenue; above 1 where earlier purchases came back; NULL without spend.",
+            "sqrt",
+            "zero",
+            True,
+        ),
+        Feature("is_one_time_buyer", "behaviour", "BOOLEAN", "yes/no", "Whether there is exactly one order."),
+    )
+
+
+FEATURES: tuple[Feature, ...] = (*_rfm(), *_diversity(), *_temporal(), *_behaviour())
+BY_NAME: dict[str, Feature] = {feature.name: feature for feature in FEATURES}
+
+
+def of_group(group: Group) -> tuple[Feature, ...]:
+    """The features of one group, in catalogue order."""
+    return tuple(feature for feature in FEATURES if feature.group == group)
+
+
+def modelled() -> tuple[Feature, ...]:
+    """The features that models use by default."""
+    return tuple(feature for feature in FEATURES if feature.is_modelled)

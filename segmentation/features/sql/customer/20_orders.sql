@@ -1,0 +1,8 @@
+-- One order: its purchase lines; it happens at the earliest of them.
+SELECT
+    customer_id,
+    order_id,
+    MIN(ordered_at) AS ordered_at,
+    SUM(amount) AS revenue
+FROM purchases
+GROUP BY customer_id, order_id

@@ -1,0 +1,29 @@
+-- The rfm group with scores: quintiles over all customers of the snapshot, ties broken by customer id.
+WITH scored AS (
+    SELECT
+        rfm_measures.*,
+        NTILE(5) OVER (ORDER BY recency_days DESC, customer_id) AS r_score,
+        NTILE(5) OVER (ORDER BY order_count, customer_id) AS f_score,
+        NTILE(5) OVER (ORDER BY net_revenue, customer_id) AS m_score
+    FROM rfm_measures
+),
+graded AS (
+    SELECT scored.*, FLOOR(CAST(f_score + m_score + 1 AS DOUBLE) / 2) AS fm_score
+    FROM scored
+)
+SELECT
+    graded.*,
+    CASE
+        WHEN r_score >= 4 AND fm_score >= 4 THEN 'Champions'
+        WHEN r_score >= 4 AND fm_score >= 2 THEN 'Potential loyalists'
+        WHEN r_score = 5 THEN 'New customers'
+        WHEN r_score = 4 THEN 'Promising'
+        WHEN r_score = 3 AND fm_score >= 4 THEN 'Loyal customers'
+        WHEN r_score = 3 AND fm_score >= 2 THEN 'Needing attention'
+        WHEN r_score = 3 THEN 'About to sleep'
+        WHEN r_score = 1 AND fm_score >= 4 THEN 'Cannot lose them'
+        WHEN fm_score >= 3 THEN 'At risk'
+        WHEN r_score = 2 THEN 'Hibernating'
+        ELSE 'Lost'
+    END AS rfm_segment
+FROM graded

@@ -1,0 +1,38 @@
+"""The staged SQL as data: which stages there are, in which order, and on which scope they run.
+
+A stage is one portable `SELECT` in `sql/`, named after its file (`20_orders.sql` makes the relation `orders`). It may
+read `lines` (a customer's lines in the window), `snapshot` (one row: `as_of`) and every stage before it.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+Scope = Literal["customer", "population"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One named step.
+
+    Attributes:
+        name: The relation that it makes.
+        sql: The `SELECT` that makes it.
+    """
+
+    name: str
+    sql: str
+
+
+@cache
+def stages(scope: Scope) -> tuple[Stage, ...]:
+    """The stages of a scope in the order in which they run.
+
+    Args:
+        scope: `customer` for stages that need only the lines of the customers at hand, so that they can run bucket by
+            bucket or on one customer; `population` for those that compare all customers of a snapshot.
+    """
+    folder = files("segmentation.features") / "sql" / scope
+    paths = sorted((path for path in folder.iterdir() if path.name.endswith(".sql")), key=lambda path: path.name)
+    return tuple(Stage(path.name[:-4].partition("_")[2], path.read_text("utf-8")) for path in paths)

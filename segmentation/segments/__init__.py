@@ -1,0 +1,1 @@
+"""Segments as people meet them: who is in which, what they are called, what sets them apart."""

@@ -1,0 +1,68 @@
+"""Profiles: one row per segment of a snapshot, with its size, its share of revenue and its typical customer."""
+
+from datetime import date
+
+import duckdb
+import polars as pl
+
+from segmentation.errors import NotEnoughDataError
+from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse.schema import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, SEGMENT_PROFILES, SEGMENTS
+
+PROFILE = f"""
+WITH profiled AS (
+    SELECT
+        assigned.as_of,
+        assigned.segment_id,
+        assigned.segment_name,
+        assigned.model_version,
+        COUNT(*) AS customer_count,
+        SUM(CAST(net_revenue AS DECIMAL(38, 6))) AS revenue,
+        MEDIAN(recency_days) AS median_recency_days,
+        CAST(SUM(order_count) AS DOUBLE) / COUNT(*) AS mean_order_count,
+        CAST(SUM(CAST(average_order_value AS DECIMAL(38, 6))) AS DOUBLE) / COUNT(*) AS mean_order_value,
+        CAST(SUM(CAST(confidence AS DECIMAL(38, 12))) AS DOUBLE) / COUNT(*) AS mean_confidence
+    FROM {CUSTOMER_SEGMENTS.name} AS assigned
+    JOIN {CUSTOMER_FEATURES.name} AS features
+        ON features.customer_id = assigned.customer_id AND features.as_of = assigned.as_of
+    WHERE assigned.as_of = $as_of
+    GROUP BY ALL
+)
+SELECT
+    profiled.* REPLACE (CAST(revenue AS DOUBLE) AS revenue),
+    named.description,
+    customer_count / SUM(customer_count) OVER () AS customer_share,
+    CAST(revenue AS DOUBLE) / NULLIF(CAST(SUM(revenue) OVER () AS DOUBLE), 0) AS revenue_share,
+    CAST(revenue AS DOUBLE) / customer_count AS mean_net_revenue
+FROM profiled
+JOIN {SEGMENTS.name} AS named
+    ON named.version = profiled.model_version AND named.segment_id = profiled.segment_id
+ORDER BY segment_id
+"""
+"""Sums of decimals are exact, so that the same snapshot gives the same bytes."""
+
+
+def write_profiles(lake: Lake, as_of: date, commit: Commit) -> pl.DataFrame:
+    """Profile the segments of a snapshot and replace them in the lake.
+
+    Returns:
+        The profiles, in the order of their ids.
+
+    Raises:
+        NotEnoughDataError: No customer has a segment as of that date.
+    """
+
+    def replace(con: duckdb.DuckDBPyConnection) -> None:
+        con.execute(f"DELETE FROM {SEGMENT_PROFILES.name} WHERE as_of = $as_of", {"as_of": as_of})
+        columns = SEGMENT_PROFILES.column_list
+        con.execute(f"INSERT INTO {SEGMENT_PROFILES.name} ({columns}) SELECT {columns} FROM temp.profiled")
+
+    with lake.cursor() as con:
+        con.execute(f"CREATE OR REPLACE TEMP TABLE profiled AS {PROFILE}", {"as_of": as_of})
+        profiles = con.table("temp.profiled").pl()
+        if profiles.is_empty():
+            raise NotEnoughDataError(
+                f"No customer has a segment as of {as_of}; materialize `segments/customer_segments` for that date."
+            )
+        lake.transaction(con, commit, replace)
+    return profiles

@@ -1,0 +1,92 @@
+"""Every setting of the platform, in one place: `SEGMENTATION_*` variables or a `.env` file.
+
+Settings are read once, at the edge (a command, a Dagster resource, the scorer's start), and passed on as arguments.
+"""
+
+from datetime import date
+from pathlib import Path
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from segmentation.errors import SegmentationError
+
+
+class Settings(BaseSettings):
+    """What an installation can choose. Frozen: a changed setting is a new object."""
+
+    model_config = SettingsConfigDict(env_prefix="SEGMENTATION_", env_file=".env", frozen=True, extra="ignore")
+
+    home: Path = Field(Path("warehouse"), description="Folder for everything that a run writes.")
+    catalog: str = Field("", description="DuckLake catalogue: `sqlite:PATH` or `postgres:DSN`. Empty: in `home`.")
+    data_path: str = Field("", description="Where the lake keeps its Parquet files; empty: `home/data/`.")
+    customer_buckets: int = Field(
+        16, ge=1, le=4096, description="Buckets of `raw.transactions`. Fixed when a lake is created."
+    )
+    memory_limit: str = Field("", description="DuckDB's memory limit, such as `4GB`; empty: its own default.")
+    threads: int | None = Field(None, ge=1, description="DuckDB's threads; unset: one per core.")
+    write_timeout_s: float = Field(600, gt=0, description="How long a write waits for other writers, in seconds.")
+
+    partitions_start: date | None = Field(
+        None, description="First day of the daily partitions; unset: the first day of the ingested data."
+    )
+    inbox: Path | None = Field(
+        None, description="Folder watched by the `new_files` sensor; unset: `home/inbox`. Sub-folders name profiles."
+    )
+
+    lookback_days: int | None = Field(365, ge=1, description="Days before `as_of` that features look at; unset: all.")
+
+    seed: int = Field(7, ge=0, description="Seed of sampling and model fitting.")
+    min_segments: int = Field(4, ge=2, description="Smallest number of segments that is tried.")
+    max_segments: int = Field(8, ge=2, description="Largest number of segments that is tried.")
+    min_segment_share: float = Field(0.02, gt=0, lt=0.5, description="Share of customers in the smallest segment.")
+    min_separation: float = Field(
+        0.15, ge=-1, le=1, description="Least simplified silhouette that a candidate model needs."
+    )
+    training_rows: int = Field(200_000, ge=100, description="Rows that a model is fitted on at most.")
+
+    model_poll_s: float = Field(2.0, gt=0, description="How often the scorer looks for a new champion, in seconds.")
+    max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024, description="Largest request body of the scorer.")
+
+    @model_validator(mode="after")
+    def _segments_form_a_range(self) -> "Settings":
+        if self.min_segments > self.max_segments:
+            raise ValueError(f"min_segments ({self.min_segments}) exceeds max_segments ({self.max_segments})")
+        return self
+
+    @property
+    def catalog_uri(self) -> str:
+        """The catalogue as DuckLake names it, `sqlite:/abs/path` or `postgres:dsn`."""
+        if not self.catalog:
+            return f"sqlite:{(self.home / 'catalog.sqlite').absolute()}"
+        kind, _, rest = self.catalog.partition(":")
+        return f"sqlite:{Path(rest).absolute()}" if kind == "sqlite" else self.catalog
+
+    @property
+    def data_uri(self) -> str:
+        """The lake's data folder or bucket prefix, ending in a slash."""
+        path = self.data_path or str((self.home / "data").absolute())
+        if "://" not in path:
+            path = str(Path(path).absolute())
+        return path.rstrip("/") + "/"
+
+    @property
+    def inbox_path(self) -> Path:
+        """The folder that the `new_files` sensor watches."""
+        return self.inbox or self.home / "inbox"
+
+
+def load_settings() -> Settings:
+    """Settings from the environment.
+
+    Raises:
+        SegmentationError: A variable has a value that it can't have; the message names it.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = "\n".join(
+            f"  SEGMENTATION_{'_'.join(str(part) for part in e['loc']).upper() or '*'}: {e['msg']}"
+            for e in error.errors()
+        )
+        raise SegmentationError(f"Bad settings (environment or .env):\n{problems}") from error

@@ -1,0 +1,252 @@
+"""The lake: connections to it, whole-transaction writes, and its past.
+
+One `Lake` holds one in-memory DuckDB with the catalogue attached; every piece of work takes its own `cursor()`.
+Several processes may hold the same lake at once, readers and writers alike.
+"""
+
+import getpass
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import duckdb
+from filelock import FileLock, Timeout
+
+from segmentation.errors import SegmentationError, WarehouseUnavailableError
+from segmentation.settings import Settings
+from segmentation.warehouse.extensions import load_extension
+from segmentation.warehouse.provenance import Commit
+
+T = TypeVar("T")
+
+CATALOG = "lake"
+BUSY_TIMEOUT_MS = 30_000
+MAX_ATTEMPTS = 8
+RETRYABLE = ("conflict", "database is locked", "could not serialize", "deadlock", "concurrent", "duplicate key")
+EXTENSIONS_BY_SCHEME = {"sqlite": "sqlite_scanner", "postgres": "postgres_scanner"}
+
+
+class Lake:
+    """An open DuckLake. Use it as a context manager, or call `close()`.
+
+    Attributes:
+        settings: The settings it was opened with.
+        read_only: Whether writes are refused.
+    """
+
+    def __init__(self, settings: Settings, *, read_only: bool = False) -> None:
+        """Attach the lake; creates it if there is none and `read_only` is false.
+
+        Raises:
+            WarehouseUnavailableError: The catalogue can't be reached, is no lake, or is missing for a reader.
+        """
+        self.settings = settings
+        self.read_only = read_only
+        self._is_sqlite = settings.catalog_uri.startswith("sqlite:")
+        _check_location(settings, read_only)
+        self._con = _connect(settings)
+        self._versions: set[int] = set()
+        try:
+            self._attach(CATALOG, "READ_ONLY" if read_only else "")
+        except duckdb.Error as error:
+            self._con.close()
+            raise WarehouseUnavailableError(_unreachable(settings, error)) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; open cursors end with it."""
+        self._con.close()
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection of its own (with its own transaction and temporary tables) whose default is the lake."""
+        cursor = self._con.cursor()
+        cursor.execute(f"USE {CATALOG}")
+        return cursor
+
+    def version(self) -> int:
+        """The number of the newest snapshot."""
+        return _one(self._con.execute(f"FROM ducklake_current_snapshot('{CATALOG}')"))
+
+    @contextmanager
+    def at(self, version: int) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A read-only connection whose default is the lake as it was at snapshot `version`.
+
+        Raises:
+            SegmentationError: There is no such snapshot, or it has been expired.
+        """
+        name = f"{CATALOG}_v{version}"
+        if version not in self._versions:
+            try:
+                self._attach(name, f"READ_ONLY, SNAPSHOT_VERSION {version}")
+            except duckdb.Error as error:
+                raise SegmentationError(
+                    f"The lake has no snapshot {version} (the newest is {self.version()}; old ones expire)."
+                ) from error
+            self._versions.add(version)
+        cursor = self._con.cursor()
+        cursor.execute(f"USE {name}")
+        try:
+            yield cursor
+        finally:
+            cursor.close()
+
+    def transaction(
+        self, con: duckdb.DuckDBPyConnection, commit: Commit, write: Callable[[duckdb.DuckDBPyConnection], T]
+    ) -> T:
+        """Run `write` as one transaction, as a whole again if another writer came first.
+
+        `write` may run several times, so it must do nothing but change the lake; keep it short by inserting what
+        temporary tables of `con` already hold. With an SQLite catalogue one writer works at a time: a lock between
+        processes is held from begin to commit.
+
+        Args:
+            con: A cursor of this lake.
+            commit: What the snapshot says about itself.
+            write: Changes the lake through the connection that it is given.
+
+        Returns:
+            What `write` returned in the attempt that was committed.
+
+        Raises:
+            SegmentationError: Other writers kept the lake busy beyond the limits.
+            duckdb.Error: Whatever else `write` ran into; nothing has been changed then.
+        """
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            try:
+                with self._writer_lock():
+                    return _attempt(con, commit, write)
+            except duckdb.Error as error:
+                if not any(sign in str(error).lower() for sign in RETRYABLE):
+                    raise
+                if attempt == MAX_ATTEMPTS:
+                    raise SegmentationError(
+                        f"Could not commit {commit.message!r} after {attempt} attempts, since other writers changed "
+                        f"the same rows each time. Nothing was written; run it again. Last conflict: {error}"
+                    ) from error
+                time.sleep(min(0.05 * 2**attempt, 5) * random.uniform(0.5, 1.0))  # noqa: S311 (jitter)
+        raise AssertionError("unreachable")  # pragma: no cover
+
+    def _writer_lock(self) -> AbstractContextManager[object]:
+        if not self._is_sqlite:
+            return nullcontext()
+        return _file_lock(sqlite_path(self.settings).with_suffix(".lock"), self.settings.write_timeout_s)
+
+    def _attach(self, name: str, options: str) -> None:
+        settings = self.settings
+        meta = f", META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT {BUSY_TIMEOUT_MS}" if self._is_sqlite else ""
+        self._con.execute(
+            f"ATTACH {_quoted('ducklake:' + settings.catalog_uri)} AS {name} "
+            f"(DATA_PATH {_quoted(settings.data_uri)}, OVERRIDE_DATA_PATH true{meta}{', ' if options else ''}{options})"
+        )
+
+
+def sqlite_path(settings: Settings) -> Path:
+    """The file of an SQLite catalogue."""
+    return Path(settings.catalog_uri.removeprefix("sqlite:"))
+
+
+def _attempt(
+    con: duckdb.DuckDBPyConnection, commit: Commit, write: Callable[[duckdb.DuckDBPyConnection], T]
+) -> T:
+    con.begin()
+    try:
+        result = write(con)
+        commit.attach(con, CATALOG, getpass.getuser())
+        con.commit()
+    except BaseException:
+        _roll_back(con)
+        raise
+    return result
+
+
+def _roll_back(con: duckdb.DuckDBPyConnection) -> None:
+    try:
+        con.rollback()
+    except duckdb.TransactionException as error:
+        if "no transaction is active" not in str(error):
+            raise
+
+
+@contextmanager
+def _file_lock(path: Path, timeout_s: float) -> Iterator[None]:
+    try:
+        with FileLock(path, timeout=timeout_s):
+            yield
+    except Timeout as error:
+        raise SegmentationError(
+            f"Another process has been writing to the lake for {timeout_s:.0f} s (lock {path}). "
+            "Wait for it, or raise SEGMENTATION_WRITE_TIMEOUT_S."
+        ) from error
+
+
+def _connect(settings: Settings) -> duckdb.DuckDBPyConnection:
+    options: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": False,
+        "preserve_insertion_order": False,
+        "temp_directory": str((settings.home / "tmp").absolute()),
+    }
+    if settings.memory_limit:
+        options["memory_limit"] = settings.memory_limit
+    if settings.threads:
+        options["threads"] = settings.threads
+    con = duckdb.connect(":memory:", config=options)
+    con.execute("SET TimeZone = 'UTC'")
+    load_extension(con, "ducklake")
+    load_extension(con, EXTENSIONS_BY_SCHEME[settings.catalog_uri.partition(":")[0]])
+    if "://" in settings.data_uri:
+        load_extension(con, "httpfs")
+    return con
+
+
+def _check_location(settings: Settings, read_only: bool) -> None:
+    scheme = settings.catalog_uri.partition(":")[0]
+    if scheme not in EXTENSIONS_BY_SCHEME:
+        raise WarehouseUnavailableError(
+            f"SEGMENTATION_CATALOG is {settings.catalog!r}; it must begin with one of "
+            f"{', '.join(f'`{s}:`' for s in EXTENSIONS_BY_SCHEME)}."
+        )
+    if scheme == "sqlite" and read_only and not sqlite_path(settings).exists():
+        raise WarehouseUnavailableError(
+            f"There is no lake at {sqlite_path(settings)} yet. Make one with `segmentation demo` or "
+            "`segmentation ingest`, or point SEGMENTATION_HOME to where it is."
+        )
+    if scheme == "sqlite" and not read_only:
+        try:
+            settings.home.mkdir(parents=True, exist_ok=True)
+            sqlite_path(settings).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WarehouseUnavailableError(
+                f"Can't create the folder for the lake ({error}). Set SEGMENTATION_HOME to a folder that "
+                "this user may write."
+            ) from error
+
+
+def _unreachable(settings: Settings, error: duckdb.Error) -> str:
+    catalog = settings.catalog_uri.split("password=")[0]
+    reason = str(error).split("\n")[0].split("password=")[0]
+    return (
+        f"Can't open the lake's catalogue {catalog!r}: {reason}. Check SEGMENTATION_CATALOG and "
+        "SEGMENTATION_HOME, and that the database is up; `segmentation doctor` tells more."
+    )
+
+
+def _one(con: duckdb.DuckDBPyConnection) -> int:
+    row = con.fetchone()
+    if row is None:
+        raise SegmentationError("The lake has no snapshot at all; its catalogue is damaged.")
+    return int(row[0])
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,34 @@
+"""Where a snapshot came from: the message that every commit to the lake carries."""
+
+import json
+from dataclasses import dataclass, field
+
+import duckdb
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What a commit says about itself.
+
+    Attributes:
+        message: One line for people, such as `raw/transactions 2024-01-01…2024-12-31`.
+        asset: The asset key that wrote, or the command.
+        partition: The partition or range that was written, if any.
+        run_id: The Dagster run, if any.
+        details: Anything else worth keeping, as plain JSON values.
+    """
+
+    message: str
+    asset: str = ""
+    partition: str = ""
+    run_id: str = ""
+    details: dict[str, object] = field(default_factory=dict)
+
+    def attach(self, con: duckdb.DuckDBPyConnection, catalog: str, author: str) -> None:
+        """Give the transaction that is open on `con` this commit's message."""
+        facts = {"asset": self.asset, "partition": self.partition, "run_id": self.run_id, **self.details}
+        extra = json.dumps({k: v for k, v in facts.items() if v not in ("", None)}, sort_keys=True)
+        con.execute(
+            f"CALL ducklake_set_commit_message('{catalog}', $author, $message, extra_info => $extra)",
+            {"author": author, "message": self.message, "extra": extra},
+        )

@@ -1,0 +1,67 @@
+"""Tables as data: name, columns, comments and physical order, and the DDL that makes them so."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name (with unit), DuckDB type, comment, and whether it may be NULL."""
+
+    name: str
+    type: str
+    comment: str
+    nullable: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of the lake.
+
+    Attributes:
+        name: `schema.table`; the same text with a slash is the Dagster asset key.
+        comment: What one row is, and where it comes from.
+        columns: In order.
+        partitioned_by: Column whose values get files of their own, if any.
+        sorted_by: Columns that order the rows inside a file.
+    """
+
+    name: str
+    comment: str
+    columns: tuple[Column, ...]
+    partitioned_by: str | None = None
+    sorted_by: tuple[str, ...] = ()
+
+    @property
+    def schema(self) -> str:
+        """The lake schema that holds the table."""
+        return self.name.split(".")[0]
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of the columns, in order."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def column_list(self) -> str:
+        """The column names as they stand in an `INSERT` or a `SELECT`."""
+        return ", ".join(self.column_names)
+
+    def create_statements(self) -> Iterator[str]:
+        """DDL that creates the table as declared; its schema must exist."""
+        columns = ", ".join(f"{c.name} {c.type}{'' if c.nullable else ' NOT NULL'}" for c in self.columns)
+        yield f"CREATE TABLE {self.name} ({columns})"
+        if self.partitioned_by:
+            yield f"ALTER TABLE {self.name} SET PARTITIONED BY ({self.partitioned_by})"
+        if self.sorted_by:
+            yield f"ALTER TABLE {self.name} SET SORTED BY ({', '.join(self.sorted_by)})"
+
+    def comment_statements(self) -> Iterator[str]:
+        """DDL that sets the comments of the table and of its columns."""
+        yield f"COMMENT ON TABLE {self.name} IS {_literal(self.comment)}"
+        for column in self.columns:
+            yield f"COMMENT ON COLUMN {self.name}.{column.name} IS {_literal(column.comment)}"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
