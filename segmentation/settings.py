@@ -5,6 +5,7 @@ Settings are read once, at the edge (a command, a Dagster resource, the scorer's
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -31,7 +32,8 @@ class Settings(BaseSettings):
         None, description="First day of the daily partitions; unset: the first day of the ingested data."
     )
     inbox: Path | None = Field(
-        None, description="Folder watched by the `new_files` sensor; unset: `home/inbox`. Sub-folders name profiles."
+        None,
+        description="Folder watched by the `new_files` sensor; unset: `home/inbox`. Sub-folders name profiles.",
     )
 
     lookback_days: int | None = Field(365, ge=1, description="Days before `as_of` that features look at; unset: all.")
@@ -76,14 +78,17 @@ class Settings(BaseSettings):
         return self.inbox or self.home / "inbox"
 
 
-def load_settings() -> Settings:
+def load_settings(**overrides: Any) -> Settings:
     """Settings from the environment.
+
+    Args:
+        overrides: Settings by name that win over the environment.
 
     Raises:
         SegmentationError: A variable has a value that it can't have; the message names it.
     """
     try:
-        return Settings()
+        return Settings(**overrides)
     except ValidationError as error:
         problems = "\n".join(
             f"  SEGMENTATION_{'_'.join(str(part) for part in e['loc']).upper() or '*'}: {e['msg']}"

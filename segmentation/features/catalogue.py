@@ -47,7 +47,12 @@ def _rfm() -> tuple[Feature, ...]:
     )
     revenue = tuple(
         Feature(
-            f"revenue_{days}d", "rfm", "DOUBLE", "money", f"Spend on purchases in the {days} days before as_of.", "log"
+            f"revenue_{days}d",
+            "rfm",
+            "DOUBLE",
+            "money",
+            f"Spend on purchases in the {days} days before as_of.",
+            "log",
         )
         for days in windows
     )
@@ -63,9 +68,23 @@ def _rfm() -> tuple[Feature, ...]:
         Feature("recency_days", "rfm", "DOUBLE", "days", "Time from the last order to as_of.", "log", None, True),
         Feature("order_count", "rfm", "BIGINT", "orders", "Orders in the window.", "log", None, True),
         Feature("gross_revenue", "rfm", "DOUBLE", "money", "Spend on purchase lines.", "log"),
-        Feature("returned_revenue", "rfm", "DOUBLE", "money", "Value of return lines, as a positive number.", "log"),
         Feature(
-            "net_revenue", "rfm", "DOUBLE", "money", "Gross revenue less returned revenue.", "signed_log", None, True
+            "returned_revenue",
+            "rfm",
+            "DOUBLE",
+            "money",
+            "Value of return lines, as a positive number.",
+            "log",
+        ),
+        Feature(
+            "net_revenue",
+            "rfm",
+            "DOUBLE",
+            "money",
+            "Gross revenue less returned revenue.",
+            "signed_log",
+            None,
+            True,
         ),
         Feature("average_order_value", "rfm", "DOUBLE", "money", "Gross revenue per order.", "log", None, True),
         Feature("median_order_value", "rfm", "DOUBLE", "money", "Median over orders of their spend.", "log"),
@@ -86,7 +105,14 @@ def _rfm() -> tuple[Feature, ...]:
 def _diversity() -> tuple[Feature, ...]:
     return (
         Feature(
-            "distinct_products", "diversity", "BIGINT", "products", "Different products bought.", "log", None, True
+            "distinct_products",
+            "diversity",
+            "BIGINT",
+            "products",
+            "Different products bought.",
+            "log",
+            None,
+            True,
         ),
         Feature("distinct_categories", "diversity", "BIGINT", "categories", "Different categories bought.", "log"),
         Feature(
@@ -109,7 +135,11 @@ def _diversity() -> tuple[Feature, ...]:
             "median",
         ),
         Feature(
-            "top_category", "diversity", "VARCHAR", "name", "Category with the greatest spend; ties by its name."
+            "top_category",
+            "diversity",
+            "VARCHAR",
+            "name",
+            "Category with the greatest spend; ties by its name.",
         ),
         Feature(
             "top_category_share",
@@ -142,7 +172,12 @@ def _diversity() -> tuple[Feature, ...]:
 def _temporal() -> tuple[Feature, ...]:
     return (
         Feature(
-            "tenure_days", "temporal", "DOUBLE", "days", "Time from the first order in the window to as_of.", "sqrt"
+            "tenure_days",
+            "temporal",
+            "DOUBLE",
+            "days",
+            "Time from the first order in the window to as_of.",
+            "sqrt",
         ),
         Feature(
             "mean_gap_days",

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from segmentation.errors import ArtefactError
 from segmentation.features.catalogue import Transform
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -222,8 +222,14 @@ def _check(artefact: Artefact) -> None:
         (len(ids) < 2, "it has fewer than two segments"),
         (len(set(ids)) != len(ids), "a segment id occurs twice"),
         (len({_bare(s.name) for s in artefact.segments}) != len(ids), "two segments share a name"),
-        (any(len(s.centroid) != len(names) for s in artefact.segments), "a centroid has another number of features"),
-        (any(r.scale <= 0 or r.lower > r.upper for r in artefact.rules), "a rule has no positive scale or empty caps"),
+        (
+            any(len(s.centroid) != len(names) for s in artefact.segments),
+            "a centroid has another number of features",
+        ),
+        (
+            any(r.scale <= 0 or r.lower > r.upper for r in artefact.rules),
+            "a rule has no positive scale or empty caps",
+        ),
     ]
     for is_wrong, what in problems:
         if is_wrong:

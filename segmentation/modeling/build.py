@@ -10,7 +10,16 @@ import polars as pl
 
 import segmentation
 from segmentation.features.catalogue import BY_NAME, Feature, modelled
-from segmentation.modeling.artefact import FORMAT, Artefact, Evaluator, Floats, Provenance, Segment, nearest
+from segmentation.modeling.artefact import (
+    FORMAT,
+    Artefact,
+    Assignment,
+    Evaluator,
+    Floats,
+    Provenance,
+    Segment,
+    nearest,
+)
 from segmentation.modeling.preprocessing import fit_rules
 from segmentation.modeling.registry import TrainingSet, record_training_set
 from segmentation.modeling.snapshots import FeatureMatrix, read_matrix
@@ -72,6 +81,13 @@ def train(
     )
     features = [BY_NAME[name] for name in training_set.features]
     return fit(features, matrix.values, traits.values, provenance, settings, progress)
+
+
+def training_assignment(lake: Lake, artefact: Artefact) -> Assignment:
+    """The segments that a model gives to the very customers it was trained on."""
+    with lake.at(artefact.provenance.lake_snapshot) as con:
+        matrix = read_matrix(con, artefact.provenance.as_of, artefact.feature_names)
+    return Evaluator(artefact).assign(matrix.values)
 
 
 def fit(

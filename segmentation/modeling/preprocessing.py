@@ -24,9 +24,7 @@ def fit_rules(features: Sequence[Feature], matrix: Floats) -> tuple[FeatureRule,
         NotEnoughDataError: No feature differs between any two customers.
     """
     rules = tuple(
-        rule
-        for column, feature in enumerate(features)
-        if (rule := _fit_rule(feature, matrix[:, column])) is not None
+        rule for column, feature in enumerate(features) if (rule := _fit_rule(feature, matrix[:, column])) is not None
     )
     if not rules:
         raise NotEnoughDataError(

@@ -81,9 +81,7 @@ def latest_training_set(con: duckdb.DuckDBPyConnection, as_of: date | None = Non
     return TrainingSet(row[0], row[1], row[2], row[3], tuple(json.loads(row[4]))) if row else None
 
 
-def register(
-    lake: Lake, artefact: Artefact, metrics: dict[str, float], commit: Commit
-) -> int:
+def register(lake: Lake, artefact: Artefact, metrics: dict[str, float], commit: Commit) -> int:
     """Add a model version and make it the `candidate`.
 
     A fit that is already registered keeps its version, so that training twice on the same rows changes nothing.

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import date
 
+import duckdb
 import numpy as np
 import polars as pl
 
@@ -33,9 +34,9 @@ def write_segments(lake: Lake, as_of: date, commit: Commit) -> tuple[ModelVersio
         columns = ", ".join(name for name in CUSTOMER_SEGMENTS.column_names if name != "as_of")
         con.execute(f"CREATE OR REPLACE TEMP TABLE staged AS SELECT {columns} FROM assigned")
 
-        def replace(c: object) -> None:
-            con.execute(f"DELETE FROM {CUSTOMER_SEGMENTS.name} WHERE as_of = $as_of", {"as_of": as_of})
-            con.execute(
+        def replace(c: duckdb.DuckDBPyConnection) -> None:
+            c.execute(f"DELETE FROM {CUSTOMER_SEGMENTS.name} WHERE as_of = $as_of", {"as_of": as_of})
+            c.execute(
                 f"INSERT INTO {CUSTOMER_SEGMENTS.name} (as_of, {columns}) "
                 f"SELECT $as_of, {columns} FROM temp.staged ORDER BY customer_id",
                 {"as_of": as_of},

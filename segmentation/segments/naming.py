@@ -9,6 +9,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ def _spread(values: list[float]) -> float:
 
 
 def _widest_gap(descending: list[float]) -> int:
-    gaps = [_log(a) - _log(b) for a, b in zip(descending, descending[1:], strict=False)]
+    gaps = [_log(a) - _log(b) for a, b in pairwise(descending)]
     return gaps.index(max(gaps)) + 1
 
 

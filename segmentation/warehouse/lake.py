@@ -26,7 +26,14 @@ T = TypeVar("T")
 CATALOG = "lake"
 BUSY_TIMEOUT_MS = 30_000
 MAX_ATTEMPTS = 8
-RETRYABLE = ("conflict", "database is locked", "could not serialize", "deadlock", "concurrent", "duplicate key")
+RETRYABLE = (
+    "conflict",
+    "database is locked",
+    "could not serialize",
+    "deadlock",
+    "concurrent",
+    "duplicate key",
+)
 EXTENSIONS_BY_SCHEME = {"sqlite": "sqlite_scanner", "postgres": "postgres_scanner"}
 
 
@@ -51,7 +58,8 @@ class Lake:
         self._con = _connect(settings)
         self._versions: set[int] = set()
         try:
-            self._attach(CATALOG, "READ_ONLY" if read_only else "")
+            with nullcontext() if read_only else self._writer_lock():
+                self._attach(CATALOG, "READ_ONLY" if read_only else "")
         except duckdb.Error as error:
             self._con.close()
             raise WarehouseUnavailableError(_unreachable(settings, error)) from error
@@ -156,9 +164,7 @@ def sqlite_path(settings: Settings) -> Path:
     return Path(settings.catalog_uri.removeprefix("sqlite:"))
 
 
-def _attempt(
-    con: duckdb.DuckDBPyConnection, commit: Commit, write: Callable[[duckdb.DuckDBPyConnection], T]
-) -> T:
+def _attempt(con: duckdb.DuckDBPyConnection, commit: Commit, write: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
     con.begin()
     try:
         result = write(con)

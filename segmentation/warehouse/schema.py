@@ -34,7 +34,12 @@ TRANSACTIONS = Table(
         Column("product_id", "VARCHAR", "The product, as the source names it.", nullable=False),
         Column("category", "VARCHAR", "Product category, where the source knows it."),
         Column("quantity", "DOUBLE", "Units; negative for a return.", nullable=False),
-        Column("unit_price", "DOUBLE", "Price of one unit before discount, in the shop's currency.", nullable=False),
+        Column(
+            "unit_price",
+            "DOUBLE",
+            "Price of one unit before discount, in the shop's currency.",
+            nullable=False,
+        ),
         Column("amount", "DOUBLE", "What was paid for the line; negative for a return.", nullable=False),
         Column("discount", "DOUBLE", "Money taken off the line's price; zero if none.", nullable=False),
         Column("ordered_at", "TIMESTAMP", "When the order was placed, UTC.", nullable=False),
@@ -42,7 +47,12 @@ TRANSACTIONS = Table(
         Column("channel", "VARCHAR", "Where it was sold (web, app, store, …), where known."),
         Column("source", "VARCHAR", "Name of the source that delivered the line.", nullable=False),
         Column("ingested_at", "TIMESTAMP", "When the line's file was registered, UTC.", nullable=False),
-        Column("customer_bucket", "INTEGER", "Stable hash of customer_id, modulo the lake's buckets.", nullable=False),
+        Column(
+            "customer_bucket",
+            "INTEGER",
+            "Stable hash of customer_id, modulo the lake's buckets.",
+            nullable=False,
+        ),
     ),
     partitioned_by="customer_bucket",
     sorted_by=("customer_id", "ordered_at"),
@@ -152,7 +162,12 @@ MODELS = Table(
     (
         Column("version", "INTEGER", "1, 2, 3, … in order of training.", nullable=False),
         Column("model_hash", "VARCHAR", "SHA-256 of the artefact's fitted content.", nullable=False),
-        Column("artefact", "VARCHAR", "The artefact, as JSON: everything from raw features to segment.", nullable=False),
+        Column(
+            "artefact",
+            "VARCHAR",
+            "The artefact, as JSON: everything from raw features to segment.",
+            nullable=False,
+        ),
         Column("training_set_id", "VARCHAR", "What it was trained on.", nullable=False),
         Column("metrics", "VARCHAR", "Named measures of the fit, as a JSON object.", nullable=False),
         Column("created_at", "TIMESTAMP", "When it was registered, UTC.", nullable=False),
@@ -279,9 +294,7 @@ def customer_buckets(con: duckdb.DuckDBPyConnection) -> int:
     return _last_version(con)[2]
 
 
-def _apply(
-    con: duckdb.DuckDBPyConnection, lake: Lake, tables: tuple[Table, ...], fingerprint: str
-) -> bool:
+def _apply(con: duckdb.DuckDBPyConnection, lake: Lake, tables: tuple[Table, ...], fingerprint: str) -> bool:
     if _is_current(con, lake, fingerprint):
         return False
     before = _last_version(con)[0] if _exists(con, SCHEMA_VERSIONS) else SCHEMA_VERSION

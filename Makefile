@@ -1,0 +1,54 @@
+# Everything runs in .venv, made here from the lock; nothing else needs to be installed.
+PYTHON ?= python3
+BIN := .venv/bin
+LOCKS := "--extra=dagster:dagster" "--extra=serving:scorer" "--extra=dev:dev"
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fmt lock serve ui clean
+
+help: ## List the commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+demo: .venv/ready ## The main job on synthetic data, then UI and scorer; ARGS=--no-serve stops after the table
+	@$(BIN)/segmentation demo $(ARGS)
+
+test: check ## All checks and all tests
+	$(BIN)/pytest $(ARGS)
+
+check: .venv/ready ## Format, lint, types, layering, containers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	scripts/check_containers.sh
+
+fmt: .venv/ready ## Format the code and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: .venv/ready ## Resolve the dependencies anew into requirements/
+	@for target in $(LOCKS); do \
+		extras=$$(echo $$target | sed 's/:.*//'); file=requirements/$$(echo $$target | sed 's/.*://').txt; \
+		$(BIN)/uv pip compile pyproject.toml requirements/build.in $$extras --universal --python-version 3.11 \
+			--generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --no-header --quiet -o $$file; \
+		echo $$file; \
+	done
+
+serve: .venv/ready ## The scorer on port 8000
+	@$(BIN)/segmentation serve $(ARGS)
+
+ui: .venv/ready ## The Dagster UI on port 3000
+	@$(BIN)/segmentation ui $(ARGS)
+
+clean: ## Remove the environment and caches; the warehouse stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+# The newest lock wins: a changed lock or pyproject.toml installs again.
+.venv/ready: requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || (echo "Python 3.11 or newer is needed; try make PYTHON=python3.12"; exit 1)
+	@echo "Setting up .venv (once; about a minute)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,232 @@
+"""The `segmentation` command: what needs only the domain. Pipeline and scorer add theirs through entry points.
+
+Exit codes: 0 done, 1 could not be done (the message says why), 2 wrongly called.
+"""
+
+import json
+import sys
+from enum import StrEnum
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated
+
+import duckdb
+import polars as pl
+import typer
+from rich.console import Console
+from rich.table import Table as RichTable
+
+import segmentation
+from segmentation.diagnosis import diagnose
+from segmentation.errors import SegmentationError
+from segmentation.modeling import registry
+from segmentation.modeling.registry import ModelVersion
+from segmentation.settings import load_settings
+from segmentation.warehouse import Lake
+
+app = typer.Typer(
+    name="segmentation",
+    help="From raw transactions to customer segments that people can trust and act on.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+models = typer.Typer(help="Look at the versions of the model.", no_args_is_help=True)
+app.add_typer(models, name="models")
+
+console = Console()
+errors = Console(stderr=True)
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+class Format(StrEnum):
+    """How query results are printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+
+
+def main() -> None:
+    """Run the command; problems that a user can solve are printed without a traceback."""
+    for command in entry_points(group="segmentation.commands"):
+        try:
+            register = command.load()
+        except ModuleNotFoundError as error:
+            if not _is_optional(error):
+                raise
+            continue
+        register(app)
+    try:
+        app()
+    except SegmentationError as error:
+        errors.print(f"[bold red]Error:[/] {error}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)] = False,
+) -> None:
+    if version:
+        console.print(segmentation.__version__, highlight=False)
+        raise typer.Exit
+
+
+@app.command()
+def sql(
+    query: Annotated[str | None, typer.Argument(help="The query; read from standard input if left out.")] = None,
+    output_format: Annotated[
+        Format, typer.Option("--format", "-f", help="`parquet` needs --output or a redirected output.")
+    ] = Format.TABLE,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file.")] = None,
+) -> None:
+    """Ask the lake in SQL, read-only, also while pipelines run.
+
+    For example: segmentation sql "SELECT * FROM segments.segment_profiles"
+    """
+    if query is None and sys.stdin.isatty():
+        raise SegmentationError('Give a query: segmentation sql "SELECT …", or pipe one in.')
+    text = query if query is not None else sys.stdin.read()
+    if output_format is Format.PARQUET and output is None and sys.stdout.isatty():
+        raise SegmentationError("Parquet is binary: give --output FILE, or redirect the output.")
+    with Lake(load_settings(), read_only=True) as lake, lake.cursor() as con:
+        try:
+            con.execute(text)
+            frame = con.pl() if con.description else pl.DataFrame()
+        except duckdb.Error as error:
+            raise SegmentationError(f"The query failed: {error}") from error
+    _write(frame, output_format, output)
+
+
+@app.command()
+def doctor(as_json: JsonFlag = False) -> None:
+    """Check the installation, the settings and the lake; say what to do about what is wrong."""
+    findings = diagnose(load_settings())
+    if as_json:
+        typer.echo(json.dumps([finding.__dict__ for finding in findings], indent=2))
+    else:
+        table = RichTable(box=None, show_header=False)
+        for finding in findings:
+            mark = "[green]ok[/]" if finding.is_ok else "[red]bad[/]"
+            table.add_row(mark, finding.subject, finding.detail)
+        console.print(table)
+    if not all(finding.is_ok for finding in findings):
+        raise typer.Exit(1)
+
+
+@models.command("list")
+def list_models(as_json: JsonFlag = False) -> None:
+    """List all versions of the model."""
+    with Lake(load_settings(), read_only=True) as lake, lake.cursor() as con:
+        versions = registry.list_models(con)
+    if as_json:
+        typer.echo(json.dumps([_summary(version) for version in versions], indent=2))
+        return
+    table = RichTable("version", "aliases", "as of", "segments", "customers' separation", "stability", "created")
+    for version in versions:
+        metrics = version.metrics
+        table.add_row(
+            str(version.version),
+            ", ".join(version.aliases),
+            str(version.artefact.provenance.as_of),
+            str(len(version.artefact.segments)),
+            f"{metrics['simplified_silhouette']:.3f}",
+            f"{metrics['stability']:.3f}",
+            f"{version.created_at:%Y-%m-%d %H:%M}",
+        )
+    console.print(table if versions else "No model yet; `segmentation materialize` trains one.")
+
+
+@models.command("show")
+def show_model(
+    version: Annotated[str, typer.Argument(help="A version number, or an alias.")] = "champion",
+    as_json: JsonFlag = False,
+) -> None:
+    """Show one version: its segments, features and figures."""
+    with Lake(load_settings(), read_only=True) as lake, lake.cursor() as con:
+        number = int(version) if version.isdecimal() else registry.resolve(con, version)
+        if number is None:
+            raise SegmentationError(f"No model has the alias {version!r}; `segmentation models list` shows them.")
+        found = registry.load(con, number)
+    if as_json:
+        typer.echo(json.dumps({**_summary(found), "artefact": json.loads(found.artefact.to_json())}, indent=2))
+        return
+    provenance = found.artefact.provenance
+    console.print(
+        f"[bold]Model {found.version}[/] ({', '.join(found.aliases) or 'no alias'}), as of {provenance.as_of}, "
+        f"lake snapshot {provenance.lake_snapshot}, hash {found.artefact.model_hash[:12]}",
+        highlight=False,
+    )
+    segments = RichTable("id", "segment", "description")
+    for segment in found.artefact.segments:
+        segments.add_row(str(segment.id), segment.name, segment.description)
+    console.print(segments)
+    console.print("Features: " + ", ".join(found.artefact.feature_names), highlight=False)
+    console.print("Figures: " + ", ".join(f"{k} {v:.3g}" for k, v in found.metrics.items()), highlight=False)
+
+
+def _summary(version: ModelVersion) -> dict[str, object]:
+    return {
+        "version": version.version,
+        "aliases": list(version.aliases),
+        "as_of": str(version.artefact.provenance.as_of),
+        "model_hash": version.artefact.model_hash,
+        "segments": len(version.artefact.segments),
+        "metrics": version.metrics,
+        "created_at": version.created_at.isoformat(),
+    }
+
+
+def _write(frame: pl.DataFrame, output_format: Format, output: Path | None) -> None:
+    match output_format:
+        case Format.TABLE:
+            text = _as_table(frame)
+        case Format.CSV:
+            text = frame.write_csv()
+        case Format.JSON:
+            text = frame.write_json() + "\n"
+        case Format.PARQUET:
+            frame.write_parquet(output or sys.stdout.buffer)
+            return
+    if output:
+        output.write_text(text, encoding="utf-8")
+    else:
+        typer.echo(text, nl=False)
+
+
+def _as_table(frame: pl.DataFrame) -> str:
+    if not frame.columns:
+        return "done\n"
+    table = RichTable(*(f"{name}" for name in frame.columns))
+    for row in frame.iter_rows():
+        table.add_row(*("" if value is None else _cell(value) for value in row))
+    plain = Console(width=None if sys.stdout.isatty() else 10_000, no_color=not sys.stdout.isatty())
+    with plain.capture() as captured:
+        plain.print(table)
+        plain.print(f"{frame.height:,} row{'' if frame.height == 1 else 's'}", highlight=False)
+    return captured.get()
+
+
+def _cell(value: object) -> str:
+    return f"{value:,.6g}" if isinstance(value, float) else str(value).replace("[", r"\[")
+
+
+def _is_optional(error: ModuleNotFoundError) -> bool:
+    """Whether an import failed for want of an extra, not for a mistake of ours."""
+    missing = (error.name or "").split(".")[0]
+    return missing in {
+        "dagster",
+        "dagster_duckdb",
+        "litestar",
+        "uvicorn",
+        "sklearn",
+        "segmentation_assets",
+        "serving",
+    }
+
+
+if __name__ == "__main__":
+    main()

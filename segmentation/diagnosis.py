@@ -1,0 +1,112 @@
+"""What `segmentation doctor` looks at: versions, extensions, folders, the lake and what it holds."""
+
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import duckdb
+
+import segmentation
+from segmentation.errors import SegmentationError
+from segmentation.modeling import registry
+from segmentation.settings import Settings
+from segmentation.warehouse import Lake
+from segmentation.warehouse.extensions import wheel_path
+from segmentation.warehouse.lake import EXTENSIONS_BY_SCHEME
+from segmentation.warehouse.schema import CUSTOMER_SEGMENTS, SCHEMA_VERSION, TRANSACTIONS
+
+LEAST_FREE_BYTES = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    subject: str
+    is_ok: bool
+    detail: str
+
+
+def diagnose(settings: Settings) -> list[Finding]:
+    """Look at everything; never raises for what it finds."""
+    findings = [_versions(), *_extensions(settings), _folder(settings)]
+    try:
+        with Lake(settings, read_only=True) as lake:
+            findings += _contents(lake)
+    except SegmentationError as error:
+        findings.append(Finding("lake", False, str(error)))
+    return findings
+
+
+def _versions() -> Finding:
+    versions = (
+        f"segmentation {segmentation.__version__}, Python {platform.python_version()}, DuckDB {duckdb.__version__}"
+    )
+    return Finding("versions", True, versions)
+
+
+def _extensions(settings: Settings) -> Iterator[Finding]:
+    names = ["ducklake", EXTENSIONS_BY_SCHEME.get(settings.catalog_uri.partition(":")[0], "sqlite_scanner")]
+    for name in names:
+        path = wheel_path(name)
+        detail = str(path) if path else "no wheel for this platform; DuckDB will download it at first use"
+        yield Finding(f"extension {name}", True, detail)
+
+
+def _folder(settings: Settings) -> Finding:
+    home = settings.home.absolute()
+    nearest = next(path for path in (home, *home.parents) if path.exists())
+    free = shutil.disk_usage(nearest).free
+    if not os.access(nearest, os.W_OK):
+        return Finding("home", False, f"{home} can't be written by this user; set SEGMENTATION_HOME")
+    if free < LEAST_FREE_BYTES:
+        return Finding("home", False, f"{home} has only {free / 1e9:.1f} GB free")
+    return Finding("home", True, f"{home}, {free / 1e9:,.0f} GB free")
+
+
+def _contents(lake: Lake) -> Iterator[Finding]:
+    yield Finding("lake", True, f"{lake.settings.catalog_uri.split('password=')[0]}, snapshot {lake.version()}")
+    looks: tuple[tuple[str, Callable[[duckdb.DuckDBPyConnection], str]], ...] = (
+        ("schema", _schema),
+        ("transactions", _transactions),
+        ("segments", _segments),
+        ("champion", _champion),
+    )
+    for subject, look in looks:
+        with lake.cursor() as con:
+            try:
+                yield Finding(subject, True, look(con))
+            except (duckdb.Error, SegmentationError) as error:
+                yield Finding(subject, False, str(error).split("\n")[0])
+
+
+def _schema(con: duckdb.DuckDBPyConnection) -> str:
+    version = con.execute("SELECT MAX(version) FROM registry.schema_versions").fetchall()[0][0]
+    if version != SCHEMA_VERSION:
+        raise SegmentationError(f"version {version}, this release has {SCHEMA_VERSION}; any run migrates it")
+    return f"version {version}"
+
+
+def _transactions(con: duckdb.DuckDBPyConnection) -> str:
+    lines, first, last = con.execute(
+        f"SELECT COUNT(*), MIN(ordered_at)::DATE, MAX(ordered_at)::DATE FROM {TRANSACTIONS.name}"
+    ).fetchall()[0]
+    if not lines:
+        raise SegmentationError("no lines yet; `segmentation ingest PATH --profile NAME` brings them in")
+    return f"{lines:,} lines from {first} to {last}"
+
+
+def _segments(con: duckdb.DuckDBPyConnection) -> str:
+    customers, as_of = con.execute(
+        f"SELECT COUNT(*), as_of FROM {CUSTOMER_SEGMENTS.name} GROUP BY as_of ORDER BY as_of DESC LIMIT 1"
+    ).fetchone() or (0, None)
+    if not customers:
+        raise SegmentationError("nobody has a segment yet; `segmentation materialize` makes them")
+    return f"{customers:,} customers as of {as_of}"
+
+
+def _champion(con: duckdb.DuckDBPyConnection) -> str:
+    champion = registry.load_champion(con)
+    return f"model {champion.version}, {len(champion.artefact.segments)} segments"

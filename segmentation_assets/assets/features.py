@@ -1,0 +1,67 @@
+"""Features: one pass over the lake makes all groups of a snapshot, hence one multi-asset."""
+
+from collections.abc import Iterator
+from datetime import date
+
+import dagster as dg
+
+from segmentation.features.engine import Snapshot, write_snapshot
+from segmentation.warehouse import Table
+from segmentation.warehouse.schema import CUSTOMER_FEATURES, FEATURE_GROUPS
+from segmentation_assets.assets.raw import products, transactions
+from segmentation_assets.metadata import column_metadata, markdown_table, preview
+from segmentation_assets.partitions import AS_OF, LAST_TWELVE_MONTHS
+from segmentation_assets.progress import reporter
+from segmentation_assets.resources import WarehouseResource, commit_of
+
+GROUP = "features"
+TABLES: tuple[Table, ...] = (*FEATURE_GROUPS.values(), CUSTOMER_FEATURES)
+
+
+def key_of(table: Table) -> dg.AssetKey:
+    """The asset key of a table: its schema and name."""
+    return dg.AssetKey(table.name.split("."))
+
+
+def _spec(table: Table) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        key_of(table),
+        description=table.comment,
+        group_name=GROUP,
+        deps=[dg.AssetDep(transactions, partition_mapping=LAST_TWELVE_MONTHS), dg.AssetDep(products)],
+        kinds={"ducklake", "sql"},
+        metadata=column_metadata(table),
+    )
+
+
+@dg.multi_asset(
+    name="features",
+    specs=[_spec(table) for table in TABLES],
+    partitions_def=AS_OF,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def features(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult[None]]:
+    """Compute the features of every customer as of the run's dates."""
+    snapshots = [_write(context, warehouse, date.fromisoformat(key)) for key in context.partition_keys]
+    newest = snapshots[-1]
+    with warehouse.get_connection() as con:
+        for table in TABLES:
+            rows = preview(con, table, f"as_of = DATE '{newest.as_of}'")
+            yield dg.MaterializeResult(
+                asset_key=key_of(table),
+                metadata={
+                    "dagster/partition_row_count": newest.customer_count,
+                    "customers": dg.MetadataValue.md(_customers(snapshots)),
+                    "window_start": str(newest.window_start),
+                    "preview": rows,
+                },
+            )
+
+
+def _write(context: dg.AssetExecutionContext, warehouse: WarehouseResource, as_of: date) -> Snapshot:
+    commit = commit_of(context, "features/customer_features", as_of=str(as_of))
+    return write_snapshot(warehouse.lake, as_of, commit, reporter(context, f"Features as of {as_of}"))
+
+
+def _customers(snapshots: list[Snapshot]) -> str:
+    return markdown_table(["as of", "customers"], [(s.as_of, f"{s.customer_count:,}") for s in snapshots])

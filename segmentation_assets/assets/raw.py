@@ -1,0 +1,130 @@
+"""Raw data: the files that were handed over, their lines, and the products."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+from pydantic import Field
+
+from segmentation.settings import Settings
+from segmentation.sources.loading import LoadReport, load_days
+from segmentation.sources.products import load_products
+from segmentation.sources.profile import load_profile
+from segmentation.sources.registration import register
+from segmentation.warehouse.schema import PRODUCTS, SOURCE_FILES, TRANSACTIONS
+from segmentation_assets.metadata import column_metadata, preview
+from segmentation_assets.partitions import DAYS
+from segmentation_assets.progress import reporter
+from segmentation_assets.resources import WarehouseResource, commit_of
+
+GROUP = "raw"
+
+IS_LOADED = "is_loaded"
+"""Metadata of a registration whose days have been loaded already, so that the sensor need not ask for it."""
+
+
+class SourceFile(dg.Config):
+    """One file, folder or glob, and the profile that reads it."""
+
+    path: str | None = None
+    """Where it is; the profile's own location if unset."""
+    profile: str
+    """Name of a bundled profile, or path of a YAML file."""
+    source: str | None = None
+    """Name of the source that the lines belong to; the profile's name if unset."""
+
+
+class RegistrationConfig(dg.Config):
+    """Which files to take note of."""
+
+    files: list[SourceFile] = Field(default=[])
+    """None given: everything in the inbox, each sub-folder named after its profile."""
+
+
+@dg.asset(
+    key=["raw", "source_files"],
+    group_name=GROUP,
+    kinds={"ducklake"},
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    description=SOURCE_FILES.comment,
+    metadata=column_metadata(SOURCE_FILES),
+)
+def source_files(
+    context: dg.AssetExecutionContext, config: RegistrationConfig, warehouse: WarehouseResource
+) -> dg.MaterializeResult[None]:
+    """Inspect files through their profiles and take note of them; their days are loaded by `raw/transactions`."""
+    files = config.files or _inbox(warehouse.settings())
+    now = datetime.now(UTC).replace(tzinfo=None)
+    report = reporter(context, "Inspecting files")
+    found = []
+    for number, file in enumerate(files, start=1):
+        found.append(register(warehouse.lake, file.path, load_profile(file.profile), source=file.source, now=now))
+        report(number, len(files))
+    days = [day for registration in found for day in (registration.first_day, registration.last_day) if day]
+    span = {"first_day": min(days).isoformat(), "last_day": max(days).isoformat()} if days else {}
+    with warehouse.get_connection() as con:
+        rows = preview(con, SOURCE_FILES)
+    return dg.MaterializeResult(
+        metadata={
+            "sources": ", ".join(sorted({registration.source for registration in found})) or "none",
+            "lines": sum(registration.line_count for registration in found),
+            **span,
+            "preview": rows,
+        }
+    )
+
+
+@dg.asset(
+    key=["raw", "transactions"],
+    deps=[source_files],
+    partitions_def=DAYS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    group_name=GROUP,
+    kinds={"ducklake"},
+    description=f"{TRANSACTIONS.comment} A range of days is one run and one commit.",
+    metadata=column_metadata(TRANSACTIONS),
+)
+def transactions(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
+    """Replace the lines of the run's days by what the registered source files hold."""
+    window = context.partition_time_window
+    report = load_days(
+        warehouse.lake,
+        window.start.date(),
+        window.end.date(),
+        commit_of(context, "raw/transactions"),
+        progress=reporter(context, "Reading lines"),
+    )
+    with warehouse.get_connection() as con:
+        rows = preview(con, TRANSACTIONS, "ordered_at >= $start AND ordered_at < $end", window)
+    return dg.MaterializeResult(metadata={**_counts(report), "preview": rows})
+
+
+@dg.asset(
+    key=["raw", "products"],
+    deps=[transactions],
+    group_name=GROUP,
+    kinds={"ducklake"},
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    description=PRODUCTS.comment,
+    metadata=column_metadata(PRODUCTS),
+)
+def products(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
+    """Replace the product list by what the sources deliver."""
+    count = load_products(warehouse.lake, commit_of(context, "raw/products"))
+    with warehouse.get_connection() as con:
+        return dg.MaterializeResult(metadata={"dagster/row_count": count, "preview": preview(con, PRODUCTS)})
+
+
+def _counts(report: LoadReport) -> dict[str, dg.MetadataValue]:
+    reasons = sorted(report.rejected_by_reason.items(), key=lambda item: -item[1])
+    table = "\n".join(["| reason | lines |", "| --- | ---: |", *(f"| {name} | {n:,} |" for name, n in reasons)])
+    return {
+        "lines_read": dg.MetadataValue.int(report.lines_read),
+        "dagster/partition_row_count": dg.MetadataValue.int(report.accepted),
+        "lines_rejected": dg.MetadataValue.int(sum(report.rejected_by_reason.values())),
+        "rejected_by_reason": dg.MetadataValue.md(table if reasons else "none"),
+    }
+
+
+def _inbox(settings: Settings) -> list[SourceFile]:
+    folders = sorted(path for path in settings.inbox_path.glob("*") if path.is_dir())
+    return [SourceFile(path=str(folder), profile=folder.name) for folder in folders]

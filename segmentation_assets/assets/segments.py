@@ -1,0 +1,78 @@
+"""Segments: who is in which, and what each looks like."""
+
+from datetime import date
+
+import dagster as dg
+
+from segmentation.segments.assignment import write_segments
+from segmentation.segments.profiles import write_profiles
+from segmentation.warehouse.schema import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, SEGMENT_PROFILES
+from segmentation_assets.assets.features import key_of
+from segmentation_assets.assets.training import champion_model
+from segmentation_assets.metadata import column_metadata, markdown_table, preview
+from segmentation_assets.partitions import AS_OF
+from segmentation_assets.resources import WarehouseResource, commit_of
+
+GROUP = "segments"
+
+
+@dg.asset(
+    key=["segments", "customer_segments"],
+    deps=[key_of(CUSTOMER_FEATURES), champion_model],
+    partitions_def=AS_OF,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    group_name=GROUP,
+    kinds={"ducklake"},
+    description=CUSTOMER_SEGMENTS.comment,
+    metadata=column_metadata(CUSTOMER_SEGMENTS),
+)
+def customer_segments(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
+    """Give every customer of the run's dates the champion's segment."""
+    versions, count = set(), 0
+    for key in context.partition_keys:
+        commit = commit_of(context, "segments/customer_segments", as_of=key)
+        champion, count = write_segments(warehouse.lake, date.fromisoformat(key), commit)
+        versions.add(champion.version)
+    with warehouse.get_connection() as con:
+        rows = preview(con, CUSTOMER_SEGMENTS, f"as_of = DATE '{context.partition_keys[-1]}'")
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/partition_row_count": count,
+            "model_version": ", ".join(map(str, sorted(versions))),
+            "preview": rows,
+        }
+    )
+
+
+@dg.asset(
+    key=["segments", "segment_profiles"],
+    deps=[customer_segments],
+    partitions_def=AS_OF,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    group_name=GROUP,
+    kinds={"ducklake", "sql"},
+    description=SEGMENT_PROFILES.comment,
+    metadata=column_metadata(SEGMENT_PROFILES),
+)
+def segment_profiles(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
+    """Profile the segments of the run's dates."""
+    for key in context.partition_keys:
+        commit = commit_of(context, "segments/segment_profiles", as_of=key)
+        profiles = write_profiles(warehouse.lake, date.fromisoformat(key), commit)
+    columns = [
+        "segment_id",
+        "segment_name",
+        "customer_count",
+        "customer_share",
+        "revenue_share",
+        "mean_net_revenue",
+    ]
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/partition_row_count": len(profiles),
+            "profiles": dg.MetadataValue.md(markdown_table(columns, profiles.select(columns).rows())),
+            "descriptions": dg.MetadataValue.md(
+                markdown_table(["segment", "description"], profiles.select("segment_name", "description").rows())
+            ),
+        }
+    )

@@ -1,0 +1,81 @@
+"""The commands that need the asset graph: `ingest`, `materialize`, `demo`, `ui`.
+
+Dagster is imported inside them: partitions begin where the data begins, which `ingest` and `demo` only learn by
+looking at it, and `segmentation --help` stays quick.
+"""
+
+from typing import Annotated
+
+import typer
+
+from segmentation_assets import console
+
+AsOf = Annotated[
+    str | None,
+    typer.Option(help="First day of a month, `YYYY-MM-DD`; the newest that the data covers if left out."),
+]
+Profile = Annotated[str | None, typer.Option("--profile", "-p", help="A bundled profile, or a YAML file of your own.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module to the application."""
+    for command in (demo, ingest, materialize, ui):
+        app.command()(command)
+
+
+def ingest(
+    path: Annotated[
+        str | None,
+        typer.Argument(help="File, folder or glob; may be left out if the profile names its own data."),
+    ] = None,
+    profile: Profile = None,
+    source: Annotated[str | None, typer.Option(help="Name of the source; the profile's name if left out.")] = None,
+) -> None:
+    """Bring a file's lines into the lake, through `raw/transactions`.
+
+    For example: segmentation ingest orders.csv --profile canonical
+    """
+    from segmentation_assets import steps
+
+    with console.progress() as on_progress:
+        steps.ingest(path, profile or "canonical", source, on_progress)
+
+
+def materialize(
+    select: Annotated[
+        str | None,
+        typer.Option("--select", "-s", help="Dagster asset selection; features, model and segments if left out."),
+    ] = None,
+    as_of: AsOf = None,
+) -> None:
+    """Turn ingested data into features, a model, segments and profiles, in one process.
+
+    For example: segmentation materialize --as-of 2026-01-01 --select 'group:segments'
+    """
+    from segmentation_assets import steps
+
+    with console.progress() as on_progress:
+        profiles = steps.materialize(select, as_of, on_progress)
+    if profiles is not None:
+        console.show_profiles(profiles)
+
+
+def demo(
+    data: Annotated[str, typer.Option(help="`synthetic`, `complete-journey`, or a path.")] = "synthetic",
+    profile: Profile = None,
+    customers: Annotated[int, typer.Option(min=1, help="How many customers the synthetic shop has.")] = 20_000,
+    serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Start the Dagster UI and the scorer.")] = True,
+) -> None:
+    """Do the whole main job on data at hand, then start the Dagster UI (port 3000) and the scorer (8000)."""
+    from segmentation_assets import demonstration
+
+    demonstration.demonstrate(data, profile, customers, serve=serve)
+
+
+def ui(
+    port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
+) -> None:
+    """Start the Dagster UI and daemon on this installation's lake, until Ctrl-C."""
+    from segmentation_assets import demonstration
+
+    demonstration.open_ui(port)

@@ -1,0 +1,76 @@
+"""What the commands show: progress bars and the table of segments."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import polars as pl
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from segmentation_assets.progress import Listener
+
+out = Console()
+
+
+@contextmanager
+def progress() -> Iterator[Listener]:
+    """A progress display; yields the listener that moves it. On a pipe, each finished step prints one line."""
+    columns = (
+        SpinnerColumn(finished_text="[green]✓[/]"),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=out) as bars:
+        tasks = {}
+
+        def listen(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield listen
+
+
+def show_profiles(profiles: pl.DataFrame) -> None:
+    """The segments of a snapshot as a table."""
+    first = profiles.row(0, named=True)
+    table = Table(
+        title=f"Segments as of {first['as_of']} (model {first['model_version']})",
+        title_style="bold",
+        expand=False,
+    )
+    table.add_column("id", justify="right")
+    table.add_column("segment", style="cyan")
+    for name in ("customers", "share", "revenue", "of revenue", "last order", "orders", "per order"):
+        table.add_column(name, justify="right")
+    for row in profiles.iter_rows(named=True):
+        table.add_row(
+            str(row["segment_id"]),
+            row["segment_name"],
+            f"{row['customer_count']:,}",
+            f"{row['customer_share']:.1%}",
+            f"{row['revenue']:,.0f}",
+            "–" if row["revenue_share"] is None else f"{row['revenue_share']:.1%}",
+            f"{row['median_recency_days']:.0f} d ago",
+            f"{row['mean_order_count']:.1f}",
+            f"{row['mean_order_value']:,.2f}",
+        )
+    out.print(table)
+
+
+def show_rejected(reasons: list[tuple[str, int]], read: int) -> None:
+    """Refused lines by reason."""
+    rejected = sum(count for _, count in reasons)
+    out.print(f"{read:,} lines read, {read - rejected:,} accepted, {rejected:,} rejected", highlight=False)
+    for reason, count in reasons:
+        out.print(f"  {count:>9,}  {reason}", highlight=False)

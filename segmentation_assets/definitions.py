@@ -1,0 +1,40 @@
+"""The code location: wiring only."""
+
+import dagster as dg
+
+from segmentation_assets.assets.features import features
+from segmentation_assets.assets.raw import products, source_files, transactions
+from segmentation_assets.assets.segments import customer_segments, segment_profiles
+from segmentation_assets.assets.training import candidate_model, champion_model, training_set
+from segmentation_assets.automation.schedules import SCHEDULES
+from segmentation_assets.automation.sensors import SENSORS
+from segmentation_assets.checks import features as feature_checks
+from segmentation_assets.checks import raw as raw_checks
+from segmentation_assets.checks import segments as segment_checks
+from segmentation_assets.checks import training as training_checks
+from segmentation_assets.jobs import JOBS
+from segmentation_assets.resources import WarehouseResource
+
+defs = dg.Definitions(
+    assets=[
+        source_files,
+        transactions,
+        products,
+        features,
+        training_set,
+        candidate_model,
+        champion_model,
+        customer_segments,
+        segment_profiles,
+    ],
+    asset_checks=[
+        *raw_checks.CHECKS,
+        *feature_checks.CHECKS,
+        *training_checks.CHECKS,
+        *segment_checks.CHECKS,
+    ],
+    jobs=JOBS,
+    schedules=SCHEDULES,
+    sensors=SENSORS,
+    resources={"warehouse": WarehouseResource()},
+)

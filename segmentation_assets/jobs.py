@@ -1,0 +1,35 @@
+"""Jobs: the selections of the graph that people and automation run."""
+
+import dagster as dg
+
+register_files = dg.define_asset_job(
+    "register_files",
+    selection=dg.AssetSelection.assets("raw/source_files"),
+    description="Take note of files: of those named in the config, or of all in the inbox.",
+)
+
+ingest = dg.define_asset_job(
+    "ingest",
+    selection=dg.AssetSelection.assets("raw/transactions", "raw/products"),
+    description="Load the lines of a day, or of a range of days, from the registered files.",
+)
+
+snapshot = dg.define_asset_job(
+    "snapshot",
+    selection=dg.AssetSelection.groups("features", "segments"),
+    description="Features of every customer as of a date, and their segments by the champion.",
+)
+
+retrain = dg.define_asset_job(
+    "retrain",
+    selection=dg.AssetSelection.groups("training"),
+    description="A new candidate from the newest snapshot; champion if it passes the gates.",
+)
+
+segment = dg.define_asset_job(
+    "segment",
+    selection=dg.AssetSelection.groups("features", "training", "segments"),
+    description="Everything after the raw data: features, a new model, segments and profiles as of a date.",
+)
+
+JOBS = [register_files, ingest, snapshot, retrain, segment]

@@ -1,0 +1,54 @@
+"""Partitions: days of raw data, and the monthly dates as of which customers are looked at.
+
+They begin where the data begins: `SEGMENTATION_PARTITIONS_START`, else the first day that was ingested.
+"""
+
+from datetime import date, timedelta
+
+import dagster as dg
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+
+from segmentation.settings import Settings, load_settings
+from segmentation.sources.registration import first_day
+
+FALLBACK_START = date(2024, 1, 1)
+"""Where partitions begin as long as nothing has been ingested."""
+
+
+def daily(start: date) -> dg.DailyPartitionsDefinition:
+    """One partition per day (UTC) from `start` to yesterday."""
+    return dg.DailyPartitionsDefinition(start.isoformat(), fmt="%Y-%m-%d")
+
+
+def monthly(start: date) -> dg.MonthlyPartitionsDefinition:
+    """One partition per first day of a month, after `start` and up to the current month.
+
+    The key is the date `as_of` which features look back: `2026-01-01` sees December 2025 and before.
+    """
+    first_as_of = (start.replace(day=1) + timedelta(days=32)).replace(day=1)
+    return dg.MonthlyPartitionsDefinition(first_as_of.isoformat(), fmt="%Y-%m-%d", end_offset=1)
+
+
+def start_of_data(settings: Settings) -> date:
+    """The day on which partitions begin."""
+    return settings.partitions_start or first_day(settings) or FALLBACK_START
+
+
+def monthly_key(moment: date) -> str:
+    """The newest `as_of` partition that does not look past `moment`, a day that is complete."""
+    return (moment + timedelta(days=1)).replace(day=1).isoformat()
+
+
+def day_range_tags(first: str, last: str) -> dict[str, str]:
+    """Run tags that ask for the daily partitions from `first` to `last`, both included, in one run."""
+    return {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last}
+
+
+_START = start_of_data(load_settings())
+DAYS = daily(_START)
+AS_OF = monthly(_START)
+
+LAST_TWELVE_MONTHS = dg.TimeWindowPartitionMapping(
+    start_offset=-12, end_offset=-1, allow_nonexistent_upstream_partitions=True
+)
+"""From a day's data to the `as_of` dates whose year of history holds it."""

@@ -1,0 +1,30 @@
+"""Progress of long steps: into Dagster's log now and then, and to whoever listens (the command line's bar)."""
+
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+
+import dagster as dg
+
+Listener = Callable[[str, int, int], None]
+"""Called with (what is being done, steps done, steps in all)."""
+
+listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+
+LOG_EVERY_S = 10.0
+
+
+def reporter(context: dg.AssetExecutionContext, what: str) -> Callable[[int, int], None]:
+    """A progress callback for a domain function."""
+    last_logged = time.monotonic()
+
+    def report(done: int, total: int) -> None:
+        nonlocal last_logged
+        listen = listener.get()
+        if listen:
+            listen(what, done, total)
+        if time.monotonic() - last_logged >= LOG_EVERY_S:
+            last_logged = time.monotonic()
+            context.log.info(f"{what}: {done} of {total}")
+
+    return report

@@ -1,0 +1,131 @@
+"""Runs started from the command line: in this process, on the same instance that the UI shows."""
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_shared.error import SerializableErrorInfo
+
+from segmentation import errors
+from segmentation.errors import SegmentationError
+from segmentation.settings import Settings
+from segmentation.sources.registration import Registration
+from segmentation_assets.assets.raw import IS_LOADED, source_files
+from segmentation_assets.definitions import defs
+from segmentation_assets.progress import Listener, listener
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+DOMAIN_ERRORS = {name for name, value in vars(errors).items() if isinstance(value, type)}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did.
+
+    Attributes:
+        run_id: The Dagster run.
+        metadata: Per asset key (`raw/transactions`), the metadata of its materialization.
+        warnings: Checks that failed without blocking, with their descriptions.
+    """
+
+    run_id: str
+    metadata: Mapping[str, Mapping[str, Any]]
+    warnings: Sequence[str]
+
+
+def dagster_home(settings: Settings) -> Path:
+    """The instance's folder: `DAGSTER_HOME`, else `dagster` under the platform's home; made if there is none."""
+    folder = Path(os.environ.get("DAGSTER_HOME") or settings.home / "dagster").absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "dagster.yaml"
+    project_config = Path(__file__).parent.parent / "dagster.yaml"
+    if not config.exists() and project_config.exists():
+        shutil.copyfile(project_config, config)
+    return folder
+
+
+def run(
+    settings: Settings,
+    keys: Sequence[dg.AssetKey],
+    *,
+    partition_key: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    config: Mapping[str, Any] | None = None,
+    on_progress: Listener | None = None,
+) -> Outcome:
+    """Materialize assets in this process and wait for them.
+
+    Args:
+        settings: Where the instance is.
+        keys: What to materialize; all of one partitioning, or none.
+        partition_key: The partition, if they are partitioned.
+        tags: Run tags, such as a range of partitions.
+        config: Run config of the assets' ops.
+        on_progress: Told of progress inside long steps, and of each asset that is done.
+
+    Raises:
+        SegmentationError: A step failed, or a blocking check did; the message is the step's own.
+    """
+    token = listener.set(on_progress)
+    try:
+        with dg.DagsterInstance.from_config(str(dagster_home(settings))) as instance:
+            result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
+                instance=instance,
+                asset_selection=list(keys),
+                partition_key=partition_key,
+                tags=dict(tags or {}),
+                run_config={**QUIET, **({"ops": dict(config)} if config else {})},
+                raise_on_error=False,
+            )
+    finally:
+        listener.reset(token)
+    failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    if not result.success:
+        raise SegmentationError(_why(result, failed))
+    return Outcome(result.run_id, _metadata(result), [_describe(check) for check in failed])
+
+
+def report_registration(settings: Settings, registered: Registration) -> None:
+    """Let the UI know of files that a command registered and loaded."""
+    facts = {"source": registered.source, "lines": registered.line_count, IS_LOADED: True}
+    with dg.DagsterInstance.from_config(str(dagster_home(settings))) as instance:
+        instance.report_runless_asset_event(dg.AssetMaterialization(source_files.key, metadata=facts))
+
+
+def _metadata(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:
+    return {
+        data.materialization.asset_key.to_user_string(): {
+            name: value.value for name, value in data.materialization.metadata.items()
+        }
+        for data in (event.step_materialization_data for event in result.get_asset_materialization_events())
+    }
+
+
+def _why(result: dg.ExecuteInProcessResult, failed: Sequence[dg.AssetCheckEvaluation]) -> str:
+    blocking = [check for check in failed if check.blocking]
+    if blocking:
+        checks = "\n".join(f"  {_describe(check)}" for check in blocking)
+        return f"Checks stopped the run {result.run_id} before anything downstream changed:\n{checks}"
+    for event in result.get_step_failure_events():
+        info = event.step_failure_data.error
+        if info:
+            return _root_cause(info)
+    return f"Run {result.run_id} failed; the Dagster UI shows its log."
+
+
+def _root_cause(info: SerializableErrorInfo) -> str:
+    cause = info
+    while cause.cause and cause.cls_name not in DOMAIN_ERRORS:
+        cause = cause.cause
+    if cause.cls_name in DOMAIN_ERRORS:
+        return cause.message.partition(": ")[2].strip()
+    return info.to_string()
+
+
+def _describe(check: dg.AssetCheckEvaluation) -> str:
+    details = check.description or ", ".join(f"{name} {value.value}" for name, value in check.metadata.items())
+    return f"{check.asset_key.to_user_string()}: {check.check_name}: {details}"

@@ -1,0 +1,169 @@
+"""What `ingest` and `materialize` do, step by step. Import this only where Dagster may be loaded."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from segmentation.errors import NotEnoughDataError, SegmentationError
+from segmentation.settings import Settings, load_settings
+from segmentation.sources.profile import load_profile
+from segmentation.sources.registration import Registration, register
+from segmentation.warehouse import Lake
+from segmentation.warehouse.schema import REJECTED, SEGMENT_PROFILES, SOURCE_FILES, TRANSACTIONS, migrate
+from segmentation_assets import console
+from segmentation_assets.progress import Listener
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+RAW = ("raw/transactions", "raw/products")
+TRAINED = ("training__training_set", "training__candidate_model")
+
+
+def ingest(path: str | None, profile: str, source: str | None, on_progress: Listener) -> Registration:
+    """Register files and load the days that they cover.
+
+    The files are registered before the asset graph is imported, since its partitions begin with the data.
+
+    Raises:
+        SegmentationError: The files can't be read through the profile, or a check stopped the run.
+    """
+    settings = load_settings()
+    on_progress("Inspecting files", 0, 1)
+    with Lake(settings) as lake:
+        migrate(lake)
+        now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+        registered = register(lake, path, load_profile(profile), source=source, now=now)
+    on_progress("Inspecting files", 1, 1)
+    if registered.first_day is None or registered.last_day is None:
+        raise SegmentationError(
+            f"None of the {registered.line_count:,} lines has a date that profile {profile!r} can read; "
+            "check the profile's `ordered_at`."
+        )
+    load(settings, registered.first_day, registered.last_day, on_progress)
+    import_module("segmentation_assets.runs").report_registration(settings, registered)
+    return registered
+
+
+def load(settings: Settings, first: date, last: date, on_progress: Listener) -> None:
+    """Materialize the raw assets over the days from `first` to `last`, and say what came in."""
+    runs, partitions = (
+        import_module("segmentation_assets.runs"),
+        import_module("segmentation_assets.partitions"),
+    )
+    existing = partitions.DAYS.get_last_partition_key()
+    newest = min(last, date.fromisoformat(existing)) if existing else last
+    if newest < first:
+        raise SegmentationError(f"The data begins on {first}, but only days before today can be loaded.")
+    tags = partitions.day_range_tags(first.isoformat(), newest.isoformat())
+    outcome = runs.run(settings, _keys(RAW), tags=tags, on_progress=on_progress)
+    for warning in outcome.warnings:
+        console.out.print(f"[yellow]Note:[/] {warning}", highlight=False)
+    _show_rejected(settings, first, newest)
+
+
+def materialize(select: str | None, as_of: str | None, on_progress: Listener) -> pl.DataFrame | None:
+    """Materialize a selection of the graph; returns the profiles if they were part of it.
+
+    Raises:
+        SegmentationError: Nothing has been ingested, the selection or date makes no sense, or a step failed.
+    """
+    runs, definitions = (
+        import_module("segmentation_assets.runs"),
+        import_module("segmentation_assets.definitions"),
+    )
+    settings = load_settings()
+    first, last = _days_at_hand(settings)
+    chosen = _resolve(definitions.defs, select)
+    raw = [key for key in chosen if key.path[0] == "raw"]
+    rest = [key for key in chosen if key.path[0] != "raw"]
+    if raw:
+        load(settings, first, last, on_progress)
+    if not rest:
+        return None
+    date_key = as_of or default_as_of(last)
+    _check_as_of(date_key)
+    names = {"__".join(key.path) for key in rest}
+    config = {name: {"config": {"as_of": date_key}} for name in TRAINED if name in names}
+    outcome = runs.run(settings, rest, partition_key=date_key, config=config, on_progress=on_progress)
+    for warning in outcome.warnings:
+        console.out.print(f"[yellow]Note:[/] {warning}", highlight=False)
+    return profiles_as_of(settings, date_key) if SEGMENT_PROFILES.name.replace(".", "__") in names else None
+
+
+def default_as_of(last_day: date) -> str:
+    """The newest first of a month that the data, complete to `last_day`, covers."""
+    return (last_day + timedelta(days=1)).replace(day=1).isoformat()
+
+
+def profiles_as_of(settings: Settings, as_of: str) -> pl.DataFrame:
+    """The segment profiles of a snapshot."""
+    with Lake(settings, read_only=True) as lake, lake.cursor() as con:
+        return con.execute(
+            f"SELECT * FROM {SEGMENT_PROFILES.name} WHERE as_of = $as_of ORDER BY segment_id",
+            {"as_of": as_of},
+        ).pl()
+
+
+def _keys(names: Sequence[str]) -> "list[dg.AssetKey]":
+    import dagster as dg
+
+    return [dg.AssetKey(name.split("/")) for name in names]
+
+
+def _resolve(defs: "dg.Definitions", select: str | None) -> "list[dg.AssetKey]":
+    import dagster as dg
+
+    graph = defs.resolve_asset_graph()
+    try:
+        selection = (
+            dg.AssetSelection.from_string(select)
+            if select
+            else dg.AssetSelection.groups("features", "training", "segments")
+        )
+        keys = selection.resolve(graph)
+    except dg.DagsterError as error:
+        raise SegmentationError(f"Can't read the selection {select!r}: {str(error).splitlines()[0]}") from error
+    if not keys:
+        known = ", ".join(sorted(key.to_user_string() for key in graph.get_all_asset_keys()))
+        raise SegmentationError(f"The selection {select!r} names no asset. There are: {known}.")
+    return sorted(keys)
+
+
+def _check_as_of(as_of: str) -> None:
+    partitions = import_module("segmentation_assets.partitions")
+    keys = partitions.AS_OF.get_partition_keys()
+    if as_of not in keys:
+        raise SegmentationError(
+            f"There is no snapshot date {as_of!r}: give the first day of a month from {keys[0]} to {keys[-1]}."
+            if keys
+            else f"There is no snapshot date {as_of!r} yet: the data begins this month."
+        )
+
+
+def _days_at_hand(settings: Settings) -> tuple[date, date]:
+    with Lake(settings) as lake:
+        migrate(lake)
+        with lake.cursor() as con:
+            row = con.execute(f"SELECT MIN(first_day), MAX(last_day) FROM {SOURCE_FILES.name}").fetchone()
+    if row is None or row[0] is None:
+        raise NotEnoughDataError("Nothing has been ingested yet; `segmentation ingest PATH --profile NAME` does.")
+    return row[0], row[1]
+
+
+def _show_rejected(settings: Settings, first: date, last: date) -> None:
+    days = {"start": first, "end": last + timedelta(days=1)}
+    with Lake(settings, read_only=True) as lake, lake.cursor() as con:
+        reasons = con.execute(
+            f"SELECT reason, COUNT(*) AS lines FROM {REJECTED.name} "
+            "WHERE ordered_on IS NULL OR (ordered_on >= $start AND ordered_on < $end) "
+            "GROUP BY reason ORDER BY lines DESC, reason",
+            days,
+        ).fetchall()
+        accepted = con.execute(
+            f"SELECT COUNT(*) FROM {TRANSACTIONS.name} WHERE ordered_at >= $start AND ordered_at < $end", days
+        ).fetchall()[0][0]
+    console.show_rejected(reasons, accepted + sum(count for _, count in reasons))

@@ -1,0 +1,84 @@
+import threading
+from dataclasses import replace
+
+import pytest
+
+from segmentation.errors import SegmentationError
+from segmentation.settings import Settings
+from segmentation.warehouse import Column, Commit, Lake
+from segmentation.warehouse import schema as schema_module
+from segmentation.warehouse.schema import CUSTOMER_SEGMENTS, TABLES, migrate
+
+
+def _declared(lake: Lake) -> dict[tuple[str, str], tuple[str, str]]:
+    with lake.cursor() as con:
+        rows = con.execute(
+            "SELECT schema_name || '.' || table_name, column_name, data_type, comment FROM duckdb_columns() "
+            "WHERE database_name = 'lake'"
+        ).fetchall()
+    return {(table, column): (kind, comment) for table, column, kind, comment in rows}
+
+
+def test_every_table_and_column_is_there_with_its_comment(lake: Lake) -> None:
+    assert _declared(lake) == {(t.name, c.name): (c.type, c.comment) for t in TABLES for c in t.columns}
+    with lake.cursor() as con:
+        comments = con.execute(
+            "SELECT schema_name || '.' || table_name, comment FROM duckdb_tables() WHERE database_name = 'lake'"
+        ).fetchall()
+    assert dict(comments) == {t.name: t.comment for t in TABLES}
+
+
+def test_migrating_again_changes_nothing(lake: Lake) -> None:
+    before = lake.version()
+    assert not migrate(lake)
+    assert lake.version() == before
+
+
+def test_processes_that_start_together_create_the_lake_once(settings: Settings) -> None:
+    changed = []
+
+    def start() -> None:
+        with Lake(settings) as lake:
+            changed.append(migrate(lake))
+
+    threads = [threading.Thread(target=start) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(changed) == [False, False, False, True]
+
+
+def test_a_new_column_is_added_and_old_rows_keep_their_values(lake: Lake) -> None:
+    with lake.cursor() as con:
+        row = "INSERT INTO segments.customer_segments VALUES ('2024-01-01', 'c', 1, 'n', 2, 0.1, 0.2, 0.5, 1)"
+        lake.transaction(con, Commit("row"), lambda c: c.execute(row))
+    mood = Column("mood", "VARCHAR", "How the customer feels.")
+    wider = replace(CUSTOMER_SEGMENTS, columns=(*CUSTOMER_SEGMENTS.columns, mood))
+    assert migrate(lake, tuple(wider if table is CUSTOMER_SEGMENTS else table for table in TABLES))
+    assert _declared(lake)[wider.name, "mood"] == ("VARCHAR", "How the customer feels.")
+    with lake.cursor() as con:
+        assert con.execute("SELECT customer_id, mood FROM segments.customer_segments").fetchall() == [("c", None)]
+
+
+def test_a_numbered_migration_runs_once(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = []
+    monkeypatch.setattr(schema_module, "SCHEMA_VERSION", 2)
+    monkeypatch.setattr(schema_module, "MIGRATIONS", {2: runs.append})
+    assert migrate(lake)
+    assert not migrate(lake)
+    assert len(runs) == 1
+
+
+def test_a_lake_of_a_newer_release_is_left_alone(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema_module, "SCHEMA_VERSION", 0)
+    with pytest.raises(SegmentationError, match="schema version 1.*Update the software"):
+        migrate(lake)
+
+
+def test_another_number_of_buckets_is_refused(lake: Lake, settings: Settings) -> None:
+    with (
+        Lake(settings.model_copy(update={"customer_buckets": 8})) as other,
+        pytest.raises(SegmentationError, match="created with 4 customer buckets"),
+    ):
+        migrate(other)
