@@ -1,6 +1,7 @@
 """The demo: the main job on data at hand, then the UI and the scorer, and what to try next."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -27,7 +28,7 @@ START, END = date(2024, 1, 1), date(2026, 1, 1)
 
 UI_PORT = 3000
 SCORER_PORT = 8000
-PROJECT = Path(__file__).parent.parent
+STOP_TIMEOUT_S = 20
 
 RECOVERY = """
 SELECT archetype, segment_name
@@ -210,18 +211,20 @@ def _dagster(settings: Settings, port: int) -> Iterator["subprocess.Popen[bytes]
 def _process(
     command: list[str], environment: Mapping[str, str], log: Path | None = None
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """A child process that ends with the block."""
+    """A child process that ends, with its own children, when the block does."""
     with ExitStack() as stack:
         output = stack.enter_context(log.open("ab")) if log else None
-        process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=output, stderr=output)
+        process = subprocess.Popen(
+            command, env={**os.environ, **environment}, stdout=output, stderr=output, start_new_session=True
+        )
         try:
             yield process
         finally:
             process.terminate()
             try:
-                process.wait(timeout=15)
+                process.wait(timeout=STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
 
 

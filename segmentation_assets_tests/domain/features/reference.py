@@ -1,0 +1,97 @@
+"""Features once more, in plain Python, customer by customer, written from the definitions and not from the SQL."""
+
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from fractions import Fraction
+
+from segmentation_assets_tests.lines import Line
+
+DAY = timedelta(days=1)
+Row = dict[str, object]
+
+
+def features_of(lines: Sequence[Line], as_of: datetime, lookback_days: int) -> dict[str, Row]:
+    """Features by customer, without the scores, which compare customers."""
+    window = [line for line in lines if as_of - timedelta(days=lookback_days) <= line.ordered_at < as_of]
+    by_customer: dict[str, list[Line]] = defaultdict(list)
+    for line in window:
+        by_customer[line.customer_id].append(line)
+    return {
+        customer: _features(own, as_of)
+        for customer, own in by_customer.items()
+        if any(line.quantity > 0 for line in own)
+    }
+
+
+def _features(lines: list[Line], as_of: datetime) -> Row:
+    bought = [line for line in lines if line.quantity > 0]
+    orders: dict[str, list[Line]] = defaultdict(list)
+    for line in bought:
+        orders[line.order_id].append(line)
+    placed = sorted(min(line.ordered_at for line in order) for order in orders.values())
+    moments = {name: min(line.ordered_at for line in order) for name, order in orders.items()}
+    values = {name: _money(order) for name, order in orders.items()}
+    gross, returned = _money(bought), -_money([line for line in lines if line.quantity < 0])
+
+    def recent(days: int) -> list[str]:
+        return [name for name, moment in moments.items() if as_of - moment <= days * DAY]
+
+    gaps = [(later - earlier) / DAY for earlier, later in zip(placed, placed[1:], strict=False)]
+    return {
+        "recency_days": (as_of - placed[-1]) / DAY,
+        "order_count": len(orders),
+        "gross_revenue": float(gross),
+        "returned_revenue": float(returned),
+        "net_revenue": float(gross) - float(returned),
+        "average_order_value": float(gross) / len(orders),
+        "median_order_value": statistics.median(float(value) for value in values.values()),
+        "max_order_value": float(max(values.values())),
+        **{f"orders_{days}d": len(recent(days)) for days in (30, 90, 365)},
+        **{f"revenue_{days}d": float(sum(values[n] for n in recent(days))) for days in (30, 90, 365)},
+        **_diversity(bought, orders),
+        "tenure_days": (as_of - placed[0]) / DAY,
+        "mean_gap_days": statistics.fmean(gaps) if gaps else None,
+        "std_gap_days": statistics.stdev(gaps) if len(gaps) > 1 else None,
+        "weekend_order_share": sum(moment.isoweekday() >= 6 for moment in placed) / len(placed),
+        "return_rate": float(returned) / float(gross) if gross > 0 else None,
+        "is_one_time_buyer": len(orders) == 1,
+    }
+
+
+def _diversity(bought: list[Line], orders: dict[str, list[Line]]) -> Row:
+    products: dict[str, list[Line]] = defaultdict(list)
+    categories: dict[str, list[Line]] = defaultdict(list)
+    for line in bought:
+        products[line.product_id].append(line)
+        if line.category is not None:
+            categories[line.category].append(line)
+    spend = {name: float(_money(lines)) for name, lines in categories.items()}
+    top = min(spend, key=lambda name: (-spend[name], name.encode())) if spend else None
+    total = math.fsum(spend.values())
+    return {
+        "distinct_products": len(products),
+        "distinct_categories": len(categories),
+        "category_entropy": _entropy(list(spend.values())),
+        "product_entropy": _entropy([float(_money(lines)) for lines in products.values()]),
+        "top_category": top,
+        "top_category_share": spend[top] / total if top is not None and total > 0 else None,
+        "repeat_product_share": sum(len({li.order_id for li in ls}) >= 2 for ls in products.values()) / len(products),
+        "distinct_products_per_order": statistics.fmean(
+            len({line.product_id for line in order}) for order in orders.values()
+        ),
+    }
+
+
+def _entropy(spend: list[float]) -> float | None:
+    positive = [value for value in spend if value > 0]
+    total = math.fsum(positive)
+    if not positive:
+        return None
+    return max(0.0, -math.fsum(value / total * math.log(value / total) for value in positive))
+
+
+def _money(lines: Sequence[Line]) -> Fraction:
+    return sum((Fraction(round(line.amount * 10**6), 10**6) for line in lines), Fraction(0))

@@ -1,0 +1,179 @@
+import math
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from segmentation.errors import NotEnoughDataError
+from segmentation.features.catalogue import FEATURES, GROUPS, of_group
+from segmentation.features.engine import write_snapshot
+from segmentation.settings import Settings
+from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse.schema import CUSTOMER_FEATURES, FEATURE_GROUPS, migrate
+from segmentation_assets_tests.domain.features.reference import features_of
+from segmentation_assets_tests.lines import Line, insert_lines
+
+AS_OF = date(2024, 3, 1)
+MIDNIGHT = datetime(2024, 3, 1)
+SCORES = ("r_score", "f_score", "m_score", "rfm_segment")
+
+moments = st.one_of(
+    st.datetimes(MIDNIGHT - timedelta(days=500), MIDNIGHT + timedelta(days=20)),
+    st.sampled_from(
+        [
+            MIDNIGHT,
+            MIDNIGHT - timedelta(microseconds=1),
+            MIDNIGHT - timedelta(days=30),
+            MIDNIGHT - timedelta(days=365),
+            MIDNIGHT - timedelta(days=365, microseconds=1),
+            datetime(2024, 2, 29, 12),
+        ]
+    ),
+)
+amounts = st.one_of(
+    st.integers(0, 10**7).map(lambda cents: cents / 100), st.sampled_from([0.0, 0.01, 1e9, 123456789.99])
+)
+
+
+@st.composite
+def order_lines(draw: st.DrawFn) -> Line:
+    customer = draw(st.sampled_from(["a", "b", "ü-ß", "客户", "e'); --"]))
+    sign = draw(st.sampled_from([1, 1, 1, -1]))
+    return Line(
+        customer_id=customer,
+        order_id=f"{customer}-{draw(st.integers(1, 4))}",
+        product_id=draw(st.sampled_from(["p1", "p2", "p3", "p4"])),
+        ordered_at=draw(moments),
+        quantity=sign * draw(st.sampled_from([1.0, 2.0, 0.5])),
+        amount=sign * draw(amounts),
+        category=draw(st.sampled_from([None, "x", "Y", "é"])),
+    )
+
+
+def _snapshot(lake: Lake, as_of: date = AS_OF) -> pl.DataFrame:
+    with lake.cursor() as con:
+        return con.execute(
+            f"SELECT * EXCLUDE (as_of) FROM {CUSTOMER_FEATURES.name} WHERE as_of = $as_of ORDER BY customer_id",
+            {"as_of": as_of},
+        ).pl()
+
+
+def _differences(found: dict[str, object], expected: dict[str, object]) -> dict[str, tuple[object, object]]:
+    def same(one: object, other: object) -> bool:
+        if isinstance(one, float) and isinstance(other, float):
+            return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
+        return one == other
+
+    return {name: (found[name], value) for name, value in expected.items() if not same(found[name], value)}
+
+
+@given(lines=st.lists(order_lines(), min_size=1, max_size=40))
+@hypothesis_settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+def test_features_are_what_the_definitions_say(lake: Lake, lines: Sequence[Line]) -> None:
+    expected = features_of(lines, MIDNIGHT, 365)
+    with lake.cursor() as con:
+        lake.transaction(con, Commit("empty"), lambda c: c.execute("DELETE FROM raw.transactions"))
+    insert_lines(lake, lines)
+    if not expected:
+        with pytest.raises(NotEnoughDataError, match="No customer has a purchase"):
+            write_snapshot(lake, AS_OF, Commit("features"))
+        return
+    assert write_snapshot(lake, AS_OF, Commit("features")).customer_count == len(expected)
+    found = {str(row["customer_id"]): row for row in _snapshot(lake).iter_rows(named=True)}
+    assert found.keys() == expected.keys()
+    assert {c: d for c in found if (d := _differences(found[c], expected[c]))} == {}
+    assert set(next(iter(expected.values()))) == {f.name for f in FEATURES} - set(SCORES)
+
+
+def test_lines_at_or_after_the_date_change_nothing(lake: Lake) -> None:
+    past = [Line("a", "1", "p", MIDNIGHT - timedelta(hours=1)), Line("b", "2", "p", MIDNIGHT - timedelta(days=9))]
+    insert_lines(lake, past)
+    write_snapshot(lake, AS_OF, Commit("before"))
+    before = _snapshot(lake)
+    insert_lines(lake, [Line("a", "3", "q", MIDNIGHT, amount=1e6), Line("c", "4", "q", MIDNIGHT + timedelta(days=1))])
+    write_snapshot(lake, AS_OF, Commit("after"))
+    assert _snapshot(lake).equals(before)
+
+
+def test_a_second_computation_gives_the_same_bytes(lake: Lake) -> None:
+    lines = [
+        Line(f"c{n % 50}", f"o{n % 170}", f"p{n % 23}", MIDNIGHT - timedelta(hours=n), 1 + n % 3, n * 0.1, f"k{n % 7}")
+        for n in range(1, 2000)
+    ]
+    insert_lines(lake, lines)
+    frames = []
+    for _ in range(2):
+        write_snapshot(lake, AS_OF, Commit("features"))
+        frames.append(_snapshot(lake))
+    assert frames[0].equals(frames[1])
+
+
+def test_the_order_in_which_lines_arrived_does_not_matter(settings: Settings) -> None:
+    lines = [
+        Line(f"c{n % 9}", f"o{n % 31}", f"p{n % 5}", MIDNIGHT - timedelta(hours=n), 1, n / 7, f"k{n % 3}")
+        for n in range(1, 300)
+    ]
+    frames = []
+    for number, order in enumerate((lines, lines[::-1])):
+        with Lake(settings.model_copy(update={"home": settings.home / str(number)})) as lake:
+            migrate(lake)
+            insert_lines(lake, order)
+            write_snapshot(lake, AS_OF, Commit("features"))
+            frames.append(_snapshot(lake))
+    assert frames[0].equals(frames[1])
+
+
+def test_each_group_has_its_own_table_with_the_same_values(lake: Lake) -> None:
+    insert_lines(lake, [Line(f"c{n}", f"o{n}", "p", MIDNIGHT - timedelta(days=n), category="k") for n in range(1, 12)])
+    write_snapshot(lake, AS_OF, Commit("features"))
+    everything = _snapshot(lake)
+    with lake.cursor() as con:
+        for group in GROUPS:
+            table = con.execute(f"SELECT * EXCLUDE (as_of) FROM {FEATURE_GROUPS[group].name} ORDER BY ALL").pl()
+            names = ["customer_id", *(feature.name for feature in of_group(group))]
+            assert table.sort("customer_id").equals(everything.select(names))
+
+
+def test_scores_are_quintiles_with_ties_broken_by_customer_id(lake: Lake) -> None:
+    day = timedelta(days=1)
+    insert_lines(lake, [Line(f"c{n}", f"o{n}", "p", MIDNIGHT - 5 * day, amount=7) for n in range(10)])
+    write_snapshot(lake, AS_OF, Commit("features"))
+    scores = _snapshot(lake).select("r_score", "f_score", "m_score")
+    quintiles = [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+    assert scores.to_dict(as_series=False) == dict.fromkeys(scores.columns, quintiles)
+
+
+def test_better_customers_have_better_scores_and_a_better_name(lake: Lake) -> None:
+    day = timedelta(days=1)
+    lines = [
+        Line(f"c{n}", f"c{n}-{k}", "p", MIDNIGHT - (10 - n) * day - k * timedelta(hours=1), amount=n + 1)
+        for n in range(10)
+        for k in range(n + 1)
+    ]
+    insert_lines(lake, lines)
+    write_snapshot(lake, AS_OF, Commit("features"))
+    rows = _snapshot(lake).select("r_score", "f_score", "m_score", "rfm_segment").rows()
+    assert rows[0] == (1, 1, 1, "Lost")
+    assert rows[-1] == (5, 5, 5, "Champions")
+
+
+def test_an_empty_window_says_what_there_is(lake: Lake) -> None:
+    insert_lines(lake, [Line("a", "1", "p", datetime(2020, 5, 1))])
+    before = lake.version()
+    with pytest.raises(NotEnoughDataError, match="the lake holds lines from 2020-05-01 to 2020-05-01"):
+        write_snapshot(lake, AS_OF, Commit("features"))
+    assert lake.version() == before
+
+
+def test_without_a_look_back_limit_the_oldest_line_counts(settings: Settings) -> None:
+    with Lake(settings.model_copy(update={"lookback_days": None})) as lake:
+        migrate(lake)
+        insert_lines(lake, [Line("a", "1", "p", datetime(2001, 1, 1)), Line("a", "2", "p", datetime(2024, 1, 1))])
+        write_snapshot(lake, AS_OF, Commit("features"))
+        assert _snapshot(lake)["order_count"].to_list() == [2]
