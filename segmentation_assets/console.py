@@ -1,5 +1,6 @@
 """What the commands show: progress bars and the table of segments."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,7 +18,7 @@ from rich.table import Table
 
 from segmentation_assets.progress import Listener
 
-out = Console()
+out = Console() if sys.stdout.isatty() else Console(width=120)
 
 
 @contextmanager
@@ -51,15 +52,15 @@ def show_profiles(profiles: pl.DataFrame) -> None:
     )
     table.add_column("id", justify="right")
     table.add_column("segment", style="cyan")
-    for name in ("customers", "share", "revenue", "of revenue", "last order", "orders", "per order"):
-        table.add_column(name, justify="right")
+    for name in ("customers", "share", "revenue", "share", "last order", "orders", "per order"):
+        table.add_column(name, justify="right", no_wrap=True)
     for row in profiles.iter_rows(named=True):
         table.add_row(
             str(row["segment_id"]),
             row["segment_name"],
             f"{row['customer_count']:,}",
             f"{row['customer_share']:.1%}",
-            f"{row['revenue']:,.0f}",
+            _short(row["revenue"]),
             "–" if row["revenue_share"] is None else f"{row['revenue_share']:.1%}",
             f"{row['median_recency_days']:.0f} d ago",
             f"{row['mean_order_count']:.1f}",
@@ -74,3 +75,11 @@ def show_rejected(reasons: list[tuple[str, int]], read: int) -> None:
     out.print(f"{read:,} lines read, {read - rejected:,} accepted, {rejected:,} rejected", highlight=False)
     for reason, count in reasons:
         out.print(f"  {count:>9,}  {reason}", highlight=False)
+
+
+def _short(amount: float) -> str:
+    """An amount in three digits or so: 27.0 M, 601 k, 950."""
+    for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if abs(amount) >= size:
+            return f"{amount / size:.3g}{unit}"
+    return f"{amount:.0f}"

@@ -76,8 +76,6 @@ def demonstrate(data: str, profile: str | None, customers: int, *, serve: bool) 
             registered = steps.ingest(None, "complete-journey", name, on_progress)
         else:
             registered = steps.ingest(data, profile or "canonical", name, on_progress)
-        if registered.last_day is None:
-            raise SegmentationError("The data has no line with a readable date.")
         as_of = steps.default_as_of(registered.last_day)
         profiles = steps.materialize(None, as_of, on_progress)
     if profiles is None:

@@ -9,7 +9,7 @@ import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from segmentation.settings import Settings, load_settings
-from segmentation.sources.registration import first_day
+from segmentation.sources.first_day import first_day
 
 FALLBACK_START = date(2024, 1, 1)
 """Where partitions begin as long as nothing has been ingested."""

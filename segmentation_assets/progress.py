@@ -1,7 +1,8 @@
 """Progress of long steps: into Dagster's log now and then, and to whoever listens (the command line's bar)."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 import dagster as dg
@@ -28,3 +29,23 @@ def reporter(context: dg.AssetExecutionContext, what: str) -> Callable[[int, int
             context.log.info(f"{what}: {done} of {total}")
 
     return report
+
+
+@contextmanager
+def narrator(context: dg.AssetExecutionContext) -> Iterator[Callable[[str], None]]:
+    """A callback for a domain function that tells what it is doing; each thing told is a step, done at the next."""
+    doing: list[str] = []
+    listen = listener.get() or (lambda *_: None)
+
+    def tell(what: str) -> None:
+        finish()
+        doing.append(what)
+        listen(what, 0, 1)
+        context.log.info(what)
+
+    def finish() -> None:
+        if doing:
+            listen(doing.pop(), 1, 1)
+
+    yield tell
+    finish()

@@ -38,12 +38,7 @@ def ingest(path: str | None, profile: str, source: str | None, on_progress: List
         now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
         registered = register(lake, path, load_profile(profile), source=source, now=now)
     on_progress("Inspecting files", 1, 1)
-    if registered.first_day is None or registered.last_day is None:
-        raise SegmentationError(
-            f"None of the {registered.line_count:,} lines has a date that profile {profile!r} can read; "
-            "check the profile's `ordered_at`."
-        )
-    load(settings, registered.first_day, registered.last_day, on_progress)
+    load(settings, registered.load_start, registered.load_end - timedelta(days=1), on_progress)
     import_module("segmentation_assets.runs").report_registration(settings, registered)
     return registered
 

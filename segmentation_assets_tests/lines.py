@@ -20,6 +20,7 @@ class Line:
     quantity: float = 1.0
     amount: float = 10.0
     category: str | None = None
+    discount: float = 0.0
 
 
 def insert_lines(lake: Lake, lines: Sequence[Line]) -> None:
@@ -37,7 +38,7 @@ def insert_lines(lake: Lake, lines: Sequence[Line]) -> None:
                 line.quantity,
                 abs(line.amount / line.quantity),
                 line.amount,
-                0.0,
+                line.discount,
                 line.ordered_at,
                 None,
                 None,

@@ -24,7 +24,15 @@ KEPT_STAGES = ("rfm_measures", "diversity", "temporal", "behaviour")
 """Results of the customer stages that outlive their bucket."""
 
 LINES = """
-SELECT customer_id, order_id, product_id, category, quantity, CAST(amount AS DECIMAL(18, 6)) AS amount, ordered_at
+SELECT
+    customer_id,
+    order_id,
+    product_id,
+    category,
+    quantity,
+    CAST(amount AS DECIMAL(18, 6)) AS amount,
+    CAST(discount AS DECIMAL(18, 6)) AS discount,
+    ordered_at
 FROM raw.transactions
 WHERE customer_bucket = $bucket AND ordered_at >= $window_start AND ordered_at < $as_of
 """

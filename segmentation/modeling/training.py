@@ -147,7 +147,8 @@ def _jaccard(one: Ints, other: Ints, k: int) -> Floats:
     shared = np.zeros((k, k))
     np.add.at(shared, (one, other), 1)
     union = shared.sum(axis=1, keepdims=True) + shared.sum(axis=0, keepdims=True) - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    overlap: Floats = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return overlap
 
 
 def _choose(trials: tuple[Trial, ...], min_share: float) -> Search:

@@ -103,11 +103,12 @@ SOURCE_FILES = Table(
 
 LOADS = Table(
     "raw.loads",
-    "One source and day as last loaded: how many lines were read, accepted and rejected.",
+    "One source file and day as last loaded: how many lines were read, accepted and rejected.",
     (
         Column("source", "VARCHAR", "Name of the source.", nullable=False),
+        Column("source_file", "VARCHAR", "The file that holds the lines.", nullable=False),
         Column("ordered_on", "DATE", "Day of the lines; NULL for lines whose date can't be read."),
-        Column("lines_read", "BIGINT", "Lines that the source's files hold for the day.", nullable=False),
+        Column("lines_read", "BIGINT", "Lines that the file holds for the day.", nullable=False),
         Column("lines_accepted", "BIGINT", "Lines that went to raw.transactions.", nullable=False),
         Column("lines_rejected", "BIGINT", "Lines that went to raw.rejected_transactions.", nullable=False),
     ),

@@ -1,6 +1,6 @@
 """Raw data: the files that were handed over, their lines, and the products."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 from pydantic import Field
@@ -13,7 +13,7 @@ from segmentation.sources.registration import register
 from segmentation.warehouse.schema import PRODUCTS, SOURCE_FILES, TRANSACTIONS
 from segmentation_assets.metadata import column_metadata, preview
 from segmentation_assets.partitions import DAYS
-from segmentation_assets.progress import reporter
+from segmentation_assets.progress import narrator, reporter
 from segmentation_assets.resources import WarehouseResource, commit_of
 
 GROUP = "raw"
@@ -59,8 +59,11 @@ def source_files(
     for number, file in enumerate(files, start=1):
         found.append(register(warehouse.lake, file.path, load_profile(file.profile), source=file.source, now=now))
         report(number, len(files))
-    days = [day for registration in found for day in (registration.first_day, registration.last_day) if day]
-    span = {"first_day": min(days).isoformat(), "last_day": max(days).isoformat()} if days else {}
+    span = {}
+    if found:
+        last_day = max(registration.load_end for registration in found) - timedelta(days=1)
+        first_day = min(registration.load_start for registration in found)
+        span = {"first_day": first_day.isoformat(), "last_day": last_day.isoformat()}
     with warehouse.get_connection() as con:
         rows = preview(con, SOURCE_FILES)
     return dg.MaterializeResult(
@@ -86,13 +89,9 @@ def source_files(
 def transactions(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
     """Replace the lines of the run's days by what the registered source files hold."""
     window = context.partition_time_window
-    report = load_days(
-        warehouse.lake,
-        window.start.date(),
-        window.end.date(),
-        commit_of(context, "raw/transactions"),
-        progress=reporter(context, "Reading lines"),
-    )
+    commit = commit_of(context, "raw/transactions")
+    with narrator(context) as tell:
+        report = load_days(warehouse.lake, window.start.date(), window.end.date(), commit, progress=tell)
     with warehouse.get_connection() as con:
         rows = preview(con, TRANSACTIONS, "ordered_at >= $start AND ordered_at < $end", window)
     return dg.MaterializeResult(metadata={**_counts(report), "preview": rows})
@@ -120,7 +119,7 @@ def _counts(report: LoadReport) -> dict[str, dg.MetadataValue]:
     return {
         "lines_read": dg.MetadataValue.int(report.lines_read),
         "dagster/partition_row_count": dg.MetadataValue.int(report.accepted),
-        "lines_rejected": dg.MetadataValue.int(sum(report.rejected_by_reason.values())),
+        "lines_rejected": dg.MetadataValue.int(report.rejected),
         "rejected_by_reason": dg.MetadataValue.md(table if reasons else "none"),
     }
 

@@ -52,7 +52,7 @@ def registered_files(context: dg.SensorEvaluationContext, event: dg.EventLogEntr
     materialization = event.asset_materialization
     metadata = materialization.metadata if materialization else {}
     if "first_day" not in metadata:
-        return dg.SkipReason("the registered files hold no line with a readable date")
+        return dg.SkipReason("no file was registered")
     if IS_LOADED in metadata:
         return dg.SkipReason("the command that registered the files has loaded them")
     tags = day_range_tags(str(metadata["first_day"].value), str(metadata["last_day"].value))

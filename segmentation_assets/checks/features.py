@@ -38,7 +38,9 @@ def every_buyer_has_one_row(
                     problems.append((as_of, table.name, *(rows or ())))
     header = ["as of", "table", "buyers", "rows", "customers", "of them buyers"]
     return dg.AssetCheckResult(
-        passed=not problems, metadata={"differences": dg.MetadataValue.md(markdown_table(header, problems))}
+        passed=not problems,
+        metadata={"differences": dg.MetadataValue.md(markdown_table(header, problems))},
+        description=f"{len(problems)} tables do not hold exactly the buyers" if problems else "everybody, once",
     )
 
 
@@ -54,7 +56,11 @@ def numbers_are_finite(context: dg.AssetCheckExecutionContext, warehouse: Wareho
             {"dates": dates},
         ).fetchone()
     bad = {name: n for name, n in zip(columns, counts or (), strict=True) if n}
-    return dg.AssetCheckResult(passed=not bad, metadata={"not_finite": dg.MetadataValue.json(bad)})
+    return dg.AssetCheckResult(
+        passed=not bad,
+        metadata={"not_finite": dg.MetadataValue.json(bad)},
+        description=", ".join(f"{name}: {n:,}" for name, n in bad.items()) or "all numbers are finite",
+    )
 
 
 CHECKS = [every_buyer_has_one_row, numbers_are_finite]

@@ -59,7 +59,7 @@ per_day AS (
     GROUP BY day
 ),
 weeks AS (
-    SELECT UNNEST(generate_series(end_day - 7, LEAST(first_day, end_day - 7), INTERVAL -7 DAY))::DATE AS week_start
+    SELECT UNNEST(generate_series(end_day - 7, LEAST(first_day, end_day - 7), INTERVAL (-7) DAY))::DATE AS week_start
     FROM span
 ),
 compared AS (
@@ -114,7 +114,9 @@ def line_ids_are_unique(context: dg.AssetCheckExecutionContext, warehouse: Wareh
     with warehouse.get_connection() as con:
         row = con.execute(DUPLICATES, days_of(context).parameters).fetchone()
     duplicates = row[0] if row else 0
-    return dg.AssetCheckResult(passed=duplicates == 0, metadata={"duplicates": duplicates})
+    return dg.AssetCheckResult(
+        passed=duplicates == 0, metadata={"duplicates": duplicates}, description=f"{duplicates:,} lines too many"
+    )
 
 
 @dg.asset_check(asset=transactions, blocking=True)
@@ -159,6 +161,7 @@ def lines_name_known_products(warehouse: WarehouseResource) -> dg.AssetCheckResu
             "lines": sum(lines for _, lines in unknown),
             "most_frequent": dg.MetadataValue.md(markdown_table(["product", "lines"], unknown[:10])),
         },
+        description=f"{len(unknown)} products that were sold are not in the list",
     )
 
 

@@ -43,6 +43,9 @@ def every_customer_has_one_segment(
     return dg.AssetCheckResult(
         passed=not differences,
         metadata={"differences": dg.MetadataValue.md(markdown_table(header, differences))},
+        description=f"{len(differences)} dates have customers without exactly one known segment"
+        if differences
+        else "everybody has exactly one",
     )
 
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
+from itertools import pairwise
 
 from segmentation_assets_tests.lines import Line
 
@@ -36,10 +37,12 @@ def _features(lines: list[Line], as_of: datetime) -> Row:
     values = {name: _money(order) for name, order in orders.items()}
     gross, returned = _money(bought), -_money([line for line in lines if line.quantity < 0])
 
+    discount = sum((Fraction(round(line.discount * 10**6), 10**6) for line in bought), Fraction(0))
+
     def recent(days: int) -> list[str]:
         return [name for name, moment in moments.items() if as_of - moment <= days * DAY]
 
-    gaps = [(later - earlier) / DAY for earlier, later in zip(placed, placed[1:], strict=False)]
+    gaps = [(later - earlier) / DAY for earlier, later in pairwise(placed)]
     return {
         "recency_days": (as_of - placed[-1]) / DAY,
         "order_count": len(orders),
@@ -57,6 +60,7 @@ def _features(lines: list[Line], as_of: datetime) -> Row:
         "std_gap_days": statistics.stdev(gaps) if len(gaps) > 1 else None,
         "weekend_order_share": sum(moment.isoweekday() >= 6 for moment in placed) / len(placed),
         "return_rate": float(returned) / float(gross) if gross > 0 else None,
+        "discount_share": float(discount / (discount + gross)) if discount + gross > 0 else None,
         "is_one_time_buyer": len(orders) == 1,
     }
 

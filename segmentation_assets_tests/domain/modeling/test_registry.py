@@ -1,6 +1,8 @@
 from dataclasses import replace
 from datetime import date
+from functools import partial
 
+import duckdb
 import numpy as np
 import polars as pl
 import pytest
@@ -44,6 +46,10 @@ def insert_features(lake: Lake, count: int = 300, seed: int = 1, as_of: date = A
         con.execute("CREATE OR REPLACE TEMP TABLE staged AS FROM made_up")
         insert = f"INSERT INTO {CUSTOMER_FEATURES.name} BY NAME FROM temp.staged"
         lake.transaction(con, COMMIT, lambda c: c.execute(insert))
+
+
+def _execute(sql: str, con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(sql)
 
 
 def _register(lake: Lake, settings: Settings, seed: int = 1) -> int:
@@ -123,7 +129,7 @@ def test_a_damaged_artefact_is_not_served(lake: Lake, settings: Settings) -> Non
             ("left(artefact, 100)", ArtefactError),
         ):
             update = f"UPDATE registry.models SET artefact = {damage}"
-            lake.transaction(con, COMMIT, lambda c, sql=update: c.execute(sql))
+            lake.transaction(con, COMMIT, partial(_execute, update))
             with pytest.raises(expected):
                 registry.load(con, version)
 

@@ -62,7 +62,7 @@ def test_a_write_that_fails_half_way_changes_nothing(lake: Lake) -> None:
 
 
 def test_a_conflict_is_retried_as_a_whole(lake: Lake) -> None:
-    attempts = []
+    attempts: list[object] = []
 
     def write(con: duckdb.DuckDBPyConnection) -> str:
         attempts.append(con.execute(INSERT, {"version": 1, "segment": len(attempts)}))
@@ -143,7 +143,7 @@ def test_a_snapshot_that_never_was_is_refused(lake: Lake) -> None:
 
 
 def test_a_reader_cannot_write(lake: Lake, settings: Settings) -> None:
-    with Lake(settings, read_only=True) as reader, reader.cursor() as con:
+    with Lake(settings, read_only=True) as reader, reader.cursor() as con:  # noqa: SIM117 (raises around one call)
         with pytest.raises(duckdb.InvalidInputException, match="read-only"):
             reader.transaction(con, Commit("no"), lambda c: c.execute(INSERT, {"version": 1, "segment": 1}))
 

@@ -62,7 +62,7 @@ def test_a_new_column_is_added_and_old_rows_keep_their_values(lake: Lake) -> Non
 
 
 def test_a_numbered_migration_runs_once(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    runs = []
+    runs: list[object] = []
     monkeypatch.setattr(schema_module, "SCHEMA_VERSION", 2)
     monkeypatch.setattr(schema_module, "MIGRATIONS", {2: runs.append})
     assert migrate(lake)

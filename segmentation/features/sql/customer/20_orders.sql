@@ -3,6 +3,7 @@ SELECT
     customer_id,
     order_id,
     MIN(ordered_at) AS ordered_at,
-    SUM(amount) AS revenue
+    SUM(amount) AS revenue,
+    SUM(discount) AS discount
 FROM purchases
 GROUP BY customer_id, order_id

@@ -1,0 +1,58 @@
+"""Which column of a file is which input of a profile."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from segmentation.errors import SourceError
+from segmentation.sources.profile import Inputs, Reader
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be read from files.
+
+    Attributes:
+        profile: The profile's name, for messages.
+        inputs: The inputs and the headers that they may have.
+        reader: How text and spreadsheets are read.
+    """
+
+    profile: str
+    inputs: Inputs
+    reader: Reader
+
+
+Binding = dict[str, str | None]
+"""Per input, the header that it has in a file; None where an optional one is lacking."""
+
+
+def bind(wanted: Wanted, header: Iterable[str], path: Path) -> Binding:
+    """Find each input's column by its header; case and surrounding white space don't matter.
+
+    Raises:
+        SourceError: The file lacks an input that isn't optional.
+    """
+    present = {_folded(name): name for name in reversed(list(header))}
+    bound = {
+        name: next((present[_folded(h)] for h in entry.headers if _folded(h) in present), None)
+        for name, entry in wanted.inputs.items()
+    }
+    lacking = [name for name, entry in wanted.inputs.items() if bound[name] is None and not entry.optional]
+    if lacking:
+        accepted = "; ".join(f"`{name}` (as {' or '.join(wanted.inputs[name].headers)})" for name in lacking)
+        raise SourceError(
+            f"{path} lacks what the profile {wanted.profile} reads: {accepted}. The file has "
+            f"{', '.join(present.values()) or 'no columns'}. Name another profile with --profile, or add the file's "
+            "header to the profile's `inputs`."
+        )
+    return bound
+
+
+def quoted(identifier: str) -> str:
+    """An identifier as SQL, whatever characters it has."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def _folded(header: str) -> str:
+    return header.strip().casefold()

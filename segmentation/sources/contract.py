@@ -1,0 +1,55 @@
+"""The transaction contract as a profile sees it: what may be mapped, how it is cleaned, and what is always refused.
+
+The columns themselves are declared in `segmentation.warehouse.schema`. How lines are judged is in `judging`.
+"""
+
+CLEANED_BY = {
+    "line_id": "clean_id",
+    "order_id": "clean_id",
+    "customer_id": "clean_id",
+    "product_id": "clean_id",
+    "category": "clean_text",
+    "quantity": "as_number",
+    "unit_price": "as_number",
+    "amount": "as_number",
+    "discount": "as_number",
+    "ordered_at": "utc",
+    "country": "clean_text",
+    "channel": "clean_text",
+}
+"""Per column that a profile may map: the macro (macros.sql) that brings its expression to the contract's type."""
+
+REQUIRED = ("order_id", "customer_id", "product_id", "quantity", "ordered_at")
+"""Columns that every profile maps; beside them, it maps `unit_price` or `amount`."""
+
+PRODUCT_CLEANED_BY = {
+    "product_id": "clean_id",
+    "product_name": "clean_text",
+    "category": "clean_text",
+    "department": "clean_text",
+    "brand": "clean_text",
+}
+"""The same for the columns of a product list."""
+
+GENERIC_RULES = (
+    ("missing_order", "order_id IS NULL"),
+    ("missing_customer", "customer_id IS NULL"),
+    ("missing_product", "product_id IS NULL"),
+    ("unparsable_date", "ordered_at IS NULL"),
+    ("missing_quantity", "quantity IS NULL"),
+    ("zero_quantity", "quantity = 0"),
+    ("missing_price", "unit_price IS NULL OR amount IS NULL"),
+    (
+        "not_finite",
+        "NOT (isfinite(quantity) AND isfinite(unit_price) AND isfinite(amount) AND isfinite(discount))",
+    ),
+    ("negative_price", "unit_price < 0"),
+    ("sign_mismatch", "amount * quantity < 0"),
+)
+"""Name and SQL condition of the rules that follow a profile's own, in order. What passes them fits the contract."""
+
+MALFORMED_LINE = "malformed_line"
+"""Reason for a line of a text file that can't be split into fields."""
+
+DUPLICATE_LINE_ID = "duplicate_line_id"
+"""Reason for a second line of the same day with the same `line_id`, where the source gives one."""

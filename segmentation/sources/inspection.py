@@ -1,0 +1,102 @@
+"""What a file holds, seen through a profile: how many lines, of which days. Nothing is written here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import duckdb
+
+from segmentation.errors import SourceError
+from segmentation.sources import mapping, text_parts
+from segmentation.sources.binding import Wanted
+from segmentation.sources.judging import check_rules
+from segmentation.sources.lines import Lines, drop_lines, read_lines
+from segmentation.sources.mapping import check_expressions, moment_of, original_of, profile_errors
+from segmentation.sources.paths import InputFile
+from segmentation.sources.product_list import read_product_list
+from segmentation.sources.profile import Profile
+from segmentation.sources.text_parts import MALFORMED
+
+COUNTS = f"""
+SELECT file_id, count(*), count(moment), CAST(min(moment) AS DATE), CAST(max(moment) AS DATE), min(undated)
+FROM (
+    {{lines}}
+    UNION ALL
+    SELECT file_id, NULL AS moment, line AS undated FROM {MALFORMED}
+)
+GROUP BY file_id
+"""
+
+MOMENTS = """
+SELECT file_id, moment, CASE WHEN moment IS NULL THEN {original} END AS undated
+FROM (SELECT file_id, input, {moment} AS moment FROM {relation} AS input)
+"""
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What was found in one file.
+
+    Attributes:
+        path: Where it is.
+        line_count: Its lines, malformed ones included.
+        first_day: Day (UTC) of the earliest line.
+        last_day: Day (UTC) of the latest line.
+        byte_size: Its size.
+        modified_at: When it was last changed, UTC.
+    """
+
+    path: Path
+    line_count: int
+    first_day: date
+    last_day: date
+    byte_size: int
+    modified_at: datetime
+
+
+def inspect(
+    con: duckdb.DuckDBPyConnection, profile: Profile, source: str, paths: Sequence[Path]
+) -> list[FileFacts]:
+    """Look into files, and check that the profile fits them and that their product list is there.
+
+    Raises:
+        SourceError: A file is missing, empty, damaged, lacks a column or has no line with a readable date; a product
+            list can't be read; or an expression of the profile doesn't work.
+    """
+    text_parts.prepare(con)
+    mapping.prepare(con)
+    mapping.use_profile(con, profile, source)
+    files = [InputFile(file_id, path) for file_id, path in enumerate(paths)]
+    groups = read_lines(con, "inspected", files, Wanted(profile.name, profile.inputs, profile.reader))
+    for lines in groups:
+        check_expressions(con, profile, lines)
+        check_rules(con, profile, lines)
+    with profile_errors(profile, source):
+        counts = {row[0]: row[1:] for row in con.execute(_counts(profile, groups)).fetchall()}
+    drop_lines(con, groups)
+    read_product_list(con, profile, source, paths)
+    return [_facts(file.path, profile, counts.get(file.file_id)) for file in files]
+
+
+def _counts(profile: Profile, groups: Sequence[Lines]) -> str:
+    selects = [
+        MOMENTS.format(original=original_of(lines), moment=moment_of(profile), relation=lines.relation)
+        for lines in groups
+    ]
+    return COUNTS.format(lines=" UNION ALL ".join(selects) or "SELECT NULL, NULL, NULL LIMIT 0")
+
+
+def _facts(path: Path, profile: Profile, counts: tuple[int, int, date, date, str] | None) -> FileFacts:
+    if counts is None:
+        raise SourceError(f"{path} has no lines below its header. Remove it or fetch it again.")
+    line_count, dated_count, first_day, last_day, undated = counts
+    if dated_count == 0:
+        raise SourceError(
+            f"None of the {line_count} lines of {path} has a date that can be read. The profile {profile.name} takes "
+            f"it from {profile.columns['ordered_at']!r}; a line is {undated}. Use an expression such as "
+            "try_strptime(input, '%d/%m/%Y %H:%M')."
+        )
+    status = path.stat()
+    modified_at = datetime.fromtimestamp(status.st_mtime, UTC).replace(tzinfo=None)
+    return FileFacts(path, line_count, first_day, last_day, status.st_size, modified_at)

@@ -1,0 +1,131 @@
+"""Which mapped lines are accepted, and why the others are not, as SQL.
+
+A line is first judged alone, by the profile's rules and then the contract's. Those that may be duplicates, told by
+their `line_key`, are compared with each other afterwards in `settling`; they are few.
+"""
+
+from collections.abc import Sequence
+
+import duckdb
+
+from segmentation.errors import SourceError
+from segmentation.sources.contract import CLEANED_BY, GENERIC_RULES
+from segmentation.sources.lines import Lines
+from segmentation.sources.mapping import (
+    filled,
+    fingerprint,
+    first_lines,
+    in_window,
+    line_key,
+    literal,
+    mapped,
+    original_of,
+)
+from segmentation.sources.profile import Profile
+
+CREATE_JUDGED = """
+CREATE OR REPLACE TEMP TABLE judged (
+    file_id INTEGER, line_id VARCHAR, order_id VARCHAR, customer_id VARCHAR, product_id VARCHAR, category VARCHAR,
+    quantity DOUBLE, unit_price DOUBLE, amount DOUBLE, discount DOUBLE, ordered_at TIMESTAMP, country VARCHAR,
+    channel VARCHAR, customer_bucket INTEGER,
+    remark STRUCT(
+        reason VARCHAR, reason_if_repeated VARCHAR, fingerprint VARCHAR, has_own_id BOOLEAN, original VARCHAR
+    )[]
+)
+"""
+"""Lines as judged alone. A plainly accepted one has no `remark`, which costs it a list's few bytes only."""
+
+SUSPECTS = """
+CREATE OR REPLACE TEMP TABLE suspects AS
+SELECT line_key FROM ({line_keys}) GROUP BY line_key HAVING count(*) > 1
+"""
+
+LINE_KEYS = "SELECT {key} AS line_key FROM ({mapped}) WHERE {in_window}"
+
+CATEGORISED = """
+SELECT filled.* REPLACE (coalesce(filled.category, product_list.category) AS category)
+FROM filled LEFT JOIN product_list ON filled.product_id = product_list.product_id
+"""
+
+JUDGE = """
+INSERT INTO judged BY NAME
+WITH mapped AS ({mapped}),
+filled AS ({filled}),
+categorised AS ({categorised}),
+judged_first AS (
+    SELECT *, {reason} AS reason
+    FROM (SELECT *, line_key IN (FROM suspects) AS is_suspect, false AS is_duplicate FROM categorised)
+),
+judged_again AS (
+    SELECT *, CASE WHEN is_suspect THEN {reason} END AS reason_if_repeated
+    FROM (SELECT * REPLACE (true AS is_duplicate) FROM judged_first)
+)
+SELECT file_id, {columns}, customer_bucket(customer_id, getvariable('customer_buckets')) AS customer_bucket,
+    CASE WHEN is_suspect OR reason IS NOT NULL THEN [{{
+        'reason': reason,
+        'reason_if_repeated': reason_if_repeated,
+        'fingerprint': CASE WHEN is_suspect THEN {fingerprint} END,
+        'has_own_id': has_own_id,
+        'original': {original}
+    }}] END AS remark
+FROM judged_again
+"""
+
+TRY_RULE = """
+WITH mapped AS ({mapped}), filled AS ({filled})
+SELECT {rule} FROM (SELECT *, false AS is_duplicate FROM filled) LIMIT 0
+"""
+
+
+def find_suspects(con: duckdb.DuckDBPyConnection, profile: Profile, groups: Sequence[Lines]) -> None:
+    """Fill `suspects` with the keys that several lines of the window share."""
+    columns = {name: sql for name, sql in profile.columns.items() if name in ("line_id", "ordered_at")}
+    line_keys = " UNION ALL ".join(
+        LINE_KEYS.format(
+            key=line_key(lines), mapped=mapped(columns, CLEANED_BY, lines), in_window=in_window("mapped_ordered_at")
+        )
+        for lines in groups
+    )
+    con.execute(SUSPECTS.format(line_keys=line_keys))
+
+
+def judge(con: duckdb.DuckDBPyConnection, profile: Profile, lines: Lines, *, has_product_list: bool) -> None:
+    """Add the lines of the window to `judged`; needs `suspects`, and `product_list` if there is one."""
+    con.execute(
+        JUDGE.format(
+            mapped=mapped(profile.columns, CLEANED_BY, lines),
+            filled=filled(profile, lines),
+            categorised=CATEGORISED if has_product_list else "FROM filled",
+            reason=_reason(profile),
+            columns=", ".join(CLEANED_BY),
+            fingerprint=fingerprint(lines),
+            original=original_of(lines),
+        )
+    )
+
+
+def check_rules(con: duckdb.DuckDBPyConnection, profile: Profile, lines: Lines) -> None:
+    """Try every rule alone.
+
+    Raises:
+        SourceError: One names what isn't there or is no condition; the message says which.
+    """
+    for rule in profile.rules:
+        sql = TRY_RULE.format(mapped=mapped(profile.columns, CLEANED_BY, lines), filled=filled(profile, lines), rule=_condition(rule.reject))
+        try:
+            con.execute(sql.replace("getvariable('window_start')", "NULL").replace("getvariable('window_last')", "NULL"))
+        except duckdb.Error as error:
+            raise SourceError(
+                f"The profile {profile.name} has a faulty rule {rule.name}: {first_lines(error)} It may use contract "
+                f"columns by name, the inputs as {', '.join(f'input.{name}' for name in lines.types)}, and is_duplicate."
+            ) from error
+
+
+def _reason(profile: Profile) -> str:
+    rules = [(rule.name, rule.reject) for rule in profile.rules] + list(GENERIC_RULES)
+    cases = " ".join(f"WHEN {_condition(sql)} THEN {literal(name)}" for name, sql in rules)
+    return f"CASE {cases} END"
+
+
+def _condition(sql: str) -> str:
+    return f"CAST(({sql}\n) AS BOOLEAN)"

@@ -1,0 +1,181 @@
+"""From a profile's inputs to contract columns, as SQL over the relations of `lines`.
+
+Which of the mapped lines are accepted is decided in `judging`.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.resources import files
+
+import duckdb
+
+from segmentation.errors import SourceError
+from segmentation.sources.binding import quoted
+from segmentation.sources.contract import CLEANED_BY, PRODUCT_CLEANED_BY
+from segmentation.sources.lines import Lines
+from segmentation.sources.profile import Profile
+
+# DuckDB computes an expression anew wherever a macro repeats it; as a column of an inner query it is computed once.
+RAW = "SELECT file_id, input, {columns} FROM {relation} AS input"
+
+MAPPED = "SELECT file_id, input, {columns} FROM ({raw})"
+
+FILLED = """
+SELECT file_id, input, {columns}, {key} AS line_key, mapped_line_id IS NOT NULL AS has_own_id
+FROM mapped
+WHERE {in_window}
+"""
+
+IN_WINDOW = "coalesce({moment} BETWEEN getvariable('window_start') AND getvariable('window_last'), true)"
+
+FILLED_BY = {
+    "line_id": "coalesce(mapped_line_id, {fingerprint})",
+    "discount": "coalesce(mapped_discount, 0)",
+    "amount": "coalesce(mapped_amount, mapped_quantity * mapped_unit_price - coalesce(mapped_discount, 0))",
+}
+"""What stands in for a contract column that a profile or a line doesn't give."""
+
+DERIVED_UNIT_PRICE = "(mapped_amount + coalesce(mapped_discount, 0)) / nullif(mapped_quantity, 0)"
+
+NULLS = {
+    "clean_id": "CAST(NULL AS VARCHAR)",
+    "clean_text": "CAST(NULL AS VARCHAR)",
+    "as_number": "CAST(NULL AS DOUBLE)",
+    "utc": "CAST(NULL AS TIMESTAMP)",
+}
+"""What a column is that has no expression."""
+
+NO_VALUE = "chr(26)"
+FIELD_END = "chr(31)"
+
+
+def prepare(con: duckdb.DuckDBPyConnection) -> None:
+    """Define what expressions may call, once per connection."""
+    con.execute("SET TimeZone = 'UTC'")
+    con.execute((files("segmentation.sources") / "macros.sql").read_text(encoding="utf-8"))
+
+
+def use_profile(con: duckdb.DuckDBPyConnection, profile: Profile, source: str) -> None:
+    """Let the macros, and the SQL made here, work for this profile and source from now on."""
+    con.execute("SET VARIABLE profile_timezone = $zone", {"zone": profile.timezone})
+    con.execute("SET VARIABLE profile_decimal = $mark", {"mark": profile.reader.decimal})
+    con.execute("SET VARIABLE source_name = $source", {"source": source})
+
+
+def moment_of(profile: Profile) -> str:
+    """SQL over the inputs: the line's `ordered_at` in UTC, NULL where its date can't be read."""
+    return _cleaned("ordered_at", CLEANED_BY["ordered_at"], f"({profile.columns['ordered_at']}\n)")
+
+
+def in_window(moment: str) -> str:
+    """SQL condition: `moment` lies in the window that is being loaded, or is NULL."""
+    return IN_WINDOW.format(moment=moment)
+
+
+def mapped(expressions: Mapping[str, str], cleaned_by: Mapping[str, str], lines: Lines) -> str:
+    """SQL of `file_id`, `input` (a struct), and columns as `mapped_…`, from expressions over the inputs.
+
+    Args:
+        expressions: SQL expression per column; the others are NULL.
+        cleaned_by: All columns, and what brings each to its type.
+        lines: What to map.
+    """
+    raw = ", ".join(f"({sql}\n) AS raw_{name}" for name, sql in expressions.items() if name in cleaned_by)
+    columns = ", ".join(
+        f"{_cleaned(name, macro, f'raw_{name}') if name in expressions else NULLS[macro]} AS mapped_{name}"
+        for name, macro in cleaned_by.items()
+    )
+    return MAPPED.format(columns=columns, raw=RAW.format(columns=raw, relation=lines.relation))
+
+
+def filled(profile: Profile, lines: Lines) -> str:
+    """SQL of the relation `filled` over `mapped`: contract columns, within the window.
+
+    Beside them: `line_key`, equal for lines that may be duplicates of each other, and `has_own_id`.
+    """
+    values = {name: f"mapped_{name}" for name in CLEANED_BY} | FILLED_BY
+    if "unit_price" not in profile.columns:
+        values["unit_price"] = DERIVED_UNIT_PRICE
+    return FILLED.format(
+        columns=", ".join(f"{sql.format(fingerprint=fingerprint(lines))} AS {name}" for name, sql in values.items()),
+        key=line_key(lines),
+        in_window=in_window("mapped_ordered_at"),
+    )
+
+
+def line_key(lines: Lines) -> str:
+    """SQL over `mapped`: a number that is equal for lines with the same line id, or without one, the same inputs."""
+    inputs = ", ".join(f"input.{quoted(name)}" for name in sorted(lines.types))
+    return f"CASE WHEN mapped_line_id IS NULL THEN hash({inputs}) ELSE hash(mapped_line_id) END"
+
+
+def fingerprint(lines: Lines) -> str:
+    """SQL of the text that stands for a line whose source gives no id: the same wherever its file lies."""
+    fields = ", ".join(
+        f"coalesce(CAST(input.{quoted(name)} AS VARCHAR), {NO_VALUE})" for name in sorted(lines.types)
+    )
+    return f"md5(concat_ws({FIELD_END}, getvariable('source_name'), {fields}))"
+
+
+def original_of(lines: Lines) -> str:
+    """SQL of the line as it was, as a JSON object: the inputs that the profile reads, under the file's headers."""
+    columns: dict[str, str] = {}
+    for name, header in lines.headers.items():
+        if header is not None:
+            columns.setdefault(header, name)
+    pairs = ", ".join(
+        f"{literal(header)}, {_json(f'input.{quoted(name)}', lines.types[name])}" for header, name in columns.items()
+    )
+    return f"CAST(json_object({pairs}) AS VARCHAR)"
+
+
+def literal(text: str) -> str:
+    """A text as SQL; for headers and names of rules, which can't be bound where they stand."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+@contextmanager
+def profile_errors(profile: Profile, source: str) -> Iterator[None]:
+    """Turn what DuckDB says about a profile's expressions, or the data that they met, into a `SourceError`."""
+    try:
+        yield
+    except (duckdb.DataError, duckdb.ProgrammingError, duckdb.IOException) as error:
+        raise SourceError(
+            f"Reading the source {source} through the profile {profile.name} failed: {first_lines(error)} "
+            "Where values may be malformed, the profile's expressions can use TRY_CAST, as_number or as_timestamp."
+        ) from error
+
+
+def check_expressions(con: duckdb.DuckDBPyConnection, profile: Profile, lines: Lines) -> None:
+    """Try every column's expression alone.
+
+    Raises:
+        SourceError: One names what isn't there or doesn't fit the inputs' types; the message says which.
+    """
+    named = {f"columns.{name}": ({name: sql}, CLEANED_BY) for name, sql in profile.columns.items()}
+    if profile.product_name is not None:
+        named["product_name"] = ({"product_name": profile.product_name}, PRODUCT_CLEANED_BY)
+    for place, (expression, cleaned_by) in named.items():
+        try:
+            con.execute(f"{mapped(expression, cleaned_by, lines)} LIMIT 0")
+        except duckdb.Error as error:
+            raise SourceError(
+                f"The profile {profile.name} has a faulty expression in {place}: {first_lines(error)} "
+                f"It may use the inputs {', '.join(lines.types)}."
+            ) from error
+
+
+def first_lines(error: duckdb.Error) -> str:
+    """What DuckDB says is wrong, without the SQL that it shows below."""
+    return " ".join(line.strip() for line in str(error).splitlines()[:2] if line.strip()).removesuffix(".") + "."
+
+
+def _cleaned(column: str, macro: str, value: str) -> str:
+    return f"plausible({macro}({value}))" if column == "ordered_at" else f"{macro}({value})"
+
+
+def _json(value: str, kind: str) -> str:
+    if kind not in ("DOUBLE", "FLOAT"):
+        return value
+    # JSON has no NaN and no infinity.
+    return f"CASE WHEN isfinite({value}) THEN to_json({value}) ELSE to_json(CAST({value} AS VARCHAR)) END"
