@@ -61,7 +61,7 @@ class WarehouseResource(DuckDBResource):
 def commit_of(context: dg.AssetExecutionContext, asset: str, **details: object) -> Commit:
     """The commit message of an asset's write: asset, partition and run."""
     partition = _partition(context)
-    return Commit(f"{asset} {partition}".strip(), asset, partition, context.run_id, details)
+    return Commit(f"{asset} {partition}".strip(), asset, partition, context.run.run_id, details)
 
 
 def _partition(context: dg.AssetExecutionContext) -> str:

@@ -10,9 +10,10 @@ import duckdb
 from segmentation.errors import SourceError
 from segmentation.sources import mapping, text_parts
 from segmentation.sources.binding import Wanted
+from segmentation.sources.contract import CLEANED_BY
 from segmentation.sources.judging import check_rules
 from segmentation.sources.lines import Lines, drop_lines, read_lines
-from segmentation.sources.mapping import check_expressions, moment_of, original_of, profile_errors
+from segmentation.sources.mapping import check_expressions, mapped, original_of, profile_errors
 from segmentation.sources.paths import InputFile
 from segmentation.sources.product_list import read_product_list
 from segmentation.sources.profile import Profile
@@ -29,8 +30,8 @@ GROUP BY file_id
 """
 
 MOMENTS = """
-SELECT file_id, moment, CASE WHEN moment IS NULL THEN {original} END AS undated
-FROM (SELECT file_id, input, {moment} AS moment FROM {relation} AS input)
+SELECT file_id, mapped_ordered_at AS moment, CASE WHEN mapped_ordered_at IS NULL THEN {original} END AS undated
+FROM ({mapped})
 """
 
 
@@ -55,9 +56,7 @@ class FileFacts:
     modified_at: datetime
 
 
-def inspect(
-    con: duckdb.DuckDBPyConnection, profile: Profile, source: str, paths: Sequence[Path]
-) -> list[FileFacts]:
+def inspect(con: duckdb.DuckDBPyConnection, profile: Profile, source: str, paths: Sequence[Path]) -> list[FileFacts]:
     """Look into files, and check that the profile fits them and that their product list is there.
 
     Raises:
@@ -80,9 +79,9 @@ def inspect(
 
 
 def _counts(profile: Profile, groups: Sequence[Lines]) -> str:
+    moment = {"ordered_at": profile.columns["ordered_at"]}
     selects = [
-        MOMENTS.format(original=original_of(lines), moment=moment_of(profile), relation=lines.relation)
-        for lines in groups
+        MOMENTS.format(original=original_of(lines), mapped=mapped(moment, CLEANED_BY, lines)) for lines in groups
     ]
     return COUNTS.format(lines=" UNION ALL ".join(selects) or "SELECT NULL, NULL, NULL LIMIT 0")
 

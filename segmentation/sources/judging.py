@@ -54,7 +54,9 @@ filled AS ({filled}),
 categorised AS ({categorised}),
 judged_first AS (
     SELECT *, {reason} AS reason
-    FROM (SELECT *, line_key IN (FROM suspects) AS is_suspect, false AS is_duplicate FROM categorised)
+    FROM (
+        SELECT *, {input} AS input, line_key IN (FROM suspects) AS is_suspect, false AS is_duplicate FROM categorised
+    )
 ),
 judged_again AS (
     SELECT *, CASE WHEN is_suspect THEN {reason} END AS reason_if_repeated
@@ -73,7 +75,7 @@ FROM judged_again
 
 TRY_RULE = """
 WITH mapped AS ({mapped}), filled AS ({filled})
-SELECT {rule} FROM (SELECT *, false AS is_duplicate FROM filled) LIMIT 0
+SELECT {rule} FROM (SELECT *, {input} AS input, false AS is_duplicate FROM filled) LIMIT 0
 """
 
 
@@ -82,7 +84,9 @@ def find_suspects(con: duckdb.DuckDBPyConnection, profile: Profile, groups: Sequ
     columns = {name: sql for name, sql in profile.columns.items() if name in ("line_id", "ordered_at")}
     line_keys = " UNION ALL ".join(
         LINE_KEYS.format(
-            key=line_key(lines), mapped=mapped(columns, CLEANED_BY, lines), in_window=in_window("mapped_ordered_at")
+            key=line_key(profile, lines),
+            mapped=mapped(columns, CLEANED_BY, lines),
+            in_window=in_window("mapped_ordered_at"),
         )
         for lines in groups
     )
@@ -96,6 +100,7 @@ def judge(con: duckdb.DuckDBPyConnection, profile: Profile, lines: Lines, *, has
             mapped=mapped(profile.columns, CLEANED_BY, lines),
             filled=filled(profile, lines),
             categorised=CATEGORISED if has_product_list else "FROM filled",
+            input=_input(lines),
             reason=_reason(profile),
             columns=", ".join(CLEANED_BY),
             fingerprint=fingerprint(lines),
@@ -111,13 +116,20 @@ def check_rules(con: duckdb.DuckDBPyConnection, profile: Profile, lines: Lines) 
         SourceError: One names what isn't there or is no condition; the message says which.
     """
     for rule in profile.rules:
-        sql = TRY_RULE.format(mapped=mapped(profile.columns, CLEANED_BY, lines), filled=filled(profile, lines), rule=_condition(rule.reject))
+        sql = TRY_RULE.format(
+            mapped=mapped(profile.columns, CLEANED_BY, lines),
+            filled=filled(profile, lines),
+            input=_input(lines),
+            rule=_condition(rule.reject),
+        )
         try:
-            con.execute(sql.replace("getvariable('window_start')", "NULL").replace("getvariable('window_last')", "NULL"))
+            con.execute(
+                sql.replace("getvariable('window_start')", "NULL").replace("getvariable('window_last')", "NULL")
+            )
         except duckdb.Error as error:
             raise SourceError(
-                f"The profile {profile.name} has a faulty rule {rule.name}: {first_lines(error)} It may use contract "
-                f"columns by name, the inputs as {', '.join(f'input.{name}' for name in lines.types)}, and is_duplicate."
+                f"The profile {profile.name} has a faulty rule {rule.name}: {first_lines(error)} It may use the "
+                f"contract's columns, {', '.join(f'input.{name}' for name in lines.types)}, and is_duplicate."
             ) from error
 
 
@@ -125,6 +137,10 @@ def _reason(profile: Profile) -> str:
     rules = [(rule.name, rule.reject) for rule in profile.rules] + list(GENERIC_RULES)
     cases = " ".join(f"WHEN {_condition(sql)} THEN {literal(name)}" for name, sql in rules)
     return f"CASE {cases} END"
+
+
+def _input(lines: Lines) -> str:
+    return "{" + ", ".join(f"{literal(name)}: in_{name}" for name in lines.types) + "}"
 
 
 def _condition(sql: str) -> str:

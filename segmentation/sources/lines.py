@@ -98,9 +98,7 @@ def _check_there(file: InputFile) -> None:
         raise SourceError(f"{file.path} is empty (0 bytes). Remove it or fetch it again.")
 
 
-def _scan_parquet(
-    con: duckdb.DuckDBPyConnection, name: str, files: Sequence[InputFile], wanted: Wanted
-) -> list[Lines]:
+def _scan_parquet(con: duckdb.DuckDBPyConnection, name: str, files: Sequence[InputFile], wanted: Wanted) -> list[Lines]:
     groups: dict[tuple[tuple[str, str], ...], list[InputFile]] = {}
     for file in files:
         groups.setdefault(tuple(_parquet_columns(con, file).items()), []).append(file)
@@ -124,17 +122,19 @@ def _parquet_columns(con: duckdb.DuckDBPyConnection, file: InputFile) -> dict[st
 def _parquet_view(
     con: duckdb.DuckDBPyConnection, name: str, files: list[InputFile], binding: Binding, columns: dict[str, str]
 ) -> Lines:
-    types = {key: "VARCHAR" if header is None else columns[header] for key, header in binding.items()}
-    exact = {key: next((to for found, to in EXACT_TYPES if found.fullmatch(kind)), kind) for key, kind in types.items()}
-    values = {key: "NULL" if header is None else quoted(header) for key, header in binding.items()}
+    types = {key: "VARCHAR" if header is None else _exact(columns[header]) for key, header in binding.items()}
     selected = ", ".join(
-        f"{value} AS {quoted(key)}" if value != "NULL" and exact[key] == types[key] else f"CAST({value} AS {exact[key]}) AS {quoted(key)}"
-        for key, value in values.items()
+        f"CAST({'NULL' if header is None else quoted(header)} AS {types[key]}) AS {quoted(key)}"
+        for key, header in binding.items()
     )
     con.execute(f"SET VARIABLE {name}_ids = $ids", {"ids": [file.file_id for file in files]})
     con.execute(f"SET VARIABLE {name}_paths = $paths", {"paths": [str(file.path) for file in files]})
     con.execute(PARQUET_LINES.format(name=name, columns=selected))
-    return Lines(name, binding, exact)
+    return Lines(name, binding, types)
+
+
+def _exact(kind: str) -> str:
+    return next((exact for found, exact in EXACT_TYPES if found.fullmatch(kind)), kind)
 
 
 def _read_text(

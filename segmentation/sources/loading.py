@@ -143,9 +143,7 @@ class _Window:
         ]
 
 
-def load_days(
-    lake: Lake, start: date, end: date, commit: Commit, *, progress: Progress | None = None
-) -> LoadReport:
+def load_days(lake: Lake, start: date, end: date, commit: Commit, *, progress: Progress | None = None) -> LoadReport:
     """Load the days from `start` to before `end` (UTC) from all registered files that cover them.
 
     Rows of these days that registered sources delivered before are replaced. Lines whose date can't be read come along

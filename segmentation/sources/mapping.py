@@ -3,6 +3,7 @@
 Which of the mapped lines are accepted is decided in `judging`.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import files
@@ -16,12 +17,12 @@ from segmentation.sources.lines import Lines
 from segmentation.sources.profile import Profile
 
 # DuckDB computes an expression anew wherever a macro repeats it; as a column of an inner query it is computed once.
-RAW = "SELECT file_id, input, {columns} FROM {relation} AS input"
+RAW = "SELECT file_id, {inputs}, {columns} FROM {relation} AS input"
 
-MAPPED = "SELECT file_id, input, {columns} FROM ({raw})"
+MAPPED = "SELECT file_id, {inputs}, {columns} FROM ({raw})"
 
 FILLED = """
-SELECT file_id, input, {columns}, {key} AS line_key, mapped_line_id IS NOT NULL AS has_own_id
+SELECT file_id, {inputs}, {columns}, {key} AS line_key, mapped_line_id IS NOT NULL AS has_own_id
 FROM mapped
 WHERE {in_window}
 """
@@ -45,7 +46,6 @@ NULLS = {
 }
 """What a column is that has no expression."""
 
-NO_VALUE = "chr(26)"
 FIELD_END = "chr(31)"
 
 
@@ -73,7 +73,7 @@ def in_window(moment: str) -> str:
 
 
 def mapped(expressions: Mapping[str, str], cleaned_by: Mapping[str, str], lines: Lines) -> str:
-    """SQL of `file_id`, `input` (a struct), and columns as `mapped_…`, from expressions over the inputs.
+    """SQL of `file_id`, the inputs as `in_…`, and columns as `mapped_…`, from expressions over the inputs.
 
     Args:
         expressions: SQL expression per column; the others are NULL.
@@ -85,7 +85,21 @@ def mapped(expressions: Mapping[str, str], cleaned_by: Mapping[str, str], lines:
         f"{_cleaned(name, macro, f'raw_{name}') if name in expressions else NULLS[macro]} AS mapped_{name}"
         for name, macro in cleaned_by.items()
     )
-    return MAPPED.format(columns=columns, raw=RAW.format(columns=raw, relation=lines.relation))
+    renamed = ", ".join(f"input.{quoted(name)} AS in_{name}" for name in lines.types)
+    return MAPPED.format(
+        inputs=", ".join(inputs(lines)),
+        columns=columns,
+        raw=RAW.format(inputs=renamed, columns=raw, relation=lines.relation),
+    )
+
+
+def inputs(lines: Lines) -> list[str]:
+    """The inputs as columns of `mapped` and what builds on it.
+
+    They are not one struct: DuckDB 1.5 moves a cast of a struct's field down to the scan, where it is computed for
+    every line instead of the few that need it.
+    """
+    return [f"in_{name}" for name in lines.types]
 
 
 def filled(profile: Profile, lines: Lines) -> str:
@@ -97,34 +111,45 @@ def filled(profile: Profile, lines: Lines) -> str:
     if "unit_price" not in profile.columns:
         values["unit_price"] = DERIVED_UNIT_PRICE
     return FILLED.format(
+        inputs=", ".join(inputs(lines)),
         columns=", ".join(f"{sql.format(fingerprint=fingerprint(lines))} AS {name}" for name, sql in values.items()),
-        key=line_key(lines),
+        key=line_key(profile, lines),
         in_window=in_window("mapped_ordered_at"),
     )
 
 
-def line_key(lines: Lines) -> str:
-    """SQL over `mapped`: a number that is equal for lines with the same line id, or without one, the same inputs."""
-    inputs = ", ".join(f"input.{quoted(name)}" for name in sorted(lines.types))
-    return f"CASE WHEN mapped_line_id IS NULL THEN hash({inputs}) ELSE hash(mapped_line_id) END"
+def line_key(profile: Profile, lines: Lines) -> str:
+    """SQL over `mapped`: a number that is equal for lines with the same id, or without one, the same inputs.
+
+    Lines that are lacking an id in files that otherwise have one are few; all of them get the same key.
+    """
+    if _gives_ids(profile, lines):
+        return "CASE WHEN mapped_line_id IS NULL THEN 0 ELSE hash(mapped_line_id) END"
+    return f"hash({', '.join(sorted(inputs(lines)))})"
 
 
 def fingerprint(lines: Lines) -> str:
-    """SQL of the text that stands for a line whose source gives no id: the same wherever its file lies."""
-    fields = ", ".join(
-        f"coalesce(CAST(input.{quoted(name)} AS VARCHAR), {NO_VALUE})" for name in sorted(lines.types)
-    )
+    """SQL over `mapped`: the text that stands for a line whose source gives no id: the same wherever its file lies.
+
+    A NULL is left out, with its name. Each input is mentioned once, so that nothing is computed before it is needed.
+    """
+    fields = ", ".join(f"{literal(name + '=')} || CAST(in_{name} AS VARCHAR)" for name in sorted(lines.types))
     return f"md5(concat_ws({FIELD_END}, getvariable('source_name'), {fields}))"
 
 
+def _gives_ids(profile: Profile, lines: Lines) -> bool:
+    words = set(re.findall(r"\w+", profile.columns.get("line_id", "")))
+    return any(header is not None for name, header in lines.headers.items() if name in words)
+
+
 def original_of(lines: Lines) -> str:
-    """SQL of the line as it was, as a JSON object: the inputs that the profile reads, under the file's headers."""
+    """SQL over `mapped`: the line as it was, as JSON: the inputs that the profile reads, under the file's headers."""
     columns: dict[str, str] = {}
     for name, header in lines.headers.items():
         if header is not None:
             columns.setdefault(header, name)
     pairs = ", ".join(
-        f"{literal(header)}, {_json(f'input.{quoted(name)}', lines.types[name])}" for header, name in columns.items()
+        f"{literal(header)}, {_json(f'in_{name}', lines.types[name])}" for header, name in columns.items()
     )
     return f"CAST(json_object({pairs}) AS VARCHAR)"
 

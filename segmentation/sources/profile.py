@@ -27,7 +27,7 @@ from segmentation.sources.contract import CLEANED_BY, PRODUCT_CLEANED_BY, REQUIR
 from segmentation.sources.expressions import problem_of
 
 SUFFIXES = (".yaml", ".yml")
-RESERVED_INPUTS = ("input", "file_id", "is_duplicate", "is_suspect")
+RESERVED_INPUTS = ("input", "file_id")
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 ProfileName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
@@ -198,9 +198,7 @@ def _sql_problems(profile: Profile) -> list[str]:
     if profile.products is not None:
         expressions |= {f"products.columns.{name}": sql for name, sql in profile.products.columns.items()}
     with duckdb.connect() as con:
-        problems = [
-            f"  {place}: {problem}" for place, sql in expressions.items() if (problem := problem_of(con, sql))
-        ]
+        problems = [f"  {place}: {problem}" for place, sql in expressions.items() if (problem := problem_of(con, sql))]
         zone = con.execute("SELECT count(*) FROM pg_timezone_names() WHERE name = $name", {"name": profile.timezone})
         if zone.fetchone() == (0,):
             problems.append(f"  timezone: there is no time zone {profile.timezone!r}; write it as in Europe/London")

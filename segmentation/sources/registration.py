@@ -94,9 +94,7 @@ def _of_source(con: duckdb.DuckDBPyConnection, source: str) -> list[SourceFile]:
 
 def _to_look_at_again(before: Iterable[SourceFile], paths: Sequence[Path], text: str) -> list[Path]:
     return [
-        Path(file.path)
-        for file in before
-        if file.profile != text and Path(file.path) not in paths and file.is_there()
+        Path(file.path) for file in before if file.profile != text and Path(file.path) not in paths and file.is_there()
     ]
 
 
@@ -138,9 +136,7 @@ def _changed(before: Sequence[SourceFile], rows: Sequence[SourceFile]) -> list[S
     return [file for file in before if file not in after] + [file for file in after if file not in before]
 
 
-def _write(
-    lake: Lake, con: duckdb.DuckDBPyConnection, source: str, rows: Sequence[SourceFile], commit: Commit
-) -> None:
+def _write(lake: Lake, con: duckdb.DuckDBPyConnection, source: str, rows: Sequence[SourceFile], commit: Commit) -> None:
     def write(c: duckdb.DuckDBPyConnection) -> None:
         # Read inside the transaction: another process may have registered files of the source meanwhile.
         before = _of_source(c, source)
@@ -157,9 +153,7 @@ def _span(files: Iterable[SourceFile]) -> tuple[date, date]:
     return min(days), max(days) + timedelta(days=1)
 
 
-def _registration(
-    profile: Profile, source: str, facts: Sequence[FileFacts], span: tuple[date, date]
-) -> Registration:
+def _registration(profile: Profile, source: str, facts: Sequence[FileFacts], span: tuple[date, date]) -> Registration:
     return Registration(
         source=source,
         profile=profile.name,

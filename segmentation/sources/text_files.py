@@ -4,6 +4,7 @@ They are parsed by Arrow: it gives malformed lines back as they are, reads any e
 invalidate the database that holds the lake (DuckDB 1.5's own `store_rejects` can).
 """
 
+import codecs
 import csv
 import re
 from collections.abc import Iterator
@@ -82,7 +83,8 @@ def json_lines(path: Path, reader: Reader) -> pa.RecordBatchReader:
 def is_json_array(path: Path) -> bool:
     """Whether a JSON file is one array rather than an object per line."""
     with _bytes_of(path) as stream:
-        return stream.read(BLOCK_BYTES).decode("utf-8-sig", errors="ignore").lstrip().startswith("[")
+        start: bytes = stream.read(BLOCK_BYTES)
+    return start.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"[")
 
 
 @contextmanager

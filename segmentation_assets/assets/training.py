@@ -107,7 +107,7 @@ def champion_model(context: dg.AssetExecutionContext, warehouse: WarehouseResour
         warehouse.lake,
         candidate,
         alias="champion",
-        actor=f"run {context.run_id}",
+        actor=f"run {context.run.run_id}",
         reason="the candidate passed its checks",
         commit=commit_of(context, "training/champion_model"),
     )

@@ -1,22 +1,28 @@
 """Schedules. Off until someone turns them on in the UI: they only make sense where data keeps coming in."""
 
+from datetime import timedelta
+
 import dagster as dg
 
 from segmentation_assets.jobs import ingest, snapshot
 
-daily_ingestion = dg.build_schedule_from_partitioned_job(
-    ingest,
-    name="daily_ingestion",
-    hour_of_day=2,
-    description="Yesterday's lines, at 02:00 UTC.",
-)
 
-monthly_snapshot = dg.build_schedule_from_partitioned_job(
-    snapshot,
-    name="monthly_snapshot",
-    day_of_month=1,
-    hour_of_day=4,
+@dg.schedule(cron_schedule="0 2 * * *", job=ingest, description="Yesterday's lines, at 02:00 UTC.")
+def daily_ingestion(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Ask for the day that has just ended."""
+    day = (context.scheduled_execution_time - timedelta(days=1)).date().isoformat()
+    return dg.RunRequest(run_key=day, partition_key=day)
+
+
+@dg.schedule(
+    cron_schedule="0 4 1 * *",
+    job=snapshot,
     description="Features and segments as of the first of the month, at 04:00 UTC.",
 )
+def monthly_snapshot(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Ask for the date that has just been reached."""
+    as_of = context.scheduled_execution_time.date().replace(day=1).isoformat()
+    return dg.RunRequest(run_key=as_of, partition_key=as_of)
+
 
 SCHEDULES = [daily_ingestion, monthly_snapshot]

@@ -1,0 +1,153 @@
+"""A small synthetic shop in a lake, and the graph's assets on it."""
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+# Partitions are fixed when the code location is imported; tests must not read a developer's own warehouse.
+os.environ["SEGMENTATION_PARTITIONS_START"] = "2024-01-01"
+os.environ["SEGMENTATION_HOME"] = "/nonexistent"
+
+import dagster as dg
+import pytest
+
+from segmentation.settings import Settings
+from segmentation.sources.profile import load_profile
+from segmentation.sources.registration import register
+from segmentation.sources.synthetic import write
+from segmentation.warehouse import Lake
+from segmentation_assets.definitions import defs
+from segmentation_assets.partitions import day_range_tags
+from segmentation_assets.resources import WarehouseResource
+from segmentation_assets.runs import QUIET
+from segmentation_assets_tests.conftest import BUCKETS
+
+START, END = date(2024, 1, 1), date(2025, 1, 1)
+YEAR = day_range_tags("2024-01-01", "2024-12-31")
+AS_OF = "2025-01-01"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The graph on one lake and one instance."""
+
+    instance: dg.DagsterInstance
+    overrides: dict[str, object]
+
+    def run(
+        self,
+        *keys: str,
+        partition: str | None = None,
+        tags: dict[str, str] | None = None,
+        checks_only: bool = False,
+        **changes: object,
+    ) -> dg.ExecuteInProcessResult:
+        """Materialize assets (or only run their checks), with changed settings."""
+        wanted = [dg.AssetKey(key.split("/")) for key in keys]
+        selection = dg.AssetSelection.assets(*wanted)
+        if checks_only:
+            selection = dg.AssetSelection.checks_for_assets(*wanted)
+        job = dg.define_asset_job("test", selection=selection)
+        resources = {"warehouse": WarehouseResource(overrides={**self.overrides, **changes})}
+        resolved = dg.Definitions(
+            assets=defs.assets, asset_checks=defs.asset_checks, jobs=[job], resources=resources
+        ).resolve_job_def("test")
+        return resolved.execute_in_process(
+            instance=self.instance, partition_key=partition, tags=tags or {}, run_config=QUIET, raise_on_error=False
+        )
+
+    def failed_checks(self, result: dg.ExecuteInProcessResult) -> set[str]:
+        """Names of the checks that failed in a run."""
+        return {check.check_name for check in result.get_asset_check_evaluations() if not check.passed}
+
+
+def ingest(graph: Graph) -> dg.ExecuteInProcessResult:
+    return graph.run("raw/transactions", "raw/products", tags=YEAR)
+
+
+def segment(graph: Graph, *, partition: str = AS_OF, **changes: object) -> dg.ExecuteInProcessResult:
+    return graph.run(*EVERYTHING_AFTER_RAW, partition=partition, **changes)
+
+
+EVERYTHING_AFTER_RAW: Sequence[str] = (
+    "features/rfm",
+    "features/diversity",
+    "features/temporal",
+    "features/behaviour",
+    "features/customer_features",
+    "training/training_set",
+    "training/candidate_model",
+    "training/champion_model",
+    "segments/customer_segments",
+    "segments/segment_profiles",
+)
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shop")
+    write(folder, customers=250, start=START, end=END, seed=3)
+    return folder
+
+
+def _graph(home: Path, instance: dg.DagsterInstance) -> Graph:
+    overrides: dict[str, object] = {
+        "home": str(home),
+        "customer_buckets": BUCKETS,
+        "min_segments": 3,
+        "max_segments": 5,
+    }
+    return Graph(instance, overrides)
+
+
+@pytest.fixture(scope="session")
+def registered_lake(shop: Path, empty_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake that knows the shop's files but has loaded none of them."""
+    home = tmp_path_factory.mktemp("registered") / "warehouse"
+    shutil.copytree(empty_lake, home)
+    now = datetime(2025, 2, 1, tzinfo=UTC).replace(tzinfo=None)
+    with Lake(Settings(home=home, customer_buckets=BUCKETS)) as lake:
+        register(lake, str(shop / "transactions"), load_profile("canonical"), source="shop", now=now)
+    return home
+
+
+@pytest.fixture(scope="session")
+def filled_lake(registered_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake with everything materialized."""
+    home = tmp_path_factory.mktemp("filled") / "warehouse"
+    shutil.copytree(registered_lake, home)
+    with dg.DagsterInstance.ephemeral() as instance:
+        graph = _graph(home, instance)
+        assert ingest(graph).success
+        assert segment(graph).success
+    return home
+
+
+@pytest.fixture
+def lake(settings: Settings) -> Iterator[Lake]:
+    """The lake of `graph` or `filled`, whichever the test uses."""
+    with Lake(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
+
+
+@pytest.fixture
+def graph(settings: Settings, registered_lake: Path, instance: dg.DagsterInstance) -> Graph:
+    """The graph on a copy of `registered_lake`."""
+    shutil.copytree(registered_lake, settings.home)
+    return _graph(settings.home, instance)
+
+
+@pytest.fixture
+def filled(settings: Settings, filled_lake: Path, instance: dg.DagsterInstance) -> Graph:
+    """The graph on a copy of `filled_lake`."""
+    shutil.copytree(filled_lake, settings.home)
+    return _graph(settings.home, instance)

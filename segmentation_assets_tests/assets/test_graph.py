@@ -1,0 +1,136 @@
+import dagster as dg
+import pytest
+
+from segmentation.warehouse import Lake
+from segmentation.warehouse.schema import LOADS, SCHEMA_VERSIONS, TABLES, TRAINING_SETS
+from segmentation_assets.assets.features import key_of
+from segmentation_assets.definitions import defs
+from segmentation_assets_tests.assets.conftest import AS_OF, YEAR, Graph, ingest, segment
+
+OWN_HISTORY = {SCHEMA_VERSIONS.name}
+
+
+def _content(lake: Lake) -> dict[str, tuple[int, str | None]]:
+    """Row count and content hash of every table."""
+    with lake.cursor() as con:
+        return {
+            table.name: con.execute(
+                f"SELECT COUNT(*), md5(string_agg(line, chr(10) ORDER BY line)) "
+                f"FROM (SELECT CAST(to_json(t) AS VARCHAR) AS line FROM {table.name} AS t)"
+            ).fetchall()[0]
+            for table in TABLES
+        }
+
+
+def test_raw_lines_become_named_segments(filled: Graph, lake: Lake) -> None:
+    with lake.cursor() as con:
+        profiles = con.execute(
+            "SELECT segment_name, customer_count FROM segments.segment_profiles WHERE as_of = $as_of", {"as_of": AS_OF}
+        ).fetchall()
+        buyers = con.execute("SELECT COUNT(DISTINCT customer_id) FROM raw.transactions").fetchall()[0][0]
+    assert 3 <= len({name for name, _ in profiles}) <= 5
+    assert sum(count for _, count in profiles) == buyers == 250
+
+
+def test_every_check_passes_on_good_data(graph: Graph) -> None:
+    runs = [ingest(graph), segment(graph)]
+    evaluated = {check.check_name for run in runs for check in run.get_asset_check_evaluations()}
+    expected = {check.name for check in defs.resolve_asset_graph().asset_check_keys}
+    assert evaluated == expected
+    assert [graph.failed_checks(run) - {"volume_is_usual"} for run in runs] == [set(), set()]
+
+
+def test_a_second_materialization_leaves_every_table_as_it_was(filled: Graph, lake: Lake) -> None:
+    before = _content(lake)
+    assert ingest(filled).success
+    assert segment(filled).success
+    assert _content(lake) == before
+    assert all(count for name, (count, _) in before.items() if name != "raw.rejected_transactions")
+
+
+def test_one_day_again_leaves_every_table_as_it_was(filled: Graph, lake: Lake) -> None:
+    before = _content(lake)
+    assert filled.run("raw/transactions", partition="2024-05-05").success
+    assert _content(lake) == before
+
+
+def test_a_year_of_days_is_one_commit(graph: Graph, lake: Lake) -> None:
+    before = lake.version()
+    assert graph.run("raw/transactions", tags=YEAR).success
+    with lake.cursor() as con:
+        commits = con.execute(
+            "SELECT commit_message, commit_extra_info FROM ducklake_snapshots('lake') WHERE snapshot_id > $before",
+            {"before": before},
+        ).fetchall()
+    assert [message for message, _ in commits] == ["raw/transactions 2024-01-01…2024-12-31"]
+    assert "run_id" in commits[0][1]
+
+
+def test_several_dates_in_one_run_are_what_single_runs_give(graph: Graph, lake: Lake) -> None:
+    assert ingest(graph).success
+    keys = ("rfm", "diversity", "temporal", "behaviour", "customer_features")
+    names = [f"features/{key}" for key in keys]
+    tags = {"dagster/asset_partition_range_start": "2024-11-01", "dagster/asset_partition_range_end": AS_OF}
+    assert graph.run(*names, tags=tags).success
+    together = _content(lake)
+    for date in ("2024-11-01", "2024-12-01", AS_OF):
+        assert graph.run(*names, partition=date).success
+    assert _content(lake) == together
+
+
+def test_materializations_say_what_was_done(graph: Graph) -> None:
+    result = ingest(graph)
+    (event,) = [e for e in result.asset_materializations_for_node("raw__transactions") if e.partition == "2024-06-01"]
+    assert event.metadata["lines_read"].value == event.metadata["dagster/partition_row_count"].value
+    assert "| line_id |" in str(event.metadata["preview"].value)
+
+
+def test_a_model_with_a_failing_gate_does_not_become_champion(filled: Graph, lake: Lake) -> None:
+    result = segment(filled, min_separation=0.99, seed=11, max_segments=3)
+    assert not result.success
+    assert filled.failed_checks(result) == {"segments_are_separate"}
+    with lake.cursor() as con:
+        ledger = con.execute("SELECT alias, version FROM registry.promotions ORDER BY promotion_id").fetchall()
+    assert [line for line in ledger if line[0] == "champion"] == [("champion", 1)]
+
+
+def test_a_tiny_segment_is_stopped_by_its_gate(graph: Graph) -> None:
+    ingest(graph)
+    result = segment(graph, min_segment_share=0.45)
+    assert "smallest_segment_is_large_enough" in graph.failed_checks(result)
+    done = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
+    assert "training/candidate_model" in done
+    assert "training/champion_model" not in done
+
+
+def test_every_table_of_the_graph_shows_its_columns() -> None:
+    specs = {spec.key: spec for spec in defs.resolve_all_asset_specs()}
+    shown = [table for table in TABLES if key_of(table) in specs]
+    assert len(shown) == 10
+    for table in shown:
+        columns = specs[key_of(table)].metadata["dagster/column_schema"].columns
+        assert [(c.name, c.description) for c in columns] == [(c.name, c.comment) for c in table.columns]
+
+
+def test_every_asset_has_a_group_and_a_description() -> None:
+    specs = defs.resolve_all_asset_specs()
+    assert {spec.group_name for spec in specs} == {"raw", "features", "training", "segments"}
+    assert [spec.key for spec in specs if not spec.description] == []
+
+
+def test_a_snapshot_depends_on_the_days_before_it() -> None:
+    graph = defs.resolve_asset_graph()
+    mapping = graph.get_partition_mapping(dg.AssetKey(["features", "rfm"]), dg.AssetKey(["raw", "transactions"]))
+    days = graph.get(dg.AssetKey(["raw", "transactions"])).partitions_def
+    dates = graph.get(dg.AssetKey(["features", "rfm"])).partitions_def
+    assert days is not None
+    assert dates is not None
+    upstream = mapping.get_upstream_mapped_partitions_result_for_partitions(
+        dates.subset_with_partition_keys(["2025-03-01"]), dates, days
+    ).partitions_subset.get_partition_keys()
+    assert (min(upstream), max(upstream), len(list(upstream))) == ("2024-03-01", "2025-02-28", 365)
+
+
+@pytest.mark.parametrize("table", [LOADS, TRAINING_SETS])
+def test_bookkeeping_has_no_asset_of_its_own(table) -> None:  # type: ignore[no-untyped-def]
+    assert key_of(table) not in {spec.key for spec in defs.resolve_all_asset_specs()}
