@@ -14,7 +14,7 @@ from segmentation.modeling import registry
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
 from segmentation.warehouse.extensions import wheel_path
-from segmentation.warehouse.lake import EXTENSIONS_BY_SCHEME
+from segmentation.warehouse.lake import EXTENSIONS_BY_SCHEME, without_password
 from segmentation.warehouse.schema import CUSTOMER_SEGMENTS, SCHEMA_VERSION, TRANSACTIONS
 
 LEAST_FREE_BYTES = 1_000_000_000
@@ -67,7 +67,7 @@ def _folder(settings: Settings) -> Finding:
 
 
 def _contents(lake: Lake) -> Iterator[Finding]:
-    yield Finding("lake", True, f"{lake.settings.catalog_uri.split('password=')[0]}, snapshot {lake.version()}")
+    yield Finding("lake", True, f"{without_password(lake.settings.catalog_uri)}, snapshot {lake.version()}")
     looks: tuple[tuple[str, Callable[[duckdb.DuckDBPyConnection], str]], ...] = (
         ("schema", _schema),
         ("transactions", _transactions),

@@ -91,7 +91,7 @@ def demonstrate(data: str, profile: str | None, customers: int, *, serve: bool) 
 def open_ui(port: int) -> None:
     """Run the Dagster UI and daemon until Ctrl-C."""
     _require_free(port)
-    with _dagster(load_settings(), port) as process:
+    with _until_stopped(), _dagster(load_settings(), port) as process:
         console.out.print(f"Dagster UI: http://127.0.0.1:{port} (Ctrl-C to stop)", highlight=False)
         process.wait()
 
@@ -146,7 +146,7 @@ def _show_recovery(settings: Settings, as_of: str) -> None:
 
 
 def _serve(settings: Settings, as_of: str) -> None:
-    with ExitStack() as stack:
+    with _until_stopped(), ExitStack() as stack:
         ui = stack.enter_context(_dagster(settings, UI_PORT))
         scorer = stack.enter_context(
             _process([sys.executable, "-m", "segmentation.cli", "serve", "--port", str(SCORER_PORT)], {})
@@ -155,11 +155,8 @@ def _serve(settings: Settings, as_of: str) -> None:
             _await(f"http://127.0.0.1:{SCORER_PORT}/health/ready", scorer)
             _await(f"http://127.0.0.1:{UI_PORT}/server_info", ui)
         _show_next_steps(settings, as_of)
-        try:
-            while ui.poll() is None and scorer.poll() is None:
-                time.sleep(0.5)
-        except KeyboardInterrupt:
-            console.out.print("Stopping.")
+        while ui.poll() is None and scorer.poll() is None:
+            time.sleep(0.5)
 
 
 def _show_next_steps(settings: Settings, as_of: str) -> None:
@@ -187,19 +184,29 @@ def _show_next_steps(settings: Settings, as_of: str) -> None:
 
 
 @contextmanager
+def _until_stopped() -> Iterator[None]:
+    """Let Ctrl-C, `kill` and a closed terminal end the block in order, also for a command started in the background."""
+
+    def stop(number: int, frame: object) -> None:  # noqa: ARG001 (Python's signature)
+        raise KeyboardInterrupt
+
+    kept = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.out.print("Stopped.")
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
 def _dagster(settings: Settings, port: int) -> Iterator["subprocess.Popen[bytes]"]:
     from segmentation_assets.runs import dagster_home
 
-    command = [
-        sys.executable,
-        "-m",
-        "dagster",
-        "dev",
-        "-p",
-        str(port),
-        "-m",
-        "segmentation_assets.definitions",
-    ]
+    workspace = Path(__file__).parent.parent / "workspace.yaml"
+    code = ["-w", str(workspace)] if workspace.exists() else ["-m", "segmentation_assets.definitions"]
+    command = [sys.executable, "-m", "dagster", "dev", "-p", str(port), *code]
     log = dagster_home(settings) / "ui.log"
     with _process(command, {"DAGSTER_HOME": str(dagster_home(settings))}, log) as process:
         yield process

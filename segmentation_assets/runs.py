@@ -91,9 +91,13 @@ def run(
 
 def report_registration(settings: Settings, registered: Registration) -> None:
     """Let the UI know of files that a command registered and loaded."""
-    facts = {"source": registered.source, "lines": registered.line_count, IS_LOADED: True}
     with dg.DagsterInstance.from_config(str(dagster_home(settings))) as instance:
-        instance.report_runless_asset_event(dg.AssetMaterialization(source_files.key, metadata=facts))
+        instance.report_runless_asset_event(
+            dg.AssetMaterialization(
+                source_files.key,
+                metadata={"source": registered.source, "lines": registered.line_count, IS_LOADED: True},
+            )
+        )
 
 
 def _metadata(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:

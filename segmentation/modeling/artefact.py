@@ -166,8 +166,7 @@ class Evaluator:
         for transform, columns in self._columns.items():
             if columns.size and transform != "identity":
                 x[:, columns] = apply_transform(transform, x[:, columns])
-        scaled: Floats = (x - self._center) / self._scale
-        return scaled
+        return np.ascontiguousarray((x - self._center) / self._scale)
 
     def assign(self, features: Floats) -> Assignment:
         """The nearest and the next nearest segment of each customer; ties go to the earlier segment.
@@ -184,7 +183,7 @@ def nearest(points: Floats, centroids: Floats) -> Assignment:
     A row's result does not depend on the rows beside it, which a matrix product would not promise.
 
     Args:
-        points: Shape (n, d).
+        points: Shape (n, d), rows contiguous: the order of summation depends on the layout.
         centroids: Shape (k, d), k >= 2.
     """
     squared = np.empty((len(points), len(centroids)))

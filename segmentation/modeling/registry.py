@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 
 import duckdb
 
-from segmentation.errors import SegmentationError
+from segmentation.errors import ArtefactError, SegmentationError
 from segmentation.modeling.artefact import Artefact
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import MODELS, PROMOTIONS, SEGMENTS, TRAINING_SETS
@@ -135,7 +135,7 @@ def load(con: duckdb.DuckDBPyConnection, version: int) -> ModelVersion:
 
     Raises:
         SegmentationError: There is no such version.
-        ArtefactError: The stored artefact is damaged.
+        ArtefactError: The stored artefact is damaged, or is not the one that was registered.
     """
     found = list_models(con, version)
     if not found:
@@ -172,7 +172,7 @@ def list_models(con: duckdb.DuckDBPyConnection, version: int | None = None) -> l
 def _verified(version: int, text: str, model_hash: str) -> Artefact:
     artefact = Artefact.from_json(text)
     if artefact.model_hash != model_hash:
-        raise SegmentationError(
+        raise ArtefactError(
             f"Model version {version} is damaged: its artefact hashes to {artefact.model_hash[:12]}…, the registry "
             f"says {model_hash[:12]}…. Train again, or restore the lake."
         )

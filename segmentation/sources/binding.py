@@ -33,7 +33,9 @@ def bind(wanted: Wanted, header: Iterable[str], path: Path) -> Binding:
     Raises:
         SourceError: The file lacks an input that isn't optional.
     """
-    present = {_folded(name): name for name in reversed(list(header))}
+    present: dict[str, str] = {}
+    for name in header:
+        present.setdefault(_folded(name), name)
     bound = {
         name: next((present[_folded(h)] for h in entry.headers if _folded(h) in present), None)
         for name, entry in wanted.inputs.items()

@@ -11,9 +11,9 @@ from segmentation.errors import SourceError
 from segmentation.sources import mapping, text_parts
 from segmentation.sources.binding import Wanted
 from segmentation.sources.contract import CLEANED_BY
-from segmentation.sources.judging import check_rules
+from segmentation.sources.judging import check_profile
 from segmentation.sources.lines import Lines, drop_lines, read_lines
-from segmentation.sources.mapping import check_expressions, mapped, original_of, profile_errors
+from segmentation.sources.mapping import mapped, original_of, profile_errors
 from segmentation.sources.paths import InputFile
 from segmentation.sources.product_list import read_product_list
 from segmentation.sources.profile import Profile
@@ -69,8 +69,7 @@ def inspect(con: duckdb.DuckDBPyConnection, profile: Profile, source: str, paths
     files = [InputFile(file_id, path) for file_id, path in enumerate(paths)]
     groups = read_lines(con, "inspected", files, Wanted(profile.name, profile.inputs, profile.reader))
     for lines in groups:
-        check_expressions(con, profile, lines)
-        check_rules(con, profile, lines)
+        check_profile(con, profile, lines)
     with profile_errors(profile, source):
         counts = {row[0]: row[1:] for row in con.execute(_counts(profile, groups)).fetchall()}
     drop_lines(con, groups)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import duckdb
 
 from segmentation.errors import SourceError
-from segmentation.sources.contract import CLEANED_BY, GENERIC_RULES
+from segmentation.sources.contract import CLEANED_BY, GENERIC_RULES, PRODUCT_CLEANED_BY
 from segmentation.sources.lines import Lines
 from segmentation.sources.mapping import (
     filled,
@@ -73,9 +73,9 @@ SELECT file_id, {columns}, customer_bucket(customer_id, getvariable('customer_bu
 FROM judged_again
 """
 
-TRY_RULE = """
+TRY_RULES = """
 WITH mapped AS ({mapped}), filled AS ({filled})
-SELECT {rule} FROM (SELECT *, {input} AS input, false AS is_duplicate FROM filled) LIMIT 0
+SELECT {rules} FROM (SELECT *, {input} AS input, false AS is_duplicate FROM filled) LIMIT 0
 """
 
 
@@ -109,28 +109,48 @@ def judge(con: duckdb.DuckDBPyConnection, profile: Profile, lines: Lines, *, has
     )
 
 
-def check_rules(con: duckdb.DuckDBPyConnection, profile: Profile, lines: Lines) -> None:
-    """Try every rule alone.
+def check_profile(con: duckdb.DuckDBPyConnection, profile: Profile, lines: Lines) -> None:
+    """Try a profile's expressions on the inputs' types, without reading lines.
 
     Raises:
-        SourceError: One names what isn't there or is no condition; the message says which.
+        SourceError: One names what isn't there, or doesn't fit the types; the message says which.
     """
-    for rule in profile.rules:
-        sql = TRY_RULE.format(
-            mapped=mapped(profile.columns, CLEANED_BY, lines),
-            filled=filled(profile, lines),
-            input=_input(lines),
-            rule=_condition(rule.reject),
-        )
+    try:
+        con.execute(_trial(profile, lines, [rule.reject for rule in profile.rules]))
+        con.execute(f"{mapped(_product_name(profile), PRODUCT_CLEANED_BY, lines)} LIMIT 0")
+    except duckdb.Error as error:
+        _blame(con, profile, lines)
+        raise SourceError(f"The profile {profile.name} can't be used: {first_lines(error)}") from error
+
+
+def _blame(con: duckdb.DuckDBPyConnection, profile: Profile, lines: Lines) -> None:
+    trials = {
+        f"columns.{name}": f"{mapped({name: sql}, CLEANED_BY, lines)} LIMIT 0" for name, sql in profile.columns.items()
+    }
+    trials["product_name"] = f"{mapped(_product_name(profile), PRODUCT_CLEANED_BY, lines)} LIMIT 0"
+    trials |= {f"rules.{rule.name}": _trial(profile, lines, [rule.reject]) for rule in profile.rules}
+    for place, sql in trials.items():
         try:
-            con.execute(
-                sql.replace("getvariable('window_start')", "NULL").replace("getvariable('window_last')", "NULL")
-            )
+            con.execute(sql)
         except duckdb.Error as error:
             raise SourceError(
-                f"The profile {profile.name} has a faulty rule {rule.name}: {first_lines(error)} It may use the "
-                f"contract's columns, {', '.join(f'input.{name}' for name in lines.types)}, and is_duplicate."
+                f"The profile {profile.name} has a faulty expression in {place}: {first_lines(error)} It may use the "
+                f"inputs {', '.join(lines.types)}; a rule has them as input.… beside the contract's columns and "
+                "is_duplicate."
             ) from error
+
+
+def _trial(profile: Profile, lines: Lines, rules: Sequence[str]) -> str:
+    return TRY_RULES.format(
+        mapped=mapped(profile.columns, CLEANED_BY, lines),
+        filled=filled(profile, lines),
+        input=_input(lines),
+        rules=", ".join(_condition(rule) for rule in rules) or "true",
+    )
+
+
+def _product_name(profile: Profile) -> dict[str, str]:
+    return {"product_name": profile.product_name or "NULL"}
 
 
 def _reason(profile: Profile) -> str:

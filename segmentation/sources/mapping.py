@@ -12,7 +12,7 @@ import duckdb
 
 from segmentation.errors import SourceError
 from segmentation.sources.binding import quoted
-from segmentation.sources.contract import CLEANED_BY, PRODUCT_CLEANED_BY
+from segmentation.sources.contract import CLEANED_BY
 from segmentation.sources.lines import Lines
 from segmentation.sources.profile import Profile
 
@@ -169,25 +169,6 @@ def profile_errors(profile: Profile, source: str) -> Iterator[None]:
             f"Reading the source {source} through the profile {profile.name} failed: {first_lines(error)} "
             "Where values may be malformed, the profile's expressions can use TRY_CAST, as_number or as_timestamp."
         ) from error
-
-
-def check_expressions(con: duckdb.DuckDBPyConnection, profile: Profile, lines: Lines) -> None:
-    """Try every column's expression alone.
-
-    Raises:
-        SourceError: One names what isn't there or doesn't fit the inputs' types; the message says which.
-    """
-    named = {f"columns.{name}": ({name: sql}, CLEANED_BY) for name, sql in profile.columns.items()}
-    if profile.product_name is not None:
-        named["product_name"] = ({"product_name": profile.product_name}, PRODUCT_CLEANED_BY)
-    for place, (expression, cleaned_by) in named.items():
-        try:
-            con.execute(f"{mapped(expression, cleaned_by, lines)} LIMIT 0")
-        except duckdb.Error as error:
-            raise SourceError(
-                f"The profile {profile.name} has a faulty expression in {place}: {first_lines(error)} "
-                f"It may use the inputs {', '.join(lines.types)}."
-            ) from error
 
 
 def first_lines(error: duckdb.Error) -> str:

@@ -6,6 +6,7 @@ Several processes may hold the same lake at once, readers and writers alike.
 
 import getpass
 import random
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -239,12 +240,17 @@ def _check_location(settings: Settings, read_only: bool) -> None:
 
 
 def _unreachable(settings: Settings, error: duckdb.Error) -> str:
-    catalog = settings.catalog_uri.split("password=")[0]
-    reason = str(error).split("\n")[0].split("password=")[0]
+    reason = without_password(str(error).split("\n")[0])
     return (
-        f"Can't open the lake's catalogue {catalog!r}: {reason}. Check SEGMENTATION_CATALOG and "
-        "SEGMENTATION_HOME, and that the database is up; `segmentation doctor` tells more."
+        f"Can't open the lake's catalogue {without_password(settings.catalog_uri)!r}: {reason}. Check "
+        "SEGMENTATION_CATALOG and SEGMENTATION_HOME, and that the database is up; `segmentation doctor` tells more."
     )
+
+
+def without_password(text: str) -> str:
+    """A catalogue address, or a message that quotes one, fit to be shown: passwords become `***`."""
+    text = re.sub(r"(password\s*=\s*)('[^']*'|\S+)", r"\1***", text, flags=re.IGNORECASE)
+    return re.sub(r"(\w+://[^:/@\s]+:)[^@\s]+@", r"\1***@", text)
 
 
 def _one(con: duckdb.DuckDBPyConnection) -> int:

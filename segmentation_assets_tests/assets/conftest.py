@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 # Partitions are fixed when the code location is imported; tests must not read a developer's own warehouse.
 os.environ["SEGMENTATION_PARTITIONS_START"] = "2024-01-01"
@@ -47,9 +48,8 @@ class Graph:
     ) -> dg.ExecuteInProcessResult:
         """Materialize assets (or only run their checks), with changed settings."""
         wanted = [dg.AssetKey(key.split("/")) for key in keys]
-        selection = dg.AssetSelection.assets(*wanted)
-        if checks_only:
-            selection = dg.AssetSelection.checks_for_assets(*wanted)
+        select = dg.AssetSelection.checks_for_assets if checks_only else dg.AssetSelection.assets
+        selection: dg.AssetSelection = select(*wanted)
         job = dg.define_asset_job("test", selection=selection)
         resources = {"warehouse": WarehouseResource(overrides={**self.overrides, **changes})}
         resolved = dg.Definitions(
@@ -68,8 +68,8 @@ def ingest(graph: Graph) -> dg.ExecuteInProcessResult:
     return graph.run("raw/transactions", "raw/products", tags=YEAR)
 
 
-def segment(graph: Graph, *, partition: str = AS_OF, **changes: object) -> dg.ExecuteInProcessResult:
-    return graph.run(*EVERYTHING_AFTER_RAW, partition=partition, **changes)
+def segment(graph: Graph, **changes: Any) -> dg.ExecuteInProcessResult:
+    return graph.run(*EVERYTHING_AFTER_RAW, partition=AS_OF, **changes)
 
 
 EVERYTHING_AFTER_RAW: Sequence[str] = (

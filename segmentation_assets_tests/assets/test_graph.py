@@ -98,7 +98,10 @@ def test_a_tiny_segment_is_stopped_by_its_gate(graph: Graph) -> None:
     ingest(graph)
     result = segment(graph, min_segment_share=0.45)
     assert "smallest_segment_is_large_enough" in graph.failed_checks(result)
-    done = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
+    done = {
+        event.step_materialization_data.materialization.asset_key.to_user_string()
+        for event in result.get_asset_materialization_events()
+    }
     assert "training/candidate_model" in done
     assert "training/champion_model" not in done
 

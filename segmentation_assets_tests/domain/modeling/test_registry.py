@@ -124,13 +124,10 @@ def test_a_damaged_artefact_is_not_served(lake: Lake, settings: Settings) -> Non
     insert_features(lake)
     version = _register(lake, settings)
     with lake.cursor() as con:
-        for damage, expected in (
-            ("replace(artefact, '\"center\":', '\"center\":1')", SegmentationError),
-            ("left(artefact, 100)", ArtefactError),
-        ):
+        for damage in ("replace(artefact, '\"center\":', '\"center\":1')", "left(artefact, 100)"):
             update = f"UPDATE registry.models SET artefact = {damage}"
             lake.transaction(con, COMMIT, partial(_execute, update))
-            with pytest.raises(expected):
+            with pytest.raises(ArtefactError):
                 registry.load(con, version)
 
 

@@ -159,6 +159,7 @@ def test_a_reader_of_a_missing_lake_is_told_how_to_make_one(tmp_path: Path) -> N
     [
         ("mysql:somewhere", "must begin with one of `sqlite:`, `postgres:`"),
         ("postgres:host=127.0.0.1 port=1 dbname=lake password=secret", "Can't open the lake's catalogue"),
+        ("postgres:postgresql://me:secret@127.0.0.1:1/lake", "Can't open the lake's catalogue"),
     ],
 )
 def test_a_catalogue_that_cannot_be_reached_is_named_without_its_password(

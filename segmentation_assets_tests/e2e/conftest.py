@@ -1,0 +1,101 @@
+"""The platform as its users meet it: commands and servers in processes of their own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+SMALL = {"SEGMENTATION_CUSTOMER_BUCKETS": "2", "SEGMENTATION_MAX_SEGMENTS": "5", "COLUMNS": "160"}
+
+
+def environment(home: Path, **extra: str) -> dict[str, str]:
+    """The variables of a fresh shell, with a lake in `home`."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "OPENBLAS_CORETYPE") if name in os.environ}
+    return {**kept, **SMALL, "SEGMENTATION_HOME": str(home), **extra}
+
+
+def command(*args: str) -> list[str]:
+    return [sys.executable, "-m", "segmentation.cli", *args]
+
+
+def segmentation(home: Path, *args: str, **extra: str) -> subprocess.CompletedProcess[str]:
+    """Run `segmentation ARGS` to its end, away from the project's folder."""
+    return subprocess.run(
+        command(*args),
+        env=environment(home, **extra),
+        cwd=home.parent,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+def sql(home: Path, query: str) -> str:
+    """The answer of `segmentation sql` as CSV without its header."""
+    done = segmentation(home, "sql", query, "--format", "csv")
+    assert done.returncode == 0, done.stderr
+    return done.stdout.partition("\n")[2].strip()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def server(home: Path, *args: str, ready: str, timeout_s: float = 120) -> Iterator["subprocess.Popen[bytes]"]:
+    """A running `segmentation ARGS`, once `ready` answers; stopped by its process id."""
+    log = home.parent / f"{args[0]}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command(*args), env=environment(home), cwd=home.parent, stdout=output, stderr=output)
+        try:
+            _await(ready, process, log, timeout_s)
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(timeout=40)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                raise
+
+
+def _await(url: str, process: "subprocess.Popen[bytes]", log: Path, timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except (urllib.error.URLError, TimeoutError, ConnectionError):
+            time.sleep(0.2)
+    raise AssertionError(f"{url} did not answer in {timeout_s} s:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The home of a small demo that has run once, and what it printed."""
+    home = tmp_path_factory.mktemp("demo") / "warehouse"
+    done = segmentation(home, "demo", "--customers", "400", "--no-serve")
+    assert done.returncode == 0, done.stderr
+    return home, done.stdout
+
+
+@pytest.fixture
+def home(demo: tuple[Path, str]) -> Path:
+    """The demo's home; tests leave its raw lines as they are."""
+    return demo[0]

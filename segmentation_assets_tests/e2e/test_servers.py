@@ -1,0 +1,119 @@
+import json
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from segmentation_assets_tests.e2e.conftest import command, environment, free_port, segmentation, server, sql
+
+pytestmark = pytest.mark.xdist_group("demo")
+
+BACKFILL = """
+mutation Backfill($params: LaunchBackfillParams!) {
+  launchPartitionBackfill(backfillParams: $params) {
+    __typename
+    ... on LaunchBackfillSuccess { backfillId }
+    ... on PythonError { message }
+  }
+}
+"""
+STATUS = """
+query Status($id: String!) {
+  partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status runs(limit: 10) { runId status } } }
+}
+"""
+REPOSITORIES = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name location { name } } } } }"
+
+
+def _graphql(port: int, query: str, **variables: object) -> Any:
+    body = json.dumps({"query": query, "variables": variables}).encode()
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/graphql", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as response:
+        answer = json.load(response)
+    assert "errors" not in answer, answer
+    return answer["data"]
+
+
+def test_a_year_is_backfilled_from_the_ui_as_one_run_and_one_commit(home: Path) -> None:
+    days = [
+        f"{date}"
+        for date in sql(
+            home, "SELECT d::DATE FROM range(DATE '2024-01-01', DATE '2025-01-01', INTERVAL 1 DAY) t(d)"
+        ).split()
+    ]
+    before = sql(home, "SELECT MAX(snapshot_id) FROM ducklake_snapshots('lake')")
+    lines = sql(home, "SELECT COUNT(*) FROM raw.transactions")
+    port = free_port()
+    with server(home, "ui", "--port", str(port), ready=f"http://127.0.0.1:{port}/server_info"):
+        (repository,) = _graphql(port, REPOSITORIES)["repositoriesOrError"]["nodes"]
+        assert repository["location"]["name"] == "segmentation"
+        params = {"assetSelection": [{"path": ["raw", "transactions"]}], "partitionNames": days}
+        launched = _graphql(port, BACKFILL, params=params)["launchPartitionBackfill"]
+        assert launched["__typename"] == "LaunchBackfillSuccess", launched
+        deadline = time.monotonic() + 180
+        while time.monotonic() < deadline:
+            backfill = _graphql(port, STATUS, id=launched["backfillId"])["partitionBackfillOrError"]
+            if backfill["status"].startswith("COMPLETED"):
+                break
+            time.sleep(1)
+    assert backfill["status"] == "COMPLETED_SUCCESS", backfill
+    assert len(backfill["runs"]) == 1
+    commits = sql(
+        home, f"SELECT commit_message FROM ducklake_snapshots('lake') WHERE snapshot_id > {before} ORDER BY ALL"
+    )
+    assert commits == "raw/transactions 2024-01-01…2024-12-31"
+    assert sql(home, "SELECT COUNT(*) FROM raw.transactions") == lines
+
+
+def test_the_scorer_answers_and_agrees_with_the_lake(home: Path) -> None:
+    port = free_port()
+    with server(home, "serve", "--port", str(port), ready=f"http://127.0.0.1:{port}/health/ready"):
+        customer, name = sql(
+            home,
+            "SELECT customer_id, segment_name FROM segments.customer_segments WHERE as_of = '2026-01-01' "
+            "ORDER BY customer_id LIMIT 1",
+        ).split(",", 1)
+        curl = subprocess.run(
+            ["curl", "-s", f"http://127.0.0.1:{port}/v1/customers/{customer}"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+        assert json.loads(curl.stdout)["segment_name"] == name.strip('"')
+
+
+def test_queries_are_answered_while_a_materialization_runs(home: Path) -> None:
+    from segmentation.warehouse.extensions import wheel_path
+
+    duckdb_cli = [
+        "duckdb",
+        "-csv",
+        "-noheader",
+        "-c",
+        f"LOAD '{wheel_path('ducklake')}'; LOAD '{wheel_path('sqlite_scanner')}'; "
+        f"ATTACH 'ducklake:sqlite:{home}/catalog.sqlite' AS lake "
+        f"(DATA_PATH '{home}/data/', OVERRIDE_DATA_PATH true, READ_ONLY); SELECT COUNT(*) FROM lake.raw.transactions",
+    ]
+    expected = sql(home, "SELECT COUNT(*) FROM raw.transactions")
+    answers = []
+    with subprocess.Popen(
+        command("materialize", "--select", "*"), env=environment(home), stdout=subprocess.DEVNULL
+    ) as writing:
+        while writing.poll() is None:
+            answers.append(sql(home, "SELECT COUNT(*) FROM raw.transactions"))
+            other = subprocess.run(
+                duckdb_cli, env=environment(home), capture_output=True, text=True, timeout=60, check=False
+            )
+            assert other.returncode == 0, other.stderr
+            answers.append(other.stdout.strip())
+    assert writing.returncode == 0
+    assert len(answers) >= 4
+    assert set(answers) == {expected}
+
+
+def test_the_doctor_still_finds_everything_in_order(home: Path) -> None:
+    assert segmentation(home, "doctor").returncode == 0

@@ -1,0 +1,109 @@
+"""Errors as clients see them: `application/problem+json` (RFC 9457), whatever went wrong.
+
+What is in a problem is meant for the client. Addresses, paths and tracebacks go to the log.
+"""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+from litestar.openapi import ResponseSpec
+from litestar.types import ExceptionHandlersMap
+
+from segmentation.errors import WarehouseUnavailableError
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = 2
+
+logger = logging.getLogger(__name__)
+
+AnyRequest = Request[Any, Any, Any]
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """What went wrong. `type` tells kinds apart for programs, `detail` says what to do for people."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+
+
+class ProblemError(Exception):
+    """A problem of a kind that clients can tell apart, such as `unknown-feature`."""
+
+    def __init__(self, status: HTTPStatus, kind: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.kind = kind
+        self.detail = detail
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What the answer says besides: a passing problem tells when to come back."""
+        return {"retry-after": str(RETRY_AFTER_S)} if self.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+
+
+def problem_responses(*statuses: HTTPStatus) -> dict[int, ResponseSpec]:
+    """The problems that an operation may answer with, for its documentation."""
+    return {
+        int(status): ResponseSpec(Problem, generate_examples=False, description=status.phrase, media_type=MEDIA_TYPE)
+        for status in statuses
+    }
+
+
+def _answer(
+    request: AnyRequest, status: int, kind: str, title: str, detail: str, headers: Mapping[str, str]
+) -> Response[bytes]:
+    path = request.scope["raw_path"].partition(b"?")[0].decode("ascii", "replace")
+    problem = Problem(kind, title, status, detail, path)
+    return Response(msgspec.json.encode(problem), status_code=status, media_type=MEDIA_TYPE, headers=dict(headers))
+
+
+def _on_problem(request: AnyRequest, error: ProblemError) -> Response[bytes]:
+    title = error.kind.replace("-", " ").capitalize()
+    return _answer(request, error.status, f"urn:problem-type:{error.kind}", title, error.detail, error.headers)
+
+
+def _on_warehouse(request: AnyRequest, error: WarehouseUnavailableError) -> Response[bytes]:
+    logger.error("Could not answer %s: %s", request.scope["path_template"], error)
+    detail = "The warehouse can't be read right now; the scorer's log says why. Try again."
+    return _on_problem(request, ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "warehouse-unavailable", detail))
+
+
+def _on_http_error(request: AnyRequest, error: HTTPException) -> Response[bytes]:
+    phrase = HTTPStatus(error.status_code).phrase
+    detail = _detail(request, error)
+    return _answer(request, error.status_code, "about:blank", phrase, detail, error.headers or {})
+
+
+def _detail(request: AnyRequest, error: HTTPException) -> str:
+    match error.status_code:
+        case HTTPStatus.NOT_FOUND:
+            return "There is nothing at this path; /schema describes the API."
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            return f"{request.method} is not possible here; /schema describes the API."
+        case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            limit = request.route_handler.resolve_request_max_body_size()
+            return f"The body may have {limit} bytes (SEGMENTATION_MAX_BODY_BYTES); send fewer customers at a time."
+        case _:
+            return error.detail
+
+
+def _on_unexpected(request: AnyRequest, error: Exception) -> Response[bytes]:
+    logger.error("Failed to answer %s", request.scope.get("path_template", ""), exc_info=error)
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    return _answer(request, status, "about:blank", status.phrase, "The scorer failed; its log says why.", {})
+
+
+EXCEPTION_HANDLERS: ExceptionHandlersMap = {
+    ProblemError: _on_problem,
+    WarehouseUnavailableError: _on_warehouse,
+    HTTPException: _on_http_error,
+    Exception: _on_unexpected,
+}
