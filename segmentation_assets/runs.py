@@ -16,6 +16,7 @@ from segmentation.settings import Settings
 from segmentation.sources.registration import Registration
 from segmentation_assets.assets.raw import IS_LOADED, source_files
 from segmentation_assets.definitions import defs
+from segmentation_assets.event_log import quick_event_log
 from segmentation_assets.progress import Listener, listener
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -72,7 +73,7 @@ def run(
     """
     token = listener.set(on_progress)
     try:
-        with dg.DagsterInstance.from_config(str(dagster_home(settings))) as instance:
+        with quick_event_log(), dg.DagsterInstance.from_config(str(dagster_home(settings))) as instance:
             result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
                 instance=instance,
                 asset_selection=list(keys),

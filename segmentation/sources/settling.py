@@ -1,8 +1,8 @@
 """Verdicts on lines that may be duplicates, and the tables that a load writes from: `accepted` and `rejected`.
 
 Lines with the same inputs are told apart by their occurrence, 1, 2, …; the first is the one of the file that was
-registered first. A line counts as repeated only within its day, so that a day loaded alone and a day loaded with
-others come out the same.
+registered first. A line counts as repeated only within its day, or without a date, within its file, so that a day
+loaded alone and a day loaded with others come out the same.
 """
 
 import duckdb
@@ -21,7 +21,7 @@ WITH remarked AS (
 ),
 counted AS (
     SELECT *, row_number() OVER (
-        PARTITION BY source, remark.fingerprint, CAST(ordered_at AS DATE), CASE WHEN ordered_at IS NULL THEN file_id END
+        PARTITION BY source, remark.fingerprint, CASE WHEN ordered_at IS NULL THEN file_id END
         ORDER BY registered_at, path
     ) AS occurrence
     FROM remarked

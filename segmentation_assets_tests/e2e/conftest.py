@@ -1,6 +1,7 @@
 """The platform as its users meet it: commands and servers in processes of their own."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 PROJECT = Path(__file__).parents[2]
 SMALL = {"SEGMENTATION_CUSTOMER_BUCKETS": "2", "SEGMENTATION_MAX_SEGMENTS": "5", "COLUMNS": "160"}
@@ -86,16 +88,27 @@ def _await(url: str, process: "subprocess.Popen[bytes]", log: Path, timeout_s: f
     raise AssertionError(f"{url} did not answer in {timeout_s} s:\n{log.read_text()}")
 
 
-@pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The home of a small demo that has run once, and what it printed."""
-    home = tmp_path_factory.mktemp("demo") / "warehouse"
+def run_demo(home: Path) -> str:
+    """Run a small demo to its table; returns what it printed."""
     done = segmentation(home, "demo", "--customers", "400", "--no-serve")
     assert done.returncode == 0, done.stderr
-    return home, done.stdout
+    return done.stdout
 
 
-@pytest.fixture
-def home(demo: tuple[Path, str]) -> Path:
-    """The demo's home; tests leave its raw lines as they are."""
-    return demo[0]
+@pytest.fixture(scope="session")
+def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of a small demo, made once for all workers; tests work on copies."""
+    home = tmp_path_factory.getbasetemp().parent / "demo" / "warehouse"
+    with FileLock(f"{home.parent}.lock"):
+        if not home.exists():
+            home.parent.mkdir(exist_ok=True)
+            run_demo(home)
+    return home
+
+
+@pytest.fixture(scope="module")
+def home(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the demo's home for the tests of one file."""
+    copy = tmp_path_factory.mktemp("copy") / "warehouse"
+    shutil.copytree(demo_home, copy)
+    return copy

@@ -3,11 +3,17 @@ from pathlib import Path
 
 import pytest
 
-from segmentation_assets_tests.e2e.conftest import segmentation, sql
+from segmentation_assets_tests.e2e.conftest import run_demo, segmentation, sql
 
-pytestmark = pytest.mark.xdist_group("demo")
 
 TABLES = "raw.transactions raw.products features.customer_features segments.customer_segments segments.segment_profiles"
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A demo's home and what the demo printed."""
+    home = tmp_path_factory.mktemp("demo") / "warehouse"
+    return home, run_demo(home)
 
 
 def test_the_demo_ends_in_a_table_of_named_segments(demo: tuple[Path, str]) -> None:
@@ -17,7 +23,9 @@ def test_the_demo_ends_in_a_table_of_named_segments(demo: tuple[Path, str]) -> N
     assert "true archetypes: adjusted Rand index 0." in printed
 
 
-def test_a_second_demo_changes_nothing(home: Path) -> None:
+def test_a_second_demo_changes_nothing(demo: tuple[Path, str]) -> None:
+    home, _ = demo
+
     def content() -> list[str]:
         lines = "(SELECT CAST(to_json(t) AS VARCHAR) AS line FROM {} AS t)"
         hashed = "SELECT COUNT(*), md5(string_agg(line, chr(10) ORDER BY line)) FROM "
@@ -25,12 +33,13 @@ def test_a_second_demo_changes_nothing(home: Path) -> None:
 
     names = TABLES.split()
     before = content()
-    assert segmentation(home, "demo", "--customers", "400", "--no-serve").returncode == 0
+    run_demo(home)
     assert content() == before
     assert sql(home, "SELECT COUNT(*) FROM registry.models") == "1"
 
 
-def test_a_demo_does_not_mix_two_shops(home: Path) -> None:
+def test_a_demo_does_not_mix_two_shops(demo: tuple[Path, str]) -> None:
+    home, _ = demo
     done = segmentation(home, "demo", "--data", "complete-journey", "--no-serve")
     assert done.returncode == 1
     assert "already holds synthetic" in done.stderr

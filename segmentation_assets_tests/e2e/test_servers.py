@@ -9,7 +9,6 @@ import pytest
 
 from segmentation_assets_tests.e2e.conftest import command, environment, free_port, segmentation, server, sql
 
-pytestmark = pytest.mark.xdist_group("demo")
 
 BACKFILL = """
 mutation Backfill($params: LaunchBackfillParams!) {

@@ -200,18 +200,24 @@ def test_a_late_file_for_a_loaded_day_adds_its_lines(lake: Lake, tmp_path: Path)
 
 
 def test_two_sources_of_the_same_day_do_not_disturb_each_other(lake: Lake, tmp_path: Path) -> None:
-    ingest(lake, write(tmp_path / "web/orders.csv", without_ids([line(1), line(2, customer_id="")])), source="web")
+    rows = [line(1), line(1, quantity=9), line(2, customer_id="")]
+    ingest(lake, write(tmp_path / "web/orders.csv", rows), source="web")
     alone = rows_of(lake, "SELECT * FROM raw.transactions WHERE source = 'web'")
 
-    _, report = ingest(lake, write(tmp_path / "till/orders.csv", without_ids([line(1), line(3)])), source="till")
+    _, report = ingest(lake, write(tmp_path / "till/orders.csv", [*rows, line(3)]), source="till")
 
-    assert (report.sources, report.lines_read, report.accepted) == (("till", "web"), 4, 3)
+    assert (report.sources, report.lines_read, report.accepted) == (("till", "web"), 7, 3)
     assert rows_of(lake, "SELECT * FROM raw.transactions WHERE source = 'web'") == alone
-    assert len(set(line_ids(lake))) == 3
-    assert rows_of(lake, "SELECT source, sum(lines_read) FROM raw.loads GROUP BY 1 ORDER BY 1") == [
-        ("till", 2),
-        ("web", 2),
-    ]
+    counts = rows_of(lake, "SELECT source, sum(lines_read) FROM raw.loads GROUP BY 1 ORDER BY 1")
+    assert counts == [("till", 4), ("web", 3)]
+
+
+def test_equal_lines_of_two_sources_have_different_ids(lake: Lake, tmp_path: Path) -> None:
+    path = write(tmp_path / "orders.csv", without_ids([line(1)]))
+    ingest(lake, path, source="web")
+    ingest(lake, path, source="till")
+
+    assert len(set(line_ids(lake))) == 2
 
 
 def test_rows_of_sources_that_are_not_registered_stay(lake: Lake, tmp_path: Path) -> None:
@@ -350,6 +356,20 @@ def test_undated_lines_come_along_once_with_any_day_of_their_file(lake: Lake, tm
         (None, 1),
     ]
     assert reasons(lake) == {"unparsable_date": 1}
+
+
+def test_an_undated_line_is_judged_the_same_with_other_files_and_without(lake: Lake, tmp_path: Path) -> None:
+    profile = changed("canonical", rules=[{"name": "said_twice", "reject": "is_duplicate"}])
+    undated = line(9, ordered_at="?")
+    write(tmp_path / "in/1.csv", without_ids([line(1), undated]))
+    write(tmp_path / "in/2.csv", without_ids([line(2), undated, undated]))
+    ingest(lake, tmp_path / "in", profile)
+    together = content(lake)
+
+    load(lake, date(2024, 1, 3), date(2024, 1, 4))
+
+    assert content(lake) == together
+    assert reasons(lake) == {"unparsable_date": 2, "said_twice": 1}
 
 
 def test_a_file_that_has_gone_is_named_and_the_lake_stays(lake: Lake, tmp_path: Path) -> None:
