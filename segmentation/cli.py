@@ -34,7 +34,7 @@ app = typer.Typer(
 models = typer.Typer(help="Look at the versions of the model.", no_args_is_help=True)
 app.add_typer(models, name="models")
 
-console = Console()
+console = Console() if sys.stdout.isatty() else Console(width=160)
 errors = Console(stderr=True)
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -125,7 +125,7 @@ def list_models(as_json: JsonFlag = False) -> None:
     if as_json:
         typer.echo(json.dumps([_summary(version) for version in versions], indent=2))
         return
-    table = RichTable("version", "aliases", "as of", "segments", "customers' separation", "stability", "created")
+    table = RichTable("version", "aliases", "as of", "segments", "separation", "stability", "created")
     for version in versions:
         metrics = version.metrics
         table.add_row(

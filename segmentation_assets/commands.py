@@ -4,6 +4,7 @@ Dagster is imported inside them: partitions begin where the data begins, which `
 looking at it, and `segmentation --help` stays quick.
 """
 
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
@@ -18,7 +19,9 @@ Profile = Annotated[str | None, typer.Option("--profile", "-p", help="A bundled 
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands of this module to the application."""
+    """Add the commands of this module to the application, unless Dagster isn't installed."""
+    if find_spec("dagster") is None:
+        return
     for command in (demo, ingest, materialize, ui):
         app.command()(command)
 

@@ -4,8 +4,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
-import dagster as dg
+if TYPE_CHECKING:
+    import dagster as dg
 
 Listener = Callable[[str, int, int], None]
 """Called with (what is being done, steps done, steps in all)."""
@@ -15,7 +17,7 @@ listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 LOG_EVERY_S = 10.0
 
 
-def reporter(context: dg.AssetExecutionContext, what: str) -> Callable[[int, int], None]:
+def reporter(context: "dg.AssetExecutionContext", what: str) -> Callable[[int, int], None]:
     """A progress callback for a domain function."""
     last_logged = time.monotonic()
 
@@ -32,7 +34,7 @@ def reporter(context: dg.AssetExecutionContext, what: str) -> Callable[[int, int
 
 
 @contextmanager
-def narrator(context: dg.AssetExecutionContext) -> Iterator[Callable[[str], None]]:
+def narrator(context: "dg.AssetExecutionContext") -> Iterator[Callable[[str], None]]:
     """A callback for a domain function that tells what it is doing; each thing told is a step, done at the next."""
     doing: list[str] = []
     listen = listener.get() or (lambda *_: None)

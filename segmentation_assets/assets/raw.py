@@ -1,6 +1,7 @@
 """Raw data: the files that were handed over, their lines, and the products."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 from pydantic import Field
@@ -124,6 +125,12 @@ def _counts(report: LoadReport) -> dict[str, dg.MetadataValue]:
     }
 
 
+def inbox_profile(folder: Path) -> str:
+    """The profile of a sub-folder of the inbox: its own `profile.yaml`, else the bundled one of its name."""
+    own = folder / "profile.yaml"
+    return str(own) if own.exists() else folder.name
+
+
 def _inbox(settings: Settings) -> list[SourceFile]:
     folders = sorted(path for path in settings.inbox_path.glob("*") if path.is_dir())
-    return [SourceFile(path=str(folder), profile=folder.name) for folder in folders]
+    return [SourceFile(path=str(folder), profile=inbox_profile(folder)) for folder in folders]

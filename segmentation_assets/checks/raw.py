@@ -14,6 +14,7 @@ VIOLATIONS = {
     "amount is not finite": "NOT isfinite(amount)",
     "amount and quantity have different signs": "amount * quantity < 0",
     "discount is negative or not finite": "discount < 0 OR NOT isfinite(discount)",
+    "amount or discount is 100 billion or more": "greatest(abs(amount), abs(discount)) >= 1e11",
     "an identifier is empty": "'' IN (line_id, order_id, customer_id, product_id)",
     "ordered_at lies after ingested_at by more than a day": "ordered_at > ingested_at + INTERVAL 1 DAY",
 }

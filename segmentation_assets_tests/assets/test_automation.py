@@ -1,6 +1,7 @@
 import os
 import time
 from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
 
 import dagster as dg
@@ -20,6 +21,10 @@ def inbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "canonical").mkdir(parents=True)
     monkeypatch.setenv("SEGMENTATION_INBOX", str(folder))
     return folder
+
+
+def bundled_text(name: str) -> str:
+    return (files("segmentation.sources") / "profiles" / f"{name}.yaml").read_text()
 
 
 def _drop(inbox: Path, name: str, age_s: float = 60) -> Path:
@@ -45,6 +50,28 @@ def test_new_files_are_asked_for_once(inbox: Path) -> None:
     assert config == {"files": [{"path": str(path), "profile": "canonical"}]}
     again = _look(found.cursor)
     assert isinstance(again, dg.SkipReason)
+
+
+def test_each_file_gets_a_run_of_its_own_and_product_lists_get_none(inbox: Path) -> None:
+    for name in ("a.csv", "b.csv", "products.csv"):
+        _drop(inbox, name)
+    found = _look()
+    assert isinstance(found, dg.SensorResult)
+    assert [r.run_key.split(":")[0].split("/")[-1] for r in found.run_requests or [] if r.run_key] == ["a.csv", "b.csv"]
+
+
+def test_a_folder_can_bring_its_own_profile(inbox: Path) -> None:
+    own = inbox / "myshop"
+    own.mkdir()
+    (own / "profile.yaml").write_text(bundled_text("canonical").replace("name: canonical", "name: myshop"))
+    (own / "lines.csv").write_text("order_id\n")
+    os.utime(own / "lines.csv", (time.time() - 60,) * 2)
+    found = _look()
+    assert isinstance(found, dg.SensorResult)
+    (request,) = found.run_requests or []
+    assert request.run_config["ops"]["raw__source_files"]["config"]["files"] == [
+        {"path": str(own / "lines.csv"), "profile": str(own / "profile.yaml")}
+    ]
 
 
 def test_a_changed_file_is_asked_for_again(inbox: Path) -> None:

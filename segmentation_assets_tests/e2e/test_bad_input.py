@@ -7,7 +7,6 @@ import pytest
 
 from segmentation_assets_tests.e2e.conftest import segmentation, sql
 
-
 HEADER = "line_id,order_id,customer_id,product_id,quantity,unit_price,ordered_at"
 
 

@@ -5,7 +5,6 @@ import pytest
 
 from segmentation_assets_tests.e2e.conftest import run_demo, segmentation, sql
 
-
 TABLES = "raw.transactions raw.products features.customer_features segments.customer_segments segments.segment_profiles"
 
 

@@ -1,14 +1,12 @@
 import json
 import subprocess
+import sys
 import time
 import urllib.request
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from segmentation_assets_tests.e2e.conftest import command, environment, free_port, segmentation, server, sql
-
 
 BACKFILL = """
 mutation Backfill($params: LaunchBackfillParams!) {
@@ -89,7 +87,7 @@ def test_queries_are_answered_while_a_materialization_runs(home: Path) -> None:
     from segmentation.warehouse.extensions import wheel_path
 
     duckdb_cli = [
-        "duckdb",
+        str(Path(sys.executable).parent / "duckdb"),
         "-csv",
         "-noheader",
         "-c",

@@ -45,9 +45,7 @@ def build_catalogue(seed: int) -> Catalogue:
         for variant in category.variants.split(", ")
     ]
     luck = streams.of("product brand").random(len(rows))
-    brands = [
-        _pick(BRANDS[entry.department].split(", "), u) for (_, entry), u in zip(rows, luck, strict=True)
-    ]
+    brands = [_pick(BRANDS[entry.department].split(", "), u) for (_, entry), u in zip(rows, luck, strict=True)]
     products = pl.DataFrame(
         {
             "product_id": [f"P{number:05d}" for number in range(1, len(rows) + 1)],

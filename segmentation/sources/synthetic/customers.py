@@ -112,9 +112,7 @@ def _favourite_categories(streams: Streams, archetype: NDArray[np.int64]) -> NDA
 
     Sorting log weights plus Gumbel noise draws without replacement in proportion to the weights.
     """
-    weights = np.array(
-        [[entry.popularity * _taste(kind, entry) for entry in CATEGORIES] for kind in ARCHETYPES]
-    )
+    weights = np.array([[entry.popularity * _taste(kind, entry) for entry in CATEGORIES] for kind in ARCHETYPES])
     noise = streams.of("categories").gumbel(size=(archetype.size, len(CATEGORIES)))
     return np.argsort(-(np.log(weights)[archetype] + noise), axis=1, kind="stable")
 

@@ -142,16 +142,12 @@ def _products(
     return np.where(repeats, usual, np.where(swaps, other, one))
 
 
-def _quantities(
-    streams: Streams, archetype: NDArray[np.int64], price_cents: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def _quantities(streams: Streams, archetype: NDArray[np.int64], price_cents: NDArray[np.int64]) -> NDArray[np.int64]:
     """Draw lognormal units, fewer of what is dear."""
     thrift = ((_ORDINARY_PRICE_CENTS / price_cents) ** _DEARNESS_THRIFT).clip(0.3, 2.0)
     noise = streams.of("quantity").standard_normal(archetype.size)
     spread = trait(lambda kind: kind.quantity_spread)[archetype]
-    units: NDArray[np.float64] = (
-        trait(lambda kind: kind.quantity)[archetype] * thrift * np.exp(spread * noise)
-    )
+    units: NDArray[np.float64] = trait(lambda kind: kind.quantity)[archetype] * thrift * np.exp(spread * noise)
     return units.round().clip(1).astype(np.int64)
 
 

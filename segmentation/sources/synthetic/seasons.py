@@ -87,9 +87,7 @@ def _events(days: NDArray[np.datetime64]) -> NDArray[np.float64]:
     """Lift Black Friday's week, and calm the days from Christmas to New Year."""
     month, day_of_month = _month_and_day(days)
     code = month * 100 + day_of_month
-    lift = np.where(
-        (code >= _BLACK_FRIDAY_WEEK[0]) & (code <= _BLACK_FRIDAY_WEEK[1]), _BLACK_FRIDAY_LIFT, 1.0
-    )
+    lift = np.where((code >= _BLACK_FRIDAY_WEEK[0]) & (code <= _BLACK_FRIDAY_WEEK[1]), _BLACK_FRIDAY_LIFT, 1.0)
     return np.where((code >= _CHRISTMAS_LULL[0]) & (code <= _CHRISTMAS_LULL[1]), _CHRISTMAS_LIFT, lift)
 
 

@@ -160,6 +160,7 @@ def test_days_loaded_one_by_one_equal_the_range_in_one_go(lake: Lake, tmp_path: 
     rows = [line(n, ordered_at=f"2024-01-0{1 + n % 4} 12:00:00") for n in range(20)]
     rows += [rows[3], rows[3], rows[4], {**rows[3], "quantity": 7}, line(4, ordered_at="2024-01-04 09:00:00")]
     rows += [line(40, ordered_at=""), line(40, ordered_at=""), line(41, customer_id="")]
+    rows += [line(42, ordered_at="2024-01-02 23:59:59.999999"), line(43, ordered_at="2024-01-03 00:00:00")]
     write(tmp_path / "in/a.parquet", rows[:10] if with_ids else without_ids(rows[:10]))
     write(tmp_path / "in/b.csv", rows[10:] if with_ids else without_ids(rows[10:]))
     _, report = ingest(lake, tmp_path / "in")
@@ -233,7 +234,7 @@ def test_rows_of_sources_that_are_not_registered_stay(lake: Lake, tmp_path: Path
 
 
 def test_lines_without_ids_get_the_same_ones_wherever_the_file_lies(lake: Lake, tmp_path: Path) -> None:
-    rows = without_ids([line(n) for n in range(20)] + [line(3), line(3)])
+    rows = without_ids([line(n) for n in range(20)] + [line(3), line(3), line(9, ordered_at="?")])
     path = write(tmp_path / "here/orders.csv", rows)
     ingest(lake, path)
     before = rows_of(lake, "SELECT * FROM raw.transactions ORDER BY ALL")
@@ -244,7 +245,18 @@ def test_lines_without_ids_get_the_same_ones_wherever_the_file_lies(lake: Lake, 
 
     assert rows_of(lake, "SELECT * FROM raw.transactions ORDER BY ALL") == before
     assert len(set(line_ids(lake))) == 22
-    assert rows_of(lake, "SELECT path FROM raw.source_files") == [(str(tmp_path / "there/renamed.csv"),)]
+    renamed = [(str(tmp_path / "there/renamed.csv"),)]
+    assert rows_of(lake, "SELECT path FROM raw.source_files") == renamed
+    assert rows_of(lake, "SELECT source_file FROM raw.rejected_transactions") == renamed
+    assert rows_of(lake, "SELECT DISTINCT source_file FROM raw.loads") == renamed
+
+
+def test_lines_that_differ_in_where_a_value_stands_have_different_ids(lake: Lake, tmp_path: Path) -> None:
+    rows = without_ids([line(1, country="web", channel=""), line(1, country="", channel="web")])
+
+    ingest(lake, write(tmp_path / "orders.csv", rows))
+
+    assert len(set(line_ids(lake))) == 2
 
 
 def test_ids_of_lines_do_not_depend_on_the_files_order_or_number(lake: Lake, tmp_path: Path) -> None:
@@ -431,6 +443,7 @@ def test_without_a_list_products_are_those_of_accepted_lines(lake: Lake, tmp_pat
             [
                 ("p", "b", "c", "Ball"),
                 ("p", "a", "c", "ball"),
+                ("p", "", "c", "Ball"),
                 ("p", "", "c", "Ball"),
                 ("q", "", "c", ""),
                 ("refused", "x", "", "Refused"),

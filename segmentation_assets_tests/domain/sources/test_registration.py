@@ -106,6 +106,18 @@ def test_a_changed_profile_becomes_that_of_all_files_of_the_source(lake: Lake, t
     assert (registration.load_start, registration.load_end) == (date(2024, 1, 3), date(2024, 2, 2))
 
 
+def test_a_changed_profile_also_holds_for_files_that_are_away(lake: Lake, tmp_path: Path) -> None:
+    away = write(tmp_path / "a.csv", [line(1), line(2)])
+    register(lake, str(away), CANONICAL, now=NOW)
+    away.unlink()
+    changed_profile = changed("canonical", description="New words.")
+
+    register(lake, str(write(tmp_path / "b.csv", [line(3)])), changed_profile, now=LATER)
+
+    profiles = rows_of(lake, "SELECT DISTINCT profile FROM raw.source_files")
+    assert profiles == [(changed_profile.to_yaml(),)]
+
+
 def test_a_moved_file_goes_on_where_it_was(lake: Lake, tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", LINES)
     register(lake, str(path), CANONICAL, now=NOW)

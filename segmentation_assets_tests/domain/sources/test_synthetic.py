@@ -17,9 +17,9 @@ from segmentation.sources.synthetic.streams import Streams
 START, END = date(2024, 1, 1), date(2026, 1, 1)
 PURCHASE, RETURN = pl.col("quantity") > 0, pl.col("quantity") < 0
 
-windows = st.tuples(
-    st.dates(date(1900, 1, 1), date(2200, 1, 1)), st.one_of(st.just(1), st.integers(1, 800))
-).map(lambda pair: (pair[0], pair[0] + timedelta(days=pair[1])))
+windows = st.tuples(st.dates(date(1900, 1, 1), date(2200, 1, 1)), st.one_of(st.just(1), st.integers(1, 800))).map(
+    lambda pair: (pair[0], pair[0] + timedelta(days=pair[1]))
+)
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +67,7 @@ def test_the_columns_are_those_of_the_contract(two_years: SyntheticShop) -> None
         *("discount", "ordered_at", "country", "channel"),
     ]
     for name, dtype in two_years.transactions.schema.items():
-        assert dtype == (
-            pl.String if name in text else pl.Datetime("us") if name == "ordered_at" else pl.Float64
-        )
+        assert dtype == (pl.String if name in text else pl.Datetime("us") if name == "ordered_at" else pl.Float64)
     assert two_years.transactions.null_count().transpose().sum().item() == 0
 
 
@@ -155,9 +153,7 @@ def test_an_order_has_one_moment_customer_country_and_channel_and_names_a_produc
         repeats=pl.len() - pl.col("product_id").n_unique(),
         kinds=PURCHASE.n_unique(),
     )
-    assert orders.select(pl.col("ordered_at", "customer_id", "country", "channel", "kinds").max()).row(0) == (
-        (1,) * 5
-    )
+    assert orders.select(pl.col("ordered_at", "customer_id", "country", "channel", "kinds").max()).row(0) == ((1,) * 5)
     assert orders["repeats"].max() == 0
 
 
