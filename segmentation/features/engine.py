@@ -132,7 +132,7 @@ def _replace_table(con: duckdb.DuckDBPyConnection, table: Table, relation: str, 
     columns = ", ".join(name for name in table.column_names if name != "as_of")
     con.execute(f"DELETE FROM {table.name} WHERE as_of = $as_of", {"as_of": as_of})
     con.execute(
-        f"INSERT INTO {table.name} (as_of, {columns}) SELECT $as_of, {columns} FROM {relation} ORDER BY customer_id",
+        f"INSERT INTO {table.name} (as_of, {columns}) SELECT $as_of, {columns} FROM {relation}",
         {"as_of": as_of},
     )
 

@@ -37,8 +37,7 @@ def write_segments(lake: Lake, as_of: date, commit: Commit) -> tuple[ModelVersio
         def replace(c: duckdb.DuckDBPyConnection) -> None:
             c.execute(f"DELETE FROM {CUSTOMER_SEGMENTS.name} WHERE as_of = $as_of", {"as_of": as_of})
             c.execute(
-                f"INSERT INTO {CUSTOMER_SEGMENTS.name} (as_of, {columns}) "
-                f"SELECT $as_of, {columns} FROM temp.staged ORDER BY customer_id",
+                f"INSERT INTO {CUSTOMER_SEGMENTS.name} (as_of, {columns}) SELECT $as_of, {columns} FROM temp.staged",
                 {"as_of": as_of},
             )
 

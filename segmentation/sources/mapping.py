@@ -51,7 +51,6 @@ FIELD_END = "chr(31)"
 
 def prepare(con: duckdb.DuckDBPyConnection) -> None:
     """Define what expressions may call, once per connection."""
-    con.execute("SET TimeZone = 'UTC'")
     con.execute((files("segmentation.sources") / "macros.sql").read_text(encoding="utf-8"))
 
 

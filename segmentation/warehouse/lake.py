@@ -208,7 +208,7 @@ def _connect(settings: Settings) -> duckdb.DuckDBPyConnection:
     if settings.threads:
         options["threads"] = settings.threads
     con = duckdb.connect(":memory:", config=options)
-    con.execute("SET TimeZone = 'UTC'")
+    con.execute("SET GLOBAL TimeZone = 'UTC'")  # a plain SET would not reach the cursors
     load_extension(con, "ducklake")
     load_extension(con, EXTENSIONS_BY_SCHEME[settings.catalog_uri.partition(":")[0]])
     if "://" in settings.data_uri:

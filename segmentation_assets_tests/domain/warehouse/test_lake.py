@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import duckdb
@@ -189,3 +190,17 @@ def test_a_lake_can_move_to_another_folder(tmp_path: Path, settings: Settings, l
     settings.home.rename(tmp_path / "elsewhere")
     with Lake(settings.model_copy(update={"home": tmp_path / "elsewhere"})) as moved:
         assert _count(moved) == 1
+
+
+def test_times_are_utc_wherever_the_machine_is(settings: Settings, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        with Lake(settings) as elsewhere, elsewhere.cursor() as con, elsewhere.at(elsewhere.version()) as past:
+            for connection in (con, past):
+                assert connection.execute("SELECT current_setting('TimeZone')").fetchall() == [("UTC",)]
+                local = "SELECT CAST(TIMESTAMPTZ '2024-07-01 23:30:00+00' AS DATE)::VARCHAR"
+                assert connection.execute(local).fetchall() == [("2024-07-01",)]
+    finally:
+        monkeypatch.undo()
+        time.tzset()

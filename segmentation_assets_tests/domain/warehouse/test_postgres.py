@@ -1,0 +1,115 @@
+"""The same lake with its catalogue in PostgreSQL, on a server that the tests start."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from segmentation.settings import Settings
+from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse.schema import TABLES, migrate
+from segmentation_assets_tests.domain.warehouse.test_lake import INSERT
+
+WRITER = """
+import sys
+from segmentation.settings import Settings
+from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse.schema import migrate
+settings, writer = Settings.model_validate_json(sys.argv[1]), int(sys.argv[2])
+with Lake(settings) as lake:
+    migrate(lake)
+    for number in range(5):
+        with lake.cursor() as con:
+            row = {"version": writer, "segment": number}
+            sql = "INSERT INTO registry.segments VALUES ($version, $segment, 'name', 'description')"
+            lake.transaction(con, Commit(f"writer {writer} row {number}"), lambda c: c.execute(sql, row))
+"""
+
+
+def _binaries() -> Path | None:
+    found = shutil.which("initdb")
+    folders = [Path(found).parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((folder for folder in folders if (folder / "initdb").exists()), None)
+
+
+def _as_postgres(*command: str) -> None:
+    """PostgreSQL's programs refuse to run as root."""
+    prefix = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
+    done = subprocess.run([*prefix, *command], capture_output=True, text=True, timeout=60, check=False, cwd="/")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """A PostgreSQL server on a free loopback port; yields its address for libpq."""
+    binaries = _binaries()
+    if binaries is None:
+        reason = "needs PostgreSQL's server programs: apt-get install postgresql"
+        assert "CI" not in os.environ, reason
+        pytest.skip(reason)
+    folder = Path(tempfile.mkdtemp(prefix="segmentation-postgres-"))
+    if os.getuid() == 0:
+        shutil.chown(folder, "postgres")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    data, log = f"{folder}/data", f"{folder}/log"
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+    _as_postgres(f"{binaries}/initdb", "-D", data, "-A", "trust", "-U", "postgres")
+    _as_postgres(f"{binaries}/pg_ctl", "-D", data, "-l", log, "-o", options, "-w", "start")
+    try:
+        yield f"host=127.0.0.1 port={port} user=postgres"
+    finally:
+        _as_postgres(f"{binaries}/pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def postgres(server: str, tmp_path: Path) -> Settings:
+    """Settings of a lake in an empty database of its own."""
+    import psycopg2
+
+    name = f"lake_{os.urandom(4).hex()}"
+    connection = psycopg2.connect(f"{server} dbname=postgres")
+    connection.autocommit = True
+    connection.cursor().execute(f"CREATE DATABASE {name}")
+    connection.close()
+    return Settings(home=tmp_path, catalog=f"postgres:{server} dbname={name}", customer_buckets=2, threads=1)
+
+
+def test_six_processes_create_and_fill_a_lake_at_once_and_nothing_is_lost(postgres: Settings) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, postgres.model_dump_json(), str(number)],
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(6)
+    ]
+    errors = [writer.communicate(timeout=240)[1] for writer in writers]
+    assert [writer.returncode for writer in writers] == [0] * 6, errors
+    with Lake(postgres, read_only=True) as lake, lake.cursor() as con:
+        rows = con.execute("SELECT version, segment_id FROM registry.segments ORDER BY ALL").fetchall()
+        tables = con.execute("SELECT COUNT(*) FROM duckdb_tables() WHERE database_name = 'lake'").fetchall()
+        versions = con.execute("SELECT COUNT(*) FROM registry.schema_versions").fetchall()
+    assert rows == [(writer, number) for writer in range(6) for number in range(5)]
+    assert tables == [(len(TABLES),)]
+    assert versions == [(1,)]
+
+
+def test_the_past_stays_readable(postgres: Settings) -> None:
+    with Lake(postgres) as lake, lake.cursor() as con:
+        migrate(lake)
+        lake.transaction(con, Commit("one"), lambda c: c.execute(INSERT, {"version": 1, "segment": 1}))
+        then = lake.version()
+        lake.transaction(con, Commit("none"), lambda c: c.execute("DELETE FROM registry.segments"))
+        with lake.at(then) as past:
+            assert past.execute("SELECT COUNT(*) FROM registry.segments").fetchall() == [(1,)]
