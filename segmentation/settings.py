@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     )
 
     lookback_days: int | None = Field(365, ge=1, description="Days before `as_of` that features look at; unset: all.")
+    home_market: str | None = Field(
+        None, description="The shop's home country, as its sources spell it; unset: the one with the most lines."
+    )
 
     seed: int = Field(7, ge=0, description="Seed of sampling and model fitting.")
     min_segments: int = Field(4, ge=2, description="Smallest number of segments that is tried.")

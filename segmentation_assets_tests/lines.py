@@ -21,6 +21,8 @@ class Line:
     amount: float = 10.0
     category: str | None = None
     discount: float = 0.0
+    country: str | None = None
+    channel: str | None = None
 
 
 def insert_lines(lake: Lake, lines: Sequence[Line]) -> None:
@@ -40,8 +42,8 @@ def insert_lines(lake: Lake, lines: Sequence[Line]) -> None:
                 line.amount,
                 line.discount,
                 line.ordered_at,
-                None,
-                None,
+                line.country,
+                line.channel,
                 "test",
                 datetime(2030, 1, 1),
                 customer_bucket(line.customer_id, buckets),

@@ -196,6 +196,40 @@ def _temporal() -> tuple[Feature, ...]:
             "log",
             "median",
         ),
+        Feature("active_months", "temporal", "BIGINT", "months", "Calendar months (UTC) with an order.", "log"),
+        Feature("monthly_spend_mean", "temporal", "DOUBLE", "money", "Mean spend of an active month.", "log"),
+        Feature(
+            "monthly_spend_std",
+            "temporal",
+            "DOUBLE",
+            "money",
+            "Sample standard deviation of the spend of active months; NULL with one.",
+            "log",
+            "median",
+        ),
+        Feature(
+            "spend_trend",
+            "temporal",
+            "DOUBLE",
+            "money per month",
+            "Slope of the least-squares line through the spend of active months; NULL with one.",
+            "signed_log",
+            "zero",
+        ),
+        Feature(
+            "preferred_weekday",
+            "temporal",
+            "BIGINT",
+            "1–7",
+            "ISO weekday (UTC, 1 is Monday) with the most orders; ties go to the earlier.",
+        ),
+        Feature(
+            "preferred_hour",
+            "temporal",
+            "BIGINT",
+            "0–23",
+            "Hour of the day (UTC) with the most orders; ties go to the earlier.",
+        ),
         Feature(
             "weekend_order_share",
             "temporal",
@@ -204,11 +238,26 @@ def _temporal() -> tuple[Feature, ...]:
             "Share of orders placed on a Saturday or Sunday (UTC).",
             "identity",
         ),
+        Feature(
+            "seasonality_index",
+            "temporal",
+            "DOUBLE",
+            "share",
+            "1 - entropy of spend over the twelve calendar months / ln 12: 1 if all spend falls into one month of the "
+            "year, 0 if it is even; NULL without positive spend.",
+            "identity",
+            "maximum",
+        ),
     )
 
 
 def _behaviour() -> tuple[Feature, ...]:
     return (
+        Feature("units_purchased", "behaviour", "DOUBLE", "units", "Units bought.", "log"),
+        Feature("average_basket_units", "behaviour", "DOUBLE", "units", "Units per order.", "log"),
+        Feature(
+            "return_count", "behaviour", "BIGINT", "returns", "Return documents: orders with a return line.", "log"
+        ),
         Feature(
             "return_rate",
             "behaviour",
@@ -229,6 +278,21 @@ def _behaviour() -> tuple[Feature, ...]:
             "zero",
             True,
         ),
+        Feature(
+            "home_country",
+            "behaviour",
+            "VARCHAR",
+            "name",
+            "Country with the most orders; ties by its name; NULL where none is known.",
+        ),
+        Feature(
+            "is_home_market",
+            "behaviour",
+            "BOOLEAN",
+            "yes/no",
+            "Whether that is the shop's home market: the setting, else the country with the most lines in the window.",
+        ),
+        Feature("distinct_channels", "behaviour", "BIGINT", "channels", "Known channels bought through.", "log"),
         Feature("is_one_time_buyer", "behaviour", "BOOLEAN", "yes/no", "Whether there is exactly one order."),
     )
 

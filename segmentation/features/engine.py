@@ -6,7 +6,7 @@ transaction at the end.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 
 import duckdb
 
@@ -29,12 +29,24 @@ SELECT
     order_id,
     product_id,
     category,
-    quantity,
+    CAST(quantity AS DECIMAL(18, 6)) AS quantity,
     CAST(amount AS DECIMAL(18, 6)) AS amount,
     CAST(discount AS DECIMAL(18, 6)) AS discount,
-    ordered_at
+    ordered_at,
+    country,
+    channel
 FROM raw.transactions
 WHERE customer_bucket = $bucket AND ordered_at >= $window_start AND ordered_at < $as_of
+"""
+
+
+HOME_MARKET = """
+SELECT country
+FROM raw.transactions
+WHERE country IS NOT NULL AND ordered_at >= $window_start AND ordered_at < $as_of
+GROUP BY country
+ORDER BY COUNT(*) DESC, country
+LIMIT 1
 """
 
 
@@ -75,7 +87,7 @@ def write_snapshot(lake: Lake, as_of: date, commit: Commit, progress: Progress |
     """
     start = window_start(as_of, lake.settings.lookback_days)
     with lake.cursor() as con:
-        compute_snapshot(con, as_of, start, progress)
+        compute_snapshot(con, as_of, start, home_market=lake.settings.home_market, progress=progress)
         snapshot = Snapshot(as_of, start, con.table("temp.rfm").shape[0])
         if not snapshot.customer_count:
             raise NotEnoughDataError(_no_purchases(con, start, as_of))
@@ -84,11 +96,16 @@ def write_snapshot(lake: Lake, as_of: date, commit: Commit, progress: Progress |
 
 
 def compute_snapshot(
-    con: duckdb.DuckDBPyConnection, as_of: date, start: date, progress: Progress | None = None
+    con: duckdb.DuckDBPyConnection,
+    as_of: date,
+    start: date,
+    *,
+    home_market: str | None = None,
+    progress: Progress | None = None,
 ) -> None:
     """Leave a snapshot in the temporary tables `rfm`, `diversity`, `temporal` and `behaviour` of `con`."""
     buckets = customer_buckets(con)
-    _prepare(con, as_of)
+    _prepare(con, as_of, home_market or _most_frequent_country(con, as_of, start))
     for bucket in range(buckets):
         window = {"bucket": bucket, "window_start": start, "as_of": as_of}
         con.execute(f"CREATE OR REPLACE TEMP TABLE lines AS {LINES}", window)
@@ -103,11 +120,19 @@ def compute_snapshot(
     _run(con, stages("population"))
 
 
-def _prepare(con: duckdb.DuckDBPyConnection, as_of: date) -> None:
+def _prepare(con: duckdb.DuckDBPyConnection, as_of: date, home_market: str | None) -> None:
     for macro in DUCKDB_MACROS:
         con.execute(f"CREATE OR REPLACE TEMP MACRO {macro}")
-    moment = datetime.combine(as_of, time.min)
-    con.execute("CREATE OR REPLACE TEMP TABLE snapshot AS SELECT $as_of::TIMESTAMP AS as_of", {"as_of": moment})
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE snapshot AS "
+        "SELECT CAST($as_of AS TIMESTAMP) AS as_of, CAST($home_market AS VARCHAR) AS home_market",
+        {"as_of": as_of, "home_market": home_market},
+    )
+
+
+def _most_frequent_country(con: duckdb.DuckDBPyConnection, as_of: date, start: date) -> str | None:
+    row = con.execute(HOME_MARKET, {"window_start": start, "as_of": as_of}).fetchone()
+    return row[0] if row else None
 
 
 def _run(con: duckdb.DuckDBPyConnection, steps: tuple[Stage, ...]) -> None:

@@ -2,16 +2,18 @@
 
 import math
 import statistics
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
+from typing import TypeVar
 
 from segmentation_assets_tests.lines import Line
 
 DAY = timedelta(days=1)
 Row = dict[str, object]
+T = TypeVar("T", int, str)
 
 
 def features_of(lines: Sequence[Line], as_of: datetime, lookback_days: int) -> dict[str, Row]:
@@ -20,14 +22,15 @@ def features_of(lines: Sequence[Line], as_of: datetime, lookback_days: int) -> d
     by_customer: dict[str, list[Line]] = defaultdict(list)
     for line in window:
         by_customer[line.customer_id].append(line)
+    home_market = _most_frequent([line.country for line in window if line.country is not None])
     return {
-        customer: _features(own, as_of)
+        customer: _features(own, as_of, home_market)
         for customer, own in by_customer.items()
         if any(line.quantity > 0 for line in own)
     }
 
 
-def _features(lines: list[Line], as_of: datetime) -> Row:
+def _features(lines: list[Line], as_of: datetime, home_market: str | None) -> Row:
     bought = [line for line in lines if line.quantity > 0]
     orders: dict[str, list[Line]] = defaultdict(list)
     for line in bought:
@@ -42,6 +45,8 @@ def _features(lines: list[Line], as_of: datetime) -> Row:
     def recent(days: int) -> list[str]:
         return [name for name, moment in moments.items() if as_of - moment <= days * DAY]
 
+    countries = [min((li.country for li in order if li.country), default=None) for order in orders.values()]
+    home_country = _most_frequent([country for country in countries if country is not None])
     gaps = [(later - earlier) / DAY for earlier, later in pairwise(placed)]
     return {
         "recency_days": (as_of - placed[-1]) / DAY,
@@ -58,11 +63,42 @@ def _features(lines: list[Line], as_of: datetime) -> Row:
         "tenure_days": (as_of - placed[0]) / DAY,
         "mean_gap_days": statistics.fmean(gaps) if gaps else None,
         "std_gap_days": statistics.stdev(gaps) if len(gaps) > 1 else None,
+        **_months(moments, values),
+        "preferred_weekday": _most_frequent([moment.isoweekday() for moment in placed]),
+        "preferred_hour": _most_frequent([moment.hour for moment in placed]),
         "weekend_order_share": sum(moment.isoweekday() >= 6 for moment in placed) / len(placed),
+        "units_purchased": sum(line.quantity for line in bought),
+        "average_basket_units": sum(line.quantity for line in bought) / len(orders),
+        "return_count": len({line.order_id for line in lines if line.quantity < 0}),
+        "home_country": home_country,
+        "is_home_market": None if home_country is None else home_country == home_market,
+        "distinct_channels": len({line.channel for line in bought if line.channel is not None}),
         "return_rate": float(returned) / float(gross) if gross > 0 else None,
         "discount_share": float(discount / (discount + gross)) if discount + gross > 0 else None,
         "is_one_time_buyer": len(orders) == 1,
     }
+
+
+def _months(moments: dict[str, datetime], values: dict[str, Fraction]) -> Row:
+    spend: dict[int, Fraction] = defaultdict(Fraction)
+    seasons: dict[int, Fraction] = defaultdict(Fraction)
+    for name, moment in moments.items():
+        spend[moment.year * 12 + moment.month] += values[name]
+        seasons[moment.month] += values[name]
+    months, money = list(spend), [float(value) for value in spend.values()]
+    entropy = _entropy([float(value) for value in seasons.values()])
+    return {
+        "active_months": len(months),
+        "monthly_spend_mean": statistics.fmean(money),
+        "monthly_spend_std": statistics.stdev(spend.values()) if len(months) > 1 else None,
+        "spend_trend": statistics.linear_regression(months, list(spend.values())).slope if len(months) > 1 else None,
+        "seasonality_index": None if entropy is None else 1 - entropy / math.log(12),
+    }
+
+
+def _most_frequent(values: Sequence[T]) -> T | None:
+    counts = Counter(values)
+    return min(counts, key=lambda value: (-counts[value], value), default=None)
 
 
 def _diversity(bought: list[Line], orders: dict[str, list[Line]]) -> Row:

@@ -51,6 +51,8 @@ def order_lines(draw: st.DrawFn) -> Line:
         quantity=sign * draw(st.sampled_from([1.0, 2.0, 0.5])),
         amount=sign * draw(amounts),
         category=draw(st.sampled_from([None, "x", "Y", "é"])),
+        country=draw(st.sampled_from([None, "UK", "Åland", "France"])),
+        channel=draw(st.sampled_from([None, "web", "app"])),
         discount=draw(st.sampled_from([0.0, 0.5, 12.34])) if sign > 0 else 0.0,
     )
 

@@ -1,4 +1,4 @@
 -- Purchase lines of the window.
-SELECT customer_id, order_id, product_id, category, amount, discount, ordered_at
+SELECT customer_id, order_id, product_id, category, quantity, amount, discount, ordered_at, country, channel
 FROM lines
 WHERE quantity > 0
