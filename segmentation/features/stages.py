@@ -4,10 +4,15 @@ A stage is one portable `SELECT` in `sql/`, named after its file (`20_orders.sql
 read `lines` (a customer's lines in the window), `snapshot` (one row: `as_of`) and every stage before it.
 """
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Literal
+from typing import Literal, get_args
+
+from segmentation.features.catalogue import Feature
+from segmentation.features.macros import DUCKDB_MACROS
 
 Scope = Literal["customer", "population"]
 
@@ -36,3 +41,12 @@ def stages(scope: Scope) -> tuple[Stage, ...]:
     folder = files("segmentation.features") / "sql" / scope
     paths = sorted((path for path in folder.iterdir() if path.name.endswith(".sql")), key=lambda path: path.name)
     return tuple(Stage(path.name[:-4].partition("_")[2], path.read_text("utf-8")) for path in paths)
+
+
+def code_version(features: Sequence[Feature]) -> str:
+    """Changes when the definition of these features may have: their catalogue rows, any stage, or a macro.
+
+    Stages build on one another, so all of them count.
+    """
+    steps = [stage for scope in get_args(Scope) for stage in stages(scope)]
+    return hashlib.sha256(repr((tuple(features), steps, DUCKDB_MACROS)).encode()).hexdigest()[:12]

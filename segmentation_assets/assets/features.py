@@ -5,7 +5,9 @@ from datetime import date
 
 import dagster as dg
 
+from segmentation.features.catalogue import BY_NAME
 from segmentation.features.engine import Snapshot, write_snapshot
+from segmentation.features.stages import code_version
 from segmentation.warehouse import Table
 from segmentation.warehouse.schema import CUSTOMER_FEATURES, FEATURE_GROUPS
 from segmentation_assets.assets.raw import products, transactions
@@ -30,6 +32,7 @@ def _spec(table: Table) -> dg.AssetSpec:
         group_name=GROUP,
         deps=[dg.AssetDep(transactions, partition_mapping=LAST_TWELVE_MONTHS), dg.AssetDep(products)],
         kinds={"ducklake", "sql"},
+        code_version=code_version([BY_NAME[name] for name in table.column_names if name in BY_NAME]),
         metadata=column_metadata(table),
     )
 

@@ -1,6 +1,10 @@
+from dataclasses import replace
+
 import dagster as dg
 import pytest
 
+from segmentation.features.catalogue import of_group
+from segmentation.features.stages import code_version
 from segmentation.warehouse import Lake
 from segmentation.warehouse.schema import LOADS, SCHEMA_VERSIONS, TABLES, TRAINING_SETS
 from segmentation_assets.assets.features import key_of
@@ -137,3 +141,11 @@ def test_a_snapshot_depends_on_the_days_before_it() -> None:
 @pytest.mark.parametrize("table", [LOADS, TRAINING_SETS])
 def test_bookkeeping_has_no_asset_of_its_own(table) -> None:  # type: ignore[no-untyped-def]
     assert key_of(table) not in {spec.key for spec in defs.resolve_all_asset_specs()}
+
+
+def test_a_changed_definition_changes_the_code_version_of_its_assets() -> None:
+    specs = {spec.key.to_user_string(): spec.code_version for spec in defs.resolve_all_asset_specs()}
+    rfm = of_group("rfm")
+    assert specs["features/rfm"] == code_version(rfm)
+    assert specs["features/rfm"] != specs["features/temporal"]
+    assert code_version([replace(rfm[0], description="Something else."), *rfm[1:]]) != specs["features/rfm"]
