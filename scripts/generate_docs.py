@@ -1,4 +1,4 @@
-"""Writes the pages of `docs/` that are made from the code: the data dictionary, the settings and the commands.
+"""Writes the pages of `docs/` that are made from the code: the data dictionary, features, settings and commands.
 
 Run it as `python -m scripts.generate_docs`; `--check` writes nothing, and exits 1 if a page is behind. What the pages
 say comes from `warehouse/schema.py`, `settings.py` and the commands' own help; nothing is described here.
@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from segmentation import cli
+from segmentation.features.catalogue import GROUPS, Feature, Group, of_group
 from segmentation.settings import Settings
 from segmentation.warehouse.schema import TABLES
 from segmentation.warehouse.tables import Column, Table
@@ -83,8 +84,35 @@ message says why and what to do), 2 wrongly called.
     return _page([intro, *(_command_section(path, command) for path, command in walk(command_tree()))])
 
 
+def features() -> str:
+    """Every feature, by group, with its unit, its meaning and what a model does with it."""
+    intro = """\
+# Features
+
+What is known of a customer *as of* a date. A purchase line has a positive quantity, a return line a negative one; an
+order is its purchase lines and happens at the earliest of them; revenue sums amounts; days are fractional. Only lines
+before the date, and within `SEGMENTATION_LOOKBACK_DAYS` of it, count. Customers are those with a purchase in that
+window.
+
+"Transform" is how a model makes a feature comparable before it scales it; "missing" is what a model takes for NULL.
+Features in bold take part in models by default. Formulas stand in `segmentation/features/sql/`, one stage a file.
+
+## Adding one
+
+1. Select it, under its name, in the stage of its group: `sql/customer/50_rfm_measures.sql`, `51_diversity.sql`,
+   `52_temporal.sql` or `53_behaviour.sql`; a new stage beside them is picked up by its number. Add decimals or
+   integers, not doubles ([why](decisions/0002-exact-sums.md)).
+2. Add its row to `segmentation/features/catalogue.py`.
+
+The next run adds the column, with its comment, to the lake's tables; older snapshots have NULL there until they are
+materialized again, and Dagster shows them as stale.
+"""
+    return _page([intro, *(_feature_section(group) for group in GROUPS)])
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "data-dictionary.md": data_dictionary,
+    "features.md": features,
     "settings.md": settings,
     "commands.md": commands,
 }
@@ -137,6 +165,16 @@ def _table_section(table: Table) -> str:
     rows = [_column_row(column) for column in table.columns]
     columns = _markdown_table(("column", "type", "may be NULL", "what it is"), rows)
     return f"## {table.name}\n\n{table.comment}{stored}\n\n{columns}"
+
+
+def _feature_section(group: Group) -> str:
+    rows = [_feature_row(feature) for feature in of_group(group)]
+    return f"## {group}\n\n" + _markdown_table(("feature", "unit", "what it is", "transform", "missing"), rows)
+
+
+def _feature_row(feature: Feature) -> tuple[str, ...]:
+    name = f"**`{feature.name}`**" if feature.is_modelled else f"`{feature.name}`"
+    return name, feature.unit, feature.description, feature.transform or "–", feature.missing or "–"
 
 
 def _column_row(column: Column) -> tuple[str, ...]:

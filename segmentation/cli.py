@@ -14,6 +14,7 @@ import duckdb
 import polars as pl
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table as RichTable
 
 import segmentation
@@ -62,7 +63,7 @@ def main() -> None:
     try:
         app()
     except SegmentationError as error:
-        errors.print(f"[bold red]Error:[/] {error}", highlight=False, soft_wrap=True)
+        errors.print(f"[bold red]Error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
 
 
@@ -98,7 +99,15 @@ def sql(
             frame = con.pl() if con.description else pl.DataFrame()
         except duckdb.Error as error:
             raise SegmentationError(f"The query failed: {error}") from error
-    _write(frame, output_format, output)
+    try:
+        _write(frame, output_format, output)
+    except OSError as error:
+        raise SegmentationError(f"Can't write the result: {error}") from error
+    except pl.exceptions.PolarsError as error:
+        raise SegmentationError(
+            f"The result can't be written as {output_format}: {error}. Cast such columns to VARCHAR, or take another "
+            "format."
+        ) from error
 
 
 @app.command()
@@ -211,7 +220,7 @@ def _as_table(frame: pl.DataFrame) -> str:
 
 
 def _cell(value: object) -> str:
-    return f"{value:,.6g}" if isinstance(value, float) else str(value).replace("[", r"\[")
+    return f"{value:,.6g}" if isinstance(value, float) else escape(str(value))
 
 
 def _is_optional(error: ModuleNotFoundError) -> bool:

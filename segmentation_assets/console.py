@@ -1,11 +1,12 @@
 """What the commands show: progress bars and the table of segments."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import polars as pl
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -67,6 +68,12 @@ def show_profiles(profiles: pl.DataFrame) -> None:
             f"{row['mean_order_value']:,.2f}",
         )
     out.print(table)
+
+
+def show_notes(notes: Sequence[str]) -> None:
+    """What a run wants to be known, such as a check that failed without blocking."""
+    for note in notes:
+        out.print(f"[yellow]Note:[/] {escape(note)}", highlight=False)
 
 
 def show_rejected(reasons: list[tuple[str, int]], read: int) -> None:

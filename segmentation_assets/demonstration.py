@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -14,6 +15,7 @@ from datetime import date
 from pathlib import Path
 
 import polars as pl
+from rich.markup import escape
 
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings, load_settings
@@ -142,7 +144,7 @@ def _show_recovery(settings: Settings, as_of: str) -> None:
     )
     for segment, rows in largest.group_by("segment_name", maintain_order=True):
         parts = ", ".join(f"{share:.0%} {archetype}" for _, archetype, _, share in rows.iter_rows())
-        console.out.print(f"  {segment[0]}: {parts}", highlight=False)
+        console.out.print(f"  {segment[0]}: {parts}", highlight=False, markup=False)
 
 
 def _serve(settings: Settings, as_of: str) -> None:
@@ -175,8 +177,8 @@ def _show_next_steps(settings: Settings, as_of: str) -> None:
   Scorer       http://127.0.0.1:{SCORER_PORT} (its documentation is there)
 
 [bold]Try next, in another terminal:[/]
-  curl -s http://127.0.0.1:{SCORER_PORT}/v1/customers/{customer}
-  {home}{command} sql "SELECT segment_name, customer_count, revenue_share FROM segments.segment_profiles"
+  curl -s http://127.0.0.1:{SCORER_PORT}/v1/customers/{escape(urllib.parse.quote(customer, safe=""))}
+  {escape(home)}{command} sql "SELECT segment_name, customer_count, revenue_share FROM segments.segment_profiles"
 """,
         highlight=False,
         soft_wrap=True,

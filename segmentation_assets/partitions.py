@@ -8,6 +8,7 @@ from datetime import date, timedelta
 import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
+from segmentation.errors import SegmentationError
 from segmentation.settings import Settings, load_settings
 from segmentation.sources.first_day import first_day
 
@@ -34,21 +35,39 @@ def start_of_data(settings: Settings) -> date:
     return settings.partitions_start or first_day(settings) or FALLBACK_START
 
 
-def monthly_key(moment: date) -> str:
-    """The newest `as_of` partition that does not look past `moment`, a day that is complete."""
-    return (moment + timedelta(days=1)).replace(day=1).isoformat()
-
-
 def day_range_tags(first: str, last: str) -> dict[str, str]:
     """Run tags that ask for the daily partitions from `first` to `last`, both included, in one run."""
     return {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last}
 
 
-_START = start_of_data(load_settings())
+def lookback_months(settings: Settings) -> int:
+    """How many months of days an `as_of` date may look back on; a century without a limit."""
+    return 1200 if settings.lookback_days is None else -(-settings.lookback_days // 31)
+
+
+def days_to_load(first: date, last: date) -> tuple[str, str]:
+    """The first and last daily partition between two days, both included.
+
+    Raises:
+        SegmentationError: There is no partition between them.
+    """
+    start, end = DAYS.start.date(), DAYS.get_last_partition_key()
+    newest = min(last, date.fromisoformat(end)) if end else date.min
+    oldest = max(first, start)
+    if newest < oldest:
+        raise SegmentationError(
+            f"The data covers {first} to {last}, but days can be loaded from {start} to {end or 'yesterday'} only. "
+            "Check its dates, or SEGMENTATION_PARTITIONS_START."
+        )
+    return oldest.isoformat(), newest.isoformat()
+
+
+_SETTINGS = load_settings()
+_START = start_of_data(_SETTINGS)
 DAYS = daily(_START)
 AS_OF = monthly(_START)
 
-LAST_TWELVE_MONTHS = dg.TimeWindowPartitionMapping(
-    start_offset=-12, end_offset=-1, allow_nonexistent_upstream_partitions=True
+LOOK_BACK = dg.TimeWindowPartitionMapping(
+    start_offset=-lookback_months(_SETTINGS), end_offset=-1, allow_nonexistent_upstream_partitions=True
 )
-"""From a day's data to the `as_of` dates whose year of history holds it."""
+"""From an `as_of` date to the days whose lines it looks back on."""

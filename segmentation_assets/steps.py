@@ -43,21 +43,15 @@ def ingest(path: str | None, profile: str, source: str | None, on_progress: List
     return registered
 
 
-def load(settings: Settings, first: date, last: date, on_progress: Listener) -> None:
+def load(settings: Settings, first: date, last: date, on_progress: Listener, names: Sequence[str] = RAW) -> None:
     """Materialize the raw assets over the days from `first` to `last`, and say what came in."""
-    runs, partitions = (
-        import_module("segmentation_assets.runs"),
-        import_module("segmentation_assets.partitions"),
-    )
-    existing = partitions.DAYS.get_last_partition_key()
-    newest = min(last, date.fromisoformat(existing)) if existing else last
-    if newest < first:
-        raise SegmentationError(f"The data begins on {first}, but only days before today can be loaded.")
-    tags = partitions.day_range_tags(first.isoformat(), newest.isoformat())
-    outcome = runs.run(settings, _keys(RAW), tags=tags, on_progress=on_progress)
-    for warning in outcome.warnings:
-        console.out.print(f"[yellow]Note:[/] {warning}", highlight=False)
-    _show_rejected(settings, first, newest)
+    runs, partitions = import_module("segmentation_assets.runs"), import_module("segmentation_assets.partitions")
+    oldest, newest = partitions.days_to_load(first, last)
+    tags = partitions.day_range_tags(oldest, newest)
+    outcome = runs.run(settings, _keys(names), tags=tags, on_progress=on_progress)
+    console.show_notes(outcome.warnings)
+    if RAW[0] in names:
+        _show_rejected(settings, date.fromisoformat(oldest), date.fromisoformat(newest))
 
 
 def materialize(select: str | None, as_of: str | None, on_progress: Listener) -> pl.DataFrame | None:
@@ -73,25 +67,34 @@ def materialize(select: str | None, as_of: str | None, on_progress: Listener) ->
     settings = load_settings()
     first, last = _days_at_hand(settings)
     chosen = _resolve(definitions.defs, select)
-    raw = [key for key in chosen if key.path[0] == "raw"]
+    raw = [key for key in chosen if key.to_user_string() in RAW]
     rest = [key for key in chosen if key.path[0] != "raw"]
+    if not raw and not rest:
+        raise SegmentationError("`raw/source_files` is what `segmentation ingest PATH` does; it needs a path.")
     if raw:
-        load(settings, first, last, on_progress)
+        load(settings, first, last, on_progress, [key.to_user_string() for key in raw])
     if not rest:
         return None
     date_key = as_of or default_as_of(last)
     _check_as_of(date_key)
+    graph = definitions.defs.resolve_asset_graph()
+    is_partitioned = any(graph.get(key).is_partitioned for key in rest)
     names = {"__".join(key.path) for key in rest}
     config = {name: {"config": {"as_of": date_key}} for name in TRAINED if name in names}
-    outcome = runs.run(settings, rest, partition_key=date_key, config=config, on_progress=on_progress)
-    for warning in outcome.warnings:
-        console.out.print(f"[yellow]Note:[/] {warning}", highlight=False)
+    outcome = runs.run(
+        settings, rest, partition_key=date_key if is_partitioned else None, config=config, on_progress=on_progress
+    )
+    console.show_notes(outcome.warnings)
     return profiles_as_of(settings, date_key) if SEGMENT_PROFILES.name.replace(".", "__") in names else None
 
 
 def default_as_of(last_day: date) -> str:
-    """The newest first of a month that the data, complete to `last_day`, covers."""
-    return (last_day + timedelta(days=1)).replace(day=1).isoformat()
+    """The newest snapshot date that the data, complete to `last_day`, covers; the first one for a shorter history."""
+    keys: list[str] = import_module("segmentation_assets.partitions").AS_OF.get_partition_keys()
+    if not keys:
+        raise SegmentationError("There is no snapshot date yet: the data begins this month. Wait for the next one.")
+    newest = (last_day + timedelta(days=1)).replace(day=1).isoformat()
+    return min(max(newest, keys[0]), keys[-1])
 
 
 def profiles_as_of(settings: Settings, as_of: str) -> pl.DataFrame:

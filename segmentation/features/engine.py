@@ -35,14 +35,14 @@ SELECT
     ordered_at,
     country,
     channel
-FROM raw.transactions
+FROM raw.transactions AT (VERSION => {version})
 WHERE customer_bucket = $bucket AND ordered_at >= $window_start AND ordered_at < $as_of
 """
 
 
 HOME_MARKET = """
 SELECT country
-FROM raw.transactions
+FROM raw.transactions AT (VERSION => {version})
 WHERE country IS NOT NULL AND ordered_at >= $window_start AND ordered_at < $as_of
 GROUP BY country
 ORDER BY COUNT(*) DESC, country
@@ -87,7 +87,8 @@ def write_snapshot(lake: Lake, as_of: date, commit: Commit, progress: Progress |
     """
     start = window_start(as_of, lake.settings.lookback_days)
     with lake.cursor() as con:
-        compute_snapshot(con, as_of, start, home_market=lake.settings.home_market, progress=progress)
+        market = lake.settings.home_market
+        compute_snapshot(con, lake.version(), as_of, start, home_market=market, progress=progress)
         snapshot = Snapshot(as_of, start, con.table("temp.rfm").shape[0])
         if not snapshot.customer_count:
             raise NotEnoughDataError(_no_purchases(con, start, as_of))
@@ -97,18 +98,22 @@ def write_snapshot(lake: Lake, as_of: date, commit: Commit, progress: Progress |
 
 def compute_snapshot(
     con: duckdb.DuckDBPyConnection,
+    version: int,
     as_of: date,
     start: date,
     *,
     home_market: str | None = None,
     progress: Progress | None = None,
 ) -> None:
-    """Leave a snapshot in the temporary tables `rfm`, `diversity`, `temporal` and `behaviour` of `con`."""
+    """Leave a snapshot in the temporary tables `rfm`, `diversity`, `temporal` and `behaviour` of `con`.
+
+    All buckets are read from the same version of the lake, whatever is written meanwhile.
+    """
     buckets = customer_buckets(con)
-    _prepare(con, as_of, home_market or _most_frequent_country(con, as_of, start))
+    _prepare(con, as_of, home_market or _most_frequent_country(con, version, as_of, start))
     for bucket in range(buckets):
         window = {"bucket": bucket, "window_start": start, "as_of": as_of}
-        con.execute(f"CREATE OR REPLACE TEMP TABLE lines AS {LINES}", window)
+        con.execute(f"CREATE OR REPLACE TEMP TABLE lines AS {LINES.format(version=version)}", window)
         _run(con, stages("customer"))
         for name in KEPT_STAGES:
             _keep(con, name, is_first=bucket == 0)
@@ -130,8 +135,8 @@ def _prepare(con: duckdb.DuckDBPyConnection, as_of: date, home_market: str | Non
     )
 
 
-def _most_frequent_country(con: duckdb.DuckDBPyConnection, as_of: date, start: date) -> str | None:
-    row = con.execute(HOME_MARKET, {"window_start": start, "as_of": as_of}).fetchone()
+def _most_frequent_country(con: duckdb.DuckDBPyConnection, version: int, as_of: date, start: date) -> str | None:
+    row = con.execute(HOME_MARKET.format(version=version), {"window_start": start, "as_of": as_of}).fetchone()
     return row[0] if row else None
 
 

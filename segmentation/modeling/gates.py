@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segmentation.modeling.artefact import Assignment
+from segmentation.modeling.artefact import Artefact, Assignment
+from segmentation.modeling.build import training_assignment
 from segmentation.settings import Settings
+from segmentation.warehouse import Lake
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,15 @@ class GateResult:
     measured: float
     threshold: float
     explanation: str
+
+
+def judge(lake: Lake, artefact: Artefact, settings: Settings) -> dict[str, GateResult]:
+    """The verdicts of all gates on a model, by name, from the customers that it was trained on."""
+    assignment = training_assignment(lake, artefact)
+    return {
+        "smallest_segment": smallest_segment(assignment, len(artefact.segments), settings),
+        "separation": separation(assignment, settings),
+    }
 
 
 def smallest_segment(assignment: Assignment, segments: int, settings: Settings) -> GateResult:

@@ -61,6 +61,29 @@ FROM counts JOIN input_files USING (file_id)
 GROUP BY ALL
 """
 
+TAKEN_IDS = f"""
+WITH loading AS (
+    SELECT line_id, source, CAST(ordered_at AS DATE) AS day FROM accepted JOIN input_files USING (file_id)
+),
+others AS (
+    SELECT line_id, source, CAST(ordered_at AS DATE) AS day
+    FROM {TRANSACTIONS.name}
+    WHERE line_id IN (SELECT line_id FROM loading)
+        AND NOT (source IN (SELECT unnest($sources)) AND ordered_at >= $start AND ordered_at < $end)
+),
+twice AS (
+    SELECT line_id, MIN(source) AS source, MIN(day) AS day, MAX(source) AS other_source, MAX(day) AS other_day
+    FROM loading
+    GROUP BY line_id
+    HAVING COUNT(*) > 1
+)
+SELECT loading.*, others.source, others.day FROM loading JOIN others USING (line_id)
+UNION ALL
+FROM twice
+ORDER BY line_id
+LIMIT 1
+"""
+
 TOTALS = "SELECT coalesce(sum(lines_read), 0), coalesce(sum(lines_accepted), 0) FROM day_counts"
 
 REASONS = "SELECT reason, count(*) AS lines FROM rejected GROUP BY reason ORDER BY lines DESC, reason"
@@ -99,6 +122,9 @@ FROM rejected JOIN input_files USING (file_id)
 
 INSERT_COUNTS = f"INSERT INTO {LOADS.name} BY NAME FROM day_counts"
 
+MAX_ATTEMPTS = 5
+"""How often a load begins anew because files were registered meanwhile."""
+
 Progress = Callable[[str], object]
 """Is told what is being done, in a few words."""
 
@@ -135,6 +161,11 @@ class _Window:
     end: date
     files: tuple[SourceFile, ...]
 
+    def is_current(self, files: Sequence[SourceFile]) -> bool:
+        """Whether the files that cover the days are still these."""
+        now, then = ([f for f in known if f.covers(self.start, self.end)] for known in (files, self.files))
+        return now == then
+
     def covering(self, source: str) -> list[InputFile]:
         return [
             InputFile(number, Path(file.path))
@@ -160,7 +191,22 @@ def load_days(lake: Lake, start: date, end: date, commit: Commit, *, progress: P
         SourceError: A file is missing, has changed since it was registered, or can't be read. Nothing has been
             written then.
     """
-    tell = progress or (lambda _: None)
+    for _ in range(MAX_ATTEMPTS):
+        try:
+            return _load(lake, start, end, commit, progress or (lambda _: None))
+        except _FilesChangedError:
+            continue
+    raise SourceError(
+        f"Other processes registered files for {start} to {end} each time that these days were about to be written. "
+        "Nothing was written; run it again."
+    )
+
+
+class _FilesChangedError(Exception):
+    """Another process has registered a file of these days since they were read."""
+
+
+def _load(lake: Lake, start: date, end: date, commit: Commit, tell: Progress) -> LoadReport:
     with lake.cursor() as con:
         window = _Window(start, end, tuple(read_source_files(con)))
         if not window.files:
@@ -175,6 +221,7 @@ def load_days(lake: Lake, start: date, end: date, commit: Commit, *, progress: P
         settle(con)
         con.execute(COUNT_MALFORMED)
         con.execute(DAY_COUNTS)
+        _refuse_ids_of_other_days(con, window)
         report = _report(con, window, sources)
         tell(f"Writing {report.accepted:,} accepted and {report.rejected:,} rejected lines")
         lake.transaction(con, commit, lambda c: _replace(c, window))
@@ -236,6 +283,18 @@ def _count(con: duckdb.DuckDBPyConnection, profile: Profile, lines: Lines) -> No
     con.execute(COUNT_LINES.format(moment=moment, relation=lines.relation, in_window=in_window("min(moment)")))
 
 
+def _refuse_ids_of_other_days(con: duckdb.DuckDBPyConnection, window: _Window) -> None:
+    days = {"sources": sorted({file.source for file in window.files}), "start": window.start, "end": window.end}
+    clash = con.execute(TAKEN_IDS, days).fetchone()
+    if clash:
+        line_id, source, day, other_source, other_day = clash
+        raise SourceError(
+            f"line_id {line_id!r} occurs twice: on {day} in source {source} and on {other_day} in source "
+            f"{other_source}. Give each line an id of its own, or leave `line_id` out of the profile, so that one is "
+            "made; then ingest the file again."
+        )
+
+
 def _report(con: duckdb.DuckDBPyConnection, window: _Window, sources: Sequence[str]) -> LoadReport:
     totals = con.execute(TOTALS).fetchone() or (0, 0)
     return LoadReport(
@@ -248,6 +307,8 @@ def _report(con: duckdb.DuckDBPyConnection, window: _Window, sources: Sequence[s
 
 
 def _replace(con: duckdb.DuckDBPyConnection, window: _Window) -> None:
+    if not window.is_current(read_source_files(con)):
+        raise _FilesChangedError
     days = {"sources": sorted({file.source for file in window.files}), "start": window.start, "end": window.end}
     con.execute(DELETE_ACCEPTED, days)
     con.execute(DELETE_OF_DAYS.format(table=REJECTED.name), days)

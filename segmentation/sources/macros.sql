@@ -44,10 +44,13 @@ CREATE OR REPLACE TEMP MACRO as_number
         ELSE coalesce(TRY_CAST(x AS DOUBLE), TRY_CAST(written_with_point(bare_number(x)) AS DOUBLE))
     END;
 
--- plausible(x): a TIMESTAMP, or NULL before 1970 or from 2286 on: such dates stand for "unknown" or are misread.
+-- plausible(x): a TIMESTAMP, or NULL before 1970 or more than a day ahead: such dates stand for "unknown" or are
+-- misread.
 -- Casts that fail, rather than a condition: a macro's argument is computed wherever it occurs, so it occurs once.
 CREATE OR REPLACE TEMP MACRO plausible(x) AS
-    make_timestamp(CAST(TRY_CAST(TRY_CAST(epoch_us(x) AS UBIGINT) AS DECIMAL(16, 0)) AS BIGINT));
+    make_timestamp(CAST(TRY_CAST(
+        getvariable('latest_us') - CAST(TRY_CAST(getvariable('latest_us') - CAST(epoch_us(x) AS HUGEINT) AS UBIGINT) AS HUGEINT)
+        AS UBIGINT) AS BIGINT));
 
 -- local_timestamp(x): the TIMESTAMP that a text without offset names: ISO, or the month first and slashes
 -- (12/1/2010 8:26), the day first and points (1.12.2010 8:26), 20101201, 1-Dec-2010. For other formats, such as

@@ -51,6 +51,7 @@ FIELD_END = "chr(31)"
 
 def prepare(con: duckdb.DuckDBPyConnection) -> None:
     """Define what expressions may call, once per connection."""
+    con.execute("SET VARIABLE latest_us = CAST(epoch_us(now() + INTERVAL 1 DAY) AS HUGEINT)")
     con.execute((files("segmentation.sources") / "macros.sql").read_text(encoding="utf-8"))
 
 
@@ -124,7 +125,8 @@ def line_key(profile: Profile, lines: Lines) -> str:
     """
     if _gives_ids(profile, lines):
         return "CASE WHEN mapped_line_id IS NULL THEN 0 ELSE hash(mapped_line_id) END"
-    return f"hash({', '.join(sorted(inputs(lines)))})"
+    # As text, as in `fingerprint`: files of two formats hold the same value in different types.
+    return f"hash({', '.join(f'CAST({name} AS VARCHAR)' for name in sorted(inputs(lines)))})"
 
 
 def fingerprint(lines: Lines) -> str:

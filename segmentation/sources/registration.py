@@ -18,8 +18,14 @@ from segmentation.sources.paths import locate
 from segmentation.sources.profile import Profile
 from segmentation.sources.source_files import SourceFile, read_source_files, replace_source_files
 from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse.schema import LOADS
 
 SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+LOADED_DAYS = f"""
+SELECT MIN(ordered_on), MAX(ordered_on) FROM {LOADS.name} WHERE source = $source AND list_contains($paths, source_file)
+"""
 
 
 @dataclass(frozen=True)
@@ -78,8 +84,9 @@ def register(
         facts = inspect(con, profile, source, [*paths, *_to_look_at_again(before, paths, text)])
         rows = [_row(source, text, registered_at, found) for found in facts]
         _write(lake, con, source, rows, Commit(f"Register {len(paths)} files of {source}", asset="raw/source_files"))
+        loaded = _loaded_days(con, source, [row.path for row in rows])
     record_first_day(lake.settings, min(found.first_day for found in facts))
-    return _registration(profile, source, facts[: len(paths)], _span(_changed(before, rows) or rows))
+    return _registration(profile, source, facts[: len(paths)], _span([*_changed(before, rows), *rows], loaded))
 
 
 def _path(path: str | None, profile: Profile) -> str:
@@ -148,8 +155,14 @@ def _write(lake: Lake, con: duckdb.DuckDBPyConnection, source: str, rows: Sequen
         lake.transaction(con, commit, write)
 
 
-def _span(files: Iterable[SourceFile]) -> tuple[date, date]:
-    days = [day for file in files for day in (file.first_day, file.last_day) if day is not None]
+def _loaded_days(con: duckdb.DuckDBPyConnection, source: str, paths: Sequence[str]) -> list[date]:
+    """First and last day that was loaded from these files, which may be more than they hold by now."""
+    row = con.execute(LOADED_DAYS, {"source": source, "paths": list(paths)}).fetchone()
+    return [day for day in row or () if day is not None]
+
+
+def _span(files: Iterable[SourceFile], loaded: Sequence[date]) -> tuple[date, date]:
+    days = [day for file in files for day in (file.first_day, file.last_day) if day is not None] + list(loaded)
     return min(days), max(days) + timedelta(days=1)
 
 

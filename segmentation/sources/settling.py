@@ -1,8 +1,9 @@
 """Verdicts on lines that may be duplicates, and the tables that a load writes from: `accepted` and `rejected`.
 
 Lines with the same inputs are told apart by their occurrence, 1, 2, …; the first is the one of the file that was
-registered first. A line counts as repeated only within its day, or without a date, within its file, so that a day
-loaded alone and a day loaded with others come out the same.
+registered first. Ids that are made from the inputs count their occurrences for themselves, since the same value can
+be written in two ways in files of two formats. A line counts as repeated only within its day, or without a date,
+within its file, so that a day loaded alone and a day loaded with others come out the same.
 """
 
 import duckdb
@@ -23,11 +24,14 @@ counted AS (
     SELECT *, row_number() OVER (
         PARTITION BY source, remark.fingerprint, CASE WHEN ordered_at IS NULL THEN file_id END
         ORDER BY registered_at, path
-    ) AS occurrence
+    ) AS occurrence, row_number() OVER (
+        PARTITION BY source, line_id, CASE WHEN ordered_at IS NULL THEN file_id END
+        ORDER BY registered_at, path, remark.fingerprint
+    ) AS id_occurrence
     FROM remarked
     WHERE remark.fingerprint IS NOT NULL
     UNION ALL
-    SELECT *, 1 AS occurrence FROM remarked WHERE remark.fingerprint IS NULL
+    SELECT *, 1 AS occurrence, 1 AS id_occurrence FROM remarked WHERE remark.fingerprint IS NULL
 ),
 judged_with_occurrence AS (
     SELECT *, CASE WHEN occurrence > 1 THEN remark.reason_if_repeated ELSE remark.reason END AS reason
@@ -43,7 +47,8 @@ with_rank AS (
     WHERE reason IS NULL AND remark.has_own_id
 )
 SELECT file_id,
-    CASE WHEN occurrence > 1 AND NOT remark.has_own_id THEN line_id || '-' || occurrence ELSE line_id END AS line_id,
+    CASE WHEN id_occurrence > 1 AND NOT remark.has_own_id THEN line_id || '-' || id_occurrence ELSE line_id END
+        AS line_id,
     {COLUMNS}, customer_bucket,
     CASE WHEN rank_of_id > 1 THEN '{DUPLICATE_LINE_ID}' ELSE reason END AS reason,
     remark.original AS original

@@ -26,6 +26,10 @@ T = TypeVar("T")
 
 CATALOG = "lake"
 BUSY_TIMEOUT_MS = 30_000
+GUARD = "guard"
+LOCK_KEY = 7_236_842
+"""Any number will do, as long as every writer of a lake uses the same."""
+_QUERY_GUARD = f"FROM postgres_query('{GUARD}', $sql)"
 MAX_ATTEMPTS = 8
 RETRYABLE = (
     "conflict",
@@ -56,13 +60,14 @@ class Lake:
         self.read_only = read_only
         self._is_sqlite = settings.catalog_uri.startswith("sqlite:")
         _check_location(settings, read_only)
-        self._con = _connect(settings)
         self._versions: set[int] = set()
         try:
+            self._con = _connect(settings)
+            if not self._is_sqlite and not read_only:
+                self._attach_guard()
             with nullcontext() if read_only else self._writer_lock():
                 self._attach(CATALOG, "READ_ONLY" if read_only else "")
         except duckdb.Error as error:
-            self._con.close()
             raise WarehouseUnavailableError(_unreachable(settings, error)) from error
 
     def __enter__(self) -> Self:
@@ -116,8 +121,9 @@ class Lake:
         """Run `write` as one transaction, as a whole again if another writer came first.
 
         `write` may run several times, so it must do nothing but change the lake; keep it short by inserting what
-        temporary tables of `con` already hold. With an SQLite catalogue one writer works at a time: a lock between
-        processes is held from begin to commit.
+        temporary tables of `con` already hold. One writer works at a time: a lock between processes (a file beside an
+        SQLite catalogue, an advisory lock in PostgreSQL) is held from begin to commit. Without it, DuckLake would let
+        two transactions insert the same key, since inserts alone never conflict.
 
         Args:
             con: A cursor of this lake.
@@ -148,8 +154,30 @@ class Lake:
 
     def _writer_lock(self) -> AbstractContextManager[object]:
         if not self._is_sqlite:
-            return nullcontext()
-        return _file_lock(sqlite_path(self.settings).with_suffix(".lock"), self.settings.write_timeout_s)
+            return self._advisory_lock()
+        return _file_lock(sqlite_path(self.settings).with_suffix(".lock"), self.settings)
+
+    @contextmanager
+    def _advisory_lock(self) -> Iterator[None]:
+        """Held by a transaction on a connection of its own, so that PostgreSQL frees it if this process dies."""
+        guard = self._con.cursor()
+        guard.begin()
+        try:
+            timeout_ms = round(self.settings.write_timeout_s * 1000)
+            guard.execute(_QUERY_GUARD, {"sql": f"SELECT set_config('lock_timeout', '{timeout_ms}', true) AS done"})
+            try:
+                guard.execute(_QUERY_GUARD, {"sql": f"SELECT 1 AS done FROM pg_advisory_xact_lock({LOCK_KEY})"})
+            except duckdb.Error as error:
+                if "lock timeout" not in str(error):
+                    raise
+                raise SegmentationError(_too_long("PostgreSQL's advisory lock", self.settings)) from error
+            yield
+        finally:
+            guard.close()
+
+    def _attach_guard(self) -> None:
+        dsn = self.settings.catalog_uri.partition(":")[2]
+        self._con.execute(f"ATTACH {_quoted(dsn)} AS {GUARD} (TYPE postgres, READ_ONLY)")
 
     def _attach(self, name: str, options: str) -> None:
         settings = self.settings
@@ -186,15 +214,19 @@ def _roll_back(con: duckdb.DuckDBPyConnection) -> None:
 
 
 @contextmanager
-def _file_lock(path: Path, timeout_s: float) -> Iterator[None]:
+def _file_lock(path: Path, settings: Settings) -> Iterator[None]:
     try:
-        with FileLock(path, timeout=timeout_s):
+        with FileLock(path, timeout=settings.write_timeout_s):
             yield
     except Timeout as error:
-        raise SegmentationError(
-            f"Another process has been writing to the lake for {timeout_s:.0f} s (lock {path}). "
-            "Wait for it, or raise SEGMENTATION_WRITE_TIMEOUT_S."
-        ) from error
+        raise SegmentationError(_too_long(f"lock {path}", settings)) from error
+
+
+def _too_long(lock: str, settings: Settings) -> str:
+    return (
+        f"Another process has been writing to the lake for {settings.write_timeout_s:.0f} s ({lock}). "
+        "Wait for it, or raise SEGMENTATION_WRITE_TIMEOUT_S."
+    )
 
 
 def _connect(settings: Settings) -> duckdb.DuckDBPyConnection:

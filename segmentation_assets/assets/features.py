@@ -12,7 +12,7 @@ from segmentation.warehouse import Table
 from segmentation.warehouse.schema import CUSTOMER_FEATURES, FEATURE_GROUPS
 from segmentation_assets.assets.raw import products, transactions
 from segmentation_assets.metadata import column_metadata, markdown_table, preview
-from segmentation_assets.partitions import AS_OF, LAST_TWELVE_MONTHS
+from segmentation_assets.partitions import AS_OF, LOOK_BACK
 from segmentation_assets.progress import reporter
 from segmentation_assets.resources import WarehouseResource, commit_of
 
@@ -30,7 +30,7 @@ def _spec(table: Table) -> dg.AssetSpec:
         key_of(table),
         description=table.comment,
         group_name=GROUP,
-        deps=[dg.AssetDep(transactions, partition_mapping=LAST_TWELVE_MONTHS), dg.AssetDep(products)],
+        deps=[dg.AssetDep(transactions, partition_mapping=LOOK_BACK), dg.AssetDep(products)],
         kinds={"ducklake", "sql"},
         code_version=code_version([BY_NAME[name] for name in table.column_names if name in BY_NAME]),
         metadata=column_metadata(table),

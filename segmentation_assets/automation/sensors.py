@@ -3,15 +3,20 @@
 import json
 import time
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import dagster as dg
 
+from segmentation.errors import SourceError
 from segmentation.settings import Settings, load_settings
 from segmentation.sources.profile import load_profile
 from segmentation_assets.assets.raw import IS_LOADED, RegistrationConfig, SourceFile, inbox_profile, source_files
 from segmentation_assets.jobs import ingest, register_files
-from segmentation_assets.partitions import day_range_tags
+from segmentation_assets.partitions import day_range_tags, days_to_load
+
+MOST_REGISTRATIONS = 100
+"""Registrations that one look takes care of; the next look goes on."""
 
 SETTLED_AFTER_S = 10.0
 """A file that was changed more recently may still be on its way."""
@@ -27,43 +32,58 @@ def new_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipR
     """Ask for a run for each file that is new or changed since the last look."""
     settings = load_settings()
     seen: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
-    found = {f"{file.path}": (file, mark) for file, mark in inbox_files(settings, time.time())}
+    problems: list[str] = []
+    found = {f"{file.path}": (file, mark) for file, mark in inbox_files(settings, time.time(), problems)}
+    for problem in problems:
+        context.log.error(problem)
     fresh = [(file, mark) for path, (file, mark) in sorted(found.items()) if seen.get(path) != mark]
     if not fresh:
-        return dg.SkipReason(f"nothing new in {settings.inbox_path}")
+        return dg.SkipReason(" ".join(problems) or f"nothing new in {settings.inbox_path}")
     marks = {path: mark for path, (_, mark) in found.items()}
     return dg.SensorResult(
         [_request(file, mark) for file, mark in fresh], cursor=json.dumps(seen | marks, sort_keys=True)
     )
 
 
-@dg.asset_sensor(
-    asset_key=source_files.key,
+@dg.sensor(
     job=ingest,
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Days covered by newly registered files are loaded, as one run.",
+    description="Days covered by newly registered files are loaded, one run per registration.",
 )
-def registered_files(context: dg.SensorEvaluationContext, event: dg.EventLogEntry) -> dg.RunRequest | dg.SkipReason:
-    """Ask for a run over the days that the registration reports."""
-    materialization = event.asset_materialization
-    metadata = materialization.metadata if materialization else {}
-    if "first_day" not in metadata:
+def registered_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    """Ask for a run over the days of each registration since the last look."""
+    after = int(context.cursor) if context.cursor else None
+    records = context.instance.fetch_materializations(
+        dg.AssetRecordsFilter(source_files.key, after_storage_id=after), limit=MOST_REGISTRATIONS, ascending=True
+    ).records
+    if not records:
         return dg.SkipReason("no file was registered")
-    if IS_LOADED in metadata:
-        return dg.SkipReason("the command that registered the files has loaded them")
-    tags = day_range_tags(str(metadata["first_day"].value), str(metadata["last_day"].value))
-    return dg.RunRequest(run_key=context.cursor, tags=tags)
+    requests = [request for record in records if (request := _load_request(record)) is not None]
+    return dg.SensorResult(requests, cursor=str(records[-1].storage_id))
 
 
-def inbox_files(settings: Settings, now: float) -> Iterator[tuple[SourceFile, str]]:
+def _load_request(record: dg.EventLogRecord) -> dg.RunRequest | None:
+    materialization = record.asset_materialization
+    metadata = materialization.metadata if materialization else {}
+    if "first_day" not in metadata or IS_LOADED in metadata:
+        return None
+    days = (date.fromisoformat(str(metadata[name].value)) for name in ("first_day", "last_day"))
+    return dg.RunRequest(run_key=str(record.storage_id), tags=day_range_tags(*days_to_load(*days)))
+
+
+def inbox_files(settings: Settings, now: float, problems: list[str]) -> Iterator[tuple[SourceFile, str]]:
     """Files of lines in the inbox that have settled, each with a mark that changes when the file does.
 
     A sub-folder is named after its profile, or holds a `profile.yaml` of its own. Product lists, which a profile looks
-    for beside the lines, are not lines.
+    for beside the lines, are not lines. What is wrong with a folder is appended to `problems`.
     """
     for folder in sorted(path for path in settings.inbox_path.glob("*") if path.is_dir()):
-        profile = load_profile(inbox_profile(folder))
+        try:
+            profile = load_profile(inbox_profile(folder))
+        except SourceError as error:
+            problems.append(f"{folder} is left alone: {error}")
+            continue
         others = {Path(name).name for name in profile.products.files} if profile.products else set()
         for path in sorted(folder.iterdir()):
             is_lines = path.is_file() and not path.name.startswith(".") and path.suffix not in (".yaml", ".yml")

@@ -24,7 +24,7 @@ def every_buyer_has_one_row(
     lookback = warehouse.settings().lookback_days
     problems = []
     with warehouse.get_connection() as con:
-        for as_of in dates_of(context, con, CUSTOMER_FEATURES.name):
+        for as_of in dates_of(context, con, [table.name for table in TABLES]):
             window = {"start": window_start(as_of, lookback), "as_of": as_of}
             con.execute(f"CREATE OR REPLACE TEMP TABLE buyers AS {BUYERS}", window)
             for table in TABLES:
@@ -50,7 +50,7 @@ def numbers_are_finite(context: dg.AssetCheckExecutionContext, warehouse: Wareho
     columns = [c.name for c in CUSTOMER_FEATURES.columns if c.type == "DOUBLE"]
     counted = ", ".join(f"COUNT(*) FILTER (NOT isfinite({name})) AS {name}" for name in columns)
     with warehouse.get_connection() as con:
-        dates = dates_of(context, con, CUSTOMER_FEATURES.name)
+        dates = dates_of(context, con, [table.name for table in TABLES])
         counts = con.execute(
             f"SELECT {counted} FROM {CUSTOMER_FEATURES.name} WHERE list_contains($dates, as_of)",
             {"dates": dates},

@@ -16,7 +16,7 @@ VIOLATIONS = {
     "discount is negative or not finite": "discount < 0 OR NOT isfinite(discount)",
     "amount or discount is 100 billion or more": "greatest(abs(amount), abs(discount)) >= 1e11",
     "an identifier is empty": "'' IN (line_id, order_id, customer_id, product_id)",
-    "ordered_at lies after ingested_at by more than a day": "ordered_at > ingested_at + INTERVAL 1 DAY",
+    "ordered_at lies ahead by more than a day": "ordered_at > now() AT TIME ZONE 'UTC' + INTERVAL 1 DAY",
 }
 
 TYPES = """

@@ -1,5 +1,6 @@
 """What a check looks at: the partitions of its run, or the whole table where it is run on its own."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -32,9 +33,12 @@ def days_of(context: dg.AssetCheckExecutionContext) -> Days:
     return Days(window.start.date(), window.end.date())
 
 
-def dates_of(context: dg.AssetCheckExecutionContext, con: duckdb.DuckDBPyConnection, table: str) -> list[date]:
-    """The `as_of` dates of the run; all dates of the table where the run has none."""
+def dates_of(
+    context: dg.AssetCheckExecutionContext, con: duckdb.DuckDBPyConnection, tables: Sequence[str]
+) -> list[date]:
+    """The `as_of` dates of the run; where it has none, all dates that any of the tables holds."""
     run = context.op_execution_context
     if run.has_partition_key_range:
         return [date.fromisoformat(key) for key in run.partition_keys]
-    return [row[0] for row in con.execute(f"SELECT DISTINCT as_of FROM {table} ORDER BY as_of").fetchall()]
+    dates = " UNION ".join(f"SELECT as_of FROM {table}" for table in tables)
+    return [row[0] for row in con.execute(f"{dates} ORDER BY as_of").fetchall()]

@@ -37,7 +37,7 @@ def every_customer_has_one_segment(
 ) -> dg.AssetCheckResult:
     """Each customer with features has exactly one segment, one that the model knows."""
     with warehouse.get_connection() as con:
-        dates = dates_of(context, con, CUSTOMER_SEGMENTS.name)
+        dates = dates_of(context, con, [CUSTOMER_SEGMENTS.name])
         differences = con.execute(DIFFERENCES, {"dates": dates}).fetchall()
     header = ["as of", "without segment", "without features", "several segments", "unknown segment"]
     return dg.AssetCheckResult(

@@ -96,23 +96,31 @@ def test_an_inbox_that_is_not_there_is_no_error(monkeypatch: pytest.MonkeyPatch,
     assert isinstance(_look(), dg.SkipReason)
 
 
-def test_registered_files_lead_to_a_run_over_their_days(graph: Graph) -> None:
-    event = dg.AssetMaterialization(
-        ["raw", "source_files"], metadata={"first_day": "2024-01-05", "last_day": "2024-02-07"}
-    )
-    graph.instance.report_runless_asset_event(event)
-    context = dg.build_sensor_context(instance=graph.instance, definitions=defs)
-    requests = registered_files.evaluate_tick(context).run_requests or []
-    assert [r.tags["dagster/asset_partition_range_start"] for r in requests] == ["2024-01-05"]
-    assert [r.tags["dagster/asset_partition_range_end"] for r in requests] == ["2024-02-07"]
+def _registered(graph: Graph, **metadata: str | bool) -> None:
+    graph.instance.report_runless_asset_event(dg.AssetMaterialization(["raw", "source_files"], metadata=metadata))
 
 
-def test_files_that_a_command_has_loaded_are_not_loaded_again(graph: Graph) -> None:
-    graph.instance.report_runless_asset_event(
-        dg.AssetMaterialization(["raw", "source_files"], metadata={"first_day": "2024-01-05", "is_loaded": True})
-    )
+def test_each_registration_leads_to_a_run_over_its_days_and_none_is_passed_over(graph: Graph) -> None:
+    _registered(graph, first_day="2024-01-05", last_day="2024-01-07")
+    _registered(graph, first_day="2024-03-01", last_day="2024-03-02")
+    _registered(graph, first_day="2024-02-01", is_loaded=True)
     context = dg.build_sensor_context(instance=graph.instance, definitions=defs)
-    assert not registered_files.evaluate_tick(context).run_requests
+    tick = registered_files.evaluate_tick(context)
+    ranges = [
+        (r.tags["dagster/asset_partition_range_start"], r.tags["dagster/asset_partition_range_end"])
+        for r in tick.run_requests or []
+    ]
+    assert ranges == [("2024-01-05", "2024-01-07"), ("2024-03-01", "2024-03-02")]
+    again = dg.build_sensor_context(instance=graph.instance, definitions=defs, cursor=tick.cursor)
+    assert not registered_files.evaluate_tick(again).run_requests
+
+
+def test_a_folder_of_an_unknown_profile_holds_up_no_other(inbox: Path) -> None:
+    (inbox / "misc").mkdir()
+    _drop(inbox, "january.csv")
+    found = _look()
+    assert isinstance(found, dg.SensorResult)
+    assert len(found.run_requests or []) == 1
 
 
 def test_the_inbox_is_registered_by_folder_names(graph: Graph, lake: Lake, inbox: Path) -> None:

@@ -5,15 +5,18 @@ from collections import Counter
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as example_settings
 from hypothesis import strategies as st
 
 from segmentation.errors import SourceError
+from segmentation.sources import loading, settling
 from segmentation.sources.buckets import customer_bucket
 from segmentation.sources.loading import LoadReport
 from segmentation.sources.products import load_products
+from segmentation.sources.profile import load_profile
 from segmentation.sources.registration import register
 from segmentation.warehouse import Commit, Lake
 from segmentation_assets_tests.conftest import BUCKETS
@@ -158,7 +161,7 @@ def test_loading_again_gives_the_same_rows(lake: Lake, tmp_path: Path, suffix: s
 @pytest.mark.parametrize("with_ids", [True, False])
 def test_days_loaded_one_by_one_equal_the_range_in_one_go(lake: Lake, tmp_path: Path, with_ids: bool) -> None:
     rows = [line(n, ordered_at=f"2024-01-0{1 + n % 4} 12:00:00") for n in range(20)]
-    rows += [rows[3], rows[3], rows[4], {**rows[3], "quantity": 7}, line(4, ordered_at="2024-01-04 09:00:00")]
+    rows += [rows[3], rows[3], rows[4], {**rows[3], "quantity": 7}, line(44, ordered_at="2024-01-04 09:00:00")]
     rows += [line(40, ordered_at=""), line(40, ordered_at=""), line(41, customer_id="")]
     rows += [line(42, ordered_at="2024-01-02 23:59:59.999999"), line(43, ordered_at="2024-01-03 00:00:00")]
     write(tmp_path / "in/a.parquet", rows[:10] if with_ids else without_ids(rows[:10]))
@@ -205,7 +208,8 @@ def test_two_sources_of_the_same_day_do_not_disturb_each_other(lake: Lake, tmp_p
     ingest(lake, write(tmp_path / "web/orders.csv", rows), source="web")
     alone = rows_of(lake, "SELECT * FROM raw.transactions WHERE source = 'web'")
 
-    _, report = ingest(lake, write(tmp_path / "till/orders.csv", [*rows, line(3)]), source="till")
+    others = [line(10), line(10, quantity=9), line(11, customer_id=""), line(3)]
+    _, report = ingest(lake, write(tmp_path / "till/orders.csv", others), source="till")
 
     assert (report.sources, report.lines_read, report.accepted) == (("till", "web"), 7, 3)
     assert rows_of(lake, "SELECT * FROM raw.transactions WHERE source = 'web'") == alone
@@ -225,7 +229,8 @@ def test_rows_of_sources_that_are_not_registered_stay(lake: Lake, tmp_path: Path
     path = write(tmp_path / "orders.csv", LINES)
     ingest(lake, path)
     with lake.cursor() as con:
-        stranger = "INSERT INTO raw.transactions SELECT * REPLACE ('stream' AS source) FROM raw.transactions LIMIT 1"
+        changed_line = "SELECT * REPLACE ('stream' AS source, 'S1' AS line_id) FROM raw.transactions LIMIT 1"
+        stranger = f"INSERT INTO raw.transactions {changed_line}"
         lake.transaction(con, Commit("stream"), lambda c: c.execute(stranger))
 
     ingest(lake, path)
@@ -287,13 +292,54 @@ def test_a_repeated_line_is_a_duplicate_only_if_the_profile_says_so(lake: Lake, 
 
 
 def test_a_line_id_is_taken_by_the_first_line_that_is_any_good(lake: Lake, tmp_path: Path) -> None:
-    rows = [line(1, unit_price=""), line(1), line(1, quantity=9), line(1, ordered_at="2024-01-07 00:00:00")]
+    rows = [line(1, unit_price=""), line(1), line(1, quantity=9)]
 
     ingest(lake, write(tmp_path / "orders.csv", rows))
 
     assert reasons(lake) == {"missing_price": 1, "duplicate_line_id": 1}
-    # The same id on another day would go unnoticed if the days were loaded apart; the uniqueness check finds it.
-    assert line_ids(lake) == ["L1", "L1"]
+    assert line_ids(lake) == ["L1"]
+
+
+def test_an_id_that_is_taken_on_another_day_or_by_another_source_stops_the_load(lake: Lake, tmp_path: Path) -> None:
+    twice = [line(1), line(1, ordered_at="2024-01-07 00:00:00")]
+    with pytest.raises(SourceError, match="line_id 'L1' occurs twice: on 2024-01-02 .* and on 2024-01-07"):
+        ingest(lake, write(tmp_path / "twice/orders.csv", twice))
+    assert line_ids(lake) == []
+    ingest(lake, write(tmp_path / "twice/orders.csv", [line(1)]))
+    with pytest.raises(SourceError, match="on 2024-01-02 in source canonical and on 2024-01-02 in source web"):
+        ingest(lake, write(tmp_path / "web/orders.csv", [line(1)]), source="web")
+    assert line_ids(lake) == ["L1"]
+
+
+def test_a_file_registered_while_its_days_were_read_is_loaded_with_them(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = register(lake, str(write(tmp_path / "a.csv", [line(1)])), load_profile("canonical"), now=NOW)
+    settle, late = settling.settle, write(tmp_path / "b.csv", [line(10)])
+
+    def settle_late(con: duckdb.DuckDBPyConnection) -> None:
+        settle(con)
+        register(lake, str(late), load_profile("canonical"), now=NOW)
+
+    monkeypatch.setattr(loading, "settle", settle_late)
+    load(lake, first.load_start, first.load_end)
+    assert line_ids(lake) == ["L1", "L10"]
+
+
+def test_days_that_a_killed_run_left_behind_are_asked_for_again(lake: Lake, tmp_path: Path) -> None:
+    path = write(tmp_path / "orders.csv", [line(n) for n in range(9)])
+    ingest(lake, path)
+    write(path, [line(3)])
+    register(lake, str(path), load_profile("canonical"), now=NOW)
+
+    ingest(lake, path)
+
+    assert line_ids(lake) == ["L3"]
+
+
+def test_lines_dated_ahead_are_refused(lake: Lake, tmp_path: Path) -> None:
+    ingest(lake, write(tmp_path / "orders.csv", [line(1), line(2, ordered_at="2205-03-10 10:00:00")]))
+    assert reasons(lake) == {"unparsable_date": 1}
 
 
 def test_lines_that_lack_an_id_where_others_have_one_get_one(lake: Lake, tmp_path: Path) -> None:
