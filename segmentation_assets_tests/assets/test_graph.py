@@ -5,6 +5,7 @@ import pytest
 
 from segmentation.features.catalogue import of_group
 from segmentation.features.stages import code_version
+from segmentation.modeling import registry
 from segmentation.warehouse import Lake
 from segmentation.warehouse.schema import LOADS, SCHEMA_VERSIONS, TABLES, TRAINING_SETS
 from segmentation_assets.assets.features import key_of
@@ -96,6 +97,15 @@ def test_a_model_with_a_failing_gate_does_not_become_champion(filled: Graph, lak
     with lake.cursor() as con:
         ledger = con.execute("SELECT alias, version FROM registry.promotions ORDER BY promotion_id").fetchall()
     assert [line for line in ledger if line[0] == "champion"] == [("champion", 1)]
+
+
+def test_a_refused_candidate_is_not_promoted_by_a_later_run_either(filled: Graph, lake: Lake) -> None:
+    assert not segment(filled, min_separation=0.99, seed=11, max_segments=3).success
+    alone = filled.run("training/champion_model", min_separation=0.99)
+    assert not alone.success
+    with lake.cursor() as con:
+        assert registry.resolve(con, "candidate") == 2
+        assert registry.resolve(con, "champion") == 1
 
 
 def test_a_tiny_segment_is_stopped_by_its_gate(graph: Graph) -> None:

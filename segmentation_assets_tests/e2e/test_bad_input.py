@@ -103,6 +103,24 @@ def test_a_week_without_sales_is_noted_and_stops_nothing(tmp_path: Path) -> None
     assert "volume_is_usual" in done.stdout
 
 
+def test_data_of_less_than_a_month_is_looked_at_from_the_next_one(tmp_path: Path) -> None:
+    home = tmp_path / "warehouse"
+    (tmp_path / "march.csv").write_text(_lines(60, range(60, 75)))
+    assert segmentation(home, "ingest", str(tmp_path / "march.csv")).returncode == 0
+    done = segmentation(home, "materialize")
+    assert done.returncode == 0, done.stderr
+    assert "Segments as of 2025-04-01" in done.stdout
+
+
+def test_days_that_cannot_be_loaded_are_named(tmp_path: Path) -> None:
+    home = tmp_path / "warehouse"
+    (tmp_path / "march.csv").write_text(_lines(20, range(60, 75)))
+    done = segmentation(home, "ingest", str(tmp_path / "march.csv"), SEGMENTATION_PARTITIONS_START="2025-06-01")
+    assert done.returncode == 1
+    assert "days can be loaded from 2025-06-01" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_catalogue_that_cannot_be_reached_is_named(tmp_path: Path) -> None:
     catalog = "postgres:host=127.0.0.1 port=1 dbname=lake password=secret"
     for args in (["doctor"], ["sql", "SELECT 1"], ["materialize"]):

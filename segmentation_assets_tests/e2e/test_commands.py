@@ -54,6 +54,7 @@ def test_a_query_can_be_piped_in(home: Path) -> None:
     [
         ("SELECT * FROM raw.nothing", "The query failed: .*does not exist"),
         ("DELETE FROM raw.transactions", "read-only"),
+        ("SELECT '[/x]' FROM nope", "nope"),
     ],
 )
 def test_a_query_that_fails_says_why(home: Path, query: str, message: str) -> None:
@@ -101,6 +102,16 @@ def test_another_date_gets_features_and_segments_of_its_own(home: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "Segments as of 2025-07-01 (model 1)" in done.stdout
     assert int(sql(home, "SELECT COUNT(*) FROM segments.customer_segments WHERE as_of = '2025-07-01'")) > 100
+
+
+@pytest.mark.parametrize("selection", ["group:training", 'key:"training/champion_model"', 'key:"raw/products"'])
+def test_a_part_of_the_graph_can_be_materialized_alone(home: Path, selection: str) -> None:
+    lines = sql(home, "SELECT MAX(snapshot_id) FROM ducklake_snapshots('lake') WHERE commit_message LIKE 'raw/trans%'")
+    done = segmentation(home, "materialize", "--select", selection)
+    assert done.returncode == 0, done.stderr
+    assert lines == sql(
+        home, "SELECT MAX(snapshot_id) FROM ducklake_snapshots('lake') WHERE commit_message LIKE 'raw/trans%'"
+    )
 
 
 @pytest.mark.parametrize(

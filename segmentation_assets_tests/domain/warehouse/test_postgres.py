@@ -6,11 +6,14 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import TABLES, migrate
@@ -103,6 +106,39 @@ def test_six_processes_create_and_fill_a_lake_at_once_and_nothing_is_lost(postgr
     assert rows == [(writer, number) for writer in range(6) for number in range(5)]
     assert tables == [(len(TABLES),)]
     assert versions == [(1,)]
+
+
+def test_writers_that_replace_the_same_rows_leave_them_once(postgres: Settings) -> None:
+    def replace(lake: Lake) -> None:
+        def write(con: duckdb.DuckDBPyConnection) -> None:
+            con.execute("DELETE FROM registry.segments WHERE version = 1")
+            con.execute("INSERT INTO registry.segments SELECT 1, i, 'name', 'text' FROM range(50) AS numbers(i)")
+
+        with lake.cursor() as con:
+            lake.transaction(con, Commit("replace"), write)
+
+    with Lake(postgres) as one, Lake(postgres) as other:
+        migrate(one)
+        threads = [threading.Thread(target=replace, args=(lake,)) for lake in (one, other, one, other)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        with one.cursor() as con:
+            assert con.execute("SELECT COUNT(*) FROM registry.segments").fetchall() == [(50,)]
+
+
+def test_a_writer_that_never_ends_is_named(postgres: Settings) -> None:
+    impatient = postgres.model_copy(update={"write_timeout_s": 0.3})
+    with Lake(postgres) as lake, Lake(impatient) as late, lake.cursor() as con, late.cursor() as waiting:
+        migrate(lake)
+
+        def write(outer: duckdb.DuckDBPyConnection) -> None:
+            outer.execute(INSERT, {"version": 1, "segment": 1})
+            with pytest.raises(SegmentationError, match="Another process has been writing"):
+                late.transaction(waiting, Commit("late"), lambda c: None)
+
+        lake.transaction(con, Commit("slow"), write)
 
 
 def test_the_past_stays_readable(postgres: Settings) -> None:
