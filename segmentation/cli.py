@@ -99,6 +99,10 @@ def sql(
             frame = con.pl() if con.description else pl.DataFrame()
         except duckdb.Error as error:
             raise SegmentationError(f"The query failed: {error}") from error
+        except pl.exceptions.PolarsError as error:
+            raise SegmentationError(
+                f"The result has a column that can't be shown, such as an INTERVAL; cast it to VARCHAR. ({error})"
+            ) from error
     try:
         _write(frame, output_format, output)
     except OSError as error:

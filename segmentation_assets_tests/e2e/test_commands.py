@@ -55,6 +55,7 @@ def test_a_query_can_be_piped_in(home: Path) -> None:
         ("SELECT * FROM raw.nothing", "The query failed: .*does not exist"),
         ("DELETE FROM raw.transactions", "read-only"),
         ("SELECT '[/x]' FROM nope", "nope"),
+        ("SELECT INTERVAL 1 DAY", "cast it to VARCHAR"),
     ],
 )
 def test_a_query_that_fails_says_why(home: Path, query: str, message: str) -> None:
@@ -62,6 +63,17 @@ def test_a_query_that_fails_says_why(home: Path, query: str, message: str) -> No
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert re.search(message, done.stderr.replace("\n", " "))
+
+
+def test_a_result_that_cannot_be_written_says_why(home: Path) -> None:
+    for args, message in (
+        (["SELECT 1", "-o", "/nonexistent/x.csv"], "Can't write the result"),
+        (["SELECT [1, 2]", "-f", "csv"], "Cast such columns to VARCHAR"),
+    ):
+        done = segmentation(home, "sql", *args)
+        assert done.returncode == 1
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_models_are_listed_and_shown(home: Path) -> None:
