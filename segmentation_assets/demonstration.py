@@ -22,7 +22,7 @@ from segmentation.settings import Settings, load_settings
 from segmentation.sources.profile import load_profile
 from segmentation.sources.synthetic import write
 from segmentation.warehouse import Lake
-from segmentation.warehouse.schema import SOURCE_FILES
+from segmentation.warehouse.schema import SOURCE_FILES, migrate
 from segmentation_assets import console
 
 START, END = date(2024, 1, 1), date(2026, 1, 1)
@@ -108,8 +108,6 @@ def _choose_home(name: str) -> None:
 def _refuse_other_data(settings: Settings, name: str) -> None:
     if not (settings.home / "catalog.sqlite").exists() and not settings.catalog:
         return
-    from segmentation.warehouse.schema import migrate
-
     with Lake(settings) as lake:
         migrate(lake)
         with lake.cursor() as con:

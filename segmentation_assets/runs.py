@@ -3,7 +3,6 @@
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +20,6 @@ from segmentation_assets.progress import Listener, listener
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 DOMAIN_ERRORS = {name for name, value in vars(errors).items() if isinstance(value, type)}
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a run did.
-
-    Attributes:
-        run_id: The Dagster run.
-        metadata: Per asset key (`raw/transactions`), the metadata of its materialization.
-        warnings: Checks that failed without blocking, with their descriptions.
-    """
-
-    run_id: str
-    metadata: Mapping[str, Mapping[str, Any]]
-    warnings: Sequence[str]
 
 
 def dagster_home(settings: Settings) -> Path:
@@ -57,7 +41,7 @@ def run(
     tags: Mapping[str, str] | None = None,
     config: Mapping[str, Any] | None = None,
     on_progress: Listener | None = None,
-) -> Outcome:
+) -> list[str]:
     """Materialize assets in this process and wait for them.
 
     Args:
@@ -67,6 +51,9 @@ def run(
         tags: Run tags, such as a range of partitions.
         config: Run config of the assets' ops.
         on_progress: Told of progress inside long steps, and of each asset that is done.
+
+    Returns:
+        The checks that failed without blocking, described.
 
     Raises:
         SegmentationError: A step failed, or a blocking check did; the message is the step's own.
@@ -87,7 +74,7 @@ def run(
     failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
     if not result.success:
         raise SegmentationError(_why(result, failed))
-    return Outcome(result.run_id, _metadata(result), [_describe(check) for check in failed])
+    return [_describe(check) for check in failed]
 
 
 def report_registration(settings: Settings, registered: Registration) -> None:
@@ -99,15 +86,6 @@ def report_registration(settings: Settings, registered: Registration) -> None:
                 metadata={"source": registered.source, "lines": registered.line_count, IS_LOADED: True},
             )
         )
-
-
-def _metadata(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:
-    return {
-        data.materialization.asset_key.to_user_string(): {
-            name: value.value for name, value in data.materialization.metadata.items()
-        }
-        for data in (event.step_materialization_data for event in result.get_asset_materialization_events())
-    }
 
 
 def _why(result: dg.ExecuteInProcessResult, failed: Sequence[dg.AssetCheckEvaluation]) -> str:

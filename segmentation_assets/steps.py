@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -39,17 +38,20 @@ def ingest(path: str | None, profile: str, source: str | None, on_progress: List
         registered = register(lake, path, load_profile(profile), source=source, now=now)
     on_progress("Inspecting files", 1, 1)
     load(settings, registered.load_start, registered.load_end - timedelta(days=1), on_progress)
-    import_module("segmentation_assets.runs").report_registration(settings, registered)
+    from segmentation_assets.runs import report_registration
+
+    report_registration(settings, registered)
     return registered
 
 
 def load(settings: Settings, first: date, last: date, on_progress: Listener, names: Sequence[str] = RAW) -> None:
     """Materialize the raw assets over the days from `first` to `last`, and say what came in."""
-    runs, partitions = import_module("segmentation_assets.runs"), import_module("segmentation_assets.partitions")
+    from segmentation_assets import partitions, runs
+
     oldest, newest = partitions.days_to_load(first, last)
     tags = partitions.day_range_tags(oldest, newest)
-    outcome = runs.run(settings, _keys(names), tags=tags, on_progress=on_progress)
-    console.show_notes(outcome.warnings)
+    notes = runs.run(settings, _keys(names), tags=tags, on_progress=on_progress)
+    console.show_notes(notes)
     if RAW[0] in names:
         _show_rejected(settings, date.fromisoformat(oldest), date.fromisoformat(newest))
 
@@ -60,10 +62,8 @@ def materialize(select: str | None, as_of: str | None, on_progress: Listener) ->
     Raises:
         SegmentationError: Nothing has been ingested, the selection or date makes no sense, or a step failed.
     """
-    runs, definitions = (
-        import_module("segmentation_assets.runs"),
-        import_module("segmentation_assets.definitions"),
-    )
+    from segmentation_assets import definitions, runs
+
     settings = load_settings()
     first, last = _days_at_hand(settings)
     chosen = _resolve(definitions.defs, select)
@@ -81,16 +81,18 @@ def materialize(select: str | None, as_of: str | None, on_progress: Listener) ->
     is_partitioned = any(graph.get(key).is_partitioned for key in rest)
     names = {"__".join(key.path) for key in rest}
     config = {name: {"config": {"as_of": date_key}} for name in TRAINED if name in names}
-    outcome = runs.run(
+    notes = runs.run(
         settings, rest, partition_key=date_key if is_partitioned else None, config=config, on_progress=on_progress
     )
-    console.show_notes(outcome.warnings)
+    console.show_notes(notes)
     return profiles_as_of(settings, date_key) if SEGMENT_PROFILES.name.replace(".", "__") in names else None
 
 
 def default_as_of(last_day: date) -> str:
     """The newest snapshot date that the data, complete to `last_day`, covers; the first one for a shorter history."""
-    keys: list[str] = import_module("segmentation_assets.partitions").AS_OF.get_partition_keys()
+    from segmentation_assets.partitions import AS_OF
+
+    keys = AS_OF.get_partition_keys()
     if not keys:
         raise SegmentationError("There is no snapshot date yet: the data begins this month. Wait for the next one.")
     newest = (last_day + timedelta(days=1)).replace(day=1).isoformat()
@@ -132,8 +134,9 @@ def _resolve(defs: "dg.Definitions", select: str | None) -> "list[dg.AssetKey]":
 
 
 def _check_as_of(as_of: str) -> None:
-    partitions = import_module("segmentation_assets.partitions")
-    keys = partitions.AS_OF.get_partition_keys()
+    from segmentation_assets.partitions import AS_OF
+
+    keys = AS_OF.get_partition_keys()
     if as_of not in keys:
         raise SegmentationError(
             f"There is no snapshot date {as_of!r}: give the first day of a month from {keys[0]} to {keys[-1]}."

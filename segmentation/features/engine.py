@@ -14,7 +14,7 @@ from segmentation.errors import NotEnoughDataError
 from segmentation.features.catalogue import GROUPS
 from segmentation.features.macros import DUCKDB_MACROS
 from segmentation.features.stages import Stage, stages
-from segmentation.warehouse import Commit, Lake, Table
+from segmentation.warehouse import Commit, Lake, replace_snapshot
 from segmentation.warehouse.schema import CUSTOMER_FEATURES, FEATURE_GROUPS, customer_buckets
 
 Progress = Callable[[int, int], None]
@@ -155,16 +155,7 @@ def _keep(con: duckdb.DuckDBPyConnection, name: str, *, is_first: bool) -> None:
 def _replace(con: duckdb.DuckDBPyConnection, as_of: date) -> None:
     joined = " JOIN ".join(["temp.rfm", *(f"temp.{group} USING (customer_id)" for group in GROUPS if group != "rfm")])
     for table, relation in [*((FEATURE_GROUPS[g], f"temp.{g}") for g in GROUPS), (CUSTOMER_FEATURES, joined)]:
-        _replace_table(con, table, relation, as_of)
-
-
-def _replace_table(con: duckdb.DuckDBPyConnection, table: Table, relation: str, as_of: date) -> None:
-    columns = ", ".join(name for name in table.column_names if name != "as_of")
-    con.execute(f"DELETE FROM {table.name} WHERE as_of = $as_of", {"as_of": as_of})
-    con.execute(
-        f"INSERT INTO {table.name} (as_of, {columns}) SELECT $as_of, {columns} FROM {relation}",
-        {"as_of": as_of},
-    )
+        replace_snapshot(con, table, relation, as_of)
 
 
 def _no_purchases(con: duckdb.DuckDBPyConnection, start: date, as_of: date) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import date
 
-import duckdb
 import numpy as np
 import polars as pl
 
@@ -11,7 +10,7 @@ from segmentation.errors import ArtefactError
 from segmentation.modeling.artefact import Evaluator, Floats
 from segmentation.modeling.registry import ModelVersion, load_champion
 from segmentation.modeling.snapshots import read_matrix
-from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse import Commit, Lake, replace_snapshot
 from segmentation.warehouse.schema import CUSTOMER_SEGMENTS
 
 CHUNK_ROWS = 250_000
@@ -31,17 +30,8 @@ def write_segments(lake: Lake, as_of: date, commit: Commit) -> tuple[ModelVersio
         matrix = read_matrix(con, as_of, champion.artefact.feature_names)
         assigned = pl.concat(list(_assigned(champion, matrix.customer_ids, matrix.values)))
         con.register("assigned", assigned)
-        columns = ", ".join(name for name in CUSTOMER_SEGMENTS.column_names if name != "as_of")
-        con.execute(f"CREATE OR REPLACE TEMP TABLE staged AS SELECT {columns} FROM assigned")
-
-        def replace(c: duckdb.DuckDBPyConnection) -> None:
-            c.execute(f"DELETE FROM {CUSTOMER_SEGMENTS.name} WHERE as_of = $as_of", {"as_of": as_of})
-            c.execute(
-                f"INSERT INTO {CUSTOMER_SEGMENTS.name} (as_of, {columns}) SELECT $as_of, {columns} FROM temp.staged",
-                {"as_of": as_of},
-            )
-
-        lake.transaction(con, commit, replace)
+        con.execute("CREATE OR REPLACE TEMP TABLE staged AS FROM assigned")
+        lake.transaction(con, commit, lambda c: replace_snapshot(c, CUSTOMER_SEGMENTS, "temp.staged", as_of))
     return champion, len(assigned)
 
 

@@ -2,11 +2,10 @@
 
 from datetime import date
 
-import duckdb
 import polars as pl
 
 from segmentation.errors import NotEnoughDataError
-from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse import Commit, Lake, replace_snapshot
 from segmentation.warehouse.schema import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, SEGMENT_PROFILES, SEGMENTS
 
 PROFILE = f"""
@@ -51,12 +50,6 @@ def write_profiles(lake: Lake, as_of: date, commit: Commit) -> pl.DataFrame:
     Raises:
         NotEnoughDataError: No customer has a segment as of that date.
     """
-
-    def replace(con: duckdb.DuckDBPyConnection) -> None:
-        con.execute(f"DELETE FROM {SEGMENT_PROFILES.name} WHERE as_of = $as_of", {"as_of": as_of})
-        columns = SEGMENT_PROFILES.column_list
-        con.execute(f"INSERT INTO {SEGMENT_PROFILES.name} ({columns}) SELECT {columns} FROM temp.profiled")
-
     with lake.cursor() as con:
         con.execute(f"CREATE OR REPLACE TEMP TABLE profiled AS {PROFILE}", {"as_of": as_of})
         profiles = con.table("temp.profiled").pl()
@@ -64,5 +57,5 @@ def write_profiles(lake: Lake, as_of: date, commit: Commit) -> pl.DataFrame:
             raise NotEnoughDataError(
                 f"No customer has a segment as of {as_of}; materialize `segments/customer_segments` for that date."
             )
-        lake.transaction(con, commit, replace)
+        lake.transaction(con, commit, lambda c: replace_snapshot(c, SEGMENT_PROFILES, "temp.profiled", as_of))
     return profiles

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
+
+import duckdb
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,15 @@ class Table:
         yield f"COMMENT ON TABLE {self.name} IS {_literal(self.comment)}"
         for column in self.columns:
             yield f"COMMENT ON COLUMN {self.name}.{column.name} IS {_literal(column.comment)}"
+
+
+def replace_snapshot(con: duckdb.DuckDBPyConnection, table: Table, relation: str, as_of: date) -> None:
+    """Replace the rows of one `as_of` by a relation that has the table's other columns."""
+    columns = ", ".join(name for name in table.column_names if name != "as_of")
+    con.execute(f"DELETE FROM {table.name} WHERE as_of = $as_of", {"as_of": as_of})
+    con.execute(
+        f"INSERT INTO {table.name} (as_of, {columns}) SELECT $as_of, {columns} FROM {relation}", {"as_of": as_of}
+    )
 
 
 def _literal(text: str) -> str:

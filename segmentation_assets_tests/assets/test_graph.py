@@ -6,7 +6,7 @@ import pytest
 from segmentation.features.catalogue import of_group
 from segmentation.features.stages import code_version
 from segmentation.modeling import registry
-from segmentation.warehouse import Lake
+from segmentation.warehouse import Lake, Table
 from segmentation.warehouse.schema import LOADS, SCHEMA_VERSIONS, TABLES, TRAINING_SETS
 from segmentation_assets.assets.features import key_of
 from segmentation_assets.definitions import defs
@@ -149,7 +149,7 @@ def test_a_snapshot_depends_on_the_days_before_it() -> None:
 
 
 @pytest.mark.parametrize("table", [LOADS, TRAINING_SETS])
-def test_bookkeeping_has_no_asset_of_its_own(table) -> None:  # type: ignore[no-untyped-def]
+def test_bookkeeping_has_no_asset_of_its_own(table: Table) -> None:
     assert key_of(table) not in {spec.key for spec in defs.resolve_all_asset_specs()}
 
 
