@@ -31,7 +31,7 @@ def write_segments(lake: Lake, as_of: date, commit: Commit) -> tuple[ModelVersio
         assigned = pl.concat(list(_assigned(champion, matrix.customer_ids, matrix.values)))
         con.register("assigned", assigned)
         con.execute("CREATE OR REPLACE TEMP TABLE staged AS FROM assigned")
-        lake.transaction(con, commit, lambda c: replace_snapshot(c, CUSTOMER_SEGMENTS, "temp.staged", as_of))
+        lake.transaction(con, commit, lambda c: replace_snapshot(c, CUSTOMER_SEGMENTS, as_of, "temp.staged"))
     return champion, len(assigned)
 
 
