@@ -1,4 +1,3 @@
-from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
@@ -7,42 +6,31 @@ import pytest
 from benchmarks.features.comparison import compare
 from benchmarks.features.contenders.registry import BY_NAME
 from benchmarks.features.contenders.source import source_of
-from benchmarks.features.data import END, fill_lake
-from segmentation.settings import Settings
-from segmentation.sources.synthetic import write
-
-CUSTOMERS = 300
+from benchmarks.features.data import END
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A lake with a small synthetic shop."""
-    home = tmp_path_factory.mktemp("shop")
-    files = write(home / "files", customers=CUSTOMERS, start=END - timedelta(days=731), end=END)
-    fill_lake(Settings(home=home, customer_buckets=4, threads=1), files.transactions)
-    return home
-
-
-@pytest.fixture(scope="module")
-def engines_answer(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def engines_answer(shop_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the DuckDB engine says."""
-    return _answer("duckdb", shop, tmp_path_factory.mktemp("answer"))
+    return _answer("duckdb", shop_home, tmp_path_factory.mktemp("answer"))
 
 
 @pytest.mark.parametrize("contender", ["polars", "polars-buckets", "pandas"])
 def test_features_written_another_way_are_the_same(
-    contender: str, shop: Path, engines_answer: Path, tmp_path: Path
+    contender: str, shop_home: Path, engines_answer: Path, tmp_path: Path
 ) -> None:
-    assert compare(engines_answer, _answer(contender, shop, tmp_path)).problems == ()
+    assert compare(engines_answer, _answer(contender, shop_home, tmp_path)).problems == ()
 
 
-def test_what_is_written_to_the_lake_is_what_was_computed(shop: Path, engines_answer: Path, tmp_path: Path) -> None:
-    assert compare(engines_answer, _answer("duckdb-write", shop, tmp_path)).problems == ()
+def test_what_is_written_to_the_lake_is_what_was_computed(
+    shop_home: Path, engines_answer: Path, tmp_path: Path
+) -> None:
+    assert compare(engines_answer, _answer("duckdb-write", shop_home, tmp_path)).problems == ()
 
 
-def _answer(contender: str, shop: Path, folder: Path) -> Path:
+def _answer(contender: str, shop_home: Path, folder: Path) -> Path:
     path = folder / f"{contender}.parquet"
-    found = BY_NAME[contender].make(source_of(shop, (END,)))
+    found = BY_NAME[contender].make(source_of(shop_home, (END,)))
     found.compute()
     found.save(path)
     return path
