@@ -10,7 +10,7 @@ from rich.console import Console
 
 from benchmarks.features.contenders.registry import BY_NAME
 from benchmarks.features.data import make_shop
-from benchmarks.features.plan import all_contenders, plan
+from benchmarks.features.plan import KINDS, all_contenders, plan
 from benchmarks.features.results import draw, print_tables, rows, targets
 from benchmarks.features.running import Outcome, run
 from benchmarks.reporting import machine, print_targets, write_json
@@ -28,9 +28,7 @@ def main() -> None:
     sizes = arguments.lines or ((SIZES[0],) if arguments.quick else (*SIZES, *([HUGE] if arguments.huge else [])))
     console.print(machine(PACKAGES))
     with tempfile.TemporaryDirectory(dir=_made(arguments.data), prefix="run-") as scratch:
-        for case in plan(sizes, arguments.contenders, quick=arguments.quick):
-            if not case.contenders:
-                continue
+        for case in plan(sizes, arguments.contenders, arguments.cases, quick=arguments.quick):
             shop = make_shop(arguments.data, case.lines, case.days, console.print)
             console.print(f"{shop.lines:,} lines, {shop.customers:,} customers, snapshots: {len(case.as_ofs)}")
             outcomes += run(case, shop, Path(scratch), console.print)
@@ -52,6 +50,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="1 M lines and up to 6 snapshots: a minute or two")
     parser.add_argument("--huge", action="store_true", help="100 M lines too")
     parser.add_argument("--lines", type=int, nargs="+", metavar="N", help="other numbers of lines")
+    parser.add_argument("--cases", nargs="+", choices=KINDS, default=KINDS, help="what grows (default: all)")
     parser.add_argument("--contenders", type=_names, default=all_contenders(), metavar="A,B,…", help="only these")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw them there (.png or .svg; needs matplotlib)")

@@ -14,6 +14,7 @@ GROWTH_DAYS = (183, 46)
 SMALL_LINES = 2_000_000
 SMALL_ROUNDS = 3
 LOOKBACK_DAYS = 365
+KINDS = ("lines", "customers", "snapshots")
 SNAPSHOTS = (1, 6, 12, 24)
 GROWTH_LINES = 10_000_000
 
@@ -23,7 +24,7 @@ class Case:
     """One thing to measure.
 
     Attributes:
-        kind: `lines`, `customers` or `snapshots`: what grows.
+        kind: One of `KINDS`: what grows.
         lines: About how many lines the shop has.
         days: In how many days.
         as_ofs: Snapshot dates, the last of them `END`.
@@ -41,14 +42,30 @@ class Case:
     rounds: int
 
 
-def plan(sizes: Sequence[int], contenders: Sequence[str], *, quick: bool) -> list[Case]:
+def plan(sizes: Sequence[int], contenders: Sequence[str], kinds: Sequence[str], *, quick: bool) -> list[Case]:
     """The cases of a run.
 
     Args:
         sizes: Numbers of lines.
         contenders: Who takes part where it can.
+        kinds: What grows.
         quick: Leave out what takes minutes.
     """
+    return [case for case in _all(sizes, contenders, quick=quick) if case.kind in kinds and case.contenders]
+
+
+def all_contenders() -> tuple[str, ...]:
+    """The names of all contenders."""
+    return tuple(entry.name for entry in ENTRIES)
+
+
+def months(count: int) -> tuple[date, ...]:
+    """The last so many firsts of a month, up to `END`."""
+    numbers = range(END.year * 12 + END.month - count, END.year * 12 + END.month)
+    return tuple(date(number // 12, number % 12 + 1, 1) for number in numbers)
+
+
+def _all(sizes: Sequence[int], contenders: Sequence[str], *, quick: bool) -> list[Case]:
     everybody = [name for name in contenders if not (quick and name == "pandas-lambdas")]
     cases = [_case("lines", lines, DAYS, everybody) for lines in sizes]
     growth = min(GROWTH_LINES, max(sizes))
@@ -61,17 +78,6 @@ def plan(sizes: Sequence[int], contenders: Sequence[str], *, quick: bool) -> lis
         for count in SNAPSHOTS
         if count <= (6 if quick else max(SNAPSHOTS))
     ]
-
-
-def all_contenders() -> tuple[str, ...]:
-    """The names of all contenders."""
-    return tuple(entry.name for entry in ENTRIES)
-
-
-def months(count: int) -> tuple[date, ...]:
-    """The last so many firsts of a month, up to `END`."""
-    numbers = range(END.year * 12 + END.month - count, END.year * 12 + END.month)
-    return tuple(date(number // 12, number % 12 + 1, 1) for number in numbers)
 
 
 def _case(

@@ -240,7 +240,7 @@ def _final(r: pd.DataFrame, names: dict[str, pd.Index], market: int) -> pd.DataF
             "order_count": orders,
             "gross_revenue": gross,
             "returned_revenue": returned,
-            "net_revenue": gross - returned,
+            "net_revenue": (r["gross"] - r["returned"].fillna(0)) / SCALE,  # in this order, so that ties stay ties
             "average_order_value": gross / orders,
             "median_order_value": r["median_order"] / SCALE,
             "max_order_value": r["max_order"] / SCALE,

@@ -106,7 +106,7 @@ def _baskets(own: pd.DataFrame) -> pd.Series:
 def _ratios(result: pd.DataFrame, home_market: object) -> pd.DataFrame:
     orders, gross, discount = result["order_count"], result["gross_revenue"], result["discount"]
     return result.assign(
-        net_revenue=gross - result["returned_revenue"],
+        net_revenue=(gross - result["returned_revenue"]).round(6),
         average_order_value=gross / orders,
         mean_gap_days=(result["tenure_days"] - result["recency_days"]) / (orders - 1).where(orders > 1),
         monthly_spend_mean=gross / result["active_months"],

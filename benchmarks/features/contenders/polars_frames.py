@@ -272,6 +272,7 @@ def _final(codes: _Codes) -> list[pl.Expr]:
 
     orders, gross = pl.col("order_count"), money("gross")
     returned = money("returned").fill_null(0)
+    net = (pl.col("gross") - pl.col("returned").fill_null(0)) / SCALE  # in this order, so that ties stay ties
     country = _name(decoded("top_country"), codes.country)
     several_months = pl.col("slope_below") > 0
     return [
@@ -279,7 +280,7 @@ def _final(codes: _Codes) -> list[pl.Expr]:
         orders,
         gross.alias("gross_revenue"),
         returned.alias("returned_revenue"),
-        (gross - returned).alias("net_revenue"),
+        net.alias("net_revenue"),
         (gross / orders).alias("average_order_value"),
         money("median_order").alias("median_order_value"),
         money("max_order").alias("max_order_value"),

@@ -65,9 +65,9 @@ ENTRIES = (
     Entry("group-by", "duckdb_engine:GroupBy", is_compared=False),
     Entry("duckdb", "duckdb_engine:DuckDBEngine"),
     Entry("duckdb-write", "duckdb_engine:DuckDBWrite", writes=True),
-    Entry("polars", "polars_frames:PolarsStreaming", bytes_per_line=330),
+    Entry("polars", "polars_frames:PolarsStreaming", bytes_per_line=360),
     Entry("polars-buckets", "polars_frames:PolarsByBucket"),
-    Entry("pandas", "pandas_frames:PandasVectorised", bytes_per_line=500),
+    Entry("pandas", "pandas_frames:PandasVectorised", bytes_per_line=520),
     Entry("pandas-lambdas", "pandas_lambdas:PandasLambdas", bytes_per_line=1000, max_lines=1_100_000),
     Entry("spark", "spark_engine:SparkEngine", writes=True, unavailable=_without_spark),
 )
