@@ -11,7 +11,7 @@ from rich.console import Console
 from benchmarks.features.contenders.registry import BY_NAME
 from benchmarks.features.data import make_shop
 from benchmarks.features.plan import KINDS, all_contenders, plan
-from benchmarks.features.results import draw, print_tables, rows, targets
+from benchmarks.features.results import print_tables, rows, targets
 from benchmarks.features.running import Outcome, run
 from benchmarks.reporting import machine, print_targets, write_json
 
@@ -38,6 +38,8 @@ def main() -> None:
     if arguments.json:
         write_json(arguments.json, machine(PACKAGES), rows(outcomes), promised)
     if arguments.plot:
+        from benchmarks.features.picture import draw
+
         draw(outcomes, arguments.plot)
     unequal = [outcome for outcome in outcomes if not outcome.is_equal]
     if unequal:

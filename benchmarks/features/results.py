@@ -1,13 +1,11 @@
-"""The outcomes as a table, as rows of JSON, as targets, and as a picture."""
+"""The outcomes as tables, as rows of JSON and as targets."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.features.plan import DAYS
 from benchmarks.features.running import Outcome
 from benchmarks.reporting import Target, at_least, at_most
 
@@ -100,7 +98,7 @@ def _group_by(outcomes: Sequence[Outcome], of: Outcome) -> Outcome | None:
     return same[0] if same else None
 
 
-def _figures(outcomes: Sequence[Outcome], contender: str, name: str) -> dict[int, float]:
+def figures(outcomes: Sequence[Outcome], contender: str, name: str) -> dict[int, float]:
     """A figure of a contender by number of lines."""
     return {
         o.shop.lines: float(getattr(o.usage, name))
@@ -110,19 +108,19 @@ def _figures(outcomes: Sequence[Outcome], contender: str, name: str) -> dict[int
 
 
 def _ratio(outcomes: Sequence[Outcome], one: str, other: str, name: str) -> float | None:
-    ones, others = _figures(outcomes, one, name), _figures(outcomes, other, name)
+    ones, others = figures(outcomes, one, name), figures(outcomes, other, name)
     both = ones.keys() & others.keys()
     return ones[max(both)] / others[max(both)] if both else None
 
 
 def _largest(outcomes: Sequence[Outcome], contender: str, name: str) -> float | None:
-    figures = _figures(outcomes, contender, name)
-    return figures[max(figures)] if figures else None
+    found = figures(outcomes, contender, name)
+    return found[max(found)] if found else None
 
 
 def _growth(outcomes: Sequence[Outcome]) -> list[Target]:
     """The largest size against 10 million lines: at most 5 % more than in proportion, in hardly more memory."""
-    wall, memory = _figures(outcomes, "duckdb", "wall_s"), _figures(outcomes, "duckdb", "peak_rss_mb")
+    wall, memory = figures(outcomes, "duckdb", "wall_s"), figures(outcomes, "duckdb", "peak_rss_mb")
     base = next((lines for lines in wall if 8e6 < lines < 12e6), None)
     if base is None or max(wall) == base:
         return [at_most("100 M lines against 10 M, wall", 10.5, None)]
@@ -141,48 +139,6 @@ def _snapshots(outcomes: Sequence[Outcome], count: int) -> float | None:
         if o.case.kind == "snapshots" and o.contender == "duckdb-write" and o.usage
     }
     return wall[count] / wall[1] if wall.keys() >= {1, count} else None
-
-
-def draw(outcomes: Sequence[Outcome], path: Path) -> None:
-    """Draw wall clock, CPU and memory by number of lines, and wall clock by number of snapshots.
-
-    Raises:
-        ModuleNotFoundError: matplotlib is not installed.
-    """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(13, 8), layout="constrained")
-    axes = figure.subplots(2, 2).flatten()
-    panels = (("wall_s", "wall clock, s"), ("cpu_s", "CPU, s"), ("peak_rss_mb", "peak memory, MB"))
-    for axis, (name, label) in zip(axes[:3], panels, strict=True):
-        for contender in dict.fromkeys(outcome.contender for outcome in outcomes):
-            points = sorted(_figures(outcomes, contender, name).items())
-            if points:
-                axis.plot(*zip(*points, strict=True), marker="o", label=contender)
-        axis.set(xscale="log", yscale="log", xlabel="lines", ylabel=label)
-        axis.grid(visible=True, which="major", alpha=0.3)
-    axes[0].legend()
-    _draw_snapshots(axes[3], outcomes)
-    figure.suptitle(f"46 features of every customer, {DAYS // 365} years of synthetic lines")
-    figure.savefig(path)
-
-
-def _draw_snapshots(axis: object, outcomes: Sequence[Outcome]) -> None:
-    from matplotlib.axes import Axes
-
-    assert isinstance(axis, Axes)  # noqa: S101 (for the type checker)
-    for contender in dict.fromkeys(o.contender for o in outcomes if o.case.kind == "snapshots"):
-        points = sorted(
-            (len(o.case.as_ofs), o.usage.wall_s)
-            for o in outcomes
-            if o.case.kind == "snapshots" and o.contender == contender and o.usage
-        )
-        if points:
-            axis.plot(*zip(*points, strict=True), marker="o", label=contender)
-    axis.set(xlabel="monthly snapshots", ylabel="wall clock, s", ylim=(0, None))
-    axis.grid(visible=True, alpha=0.3)
-    if axis.lines:
-        axis.legend()
 
 
 def _millions(lines: int) -> str:
