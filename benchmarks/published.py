@@ -150,8 +150,9 @@ def read_shop(lake: Lake, name: str, as_of: date | None = None) -> Shop:
         if as_of is None:
             ((last,),) = con.execute("SELECT CAST(MAX(ordered_at) AS DATE) FROM raw.transactions").fetchall()
             as_of = last + timedelta(days=1)
-        relation = compute_only(con, lake, (as_of,))
-        features = con.execute(f"FROM {relation} ORDER BY customer_id").pl()
+        with tempfile.TemporaryDirectory() as parts:
+            compute_only(con, lake, as_of, Path(parts))
+            features = con.execute("FROM temp.answer ORDER BY customer_id").pl()
         lines, orders, extras = (con.execute(query, {"as_of": as_of}).pl() for query in (LINES, ORDERS, EXTRAS))
     buyers = lines.join(features.select("customer_id"), on="customer_id", how="semi")
     return Shop(name, as_of, buyers.sort("customer_id", "ordered_at"), orders, features.join(extras, on="customer_id"))
