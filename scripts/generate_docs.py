@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from segmentation import cli
-from segmentation.features.catalogue import GROUPS, Feature, Group, of_group
+from segmentation.features.catalogue import GROUPS, NOTATION, Feature, Group, of_group
 from segmentation.settings import Settings
 from segmentation.warehouse.schema import TABLES
 from segmentation.warehouse.tables import Column, Table
@@ -86,7 +86,7 @@ message says why and what to do), 2 wrongly called.
 
 def features() -> str:
     """Every feature, by group, with its unit, its meaning and what a model does with it."""
-    intro = """\
+    intro = f"""\
 # Features
 
 What is known of a customer *as of* a date. A purchase line has a positive quantity, a return line a negative one; an
@@ -95,13 +95,18 @@ before the date, and within `SEGMENTATION_LOOKBACK_DAYS` of it, count. Customers
 window.
 
 "Transform" is how a model makes a feature comparable before it scales it; "missing" is what a model takes for NULL.
-Features in bold take part in models by default. Formulas stand in `segmentation/features/sql/`, one stage a file.
+Features in bold take part in models by default. Where the lines of an order disagree, its country and channel, and the
+category of a product in it, are the first by name.
+
+{NOTATION}
+The SQL that computes all this stands in `segmentation/features/sql/`, one stage a file.
 
 ## Adding one
 
-1. Select it, under its name, in the stage of its group: `sql/customer/50_rfm_measures.sql`, `51_diversity.sql`,
-   `52_temporal.sql` or `53_behaviour.sql`; a new stage beside them is picked up by its number. Add decimals or
-   integers, not doubles ([why](decisions/0002-exact-sums.md)).
+1. Select it, under its name, in the stage of its group: `sql/customer/50_rfm.sql`, `51_diversity.sql`,
+   `52_temporal.sql` or `53_behaviour.sql`. A new stage beside them is picked up by its number: under `sql/customer/` if
+   it depends on the date, under `sql/history/` if it does not. Add integers, not doubles
+   ([why](decisions/0002-exact-sums.md)), and use functions that both engines have, or a macro.
 2. Add its row to `segmentation/features/catalogue.py`.
 
 The next run adds the column, with its comment, to the lake's tables; older snapshots have NULL there until they are
@@ -169,12 +174,14 @@ def _table_section(table: Table) -> str:
 
 def _feature_section(group: Group) -> str:
     rows = [_feature_row(feature) for feature in of_group(group)]
-    return f"## {group}\n\n" + _markdown_table(("feature", "unit", "what it is", "transform", "missing"), rows)
+    return f"## {group}\n\n" + _markdown_table(
+        ("feature", "formula", "unit", "what it is", "transform", "missing"), rows
+    )
 
 
 def _feature_row(feature: Feature) -> tuple[str, ...]:
     name = f"**`{feature.name}`**" if feature.is_modelled else f"`{feature.name}`"
-    return name, feature.unit, feature.description, feature.transform or "–", feature.missing or "–"
+    return name, feature.formula, feature.unit, feature.description, feature.transform or "–", feature.missing or "–"
 
 
 def _column_row(column: Column) -> tuple[str, ...]:

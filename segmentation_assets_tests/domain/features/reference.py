@@ -30,6 +30,17 @@ def features_of(lines: Sequence[Line], as_of: datetime, lookback_days: int) -> d
     }
 
 
+def differences(found: dict[str, object], expected: dict[str, object]) -> dict[str, tuple[object, object]]:
+    """What is found and what is expected, by name, where they differ by more than a rounding error."""
+
+    def same(one: object, other: object) -> bool:
+        if isinstance(one, float) and isinstance(other, float):
+            return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
+        return one == other
+
+    return {name: (found[name], value) for name, value in expected.items() if not same(found[name], value)}
+
+
 def _features(lines: list[Line], as_of: datetime, home_market: str | None) -> Row:
     bought = [line for line in lines if line.quantity > 0]
     orders: dict[str, list[Line]] = defaultdict(list)

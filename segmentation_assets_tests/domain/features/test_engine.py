@@ -1,4 +1,3 @@
-import math
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
@@ -14,47 +13,11 @@ from segmentation.features.engine import Snapshot, write_snapshots
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import CUSTOMER_FEATURES, FEATURE_GROUPS, migrate
-from segmentation_assets_tests.domain.features.reference import features_of
+from segmentation_assets_tests.domain.features.reference import differences, features_of
+from segmentation_assets_tests.domain.features.strategies import AS_OF, MIDNIGHT, order_lines
 from segmentation_assets_tests.lines import Line, insert_lines
 
-AS_OF = date(2024, 3, 1)
-MIDNIGHT = datetime(2024, 3, 1)
 SCORES = ("r_score", "f_score", "m_score", "rfm_segment")
-
-moments = st.one_of(
-    st.datetimes(MIDNIGHT - timedelta(days=500), MIDNIGHT + timedelta(days=20)),
-    st.sampled_from(
-        [
-            MIDNIGHT,
-            MIDNIGHT - timedelta(microseconds=1),
-            MIDNIGHT - timedelta(days=30),
-            MIDNIGHT - timedelta(days=365),
-            MIDNIGHT - timedelta(days=365, microseconds=1),
-            datetime(2024, 2, 29, 12),
-        ]
-    ),
-)
-amounts = st.one_of(
-    st.integers(0, 10**7).map(lambda cents: cents / 100), st.sampled_from([0.0, 0.01, 1e9, 123456789.99])
-)
-
-
-@st.composite
-def order_lines(draw: st.DrawFn) -> Line:
-    customer = draw(st.sampled_from(["a", "b", "ü-ß", "客户", "e'); --"]))
-    sign = draw(st.sampled_from([1, 1, 1, -1]))
-    return Line(
-        customer_id=customer,
-        order_id=f"{customer}-{draw(st.integers(1, 4))}",
-        product_id=draw(st.sampled_from(["p1", "p2", "p3", "p4"])),
-        ordered_at=draw(moments),
-        quantity=sign * draw(st.sampled_from([1.0, 2.0, 0.5])),
-        amount=sign * draw(amounts),
-        category=draw(st.sampled_from([None, "x", "Y", "é"])),
-        country=draw(st.sampled_from([None, "UK", "Åland", "France"])),
-        channel=draw(st.sampled_from([None, "web", "app"])),
-        discount=draw(st.sampled_from([0.0, 0.5, 12.34])) if sign > 0 else 0.0,
-    )
 
 
 def _write(lake: Lake, *dates: date, from_scratch: bool = True) -> list[Snapshot]:
@@ -69,15 +32,6 @@ def _snapshot(lake: Lake, as_of: date = AS_OF) -> pl.DataFrame:
             f"SELECT * EXCLUDE (as_of) FROM {CUSTOMER_FEATURES.name} WHERE as_of = $as_of ORDER BY customer_id",
             {"as_of": as_of},
         ).pl()
-
-
-def _differences(found: dict[str, object], expected: dict[str, object]) -> dict[str, tuple[object, object]]:
-    def same(one: object, other: object) -> bool:
-        if isinstance(one, float) and isinstance(other, float):
-            return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
-        return one == other
-
-    return {name: (found[name], value) for name, value in expected.items() if not same(found[name], value)}
 
 
 @given(lines=st.lists(order_lines(), min_size=1, max_size=40))
@@ -96,7 +50,7 @@ def test_features_are_what_the_definitions_say(lake: Lake, lines: Sequence[Line]
     assert _write(lake, AS_OF)[0].customer_count == len(expected)
     found = {str(row["customer_id"]): row for row in _snapshot(lake).iter_rows(named=True)}
     assert found.keys() == expected.keys()
-    assert {c: d for c in found if (d := _differences(found[c], expected[c]))} == {}
+    assert {c: d for c in found if (d := differences(found[c], expected[c]))} == {}
     assert set(next(iter(expected.values()))) == {f.name for f in FEATURES} - set(SCORES)
 
 

@@ -1,0 +1,79 @@
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from segmentation.errors import SegmentationError
+from segmentation.features.catalogue import FEATURES
+from segmentation.features.one_customer import FeatureCalculator
+from segmentation_assets_tests.domain.features.reference import differences, features_of
+from segmentation_assets_tests.domain.features.strategies import AS_OF, MIDNIGHT, order_lines
+from segmentation_assets_tests.lines import Line
+
+
+@pytest.fixture(scope="module")
+def calculator() -> Iterator[FeatureCalculator]:
+    with FeatureCalculator() as opened:
+        yield opened
+
+
+@given(lines=st.lists(order_lines(), max_size=30), lookback_days=st.sampled_from([30, 365, 1000]))
+@hypothesis_settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+def test_features_in_memory_are_what_the_definitions_say(
+    calculator: FeatureCalculator, lines: list[Line], lookback_days: int
+) -> None:
+    expected = features_of(lines, MIDNIGHT, lookback_days)
+    market = _home_market(lines, lookback_days)
+    found = calculator.compute([asdict(li) for li in lines], AS_OF, lookback_days=lookback_days, home_market=market)
+    assert found.keys() == expected.keys()
+    assert {c: d for c in found if (d := differences(found[c], expected[c]))} == {}
+
+
+def test_every_feature_that_does_not_compare_customers_is_there(calculator: FeatureCalculator) -> None:
+    found = calculator.compute([_line()], AS_OF)
+    assert set(found["c"]) == {feature.name for feature in FEATURES if not feature.compares_customers}
+
+
+def test_nothing_of_an_earlier_call_remains(calculator: FeatureCalculator) -> None:
+    calculator.compute([_line(customer_id="earlier", amount=99.0)], AS_OF)
+    assert calculator.compute([_line()], AS_OF)["c"]["gross_revenue"] == 10.0
+    assert calculator.compute([], AS_OF) == {}
+    assert calculator.compute([_line()], date(2020, 1, 1)) == {}
+
+
+def test_optional_columns_may_be_missing(calculator: FeatureCalculator) -> None:
+    line = {k: v for k, v in _line().items() if k not in ("category", "discount", "country", "channel")}
+    found = calculator.compute([line], AS_OF)["c"]
+    assert (found["discount_share"], found["top_category"], found["distinct_channels"]) == (0.0, None, 0)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ({"customer_id": "c"}, "Transaction 1 has no order_id, product_id, quantity, amount, ordered_at"),
+        ({"amount": "a lot"}, "does not fit"),
+        ({"amount": 1e300}, "does not fit"),
+        ({"ordered_at": "yesterday"}, "does not fit"),
+    ],
+)
+def test_what_does_not_fit_is_refused(calculator: FeatureCalculator, line: dict[str, Any], message: str) -> None:
+    with pytest.raises(SegmentationError, match=message):
+        calculator.compute([line if len(line) == 1 and "customer_id" in line else _line(**line)], AS_OF)
+    assert calculator.compute([_line()], AS_OF)["c"]["order_count"] == 1
+
+
+def _home_market(lines: list[Line], lookback_days: int) -> str | None:
+    start = MIDNIGHT - timedelta(days=lookback_days)
+    known = sorted(line.country for line in lines if line.country and start <= line.ordered_at < MIDNIGHT)
+    return max(known, key=known.count, default=None)
+
+
+def _line(**changes: Any) -> dict[str, Any]:
+    return asdict(Line("c", "o", "p", datetime(2024, 1, 1))) | changes
