@@ -50,6 +50,10 @@ def materialize(
         typer.Option("--select", "-s", help="Dagster asset selection; features, model and segments if left out."),
     ] = None,
     as_of: AsOf = None,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Backfill: every snapshot date from this one to `--as-of`, in one run."),
+    ] = None,
 ) -> None:
     """Turn ingested data into features, a model, segments and profiles, in one process.
 
@@ -58,7 +62,7 @@ def materialize(
     from segmentation_assets import steps
 
     with console.progress() as on_progress:
-        profiles = steps.materialize(select, as_of, on_progress)
+        profiles = steps.materialize(select, as_of, since, on_progress)
     if profiles is not None:
         console.show_profiles(profiles)
 

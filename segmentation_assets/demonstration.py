@@ -79,7 +79,7 @@ def demonstrate(data: str, profile: str | None, customers: int, *, serve: bool) 
         else:
             registered = steps.ingest(data, profile or "canonical", name, on_progress)
         as_of = steps.default_as_of(registered.last_day)
-        profiles = steps.materialize(None, as_of, on_progress)
+        profiles = steps.materialize(None, as_of, None, on_progress)
     if profiles is None:
         raise SegmentationError(f"No segments as of {as_of} came out of the run.")
     console.show_profiles(profiles)

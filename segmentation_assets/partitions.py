@@ -35,8 +35,8 @@ def start_of_data(settings: Settings) -> date:
     return settings.partitions_start or first_day(settings) or FALLBACK_START
 
 
-def day_range_tags(first: str, last: str) -> dict[str, str]:
-    """Run tags that ask for the daily partitions from `first` to `last`, both included, in one run."""
+def range_tags(first: str, last: str) -> dict[str, str]:
+    """Run tags that ask for the partitions from `first` to `last`, both included, in one run."""
     return {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last}
 
 

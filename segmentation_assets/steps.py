@@ -49,20 +49,26 @@ def load(settings: Settings, first: date, last: date, on_progress: Listener, nam
     from segmentation_assets import partitions, runs
 
     oldest, newest = partitions.days_to_load(first, last)
-    tags = partitions.day_range_tags(oldest, newest)
+    tags = partitions.range_tags(oldest, newest)
     notes = runs.run(settings, _keys(names), tags=tags, on_progress=on_progress)
     console.show_notes(notes)
     if RAW[0] in names:
         _show_rejected(settings, date.fromisoformat(oldest), date.fromisoformat(newest))
 
 
-def materialize(select: str | None, as_of: str | None, on_progress: Listener) -> pl.DataFrame | None:
-    """Materialize a selection of the graph; returns the profiles if they were part of it.
+def materialize(select: str | None, as_of: str | None, since: str | None, on_progress: Listener) -> pl.DataFrame | None:
+    """Materialize a selection of the graph; returns the newest profiles if they were part of it.
+
+    Args:
+        select: Dagster's selection syntax; features, model and segments if None.
+        as_of: The snapshot date; the newest that the data covers if None.
+        since: An earlier snapshot date, to get all from there on in one run.
+        on_progress: Told how far it is.
 
     Raises:
         SegmentationError: Nothing has been ingested, the selection or date makes no sense, or a step failed.
     """
-    from segmentation_assets import definitions, runs
+    from segmentation_assets import definitions, partitions, runs
 
     settings = load_settings()
     first, last = _days_at_hand(settings)
@@ -76,13 +82,21 @@ def materialize(select: str | None, as_of: str | None, on_progress: Listener) ->
     if not rest:
         return None
     date_key = as_of or default_as_of(last)
-    _check_as_of(date_key)
+    for key in [date_key] if since is None else [since, date_key]:
+        _check_as_of(key)
+    if since and since > date_key:
+        raise SegmentationError(f"--since {since} is after the snapshot date {date_key}.")
     graph = definitions.defs.resolve_asset_graph()
     is_partitioned = any(graph.get(key).is_partitioned for key in rest)
     names = {"__".join(key.path) for key in rest}
     config = {name: {"config": {"as_of": date_key}} for name in TRAINED if name in names}
     notes = runs.run(
-        settings, rest, partition_key=date_key if is_partitioned else None, config=config, on_progress=on_progress
+        settings,
+        rest,
+        partition_key=date_key if is_partitioned and since is None else None,
+        tags=partitions.range_tags(since, date_key) if is_partitioned and since else None,
+        config=config,
+        on_progress=on_progress,
     )
     console.show_notes(notes)
     return profiles_as_of(settings, date_key) if SEGMENT_PROFILES.name.replace(".", "__") in names else None

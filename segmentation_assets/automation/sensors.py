@@ -13,7 +13,7 @@ from segmentation.settings import Settings, load_settings
 from segmentation.sources.profile import load_profile
 from segmentation_assets.assets.raw import IS_LOADED, RegistrationConfig, SourceFile, inbox_profile, source_files
 from segmentation_assets.jobs import ingest, register_files
-from segmentation_assets.partitions import day_range_tags, days_to_load
+from segmentation_assets.partitions import days_to_load, range_tags
 
 MOST_REGISTRATIONS = 100
 """Registrations that one look takes care of; the next look goes on."""
@@ -69,7 +69,7 @@ def _load_request(record: dg.EventLogRecord) -> dg.RunRequest | None:
     if "first_day" not in metadata or IS_LOADED in metadata:
         return None
     days = (date.fromisoformat(str(metadata[name].value)) for name in ("first_day", "last_day"))
-    return dg.RunRequest(run_key=str(record.storage_id), tags=day_range_tags(*days_to_load(*days)))
+    return dg.RunRequest(run_key=str(record.storage_id), tags=range_tags(*days_to_load(*days)))
 
 
 def inbox_files(settings: Settings, now: float, problems: list[str]) -> Iterator[tuple[SourceFile, str]]:

@@ -21,13 +21,13 @@ from segmentation.sources.registration import register
 from segmentation.sources.synthetic import write
 from segmentation.warehouse import Lake
 from segmentation_assets.definitions import defs
-from segmentation_assets.partitions import day_range_tags
+from segmentation_assets.partitions import range_tags
 from segmentation_assets.resources import WarehouseResource
 from segmentation_assets.runs import QUIET
 from segmentation_assets_tests.conftest import BUCKETS
 
 START, END = date(2024, 1, 1), date(2025, 1, 1)
-YEAR = day_range_tags("2024-01-01", "2024-12-31")
+YEAR = range_tags("2024-01-01", "2024-12-31")
 AS_OF = "2025-01-01"
 
 
