@@ -42,62 +42,79 @@ class PinnedFiles:
 
 
 def pin(lake: Lake, table: Table) -> PinnedFiles:
-    """The files that hold a table at the newest version; nothing else does, so that any reader of Parquet may.
+    """The files that hold a table, all of it and nothing else, so that any reader of Parquet may read it.
 
-    Rows that the catalogue holds (small inserts) and deletions are first written out, in commits of their own.
+    Rows and deletions that the catalogue holds are flushed to files first, and files with deletions are rewritten, in
+    commits of their own. The version is the newest one for which this is so.
 
     Raises:
-        SegmentationError: That can't be done: the lake is read-only or encrypted, or others keep changing the table.
+        SegmentationError: It can't be done: the lake is read-only or encrypted, or others keep deleting.
     """
-    for _ in range(ATTEMPTS):
-        with lake.cursor() as con:
-            pinned = _complete_files(con, lake.version(), table)
-            if pinned:
-                return pinned
-            if lake.read_only:
-                raise SegmentationError(
-                    f"{table.name} has rows or deletions that its Parquet files don't hold yet, and writing them out "
-                    "needs a writable lake. Spark can't read it as it is; use the DuckDB engine, or open it for writing."
-                )
-            _write_out(lake, con, table)
+    if lake.read_only:
+        raise SegmentationError(
+            f"Spark reads {table.name} as Parquet files, and what its catalogue holds has to be written to files "
+            "first, for which the lake has to be writable. Open it for writing, or use the DuckDB engine."
+        )
+    with Lake(lake.settings) as own, own.cursor() as con:  # its last commit is then one of those below
+        for _ in range(ATTEMPTS):
+            version = _flush(own, con, table)
+            paths = _plain_files(con, table, version)
+            if paths is not None:
+                return PinnedFiles(version, paths, _rows_in(con, paths))
+            _rewrite(own, con, table)
     raise SegmentationError(
-        f"Others keep changing {table.name}: after {ATTEMPTS} attempts its Parquet files still don't hold all of it, "
-        "so that Spark can't read it. Run it again when the loads or the stream are through."
+        f"Others keep deleting from {table.name}: after {ATTEMPTS} attempts its Parquet files still hold rows that "
+        "don't count, so that Spark can't read it. Run it again when they are through."
     )
 
 
-def _complete_files(con: duckdb.DuckDBPyConnection, version: int, table: Table) -> PinnedFiles | None:
+def _flush(lake: Lake, con: duckdb.DuckDBPyConnection, table: Table) -> int:
+    """Write what the catalogue holds of a table to files; returns a version whose catalogue holds nothing of it."""
+    schema, name = table.name.split(".")
+    call = f"CALL ducklake_flush_inlined_data('{CATALOG}', schema_name => '{schema}', table_name => '{name}')"
+
+    def flush(c: duckdb.DuckDBPyConnection) -> int:
+        base = _number(c, f"FROM ducklake_current_snapshot('{CATALOG}')")
+        c.execute(call).fetchall()
+        return base
+
+    before = lake.transaction(con, Commit(f"Flush {table.name} for Spark"), flush)
+    # Without anything to flush there is no commit.
+    return max(before, _number(con, f"FROM ducklake_last_committed_snapshot('{CATALOG}')"))
+
+
+def _plain_files(con: duckdb.DuckDBPyConnection, table: Table, version: int) -> tuple[str, ...] | None:
+    """The files of a table, or None if some of their rows are deleted."""
     schema, name = table.name.split(".")
     rows = con.execute(
         "SELECT data_file, delete_file, data_file_encryption_key "
         f"FROM ducklake_list_files('{CATALOG}', '{name}', schema => '{schema}', snapshot_version => {version})"
     ).fetchall()
-    paths = tuple(row[0] for row in rows)
     if any(key for _, _, key in rows):
         raise SegmentationError(
             f"The files of {table.name} are encrypted; Spark can't read them. Use the DuckDB engine."
         )
-    if any(delete_file for _, delete_file, _ in rows):
-        return None
-    row = con.execute(f"SELECT COUNT(*) FROM {table.name} AT (VERSION => {version})").fetchone()
-    row_count = row[0] if row else 0
-    return PinnedFiles(version, paths, row_count) if row_count == _rows_in(con, paths) else None
+    return None if any(delete_file for _, delete_file, _ in rows) else tuple(row[0] for row in rows)
+
+
+def _rewrite(lake: Lake, con: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Write files with deleted rows anew."""
+    schema, name = table.name.split(".")
+    call = f"CALL ducklake_rewrite_data_files('{CATALOG}', '{name}', schema => '{schema}', delete_threshold => 0)"
+    commit = Commit(f"Rewrite deletions of {table.name} for Spark")
+    lake.transaction(con, commit, lambda c: c.execute(call).fetchall())
 
 
 def _rows_in(con: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> int:
     if not paths:
         return 0
     literal = [re.sub(r"([\[*?])", r"[\1]", path) for path in paths]
-    row = con.execute("SELECT SUM(num_rows) FROM parquet_file_metadata($paths)", {"paths": literal}).fetchone()
-    return int(row[0]) if row else 0
+    return _number(con, "SELECT SUM(num_rows) FROM parquet_file_metadata($paths)", {"paths": literal})
 
 
-def _write_out(lake: Lake, con: duckdb.DuckDBPyConnection, table: Table) -> None:
-    schema, name = table.name.split(".")
-    flush = f"CALL ducklake_flush_inlined_data('{CATALOG}', schema_name => '{schema}', table_name => '{name}')"
-    rewrite = f"CALL ducklake_rewrite_data_files('{CATALOG}', '{name}', schema => '{schema}', delete_threshold => 0)"
-    for what, statement in (("Flush", flush), ("Rewrite deletions of", rewrite)):
-        lake.transaction(con, Commit(f"{what} {table.name} for Spark"), lambda c, s=statement: c.execute(s).fetchall())
+def _number(con: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, object] | None = None) -> int:
+    row = con.execute(query, values and dict(values)).fetchone()
+    return int(row[0] or 0) if row else 0
 
 
 def spark_type(column: Column) -> str:
@@ -150,13 +167,18 @@ def hand_over(
         write(folders)
         written = {name: _data_files(folder) for name, folder in folders.items()}
         with lake.cursor() as con:
-            lake.transaction(con, commit, lambda c: (_register(c, written, as_of), record(c)))
+            lake.transaction(con, commit, lambda c: _replace(c, written, as_of, record))
     except BaseException:
         _discard(lake, folders)
         raise
 
 
-def _register(con: duckdb.DuckDBPyConnection, written: Mapping[str, Sequence[str]], as_of: date) -> None:
+def _replace(
+    con: duckdb.DuckDBPyConnection,
+    written: Mapping[str, Sequence[str]],
+    as_of: date,
+    record: Callable[[duckdb.DuckDBPyConnection], object],
+) -> None:
     for name, paths in written.items():
         con.execute(f"DELETE FROM {name} WHERE as_of = $as_of", {"as_of": as_of})
         schema, table = name.split(".")
@@ -165,6 +187,7 @@ def _register(con: duckdb.DuckDBPyConnection, written: Mapping[str, Sequence[str
             "hive_partitioning => true)",
             {"paths": list(paths)},
         )
+    record(con)
 
 
 def _data_files(folder: str) -> list[str]:

@@ -35,7 +35,7 @@ LOOPBACK = {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0
 
 
 @contextmanager
-def spark_session(settings: Settings) -> Iterator["SparkSession"]:
+def spark_session(settings: Settings, options: Mapping[str, str] | None = None) -> Iterator["SparkSession"]:
     """A session with temporary views and functions of its own.
 
     Spark that runs in this process already (a notebook, a test) is used and left running; what is started here is
@@ -43,43 +43,44 @@ def spark_session(settings: Settings) -> Iterator["SparkSession"]:
 
     Args:
         settings: Of which `spark_master` says where Spark runs.
+        options: Spark's options for a Spark that is started here.
 
     Raises:
         SegmentationError: PySpark or Java is missing, or Spark doesn't start.
     """
-    session, stop = _open(settings.spark_master)
-    try:
-        for name, value in SQL_SETTINGS.items():
-            session.conf.set(name, value)
-        yield session
-    finally:
-        stop()
+    with warnings.catch_warnings():
+        # What uses pandas is not used here; PySpark warns about its version nevertheless.
+        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+        session, stop = _open(settings.spark_master, options or {})
+        try:
+            for name, value in SQL_SETTINGS.items():
+                session.conf.set(name, value)
+            yield session
+        finally:
+            stop()
 
 
-def _open(master: str) -> tuple["SparkSession", Callable[[], None]]:
+def _open(master: str, options: Mapping[str, str]) -> tuple["SparkSession", Callable[[], None]]:
     if find_spec("pyspark") is None:
         raise SegmentationError(
             "The Spark engine needs PySpark: pip install 'segmentation-platform[spark]', "
             "or leave SEGMENTATION_FEATURE_ENGINE at `duckdb`."
         )
-    with warnings.catch_warnings():
-        # No pandas is involved here; PySpark warns about its version nevertheless.
-        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
-        from pyspark.errors import PySparkException
-        from pyspark.sql import SparkSession
+    from pyspark.errors import PySparkException
+    from pyspark.sql import SparkSession
 
     try:
         if master.startswith(CONNECT):
             connected = SparkSession.builder.remote(master).create()
             return connected, connected.stop
         running = SparkSession.getActiveSession()
-        parent = running or _start(SparkSession.builder, master)
+        parent = running or _start(SparkSession.builder, master, options)
     except PySparkException as error:
         raise SegmentationError(_no_start(master, error)) from error
     return parent.newSession(), (lambda: None) if running else parent.stop
 
 
-def _start(builder: "SparkSession.Builder", master: str) -> "SparkSession":
+def _start(builder: "SparkSession.Builder", master: str, options: Mapping[str, str]) -> "SparkSession":
     if not shutil.which("java", path=_java_path()):
         raise SegmentationError(
             "The Spark engine needs Java 17 or newer, and there is no `java` in JAVA_HOME or PATH: install a JRE "
@@ -88,7 +89,8 @@ def _start(builder: "SparkSession.Builder", master: str) -> "SparkSession":
     is_local = master.startswith("local")
     if "PYSPARK_GATEWAY_PORT" not in os.environ:  # else spark-submit has chosen the master
         builder = builder.master(master)
-    for name, value in _defaults({**QUIET, **LOOPBACK} if is_local else QUIET).items():
+    defaults = not_configured({**QUIET, **LOOPBACK} if is_local else QUIET)
+    for name, value in {**defaults, **options}.items():
         builder = builder.config(name, value)
     spark = builder.getOrCreate()
     if is_local and "PYSPARK_PYTHON" not in os.environ:
@@ -101,7 +103,7 @@ def _java_path() -> str:
     return str(Path(home) / "bin") if home else os.environ.get("PATH", "")
 
 
-def _defaults(ours: Mapping[str, str]) -> dict[str, str]:
+def not_configured(ours: Mapping[str, str]) -> dict[str, str]:
     """Without what the user's `spark-defaults.conf` says otherwise; a builder would override that file."""
     folder = os.environ.get("SPARK_CONF_DIR") or Path(os.environ.get("SPARK_HOME", "")) / "conf"
     path = Path(folder) / "spark-defaults.conf"
