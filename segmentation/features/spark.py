@@ -5,6 +5,7 @@ It is for those whose lines outgrow one machine. PySpark is imported when a sess
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from segmentation.features.duckdb_engine import Progress
 from segmentation.features.engine import CommitFor, Snapshot, no_purchases
 from segmentation.features.stages import Stage, stages
 from segmentation.features.windows import Window, window_of
-from segmentation.spark.lake_files import hand_over, in_files, pin, read_table, spark_type
+from segmentation.spark.lake_files import hand_over, in_files, persisted, pin, read_table, spark_type
 from segmentation.spark.session import spark_session
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import CUSTOMER_FEATURES, FEATURE_GROUPS, TRANSACTIONS
@@ -53,7 +54,7 @@ SPARK_MACROS = (
 """The functions of `macros.DUCKDB_MACROS`, as Spark defines them."""
 
 LINES = """
-SELECT
+SELECT /*+ REPARTITION(customer_id) */
     customer_id,
     order_id,
     product_id,
@@ -67,6 +68,7 @@ SELECT
 FROM transactions
 WHERE ordered_at >= CAST(:start AS TIMESTAMP_NTZ) AND ordered_at < CAST(:as_of AS TIMESTAMP_NTZ)
 """
+"""The lines of a window. Brought together by customer once, they need not move again for any stage."""
 
 HOME_MARKET = """
 SELECT country
@@ -127,8 +129,14 @@ def write_snapshots(
     return written
 
 
-def compute(spark: "SparkSession", window: Window, home_market: str | None) -> str | None:
+def compute(spark: "SparkSession", window: Window, home_market: str | None, held: ExitStack) -> str | None:
     """Leave every stage of a snapshot as a temporary view of the session, made from the view `transactions`.
+
+    Args:
+        spark: The session.
+        window: The lines of the snapshot.
+        home_market: The shop's home market, if it is set.
+        held: Lets go of persisted stages at its end.
 
     Returns:
         The home market: the one given, else the country with the most lines.
@@ -142,7 +150,7 @@ def compute(spark: "SparkSession", window: Window, home_market: str | None) -> s
     for position, stage in enumerate(steps):
         frame = spark.sql(stage.sql)
         if sum(_reads(later, stage) for later in steps[position + 1 :]) > 1:
-            frame = frame.persist()
+            frame = persisted(frame, held)
         frame.createOrReplaceTempView(stage.name)
     return market
 
@@ -163,18 +171,16 @@ def _first(frame: "DataFrame") -> str | None:
 
 
 def _write(spark: "SparkSession", lake: Lake, window: Window, version: int, commit: Commit, now: datetime) -> Snapshot:
-    market = compute(spark, window, lake.settings.home_market)
-    features = spark.sql(_features(window.as_of)).persist()
-    try:
+    with ExitStack() as held:
+        market = compute(spark, window, lake.settings.home_market, held)
+        features = persisted(spark.sql(_features(window.as_of)), held)
         count = features.count()
-        with lake.cursor() as con:
-            if not count:
+        if not count:
+            with lake.cursor() as con:
                 raise NotEnoughDataError(no_purchases(con, window))
         snapshot = Snapshot(window, count, count)
         filed = in_files(features, count)
         hand_over(lake, TABLES, window.as_of, commit, lambda folders: _write_files(filed, folders))
-    finally:
-        spark.catalog.clearCache()
     return snapshot
 
 

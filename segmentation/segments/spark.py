@@ -4,6 +4,7 @@ Executors need this package with NumPy, msgspec and PyArrow; neither DuckDB nor 
 """
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from segmentation.modeling.artefact import Artefact, Evaluator
 from segmentation.modeling.registry import ModelVersion
 from segmentation.modeling.snapshots import no_snapshot
 from segmentation.segments.columns import lacks_a_feature, segment_columns
-from segmentation.spark.lake_files import hand_over, in_files, pin, read_table, spark_type
+from segmentation.spark.lake_files import hand_over, in_files, persisted, pin, read_table, spark_type
 from segmentation.spark.session import spark_session
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS
@@ -35,9 +36,9 @@ def write_segments(lake: Lake, as_of: date, champion: ModelVersion, commit: Comm
         SegmentationError: There is no such snapshot, Spark doesn't start, or can't read the lake's files.
     """
     files = pin(lake, CUSTOMER_FEATURES)
-    with spark_session(lake.settings) as spark:
+    with spark_session(lake.settings) as spark, ExitStack() as held:
         features = read_table(spark, CUSTOMER_FEATURES, files).where(f"as_of = DATE '{as_of}'")
-        assigned = assign(features, champion.artefact, champion.version).persist()
+        assigned = persisted(assign(features, champion.artefact, champion.version), held)
         count = assigned.count()
         if not count:
             with lake.cursor() as con:

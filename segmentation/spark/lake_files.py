@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -132,6 +133,13 @@ def read_table(spark: "SparkSession", table: Table, files: PinnedFiles) -> "Data
         frame = spark.read.schema(schema).parquet(*(re.sub(r"([\[\]{}*?\\])", r"\\\1", path) for path in files.paths))
     of_version = f"{SNAPSHOT_COLUMN} IS NULL OR {SNAPSHOT_COLUMN} <= {files.version}"
     return frame.where(of_version).drop(SNAPSHOT_COLUMN)
+
+
+def persisted(frame: "DataFrame", held: ExitStack) -> "DataFrame":
+    """A frame that is computed once, until `held` ends. Others may share the Spark, so nothing else is let go."""
+    kept = frame.persist()
+    held.callback(kept.unpersist)
+    return kept
 
 
 def in_files(frame: "DataFrame", row_count: int) -> "DataFrame":

@@ -113,7 +113,8 @@ def not_configured(ours: Mapping[str, str]) -> dict[str, str]:
 
 
 def _no_start(master: str, error: Exception) -> str:
+    reason = str(error).splitlines()[0].rstrip(".")
     return (
-        f"Spark doesn't start on {master!r} (SEGMENTATION_SPARK_MASTER): {str(error).splitlines()[0]}. "
+        f"Spark doesn't start on {master!r} (SEGMENTATION_SPARK_MASTER): {reason}. "
         "What it printed above tells more; docs/scale.md says what it needs."
     )
