@@ -15,7 +15,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import cross_val_predict
 
 from segmentation.features.catalogue import BY_NAME, FEATURES, modelled
-from segmentation.features.engine import write_snapshot
+from segmentation.features.engine import write_snapshots
 from segmentation.modeling.artefact import FORMAT, Artefact, Evaluator, Floats, Provenance
 from segmentation.modeling.build import TRAIT_FEATURES, fit
 from segmentation.modeling.preprocessing import fit_rules
@@ -54,7 +54,7 @@ def _shop(folder: Path, settings: Settings, customers: int) -> tuple[list[str], 
         profile = load_profile("canonical")
         register(lake, str(files.transactions[0].parent), profile, source="shop", now=END_MOMENT)
         load_days(lake, START, END, Commit("load"))
-        write_snapshot(lake, END, Commit("features"))
+        write_snapshots(lake, [END], lambda _: Commit("features"), now=END_MOMENT)
         with lake.cursor() as con:
             model = read_matrix(con, END, [feature.name for feature in modelled()])
             everything = read_matrix(con, END, NUMBERS)

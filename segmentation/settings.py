@@ -5,7 +5,7 @@ Settings are read once, at the edge (a command, a Dagster resource, the scorer's
 
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -40,6 +40,8 @@ class Settings(BaseSettings):
     home_market: str | None = Field(
         None, description="The shop's home country, as its sources spell it; unset: the one with the most lines."
     )
+
+    feature_engine: Literal["duckdb", "spark"] = Field("duckdb", description="What computes features and segments.")
 
     seed: int = Field(7, ge=0, description="Seed of sampling and model fitting.")
     min_segments: int = Field(4, ge=2, description="Smallest number of segments that is tried.")

@@ -27,6 +27,7 @@ class Feature:
         transform: How a model makes it comparable; None where the model can't use it (text, scores, booleans).
         missing: What a model takes for NULL; None where the feature is never NULL.
         is_modelled: Whether models use it by default.
+        compares_customers: Whether it ranks a customer among all of a snapshot; made by a stage of `population/`.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Feature:
     transform: Transform | None = None
     missing: Missing | None = None
     is_modelled: bool = False
+    compares_customers: bool = False
 
 
 def _rfm() -> tuple[Feature, ...]:
@@ -57,7 +59,14 @@ def _rfm() -> tuple[Feature, ...]:
         for days in windows
     )
     scores = tuple(
-        Feature(f"{letter}_score", "rfm", "BIGINT", "1–5", f"{what}; 5 is best, ties broken by customer id.")
+        Feature(
+            f"{letter}_score",
+            "rfm",
+            "BIGINT",
+            "1–5",
+            f"{what}; 5 is best, ties broken by customer id.",
+            compares_customers=True,
+        )
         for letter, what in (
             ("r", "Quintile of recency"),
             ("f", "Quintile of the number of orders"),
@@ -98,6 +107,7 @@ def _rfm() -> tuple[Feature, ...]:
             "VARCHAR",
             "name",
             "Named segment of the recency score and the mean of frequency and monetary scores.",
+            compares_customers=True,
         ),
     )
 

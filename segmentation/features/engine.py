@@ -1,52 +1,86 @@
-"""The DuckDB engine: feature snapshots, customer bucket by customer bucket, straight from the lake.
+"""Feature snapshots: what every customer looked like as of a date, computed from the lake and written to it.
 
-Memory is bounded by one bucket of lines. Results gather in temporary tables; the lake changes in one short
-transaction at the end.
+Engines compute in slices and leave Parquet parts in a folder, so that memory does not grow with the number of
+customers. Scores, which compare customers, and the short transaction that replaces a snapshot come last.
 """
 
-from collections.abc import Callable
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime
+from pathlib import Path
+from tempfile import mkdtemp
 
 import duckdb
 
 from segmentation.errors import NotEnoughDataError
-from segmentation.features.catalogue import GROUPS
-from segmentation.features.macros import DUCKDB_MACROS
-from segmentation.features.stages import Stage, stages
-from segmentation.warehouse import Commit, Lake, replace_snapshot
-from segmentation.warehouse.schema import CUSTOMER_FEATURES, FEATURE_GROUPS, customer_buckets
+from segmentation.features import duckdb_engine
+from segmentation.features.catalogue import FEATURES
+from segmentation.features.duckdb_engine import Progress, Task
+from segmentation.features.stages import code_version, stages
+from segmentation.features.windows import Window, window_of
+from segmentation.provenance import git_commit
+from segmentation.warehouse import Commit, Lake, literal, replace_snapshot
+from segmentation.warehouse.lake import CATALOG
+from segmentation.warehouse.schema import CUSTOMER_FEATURES, FEATURE_GROUPS, FEATURE_SNAPSHOTS, TRANSACTIONS
 
-Progress = Callable[[int, int], None]
-"""Called with (buckets done, buckets in all)."""
+CommitFor = Callable[[date], Commit]
+"""What the lake's commit of a snapshot says about itself."""
 
-KEPT_STAGES = ("rfm_measures", "diversity", "temporal", "behaviour")
-"""Results of the customer stages that outlive their bucket."""
+FILE_CUSTOMERS = 250_000
+"""Customers in one data file of a snapshot, so that writing it needs bounded memory, and a look-up reads one file."""
 
-LINES = """
-SELECT
-    customer_id,
-    order_id,
-    product_id,
-    category,
-    CAST(quantity AS DECIMAL(18, 6)) AS quantity,
-    CAST(amount AS DECIMAL(18, 6)) AS amount,
-    CAST(discount AS DECIMAL(18, 6)) AS discount,
-    ordered_at,
-    country,
-    channel
-FROM raw.transactions AT (VERSION => {version})
-WHERE customer_bucket = $bucket AND ordered_at >= $window_start AND ordered_at < $as_of
+TOUCHED_SHARE = 0.25
+"""Above this share of touched customers, everybody is computed anew: reading the rest back would not pay."""
+
+SPOOL_PREFIX = "features-"
+UNTOUCHED_PART = "untouched.parquet"
+STALE_S = 2 * 24 * 3600
+
+SCORES = tuple(feature.name for feature in FEATURES if feature.compares_customers)
+FIRST_SCORES = stages("population")[0].name
+FEATURES_OF = "FROM temp.measures " + " ".join(
+    f"JOIN temp.{stage.name} USING (customer_id)" for stage in stages("population")
+)
+
+COUNTRIES = f"""
+SELECT country, CAST(ordered_at AS DATE) AS day, COUNT(*) AS line_count
+FROM {TRANSACTIONS.name} AT (VERSION => {{version}})
+WHERE country IS NOT NULL AND ordered_at >= $start AND ordered_at < $as_of
+GROUP BY ALL
 """
-
 
 HOME_MARKET = """
 SELECT country
-FROM raw.transactions AT (VERSION => {version})
-WHERE country IS NOT NULL AND ordered_at >= $window_start AND ordered_at < $as_of
+FROM temp.countries
+WHERE day >= $start AND day < $as_of
 GROUP BY country
-ORDER BY COUNT(*) DESC, country
+ORDER BY SUM(line_count) DESC, country
 LIMIT 1
+"""
+
+BASE = f"""
+SELECT lake_version
+FROM {FEATURE_SNAPSHOTS.name}
+WHERE as_of = $as_of
+    AND window_start = $start
+    AND code_version = $code_version
+    AND home_market IS NOT DISTINCT FROM $home_market
+    AND customer_count = (SELECT COUNT(*) FROM {CUSTOMER_FEATURES.name} WHERE as_of = $as_of)
+"""
+
+TOUCHED = f"""
+SELECT DISTINCT customer_id
+FROM ducklake_table_changes('{CATALOG}', 'raw', 'transactions', {{first}}, {{last}})
+WHERE ordered_at >= $start AND ordered_at < $as_of
+"""
+
+UNTOUCHED = f"""
+SELECT * EXCLUDE (as_of, {{scores}})
+FROM {CUSTOMER_FEATURES.name}
+WHERE as_of = DATE '{{as_of}}' AND customer_id NOT IN (FROM read_parquet({{touched}}))
 """
 
 
@@ -55,114 +89,230 @@ class Snapshot:
     """What a feature snapshot holds.
 
     Attributes:
-        as_of: The snapshot date.
-        window_start: First day that counts.
+        window: Its lines.
         customer_count: Customers with a purchase in the window, each with one row.
+        computed_count: Of them, those computed in this run; the others had no line changed since the last one.
     """
 
-    as_of: date
-    window_start: date
+    window: Window
     customer_count: int
+    computed_count: int
 
 
-def window_start(as_of: date, lookback_days: int | None) -> date:
-    """First day of the look-back window; the earliest possible day without a limit."""
-    return date(1900, 1, 1) if lookback_days is None else as_of - timedelta(days=lookback_days)
+@dataclass(frozen=True)
+class _Plan:
+    """How one snapshot is made.
+
+    Attributes:
+        window: Its lines.
+        home_market: The shop's home market in this window.
+        folder: Where its parts are gathered.
+        touched: Parquet file of the only customers to compute; None for everybody.
+        is_idle: Whether there is no customer to compute.
+    """
+
+    window: Window
+    home_market: str | None
+    folder: Path
+    touched: Path | None = None
+    is_idle: bool = False
 
 
-def write_snapshot(lake: Lake, as_of: date, commit: Commit, progress: Progress | None = None) -> Snapshot:
-    """Compute the features of every customer as of a date and replace that snapshot in the lake.
+def write_snapshots(
+    lake: Lake,
+    dates: Sequence[date],
+    commit_for: CommitFor,
+    progress: Progress | None = None,
+    *,
+    now: datetime,
+    from_scratch: bool = False,
+) -> list[Snapshot]:
+    """Compute the features of every customer as of some dates and replace those snapshots in the lake.
+
+    All dates see the same version of the lake, whatever is written meanwhile, and share one pass over its lines. If
+    a snapshot is there that the same code made of an earlier version, only customers with a line changed since then
+    are computed.
 
     Args:
         lake: A writable lake.
-        as_of: Lines at or after this day (UTC) do not count.
-        commit: What the lake's snapshot says about itself.
+        dates: Per snapshot, its date: lines at or after this day (UTC) do not count.
+        commit_for: What the lake's commit of a snapshot says about itself.
         progress: Told of each bucket that is done.
+        now: When this happens (UTC), for the record.
+        from_scratch: Whether to compute every customer in any case.
 
     Returns:
-        What was written.
+        What was written, in the order of the dates.
 
     Raises:
-        NotEnoughDataError: No customer has a purchase in the window.
+        NotEnoughDataError: No customer has a purchase in one of the windows; the other snapshots are written.
     """
-    start = window_start(as_of, lake.settings.lookback_days)
-    with lake.cursor() as con:
-        market = lake.settings.home_market
-        compute_snapshot(con, lake.version(), as_of, start, home_market=market, progress=progress)
-        snapshot = Snapshot(as_of, start, con.table("temp.rfm").shape[0])
-        if not snapshot.customer_count:
-            raise NotEnoughDataError(_no_purchases(con, start, as_of))
-        lake.transaction(con, commit, lambda c: _replace(c, as_of))
+    version = lake.version()
+    windows = [window_of(as_of, lake.settings.lookback_days) for as_of in dates]
+    with _spool(lake) as spool, lake.cursor() as con:
+        plans = [
+            _plan(con, version, window, market, spool, from_scratch=from_scratch)
+            for window, market in zip(windows, _home_markets(lake, con, version, windows), strict=True)
+        ]
+        _compute(lake, version, plans, progress)
+        written = [_write(lake, con, plan, version, commit_for(plan.window.as_of), now) for plan in plans]
+        empty = [plan.window for plan, snapshot in zip(plans, written, strict=True) if not snapshot.customer_count]
+        if empty:
+            raise NotEnoughDataError(_no_purchases(con, empty[0]))
+    return written
+
+
+def _plan(
+    con: duckdb.DuckDBPyConnection, version: int, window: Window, market: str | None, spool: Path, *, from_scratch: bool
+) -> _Plan:
+    folder = spool / str(window.as_of)
+    folder.mkdir()
+    touched = spool / f"{window.as_of}-touched.parquet"
+    base = None if from_scratch else _base_version(con, window, market)
+    count = None if base is None else _find_touched(con, base, version, window, touched)
+    if count is None:
+        return _Plan(window, market, folder)
+    untouched = UNTOUCHED.format(as_of=window.as_of, touched=literal(str(touched)), scores=", ".join(SCORES))
+    con.execute(f"COPY ({untouched}) TO {literal(str(folder / UNTOUCHED_PART))} (FORMAT parquet)")
+    return _Plan(window, market, folder, touched, is_idle=count == 0)
+
+
+def _base_version(con: duckdb.DuckDBPyConnection, window: Window, market: str | None) -> int | None:
+    facts = {"as_of": window.as_of, "start": window.start, "code_version": code_version(FEATURES)}
+    row = con.execute(BASE, {**facts, "home_market": market}).fetchone()
+    return int(row[0]) if row else None
+
+
+def _find_touched(con: duckdb.DuckDBPyConnection, base: int, version: int, window: Window, path: Path) -> int | None:
+    """Write the customers with a line changed since `base` to a file.
+
+    Returns:
+        How many; None if they are too many to matter, or if the lake no longer knows what changed.
+    """
+    con.execute("CREATE OR REPLACE TEMP TABLE touched (customer_id VARCHAR)")
+    if version > base:
+        try:
+            changes = TOUCHED.format(first=base + 1, last=version)
+            con.execute(f"INSERT INTO temp.touched {changes}", {"start": window.start, "as_of": window.as_of})
+        except duckdb.Error as error:
+            if "snapshot" not in str(error).lower():
+                raise
+            return None
+    con.execute(f"COPY temp.touched TO {literal(str(path))} (FORMAT parquet)")
+    count = con.table("temp.touched").shape[0]
+    everybody = con.execute(
+        f"SELECT COUNT(*) FROM {CUSTOMER_FEATURES.name} WHERE as_of = $as_of", {"as_of": window.as_of}
+    ).fetchone()
+    return count if everybody and count <= TOUCHED_SHARE * everybody[0] else None
+
+
+def _compute(lake: Lake, version: int, plans: Sequence[_Plan], progress: Progress | None) -> None:
+    together = [plan for plan in plans if plan.touched is None]
+    alone = [[plan] for plan in plans if plan.touched is not None and not plan.is_idle]
+    for group in [together, *alone] if together else alone:
+        task = Task(
+            version,
+            tuple(plan.window for plan in group),
+            tuple(plan.home_market for plan in group),
+            tuple(plan.folder for plan in group),
+            group[0].touched,
+        )
+        duckdb_engine.compute(lake, task, progress)
+
+
+def _write(
+    lake: Lake, con: duckdb.DuckDBPyConnection, plan: _Plan, version: int, commit: Commit, now: datetime
+) -> Snapshot:
+    if not any(plan.folder.iterdir()):
+        return Snapshot(plan.window, 0, 0)
+    parts = f"read_parquet({literal(f'{plan.folder}/*.parquet')}, filename => true, union_by_name => true)"
+    con.execute(f"CREATE OR REPLACE TEMP VIEW measures AS SELECT * EXCLUDE (filename) FROM {parts}")
+    for stage in stages("population"):
+        con.execute(f"CREATE OR REPLACE TEMP TABLE {stage.name} AS {stage.sql}")
+    counted = con.execute(
+        f"SELECT COUNT(*), COUNT(*) FILTER (NOT contains(filename, '{UNTOUCHED_PART}')) FROM {parts}"
+    ).fetchone()
+    snapshot = Snapshot(plan.window, *(counted or (0, 0)))
+    if snapshot.customer_count:
+        relations = [f"({FEATURES_OF} WHERE {chosen})" for chosen in _customer_ranges(con)]
+        record = _record(lake, plan, snapshot, version, commit, now)
+        lake.transaction(con, commit, lambda c: _replace(c, plan.window.as_of, relations, record))
     return snapshot
 
 
-def compute_snapshot(
-    con: duckdb.DuckDBPyConnection,
-    version: int,
-    as_of: date,
-    start: date,
-    *,
-    home_market: str | None = None,
-    progress: Progress | None = None,
+def _customer_ranges(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """Conditions that cut the customers of a snapshot into ranges of at most `FILE_CUSTOMERS`."""
+    firsts = [
+        literal(row[0])
+        for row in con.execute(
+            f"SELECT customer_id FROM temp.{FIRST_SCORES} "
+            f"QUALIFY (ROW_NUMBER() OVER (ORDER BY customer_id) - 1) % {FILE_CUSTOMERS} = 0 ORDER BY customer_id"
+        ).fetchall()
+    ]
+    ends = [*firsts[1:], None]
+    return [f"customer_id >= {a}" + (f" AND customer_id < {b}" if b else "") for a, b in zip(firsts, ends, strict=True)]
+
+
+def _replace(
+    con: duckdb.DuckDBPyConnection, as_of: date, relations: Sequence[str], record: Mapping[str, object]
 ) -> None:
-    """Leave a snapshot in the temporary tables `rfm`, `diversity`, `temporal` and `behaviour` of `con`.
-
-    All buckets are read from the same version of the lake, whatever is written meanwhile.
-    """
-    buckets = customer_buckets(con)
-    _prepare(con, as_of, home_market or _most_frequent_country(con, version, as_of, start))
-    for bucket in range(buckets):
-        window = {"bucket": bucket, "window_start": start, "as_of": as_of}
-        con.execute(f"CREATE OR REPLACE TEMP TABLE lines AS {LINES.format(version=version)}", window)
-        _run(con, stages("customer"))
-        for name in KEPT_STAGES:
-            _keep(con, name, is_first=bucket == 0)
-        if progress:
-            progress(bucket + 1, buckets)
-    for name in KEPT_STAGES:
-        con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS FROM kept_{name}")
-        con.execute(f"DROP TABLE temp.kept_{name}")
-    _run(con, stages("population"))
+    for table in (*FEATURE_GROUPS.values(), CUSTOMER_FEATURES):
+        replace_snapshot(con, table, as_of, *relations)
+    values = ", ".join(f"${name}" for name in record)
+    con.execute(f"DELETE FROM {FEATURE_SNAPSHOTS.name} WHERE as_of = $as_of", {"as_of": as_of})
+    con.execute(f"INSERT INTO {FEATURE_SNAPSHOTS.name} ({', '.join(record)}) VALUES ({values})", dict(record))
 
 
-def _prepare(con: duckdb.DuckDBPyConnection, as_of: date, home_market: str | None) -> None:
-    for macro in DUCKDB_MACROS:
-        con.execute(f"CREATE OR REPLACE TEMP MACRO {macro}")
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE snapshot AS "
-        "SELECT CAST($as_of AS TIMESTAMP) AS as_of, CAST($home_market AS VARCHAR) AS home_market",
-        {"as_of": as_of, "home_market": home_market},
-    )
+def _record(
+    lake: Lake, plan: _Plan, snapshot: Snapshot, version: int, commit: Commit, now: datetime
+) -> dict[str, object]:
+    return {
+        "as_of": plan.window.as_of,
+        "window_start": plan.window.start,
+        "home_market": plan.home_market,
+        "customer_count": snapshot.customer_count,
+        "computed_count": snapshot.computed_count,
+        "lake_version": version,
+        "code_version": code_version(FEATURES),
+        "git_commit": git_commit(),
+        "engine": lake.settings.feature_engine,
+        "computed_at": now,
+        "run_id": commit.run_id or None,
+    }
 
 
-def _most_frequent_country(con: duckdb.DuckDBPyConnection, version: int, as_of: date, start: date) -> str | None:
-    row = con.execute(HOME_MARKET.format(version=version), {"window_start": start, "as_of": as_of}).fetchone()
-    return row[0] if row else None
+def _home_markets(
+    lake: Lake, con: duckdb.DuckDBPyConnection, version: int, windows: Sequence[Window]
+) -> list[str | None]:
+    """Per window, the home market: the setting, else the country with the most lines."""
+    if lake.settings.home_market:
+        return [lake.settings.home_market] * len(windows)
+    whole = {"start": min(w.start for w in windows), "as_of": max(w.as_of for w in windows)}
+    con.execute(f"CREATE OR REPLACE TEMP TABLE countries AS {COUNTRIES.format(version=version)}", whole)
+    found = [con.execute(HOME_MARKET, {"start": w.start, "as_of": w.as_of}).fetchone() for w in windows]
+    return [row[0] if row else None for row in found]
 
 
-def _run(con: duckdb.DuckDBPyConnection, steps: tuple[Stage, ...]) -> None:
-    for stage in steps:
-        con.execute(f"CREATE OR REPLACE TEMP TABLE {stage.name} AS {stage.sql}")
+@contextmanager
+def _spool(lake: Lake) -> Iterator[Path]:
+    """A folder for parts. What killed runs left behind goes first, once it is old enough to be nobody's."""
+    parent = lake.settings.home / "tmp"
+    parent.mkdir(parents=True, exist_ok=True)
+    for stale in parent.glob(f"{SPOOL_PREFIX}*"):
+        if time.time() - stale.stat().st_mtime > STALE_S:
+            shutil.rmtree(stale, ignore_errors=True)
+    folder = Path(mkdtemp(prefix=SPOOL_PREFIX, dir=parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _keep(con: duckdb.DuckDBPyConnection, name: str, *, is_first: bool) -> None:
-    if is_first:
-        con.execute(f"CREATE OR REPLACE TEMP TABLE kept_{name} AS FROM temp.{name}")
-    else:
-        con.execute(f"INSERT INTO temp.kept_{name} FROM temp.{name}")
-
-
-def _replace(con: duckdb.DuckDBPyConnection, as_of: date) -> None:
-    joined = " JOIN ".join(["temp.rfm", *(f"temp.{group} USING (customer_id)" for group in GROUPS if group != "rfm")])
-    for table, relation in [*((FEATURE_GROUPS[g], f"temp.{g}") for g in GROUPS), (CUSTOMER_FEATURES, joined)]:
-        replace_snapshot(con, table, relation, as_of)
-
-
-def _no_purchases(con: duckdb.DuckDBPyConnection, start: date, as_of: date) -> str:
+def _no_purchases(con: duckdb.DuckDBPyConnection, window: Window) -> str:
     row = con.execute("SELECT MIN(ordered_at)::DATE, MAX(ordered_at)::DATE FROM raw.transactions").fetchone()
     first, last = row or (None, None)
     there = f"the lake holds lines from {first} to {last}" if first else "the lake holds no lines yet"
     return (
-        f"No customer has a purchase between {start} and {as_of}: {there}. Choose another as_of, widen "
+        f"No customer has a purchase between {window.start} and {window.as_of}: {there}. Choose another as_of, widen "
         "SEGMENTATION_LOOKBACK_DAYS, or ingest more data."
     )

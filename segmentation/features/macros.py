@@ -1,7 +1,8 @@
-"""The scalar and aggregate macros that the stages use, as DuckDB defines them.
+"""The scalar functions that the stages use, as DuckDB defines them.
 
-Sums of doubles depend on the order of their terms, hence on threads, files and engines. The stages add decimals and
-integers instead, which is exact, so that a snapshot has the same bytes however often and wherever it is computed.
+Sums of doubles depend on the order of their terms, hence on threads, files and engines. The stages add decimals,
+integers and whole-numbered doubles instead, which is exact, so that a snapshot has the same bytes however often and
+wherever it is computed.
 """
 
 DUCKDB_MACROS = (
@@ -11,23 +12,25 @@ DUCKDB_MACROS = (
     "hour_of_day(moment) AS hour(moment)",
     "calendar_month(moment) AS month(moment)",
     "month_number(moment) AS year(moment) * 12 + month(moment)",
-    # Money as an integer; finer units would overflow 128 bits when squared.
-    "ten_thousandths(money) AS CAST(money * 10000 AS HUGEINT)",
-    # Twelve decimals leave room for terms up to 1e26.
-    "exact_sum(term) AS CAST(SUM(CAST(term AS DECIMAL(38, 12))) AS DOUBLE)",
-    "share(part, whole) AS CASE WHEN whole > 0 THEN CAST(part AS DOUBLE) / whole END",
-    # Shannon: H = ln(S) - sum(s ln s) / S, over positive s; clamped since a single term can come out at -1e-16.
-    """entropy(spend) AS CASE WHEN exact_sum(CASE WHEN spend > 0 THEN spend END) > 0 THEN GREATEST(
-        ln(exact_sum(CASE WHEN spend > 0 THEN spend END))
-        - exact_sum(CASE WHEN spend > 0 THEN spend * ln(spend) END)
-        / exact_sum(CASE WHEN spend > 0 THEN spend END), 0.0) END""",
-    # Sample standard deviation of integers; var = (n sum(x^2) - sum(x)^2) / (n (n - 1)), in 128-bit integers.
-    """exact_stddev(x) AS CASE WHEN COUNT(x) >= 2 THEN sqrt(
-        CAST(COUNT(x) * SUM(CAST(x AS HUGEINT) * x) - SUM(x) * SUM(x) AS DOUBLE)
-        / (CAST(COUNT(x) AS DOUBLE) * (COUNT(x) - 1))) END""",
-    # Slope of the least-squares line through integers, in units of y per unit of x.
-    """exact_slope(x, y) AS CASE WHEN COUNT(DISTINCT x) >= 2 THEN
-        CAST(COUNT(x) * SUM(CAST(x AS HUGEINT) * y) - SUM(CAST(x AS HUGEINT)) * SUM(CAST(y AS HUGEINT)) AS DOUBLE)
-        / CAST(COUNT(x) * SUM(CAST(x AS HUGEINT) * x) - SUM(CAST(x AS HUGEINT)) * SUM(CAST(x AS HUGEINT)) AS DOUBLE)
-        END""",
+    # Money and quantities are whole millionths, so that they add up exactly.
+    "millionths(x) AS CAST(round(x * 1e6) AS BIGINT)",
+    "from_millionths(x) AS CAST(x AS DOUBLE) / 1e6",
+    "log_weighted(millionths) AS CAST(millionths AS DOUBLE) / 1e6 * ln(CAST(millionths AS DOUBLE) / 1e6)",
+    # 64 bits are faster where they suffice.
+    "exact_product(x, y) AS CASE WHEN abs(x) < 3000000000 AND abs(y) < 3000000000 THEN CAST(x * y AS HUGEINT) "
+    "ELSE CAST(x AS HUGEINT) * y END",
+    # A double in two parts whose sums are exact up to 2^53, whatever their order.
+    "whole(x) AS floor(x)",
+    "trillionths(x) AS floor((x - floor(x)) * 1e12)",
+    "share(part, whole) AS CASE WHEN whole > 0 THEN CAST(part AS DOUBLE) / CAST(whole AS DOUBLE) END",
+    # Shannon: H = ln(S) - sum(s ln s) / S, over positive s in millionths; a single term can come out at -1e-16.
+    "entropy(s, s_log_s) AS CASE WHEN s > 0 THEN "
+    "greatest(ln(CAST(s AS DOUBLE) / 1e6) - s_log_s / (CAST(s AS DOUBLE) / 1e6), 0.0) END",
+    # Sample standard deviation of n integers from their sums: var = (n sum(x^2) - sum(x)^2) / (n (n - 1)).
+    "sample_deviation(n, x, xx) AS CASE WHEN n >= 2 THEN sqrt(CAST(n * CAST(xx AS HUGEINT) - "
+    "CAST(x AS HUGEINT) * CAST(x AS HUGEINT) AS DOUBLE) / (CAST(n AS DOUBLE) * (n - 1))) END",
+    # Slope of the least-squares line through n integer points from their sums, in units of y per unit of x.
+    "slope(n, x, y, xx, xy) AS CASE WHEN n >= 2 THEN "
+    "CAST(n * CAST(xy AS HUGEINT) - CAST(x AS HUGEINT) * CAST(y AS HUGEINT) AS DOUBLE) / "
+    "CAST(n * CAST(xx AS HUGEINT) - CAST(x AS HUGEINT) * CAST(x AS HUGEINT) AS DOUBLE) END",
 )

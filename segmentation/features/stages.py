@@ -1,7 +1,10 @@
 """The staged SQL as data: which stages there are, in which order, and on which scope they run.
 
-A stage is one portable `SELECT` in `sql/`, named after its file (`20_orders.sql` makes the relation `orders`). It may
-read `lines` (a customer's lines in the window), `snapshot` (one row: `as_of`) and every stage before it.
+A stage is one portable `SELECT` in `sql/`, named after its file (`10_orders.sql` makes the relation `orders`). It may
+read every stage before it, and
+- in `history/`: `lines`, the lines of some customers in one or several windows;
+- in `customer/`: `snapshot`, one row with `as_of`, `window_start` and `home_market`; the first stages keep to it;
+- in `population/`: `measures`, what the customer stages made of all customers of the snapshot, side by side.
 """
 
 import hashlib
@@ -14,7 +17,7 @@ from typing import Literal, get_args
 from segmentation.features.catalogue import Feature
 from segmentation.features.macros import DUCKDB_MACROS
 
-Scope = Literal["customer", "population"]
+Scope = Literal["history", "customer", "population"]
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,9 @@ def stages(scope: Scope) -> tuple[Stage, ...]:
     """The stages of a scope in the order in which they run.
 
     Args:
-        scope: `customer` for stages that need only the lines of the customers at hand, so that they can run bucket by
-            bucket or on one customer; `population` for those that compare all customers of a snapshot.
+        scope: `history` for what does not depend on a date, so that several snapshots share it; `customer` for what
+            needs only the customers at hand, so that it can run bucket by bucket or on one customer; `population` for
+            what compares all customers of a snapshot.
     """
     folder = files("segmentation.features") / "sql" / scope
     paths = sorted((path for path in folder.iterdir() if path.name.endswith(".sql")), key=lambda path: path.name)

@@ -57,5 +57,5 @@ def write_profiles(lake: Lake, as_of: date, commit: Commit) -> pl.DataFrame:
             raise NotEnoughDataError(
                 f"No customer has a segment as of {as_of}; materialize `segments/customer_segments` for that date."
             )
-        lake.transaction(con, commit, lambda c: replace_snapshot(c, SEGMENT_PROFILES, "temp.profiled", as_of))
+        lake.transaction(con, commit, lambda c: replace_snapshot(c, SEGMENT_PROFILES, as_of, "temp.profiled"))
     return profiles

@@ -2,6 +2,6 @@
 
 from segmentation.warehouse.lake import Lake
 from segmentation.warehouse.provenance import Commit
-from segmentation.warehouse.tables import Column, Table, replace_snapshot
+from segmentation.warehouse.tables import Column, Table, literal, replace_snapshot
 
-__all__ = ["Column", "Commit", "Lake", "Table", "replace_snapshot"]
+__all__ = ["Column", "Commit", "Lake", "Table", "literal", "replace_snapshot"]

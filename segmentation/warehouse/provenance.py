@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 import duckdb
 
+from segmentation.provenance import git_commit
+
 
 @dataclass(frozen=True)
 class Commit:
@@ -26,7 +28,13 @@ class Commit:
 
     def attach(self, con: duckdb.DuckDBPyConnection, catalog: str, author: str) -> None:
         """Give the transaction that is open on `con` this commit's message."""
-        facts = {"asset": self.asset, "partition": self.partition, "run_id": self.run_id, **self.details}
+        facts = {
+            "asset": self.asset,
+            "partition": self.partition,
+            "run_id": self.run_id,
+            "git_commit": git_commit(),
+            **self.details,
+        }
         extra = json.dumps({k: v for k, v in facts.items() if v not in ("", None)}, sort_keys=True)
         con.execute(
             f"CALL ducklake_set_commit_message('{catalog}', $author, $message, extra_info => $extra)",

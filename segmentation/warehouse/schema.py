@@ -144,6 +144,24 @@ CUSTOMER_FEATURES = _feature_table(
     FEATURES,
 )
 
+FEATURE_SNAPSHOTS = Table(
+    "registry.feature_snapshots",
+    "One feature snapshot as last written: what it was made of, and by which code.",
+    (
+        _AS_OF,
+        Column("window_start", "DATE", "First day of the look-back window (UTC).", nullable=False),
+        Column("home_market", "VARCHAR", "The shop's home market in this window, where known."),
+        Column("customer_count", "BIGINT", "Customers, each with one row in every feature table.", nullable=False),
+        Column("computed_count", "BIGINT", "Of them, those computed anew by the last run.", nullable=False),
+        Column("lake_version", "BIGINT", "Version of the lake whose lines were read.", nullable=False),
+        Column("code_version", "VARCHAR", "Hash of the feature catalogue and its SQL.", nullable=False),
+        Column("git_commit", "VARCHAR", "The platform's commit; `-dirty` with local changes; NULL if unknown."),
+        Column("engine", "VARCHAR", "The engine that computed, `duckdb` or `spark`.", nullable=False),
+        Column("computed_at", "TIMESTAMP", "When, UTC.", nullable=False),
+        Column("run_id", "VARCHAR", "The Dagster run that computed it."),
+    ),
+)
+
 TRAINING_SETS = Table(
     "registry.training_sets",
     "One set of customers that models were trained on, pinned to a snapshot of the lake.",
@@ -260,6 +278,7 @@ TABLES: tuple[Table, ...] = (
     LOADS,
     *FEATURE_GROUPS.values(),
     CUSTOMER_FEATURES,
+    FEATURE_SNAPSHOTS,
     TRAINING_SETS,
     MODELS,
     PROMOTIONS,

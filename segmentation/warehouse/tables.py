@@ -61,19 +61,24 @@ class Table:
 
     def comment_statements(self) -> Iterator[str]:
         """DDL that sets the comments of the table and of its columns."""
-        yield f"COMMENT ON TABLE {self.name} IS {_literal(self.comment)}"
+        yield f"COMMENT ON TABLE {self.name} IS {literal(self.comment)}"
         for column in self.columns:
-            yield f"COMMENT ON COLUMN {self.name}.{column.name} IS {_literal(column.comment)}"
+            yield f"COMMENT ON COLUMN {self.name}.{column.name} IS {literal(column.comment)}"
 
 
-def replace_snapshot(con: duckdb.DuckDBPyConnection, table: Table, relation: str, as_of: date) -> None:
-    """Replace the rows of one `as_of` by a relation that has the table's other columns."""
+def replace_snapshot(con: duckdb.DuckDBPyConnection, table: Table, as_of: date, *relations: str) -> None:
+    """Replace the rows of one `as_of` by those of relations that have the table's other columns.
+
+    Each relation gets data files of its own.
+    """
     columns = ", ".join(name for name in table.column_names if name != "as_of")
     con.execute(f"DELETE FROM {table.name} WHERE as_of = $as_of", {"as_of": as_of})
-    con.execute(
-        f"INSERT INTO {table.name} (as_of, {columns}) SELECT $as_of, {columns} FROM {relation}", {"as_of": as_of}
-    )
+    for relation in relations:
+        con.execute(
+            f"INSERT INTO {table.name} (as_of, {columns}) SELECT $as_of, {columns} FROM {relation}", {"as_of": as_of}
+        )
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
+    """Text as it stands in SQL, where no parameter can be bound."""
     return "'" + text.replace("'", "''") + "'"

@@ -1,12 +1,13 @@
 """Features: one pass over the lake makes all groups of a snapshot, hence one multi-asset."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 
 import dagster as dg
+from pydantic import Field
 
 from segmentation.features.catalogue import BY_NAME
-from segmentation.features.engine import Snapshot, write_snapshot
+from segmentation.features.engine import Snapshot, write_snapshots
 from segmentation.features.stages import code_version
 from segmentation.warehouse import Table
 from segmentation.warehouse.schema import CUSTOMER_FEATURES, FEATURE_GROUPS
@@ -37,34 +38,47 @@ def _spec(table: Table) -> dg.AssetSpec:
     )
 
 
+class FeaturesConfig(dg.Config):
+    """How a run computes features."""
+
+    from_scratch: bool = Field(
+        False, description="Compute every customer, also those without a changed line since the last run."
+    )
+
+
 @dg.multi_asset(
     name="features",
     specs=[_spec(table) for table in TABLES],
     partitions_def=AS_OF,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
-def features(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult[None]]:
+def features(
+    context: dg.AssetExecutionContext, config: FeaturesConfig, warehouse: WarehouseResource
+) -> Iterator[dg.MaterializeResult[None]]:
     """Compute the features of every customer as of the run's dates."""
-    snapshots = [_write(context, warehouse, date.fromisoformat(key)) for key in context.partition_keys]
+    snapshots = write_snapshots(
+        warehouse.lake,
+        [date.fromisoformat(key) for key in context.partition_keys],
+        lambda as_of: commit_of(context, "features/customer_features", as_of=str(as_of)),
+        reporter(context, "Features"),
+        now=datetime.now(UTC).replace(tzinfo=None),
+        from_scratch=config.from_scratch,
+    )
     newest = snapshots[-1]
     with warehouse.get_connection() as con:
         for table in TABLES:
-            rows = preview(con, table, f"as_of = DATE '{newest.as_of}'")
+            rows = preview(con, table, f"as_of = DATE '{newest.window.as_of}'")
             yield dg.MaterializeResult(
                 asset_key=key_of(table),
                 metadata={
                     "dagster/partition_row_count": newest.customer_count,
                     "customers": dg.MetadataValue.md(_customers(snapshots)),
-                    "window_start": str(newest.window_start),
+                    "window_start": str(newest.window.start),
                     "preview": rows,
                 },
             )
 
 
-def _write(context: dg.AssetExecutionContext, warehouse: WarehouseResource, as_of: date) -> Snapshot:
-    commit = commit_of(context, "features/customer_features", as_of=str(as_of))
-    return write_snapshot(warehouse.lake, as_of, commit, reporter(context, f"Features as of {as_of}"))
-
-
 def _customers(snapshots: list[Snapshot]) -> str:
-    return markdown_table(["as of", "customers"], [(s.as_of, f"{s.customer_count:,}") for s in snapshots])
+    rows = [(s.window.as_of, f"{s.customer_count:,}", f"{s.computed_count:,}") for s in snapshots]
+    return markdown_table(["as of", "customers", "computed in this run"], rows)

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from segmentation.features.engine import window_start
+from segmentation.features.windows import window_of
 from segmentation.warehouse.schema import CUSTOMER_FEATURES, TRANSACTIONS
 from segmentation_assets.assets.features import TABLES, key_of
 from segmentation_assets.checks.scope import dates_of
@@ -25,7 +25,7 @@ def every_buyer_has_one_row(
     problems = []
     with warehouse.get_connection() as con:
         for as_of in dates_of(context, con, [table.name for table in TABLES]):
-            window = {"start": window_start(as_of, lookback), "as_of": as_of}
+            window = {"start": window_of(as_of, lookback).start, "as_of": as_of}
             con.execute(f"CREATE OR REPLACE TEMP TABLE buyers AS {BUYERS}", window)
             for table in TABLES:
                 rows = con.execute(

@@ -53,7 +53,7 @@ def _features(lines: list[Line], as_of: datetime, home_market: str | None) -> Ro
         "order_count": len(orders),
         "gross_revenue": float(gross),
         "returned_revenue": float(returned),
-        "net_revenue": float(gross) - float(returned),
+        "net_revenue": float(gross - returned),
         "average_order_value": float(gross) / len(orders),
         "median_order_value": statistics.median(float(value) for value in values.values()),
         "max_order_value": float(max(values.values())),
@@ -72,7 +72,9 @@ def _features(lines: list[Line], as_of: datetime, home_market: str | None) -> Ro
         "return_count": len({line.order_id for line in lines if line.quantity < 0}),
         "home_country": home_country,
         "is_home_market": None if home_country is None else home_country == home_market,
-        "distinct_channels": len({line.channel for line in bought if line.channel is not None}),
+        "distinct_channels": len(
+            {min(known) for order in orders.values() if (known := [line.channel for line in order if line.channel])}
+        ),
         "return_rate": float(returned) / float(gross) if gross > 0 else None,
         "discount_share": float(discount / (discount + gross)) if discount + gross > 0 else None,
         "is_one_time_buyer": len(orders) == 1,
@@ -106,8 +108,9 @@ def _diversity(bought: list[Line], orders: dict[str, list[Line]]) -> Row:
     categories: dict[str, list[Line]] = defaultdict(list)
     for line in bought:
         products[line.product_id].append(line)
-        if line.category is not None:
-            categories[line.category].append(line)
+        known = [li.category for li in orders[line.order_id] if li.product_id == line.product_id and li.category]
+        if known:
+            categories[min(known)].append(line)
     spend = {name: float(_money(lines)) for name, lines in categories.items()}
     top = min(spend, key=lambda name: (-spend[name], name.encode())) if spend else None
     total = math.fsum(spend.values())

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from segmentation.errors import NotEnoughDataError
 from segmentation.features.catalogue import FEATURES, GROUPS, of_group
-from segmentation.features.engine import write_snapshot
+from segmentation.features.engine import Snapshot, write_snapshots
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import CUSTOMER_FEATURES, FEATURE_GROUPS, migrate
@@ -57,6 +57,12 @@ def order_lines(draw: st.DrawFn) -> Line:
     )
 
 
+def _write(lake: Lake, *dates: date, from_scratch: bool = True) -> list[Snapshot]:
+    return write_snapshots(
+        lake, dates, lambda as_of: Commit(f"features {as_of}"), now=datetime(2030, 1, 1), from_scratch=from_scratch
+    )
+
+
 def _snapshot(lake: Lake, as_of: date = AS_OF) -> pl.DataFrame:
     with lake.cursor() as con:
         return con.execute(
@@ -85,9 +91,9 @@ def test_features_are_what_the_definitions_say(lake: Lake, lines: Sequence[Line]
     insert_lines(lake, lines)
     if not expected:
         with pytest.raises(NotEnoughDataError, match="No customer has a purchase"):
-            write_snapshot(lake, AS_OF, Commit("features"))
+            _write(lake, AS_OF)
         return
-    assert write_snapshot(lake, AS_OF, Commit("features")).customer_count == len(expected)
+    assert _write(lake, AS_OF)[0].customer_count == len(expected)
     found = {str(row["customer_id"]): row for row in _snapshot(lake).iter_rows(named=True)}
     assert found.keys() == expected.keys()
     assert {c: d for c in found if (d := _differences(found[c], expected[c]))} == {}
@@ -97,10 +103,10 @@ def test_features_are_what_the_definitions_say(lake: Lake, lines: Sequence[Line]
 def test_lines_at_or_after_the_date_change_nothing(lake: Lake) -> None:
     past = [Line("a", "1", "p", MIDNIGHT - timedelta(hours=1)), Line("b", "2", "p", MIDNIGHT - timedelta(days=9))]
     insert_lines(lake, past)
-    write_snapshot(lake, AS_OF, Commit("before"))
+    _write(lake, AS_OF)
     before = _snapshot(lake)
     insert_lines(lake, [Line("a", "3", "q", MIDNIGHT, amount=1e6), Line("c", "4", "q", MIDNIGHT + timedelta(days=1))])
-    write_snapshot(lake, AS_OF, Commit("after"))
+    _write(lake, AS_OF)
     assert _snapshot(lake).equals(before)
 
 
@@ -112,7 +118,7 @@ def test_a_second_computation_gives_the_same_bytes(lake: Lake) -> None:
     insert_lines(lake, lines)
     frames = []
     for _ in range(2):
-        write_snapshot(lake, AS_OF, Commit("features"))
+        _write(lake, AS_OF)
         frames.append(_snapshot(lake))
     assert frames[0].equals(frames[1])
 
@@ -127,14 +133,14 @@ def test_the_order_in_which_lines_arrived_does_not_matter(settings: Settings) ->
         with Lake(settings.model_copy(update={"home": settings.home / str(number)})) as lake:
             migrate(lake)
             insert_lines(lake, order)
-            write_snapshot(lake, AS_OF, Commit("features"))
+            _write(lake, AS_OF)
             frames.append(_snapshot(lake))
     assert frames[0].equals(frames[1])
 
 
 def test_each_group_has_its_own_table_with_the_same_values(lake: Lake) -> None:
     insert_lines(lake, [Line(f"c{n}", f"o{n}", "p", MIDNIGHT - timedelta(days=n), category="k") for n in range(1, 12)])
-    write_snapshot(lake, AS_OF, Commit("features"))
+    _write(lake, AS_OF)
     everything = _snapshot(lake)
     with lake.cursor() as con:
         for group in GROUPS:
@@ -146,7 +152,7 @@ def test_each_group_has_its_own_table_with_the_same_values(lake: Lake) -> None:
 def test_scores_are_quintiles_with_ties_broken_by_customer_id(lake: Lake) -> None:
     day = timedelta(days=1)
     insert_lines(lake, [Line(f"c{n}", f"o{n}", "p", MIDNIGHT - 5 * day, amount=7) for n in range(10)])
-    write_snapshot(lake, AS_OF, Commit("features"))
+    _write(lake, AS_OF)
     scores = _snapshot(lake).select("r_score", "f_score", "m_score")
     quintiles = [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
     assert scores.to_dict(as_series=False) == dict.fromkeys(scores.columns, quintiles)
@@ -160,7 +166,7 @@ def test_better_customers_have_better_scores_and_a_better_name(lake: Lake) -> No
         for k in range(n + 1)
     ]
     insert_lines(lake, lines)
-    write_snapshot(lake, AS_OF, Commit("features"))
+    _write(lake, AS_OF)
     rows = _snapshot(lake).select("r_score", "f_score", "m_score", "rfm_segment").rows()
     assert rows[0] == (1, 1, 1, "Lost")
     assert rows[-1] == (5, 5, 5, "Champions")
@@ -170,7 +176,7 @@ def test_an_empty_window_says_what_there_is(lake: Lake) -> None:
     insert_lines(lake, [Line("a", "1", "p", datetime(2020, 5, 1))])
     before = lake.version()
     with pytest.raises(NotEnoughDataError, match="the lake holds lines from 2020-05-01 to 2020-05-01"):
-        write_snapshot(lake, AS_OF, Commit("features"))
+        _write(lake, AS_OF)
     assert lake.version() == before
 
 
@@ -178,5 +184,5 @@ def test_without_a_look_back_limit_the_oldest_line_counts(settings: Settings) ->
     with Lake(settings.model_copy(update={"lookback_days": None})) as lake:
         migrate(lake)
         insert_lines(lake, [Line("a", "1", "p", datetime(2001, 1, 1)), Line("a", "2", "p", datetime(2024, 1, 1))])
-        write_snapshot(lake, AS_OF, Commit("features"))
+        _write(lake, AS_OF)
         assert _snapshot(lake)["order_count"].to_list() == [2]

@@ -1,18 +1,21 @@
--- The rfm group with scores: quintiles over all customers of the snapshot, ties broken by customer id.
+-- The scores: quintiles over all customers of the snapshot (`measures`), ties broken by customer id.
 WITH scored AS (
     SELECT
-        rfm_measures.*,
+        customer_id,
         NTILE(5) OVER (ORDER BY recency_days DESC, customer_id) AS r_score,
         NTILE(5) OVER (ORDER BY order_count, customer_id) AS f_score,
         NTILE(5) OVER (ORDER BY net_revenue, customer_id) AS m_score
-    FROM rfm_measures
+    FROM measures
 ),
 graded AS (
     SELECT scored.*, FLOOR(CAST(f_score + m_score + 1 AS DOUBLE) / 2) AS fm_score
     FROM scored
 )
 SELECT
-    graded.*,
+    customer_id,
+    r_score,
+    f_score,
+    m_score,
     CASE
         WHEN r_score >= 4 AND fm_score >= 4 THEN 'Champions'
         WHEN r_score >= 4 AND fm_score >= 2 THEN 'Potential loyalists'

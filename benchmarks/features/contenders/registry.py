@@ -1,0 +1,74 @@
+"""Which contenders there are, what they can take part in, and how to make one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+
+from benchmarks.features.contenders.source import Contender, Source
+
+PACKAGE = "benchmarks.features.contenders"
+SPARK = "segmentation.features.spark"
+
+
+def _always() -> str | None:
+    return None
+
+
+def _without_spark() -> str | None:
+    if find_spec("pyspark") is None:
+        return "pyspark is not installed (pip install pyspark; it needs Java 17)"
+    if find_spec(SPARK) is None:
+        return f"there is no {SPARK} yet"
+    return None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One contender.
+
+    Attributes:
+        name: What it is called in tables.
+        maker: `module:class` in this package.
+        bytes_per_line: Memory it needs for each line, roughly as measured; 0 if it is bounded otherwise.
+        max_lines: Most lines that anybody would wait for; None for any number.
+        writes: Whether it writes to the lake, so that it takes several snapshots and needs a copy of it.
+        is_compared: Whether its answer is the features.
+        unavailable: Says why it can't take part on this machine.
+    """
+
+    name: str
+    maker: str
+    bytes_per_line: int = 0
+    max_lines: int | None = None
+    writes: bool = False
+    is_compared: bool = True
+    unavailable: Callable[[], str | None] = _always
+
+    def make(self, source: Source) -> Contender:
+        """The contender, imported and opened."""
+        module, _, name = self.maker.partition(":")
+        contender: Contender = getattr(import_module(f"{PACKAGE}.{module}"), name)(source)
+        return contender
+
+    def reason_not_to_run(self, lines: int, available_mb: float) -> str | None:
+        """Why it can't or shouldn't run on so many lines; None if it can."""
+        if self.max_lines is not None and lines > self.max_lines:
+            return f"at most {self.max_lines:,} lines, more would take too long"
+        needed_mb = self.bytes_per_line * lines / 2**20
+        if needed_mb > available_mb:
+            return f"needs about {needed_mb / 1024:.0f} GB, {available_mb / 1024:.0f} GB are available"
+        return self.unavailable()
+
+
+ENTRIES = (
+    Entry("group-by", "duckdb_engine:GroupBy", is_compared=False),
+    Entry("duckdb", "duckdb_engine:DuckDBEngine"),
+    Entry("duckdb-write", "duckdb_engine:DuckDBWrite", writes=True),
+    Entry("polars", "polars_frames:PolarsStreaming", bytes_per_line=360),
+    Entry("polars-buckets", "polars_frames:PolarsByBucket"),
+    Entry("pandas", "pandas_frames:PandasVectorised", bytes_per_line=520),
+    Entry("pandas-lambdas", "pandas_lambdas:PandasLambdas", bytes_per_line=1000, max_lines=1_100_000),
+    Entry("spark", "spark_engine:SparkEngine", writes=True, unavailable=_without_spark),
+)
+BY_NAME = {entry.name: entry for entry in ENTRIES}
