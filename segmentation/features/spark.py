@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from segmentation.errors import NotEnoughDataError
 from segmentation.features.catalogue import GROUPS
 from segmentation.features.duckdb_engine import Progress
-from segmentation.features.engine import CommitFor, Snapshot, no_purchases
+from segmentation.features.records import CommitFor, Snapshot, no_purchases, record_of, write_record
 from segmentation.features.stages import Stage, stages
 from segmentation.features.windows import Window, window_of
 from segmentation.spark.lake_files import hand_over, in_files, persisted, pin, read_table, spark_type
@@ -113,7 +113,7 @@ def write_snapshots(
         What was written, in the order of the dates.
 
     Raises:
-        NotEnoughDataError: No customer has a purchase in one of the windows.
+        NotEnoughDataError: No customer has a purchase in one of the windows; the other snapshots are written.
         SegmentationError: Spark doesn't start, or can't read the lake's files.
     """
     transactions = pin(lake, TRANSACTIONS)
@@ -126,6 +126,10 @@ def write_snapshots(
             written.append(_write(spark, lake, window, transactions.version, commit_for(as_of), now))
             if progress:
                 progress(len(written), len(dates))
+    empty = [snapshot.window for snapshot in written if not snapshot.customer_count]
+    if empty:
+        with lake.cursor() as con:
+            raise NotEnoughDataError(no_purchases(con, empty[0]))
     return written
 
 
@@ -175,12 +179,18 @@ def _write(spark: "SparkSession", lake: Lake, window: Window, version: int, comm
         market = compute(spark, window, lake.settings.home_market, held)
         features = persisted(spark.sql(_features(window.as_of)), held)
         count = features.count()
-        if not count:
-            with lake.cursor() as con:
-                raise NotEnoughDataError(no_purchases(con, window))
         snapshot = Snapshot(window, count, count)
-        filed = in_files(features, count)
-        hand_over(lake, TABLES, window.as_of, commit, lambda folders: _write_files(filed, folders))
+        if count:
+            filed = in_files(features, count)
+            record = record_of(lake.settings, snapshot, market, version, commit, now)
+            hand_over(
+                lake,
+                TABLES,
+                window.as_of,
+                commit,
+                lambda folders: _write_files(filed, folders),
+                lambda con: write_record(con, record),
+            )
     return snapshot
 
 
