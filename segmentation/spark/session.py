@@ -23,12 +23,13 @@ SQL_SETTINGS = {
     "spark.sql.ansi.enabled": "true",  # an overflow is an error, as it is in DuckDB, and not a NULL
 }
 """What results depend on, whatever the user's own configuration says."""
+LOG_CONFIGURATION = Path(str(files("segmentation.spark") / "log4j2.properties"))
 QUIET = {
     "spark.app.name": "segmentation",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.log.level": "ERROR",
-    "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={files('segmentation.spark') / 'log4j2.properties'}",
+    "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={LOG_CONFIGURATION.as_uri()}",
 }
 LOOPBACK = {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
 """For masters inside this process: no other machine has to reach the driver."""
@@ -105,9 +106,10 @@ def _java_path() -> str:
 
 def not_configured(ours: Mapping[str, str]) -> dict[str, str]:
     """Without what the user's `spark-defaults.conf` says otherwise; a builder would override that file."""
-    folder = os.environ.get("SPARK_CONF_DIR") or Path(os.environ.get("SPARK_HOME", "")) / "conf"
-    path = Path(folder) / "spark-defaults.conf"
-    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+    home = os.environ.get("SPARK_HOME")
+    folder = os.environ.get("SPARK_CONF_DIR") or (f"{home}/conf" if home else None)
+    path = Path(folder) / "spark-defaults.conf" if folder else None
+    lines = path.read_text("utf-8").splitlines() if path and path.is_file() else []
     theirs = {line.replace("=", " ", 1).split()[0] for line in lines if line.strip()}
     return {name: value for name, value in ours.items() if name not in theirs}
 

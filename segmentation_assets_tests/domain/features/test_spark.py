@@ -24,14 +24,14 @@ from segmentation.settings import Settings
 from segmentation.sources.synthetic.shop import generate
 from segmentation.spark.session import QUIET, spark_session
 from segmentation.warehouse import Commit, Lake
-from segmentation.warehouse.schema import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, FEATURE_GROUPS
+from segmentation.warehouse.schema import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, FEATURE_GROUPS, FEATURE_SNAPSHOTS
 from segmentation_assets_tests.conftest import BUCKETS
 from segmentation_assets_tests.lines import Line, insert_lines
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 """PySpark leaves the sockets to its JVM to the garbage collector."""
 
-AS_OF = date(2024, 3, 1)
+AS_OF, EARLIER = date(2024, 3, 1), date(2023, 11, 1)
 MIDNIGHT = datetime(2024, 3, 1)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 COMMIT = Commit("test")
@@ -87,7 +87,7 @@ def filled(empty_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         with lake.cursor() as con:
             deletion = "DELETE FROM raw.transactions WHERE customer_id = 'gone' OR order_id = 't3'"
             lake.transaction(con, COMMIT, lambda c: c.execute(deletion))
-        write_snapshots(lake, [AS_OF], lambda _: COMMIT, now=MIDNIGHT)
+        write_snapshots(lake, [EARLIER, AS_OF], lambda _: COMMIT, now=MIDNIGHT)
         yield lake
 
 
@@ -95,9 +95,9 @@ def _on_spark(lake: Lake) -> Lake:
     return Lake(lake.settings.model_copy(update={"feature_engine": "spark", "spark_master": "local[2]"}))
 
 
-def _rows(lake: Lake, table: str) -> pl.DataFrame:
+def _rows(lake: Lake, table: str, as_of: date = AS_OF) -> pl.DataFrame:
     with lake.cursor() as con:
-        return con.execute(f"SELECT * FROM {table} WHERE as_of = $as_of ORDER BY customer_id", {"as_of": AS_OF}).pl()
+        return con.execute(f"SELECT * FROM {table} WHERE as_of = $as_of ORDER BY ALL", {"as_of": as_of}).pl()
 
 
 def _assert_same(found: pl.DataFrame, expected: pl.DataFrame) -> None:
@@ -123,14 +123,18 @@ def test_features_and_segments_on_spark_are_those_of_duckdb(filled: Lake) -> Non
     write_segments(filled, AS_OF, COMMIT)
     segments = _rows(filled, CUSTOMER_SEGMENTS.name)
 
+    earlier = _rows(filled, CUSTOMER_FEATURES.name, EARLIER)
+
     with _on_spark(filled) as lake:
         before = lake.version()
         done: list[tuple[int, int]] = []
-        (snapshot,) = write_snapshots(lake, [AS_OF], lambda _: COMMIT, lambda *step: done.append(step), now=MIDNIGHT)
-        assert set(features["customer_id"]) ^ set(_rows(lake, CUSTOMER_FEATURES.name)["customer_id"]) == set()
-        assert snapshot.customer_count == len(features)
-        assert done == [(1, 1)]
-        assert _messages(lake, before)[-1] == COMMIT.message
+        dates = [EARLIER, AS_OF]
+        written = write_snapshots(lake, dates, lambda _: COMMIT, lambda *step: done.append(step), now=MIDNIGHT)
+        assert [snapshot.customer_count for snapshot in written] == [len(earlier), len(features)]
+        assert done == [(1, 2), (2, 2)]
+        assert _messages(lake, before)[-2:] == [COMMIT.message] * 2
+        assert set(_rows(lake, FEATURE_SNAPSHOTS.name, AS_OF)["engine"]) == {"spark"}
+        _assert_same(_rows(lake, CUSTOMER_FEATURES.name, EARLIER), earlier)
         _assert_same(_rows(lake, CUSTOMER_FEATURES.name), features)
         for group in GROUPS:
             names = ["as_of", "customer_id", *(feature.name for feature in of_group(group))]
