@@ -1,7 +1,7 @@
 # Everything runs in .venv, made here from the lock; nothing else needs to be installed.
 PYTHON ?= python3
 BIN := .venv/bin
-LOCKS := "--extra=dagster:dagster" "--extra=serving:scorer" "--extra=dev:dev"
+LOCKS := "--extra=dagster:dagster" "--extra=serving:scorer" "--extra=dev:dev" "--extra=dev --extra=spark:spark"
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -16,7 +16,7 @@ demo: .venv/ready ## The main job on synthetic data, then UI and scorer; ARGS=--
 test: check ## All checks and all tests
 	$(BIN)/pytest $(ARGS)
 
-check: .venv/ready ## Format, lint, types, layering, containers
+check: .venv/spark ## Format, lint, types, layering, containers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -51,4 +51,10 @@ clean: ## Remove the environment and caches; the warehouse stays
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Half a gigabyte that the demo doesn't need.
+.venv/spark: requirements/spark.txt .venv/ready
+	@echo "Adding Spark to .venv (once; half a minute)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/spark.txt
 	@touch $@

@@ -196,7 +196,8 @@ def _setting_type(field: FieldInfo) -> str:
         for kind, (sign, attribute) in BOUNDS.items()
         if isinstance(limit, kind)
     ]
-    return _bounded(" or ".join(TYPE_NAMES[kind] for kind in kinds), limits)
+    names = [f"`{kind}`" if isinstance(kind, str) else TYPE_NAMES[kind] for kind in kinds]
+    return _bounded(" or ".join(names), limits)
 
 
 def _setting_default(default: object) -> str:

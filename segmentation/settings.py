@@ -42,6 +42,11 @@ class Settings(BaseSettings):
     )
 
     feature_engine: Literal["duckdb", "spark"] = Field("duckdb", description="What computes features and segments.")
+    spark_master: str = Field(
+        "local[*]",
+        description="Where Spark runs: a master (`local[*]`, `yarn`, `spark://…`, `k8s://…`) or a Spark Connect URL "
+        "(`sc://…`).",
+    )
 
     seed: int = Field(7, ge=0, description="Seed of sampling and model fitting.")
     min_segments: int = Field(4, ge=2, description="Smallest number of segments that is tried.")

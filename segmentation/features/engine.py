@@ -6,7 +6,7 @@ customers. Scores, which compare customers, and the short transaction that repla
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -16,18 +16,15 @@ from tempfile import mkdtemp
 import duckdb
 
 from segmentation.errors import NotEnoughDataError
-from segmentation.features import duckdb_engine
+from segmentation.features import duckdb_engine, spark
 from segmentation.features.catalogue import FEATURES
 from segmentation.features.duckdb_engine import Progress, Task
+from segmentation.features.records import CommitFor, Snapshot, SnapshotRecord, no_purchases, record_of, write_record
 from segmentation.features.stages import code_version, stages
 from segmentation.features.windows import Window, window_of
-from segmentation.provenance import git_commit
 from segmentation.warehouse import Commit, Lake, literal, replace_snapshot
 from segmentation.warehouse.lake import CATALOG
 from segmentation.warehouse.schema import CUSTOMER_FEATURES, FEATURE_GROUPS, FEATURE_SNAPSHOTS, TRANSACTIONS
-
-CommitFor = Callable[[date], Commit]
-"""What the lake's commit of a snapshot says about itself."""
 
 FILE_CUSTOMERS = 250_000
 """Customers in one data file of a snapshot, so that writing it needs bounded memory, and a look-up reads one file."""
@@ -85,21 +82,6 @@ WHERE as_of = DATE '{{as_of}}' AND customer_id NOT IN (FROM read_parquet({{touch
 
 
 @dataclass(frozen=True)
-class Snapshot:
-    """What a feature snapshot holds.
-
-    Attributes:
-        window: Its lines.
-        customer_count: Customers with a purchase in the window, each with one row.
-        computed_count: Of them, those computed in this run; the others had no line changed since the last one.
-    """
-
-    window: Window
-    customer_count: int
-    computed_count: int
-
-
-@dataclass(frozen=True)
 class _Plan:
     """How one snapshot is made.
 
@@ -129,6 +111,8 @@ def write_snapshots(
 ) -> list[Snapshot]:
     """Compute the features of every customer as of some dates and replace those snapshots in the lake.
 
+    The setting `feature_engine` decides by what; the rest is about DuckDB.
+
     All dates see the same version of the lake, whatever is written meanwhile, and share one pass over its lines. If
     a snapshot is there that the same code made of an earlier version, only customers with a line changed since then
     are computed.
@@ -147,6 +131,8 @@ def write_snapshots(
     Raises:
         NotEnoughDataError: No customer has a purchase in one of the windows; the other snapshots are written.
     """
+    if lake.settings.feature_engine == "spark":
+        return spark.write_snapshots(lake, dates, commit_for, progress, now=now)
     version = lake.version()
     windows = [window_of(as_of, lake.settings.lookback_days) for as_of in dates]
     with _spool(lake) as spool, lake.cursor() as con:
@@ -158,7 +144,7 @@ def write_snapshots(
         written = [_write(lake, con, plan, version, commit_for(plan.window.as_of), now) for plan in plans]
         empty = [plan.window for plan, snapshot in zip(plans, written, strict=True) if not snapshot.customer_count]
         if empty:
-            raise NotEnoughDataError(_no_purchases(con, empty[0]))
+            raise NotEnoughDataError(no_purchases(con, empty[0]))
     return written
 
 
@@ -235,8 +221,8 @@ def _write(
     snapshot = Snapshot(plan.window, *(counted or (0, 0)))
     if snapshot.customer_count:
         relations = [f"({FEATURES_OF} WHERE {chosen})" for chosen in _customer_ranges(con)]
-        record = _record(lake, plan, snapshot, version, commit, now)
-        lake.transaction(con, commit, lambda c: _replace(c, plan.window.as_of, relations, record))
+        record = record_of(lake.settings, snapshot, plan.home_market, version, commit, now)
+        lake.transaction(con, commit, lambda c: _replace(c, relations, record))
     return snapshot
 
 
@@ -253,32 +239,10 @@ def _customer_ranges(con: duckdb.DuckDBPyConnection) -> list[str]:
     return [f"customer_id >= {a}" + (f" AND customer_id < {b}" if b else "") for a, b in zip(firsts, ends, strict=True)]
 
 
-def _replace(
-    con: duckdb.DuckDBPyConnection, as_of: date, relations: Sequence[str], record: Mapping[str, object]
-) -> None:
+def _replace(con: duckdb.DuckDBPyConnection, relations: Sequence[str], record: SnapshotRecord) -> None:
     for table in (*FEATURE_GROUPS.values(), CUSTOMER_FEATURES):
-        replace_snapshot(con, table, as_of, *relations)
-    values = ", ".join(f"${name}" for name in record)
-    con.execute(f"DELETE FROM {FEATURE_SNAPSHOTS.name} WHERE as_of = $as_of", {"as_of": as_of})
-    con.execute(f"INSERT INTO {FEATURE_SNAPSHOTS.name} ({', '.join(record)}) VALUES ({values})", dict(record))
-
-
-def _record(
-    lake: Lake, plan: _Plan, snapshot: Snapshot, version: int, commit: Commit, now: datetime
-) -> dict[str, object]:
-    return {
-        "as_of": plan.window.as_of,
-        "window_start": plan.window.start,
-        "home_market": plan.home_market,
-        "customer_count": snapshot.customer_count,
-        "computed_count": snapshot.computed_count,
-        "lake_version": version,
-        "code_version": code_version(FEATURES),
-        "git_commit": git_commit(),
-        "engine": lake.settings.feature_engine,
-        "computed_at": now,
-        "run_id": commit.run_id or None,
-    }
+        replace_snapshot(con, table, record.as_of, *relations)
+    write_record(con, record)
 
 
 def _home_markets(
@@ -306,13 +270,3 @@ def _spool(lake: Lake) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _no_purchases(con: duckdb.DuckDBPyConnection, window: Window) -> str:
-    row = con.execute("SELECT MIN(ordered_at)::DATE, MAX(ordered_at)::DATE FROM raw.transactions").fetchone()
-    first, last = row or (None, None)
-    there = f"the lake holds lines from {first} to {last}" if first else "the lake holds no lines yet"
-    return (
-        f"No customer has a purchase between {window.start} and {window.as_of}: {there}. Choose another as_of, widen "
-        "SEGMENTATION_LOOKBACK_DAYS, or ingest more data."
-    )

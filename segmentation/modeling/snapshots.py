@@ -43,7 +43,7 @@ def read_matrix(con: duckdb.DuckDBPyConnection, as_of: date, features: Sequence[
         {"as_of": as_of},
     ).pl()
     if frame.is_empty():
-        raise NotEnoughDataError(_no_snapshot(con, as_of))
+        raise NotEnoughDataError(no_snapshot(con, as_of))
     values = frame.select(pl.col(features).fill_null(float("nan"))).to_numpy()
     return FeatureMatrix(frame["customer_id"], np.ascontiguousarray(values, dtype=np.float64))
 
@@ -61,7 +61,8 @@ def latest_snapshot(con: duckdb.DuckDBPyConnection) -> date:
     return found
 
 
-def _no_snapshot(con: duckdb.DuckDBPyConnection, as_of: date) -> str:
+def no_snapshot(con: duckdb.DuckDBPyConnection, as_of: date) -> str:
+    """What to say where a feature snapshot is missing."""
     rows = con.execute(f"SELECT DISTINCT as_of FROM {CUSTOMER_FEATURES.name} ORDER BY as_of DESC LIMIT 5").fetchall()
     there = ", ".join(str(row[0]) for row in rows) or "none"
     return f"There is no feature snapshot as of {as_of} (newest: {there}); materialize `features/*` for that date."

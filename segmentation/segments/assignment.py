@@ -6,10 +6,11 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from segmentation.errors import ArtefactError
 from segmentation.modeling.artefact import Evaluator, Floats
 from segmentation.modeling.registry import ModelVersion, load_champion
 from segmentation.modeling.snapshots import read_matrix
+from segmentation.segments import spark
+from segmentation.segments.columns import lacks_a_feature, segment_columns
 from segmentation.warehouse import Commit, Lake, replace_snapshot
 from segmentation.warehouse.schema import CUSTOMER_SEGMENTS
 
@@ -27,6 +28,9 @@ def write_segments(lake: Lake, as_of: date, commit: Commit) -> tuple[ModelVersio
     """
     with lake.cursor() as con:
         champion = load_champion(con)
+    if lake.settings.feature_engine == "spark":
+        return champion, spark.write_segments(lake, as_of, champion, commit)
+    with lake.cursor() as con:
         matrix = read_matrix(con, as_of, champion.artefact.feature_names)
         assigned = pl.concat(list(_assigned(champion, matrix.customer_ids, matrix.values)))
         con.register("assigned", assigned)
@@ -37,27 +41,10 @@ def write_segments(lake: Lake, as_of: date, commit: Commit) -> tuple[ModelVersio
 
 def _assigned(champion: ModelVersion, customer_ids: pl.Series, values: Floats) -> Iterator[pl.DataFrame]:
     evaluator = Evaluator(champion.artefact)
-    segments = champion.artefact.segments
-    ids = np.array([segment.id for segment in segments], dtype=np.int32)
-    names = np.array([segment.name for segment in segments])
     for start in range(0, len(values), CHUNK_ROWS):
         chunk = slice(start, start + CHUNK_ROWS)
-        result = evaluator.assign(values[chunk])
-        if np.isnan(result.distance).any():
-            row = start + int(np.isnan(result.distance).argmax())
-            raise ArtefactError(
-                f"Customer {customer_ids[row]!r} lacks a feature that model {champion.version} has no rule for; "
-                "materialize the features again, or train a new model."
-            )
-        yield pl.DataFrame(
-            {
-                "customer_id": customer_ids[chunk],
-                "segment_id": ids[result.segment],
-                "segment_name": names[result.segment],
-                "runner_up_id": ids[result.runner_up],
-                "distance": result.distance,
-                "runner_up_distance": result.runner_up_distance,
-                "confidence": result.confidence,
-                "model_version": np.full(len(result.segment), champion.version, dtype=np.int32),
-            }
-        )
+        columns = segment_columns(evaluator, champion.version, values[chunk])
+        missing = np.isnan(columns["distance"])
+        if missing.any():
+            raise lacks_a_feature(customer_ids[start + int(missing.argmax())], champion.version)
+        yield pl.DataFrame({"customer_id": customer_ids[chunk], **columns})

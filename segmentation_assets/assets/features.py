@@ -7,7 +7,8 @@ import dagster as dg
 from pydantic import Field
 
 from segmentation.features.catalogue import BY_NAME
-from segmentation.features.engine import Snapshot, write_snapshots
+from segmentation.features.engine import write_snapshots
+from segmentation.features.records import Snapshot
 from segmentation.features.stages import code_version
 from segmentation.warehouse import Table
 from segmentation.warehouse.schema import CUSTOMER_FEATURES, FEATURE_GROUPS

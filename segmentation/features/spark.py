@@ -1,0 +1,207 @@
+"""The Spark engine: the same stages on Spark, from the lake's files and back into the lake.
+
+It is for those whose lines outgrow one machine. PySpark is imported when a session is opened, not before.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from segmentation.errors import NotEnoughDataError
+from segmentation.features.catalogue import GROUPS
+from segmentation.features.duckdb_engine import Progress
+from segmentation.features.records import CommitFor, Snapshot, no_purchases, record_of, write_record
+from segmentation.features.stages import Stage, stages
+from segmentation.features.windows import Window, window_of
+from segmentation.spark.lake_files import hand_over, in_files, persisted, pin, read_table, spark_type
+from segmentation.spark.session import spark_session
+from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse.schema import CUSTOMER_FEATURES, FEATURE_GROUPS, TRANSACTIONS
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+PARTITION_LINES = 500_000
+"""Lines in one partition of a shuffle, about 50 MB: Spark's fixed 200 suit neither a small lake nor a huge one."""
+
+TABLES = (*FEATURE_GROUPS.values(), CUSTOMER_FEATURES)
+
+SPARK_MACROS = (
+    "micros(moment TIMESTAMP) RETURNS BIGINT RETURN unix_micros(moment)",
+    "days_between(earlier TIMESTAMP, later TIMESTAMP) RETURNS DOUBLE "
+    "RETURN CAST(unix_micros(later) - unix_micros(earlier) AS DOUBLE) / 86400000000D",
+    "iso_weekday(moment TIMESTAMP) RETURNS INT RETURN weekday(moment) + 1",
+    "hour_of_day(moment TIMESTAMP) RETURNS INT RETURN hour(moment)",
+    "calendar_month(moment TIMESTAMP) RETURNS INT RETURN month(moment)",
+    "month_number(moment TIMESTAMP) RETURNS INT RETURN year(moment) * 12 + month(moment)",
+    "millionths(x DOUBLE) RETURNS BIGINT RETURN CAST(round(x * 1e6D) AS BIGINT)",
+    "from_millionths(x DOUBLE) RETURNS DOUBLE RETURN x / 1e6D",
+    "log_weighted(millionths DOUBLE) RETURNS DOUBLE RETURN millionths / 1e6D * ln(millionths / 1e6D)",
+    "exact_product(x BIGINT, y BIGINT) RETURNS DECIMAL(38, 0) "
+    "RETURN CAST(x AS DECIMAL(19, 0)) * CAST(y AS DECIMAL(19, 0))",
+    "whole(x DOUBLE) RETURNS DOUBLE RETURN CAST(floor(x) AS DOUBLE)",
+    "trillionths(x DOUBLE) RETURNS DOUBLE RETURN CAST(floor((x - floor(x)) * 1e12D) AS DOUBLE)",
+    "share(part DOUBLE, whole DOUBLE) RETURNS DOUBLE RETURN CASE WHEN whole > 0 THEN part / whole END",
+    "entropy(s DOUBLE, s_log_s DOUBLE) RETURNS DOUBLE "
+    "RETURN CASE WHEN s > 0 THEN greatest(ln(s / 1e6D) - s_log_s / (s / 1e6D), 0D) END",
+    "sample_deviation(n BIGINT, x DECIMAL(38, 0), xx DECIMAL(38, 0)) RETURNS DOUBLE RETURN "
+    "CASE WHEN n >= 2 THEN sqrt(CAST(n * xx - x * x AS DOUBLE) / (CAST(n AS DOUBLE) * (n - 1))) END",
+    "slope(n BIGINT, x DECIMAL(38, 0), y DECIMAL(38, 0), xx DECIMAL(38, 0), xy DECIMAL(38, 0)) RETURNS DOUBLE RETURN "
+    "CASE WHEN n >= 2 THEN CAST(n * xy - x * y AS DOUBLE) / CAST(n * xx - x * x AS DOUBLE) END",
+)
+"""The functions of `macros.DUCKDB_MACROS`, as Spark defines them."""
+
+LINES = """
+SELECT /*+ REPARTITION(customer_id) */
+    customer_id,
+    order_id,
+    product_id,
+    category,
+    millionths(quantity) AS quantity,
+    millionths(amount) AS amount,
+    millionths(discount) AS discount,
+    CAST(ordered_at AS TIMESTAMP) AS ordered_at,
+    country,
+    channel
+FROM transactions
+WHERE ordered_at >= CAST(:start AS TIMESTAMP_NTZ) AND ordered_at < CAST(:as_of AS TIMESTAMP_NTZ)
+"""
+"""The lines of a window. Brought together by customer once, they need not move again for any stage."""
+
+HOME_MARKET = """
+SELECT country
+FROM lines
+WHERE country IS NOT NULL
+GROUP BY country
+ORDER BY COUNT(*) DESC, country
+LIMIT 1
+"""
+
+
+SNAPSHOT = """
+SELECT
+    CAST(:as_of AS TIMESTAMP) AS as_of,
+    CAST(:start AS TIMESTAMP) AS window_start,
+    CAST(:home_market AS STRING) AS home_market
+"""
+
+MEASURES = f"SELECT * FROM {GROUPS[0]} " + " ".join(f"JOIN {group} USING (customer_id)" for group in GROUPS[1:])
+
+
+def write_snapshots(
+    lake: Lake,
+    dates: Sequence[date],
+    commit_for: CommitFor,
+    progress: Progress | None = None,
+    *,
+    now: datetime,
+) -> list[Snapshot]:
+    """Compute the features of every customer as of some dates and replace those snapshots in the lake.
+
+    All dates see the same version of the lake, whatever is written meanwhile; each is a pass of its own.
+
+    Args:
+        lake: A writable lake.
+        dates: Per snapshot, its date: lines at or after this day (UTC) do not count.
+        commit_for: What the lake's commit of a snapshot says about itself.
+        progress: Told of each date that is done.
+        now: When this happens (UTC), for the record.
+
+    Returns:
+        What was written, in the order of the dates.
+
+    Raises:
+        NotEnoughDataError: No customer has a purchase in one of the windows; the other snapshots are written.
+        SegmentationError: Spark doesn't start, or can't read the lake's files.
+    """
+    transactions = pin(lake, TRANSACTIONS)
+    written = []
+    with spark_session(lake.settings) as spark:
+        spark.conf.set("spark.sql.shuffle.partitions", max(2, transactions.row_count // PARTITION_LINES))
+        read_table(spark, TRANSACTIONS, transactions).createOrReplaceTempView("transactions")
+        for as_of in dates:
+            window = window_of(as_of, lake.settings.lookback_days)
+            written.append(_write(spark, lake, window, transactions.version, commit_for(as_of), now))
+            if progress:
+                progress(len(written), len(dates))
+    empty = [snapshot.window for snapshot in written if not snapshot.customer_count]
+    if empty:
+        with lake.cursor() as con:
+            raise NotEnoughDataError(no_purchases(con, empty[0]))
+    return written
+
+
+def compute(spark: "SparkSession", window: Window, home_market: str | None, held: ExitStack) -> str | None:
+    """Leave every stage of a snapshot as a temporary view of the session, made from the view `transactions`.
+
+    Args:
+        spark: The session.
+        window: The lines of the snapshot.
+        home_market: The shop's home market, if it is set.
+        held: Lets go of persisted stages at its end.
+
+    Returns:
+        The home market: the one given, else the country with the most lines.
+    """
+    define_functions(spark)
+    bounds = {"start": window.start, "as_of": window.as_of}
+    spark.sql(LINES, bounds).createOrReplaceTempView("lines")
+    market = home_market or _first(spark.sql(HOME_MARKET))
+    spark.sql(SNAPSHOT, {**bounds, "home_market": market}).createOrReplaceTempView("snapshot")
+    steps = (*stages("history"), *stages("customer"), Stage("measures", MEASURES), *stages("population"))
+    for position, stage in enumerate(steps):
+        frame = spark.sql(stage.sql)
+        if sum(_reads(later, stage) for later in steps[position + 1 :]) > 1:
+            frame = persisted(frame, held)
+        frame.createOrReplaceTempView(stage.name)
+    return market
+
+
+def define_functions(spark: "SparkSession") -> None:
+    """Define what stages need in a session."""
+    for macro in SPARK_MACROS:
+        spark.sql(f"CREATE OR REPLACE TEMPORARY FUNCTION {macro}")
+
+
+def _reads(stage: Stage, earlier: Stage) -> bool:
+    return bool(re.search(rf"\b(FROM|JOIN) {earlier.name}\b", stage.sql))
+
+
+def _first(frame: "DataFrame") -> str | None:
+    row = frame.first()
+    return row[0] if row else None
+
+
+def _write(spark: "SparkSession", lake: Lake, window: Window, version: int, commit: Commit, now: datetime) -> Snapshot:
+    with ExitStack() as held:
+        market = compute(spark, window, lake.settings.home_market, held)
+        features = persisted(spark.sql(_features(window.as_of)), held)
+        count = features.count()
+        snapshot = Snapshot(window, count, count)
+        if count:
+            filed = in_files(features, count)
+            record = record_of(lake.settings, snapshot, market, version, commit, now)
+            hand_over(
+                lake,
+                TABLES,
+                window.as_of,
+                commit,
+                lambda folders: _write_files(filed, folders),
+                lambda con: write_record(con, record),
+            )
+    return snapshot
+
+
+def _features(as_of: date) -> str:
+    columns = ", ".join(
+        f"CAST({column.name} AS {spark_type(column)}) AS {column.name}" for column in CUSTOMER_FEATURES.columns
+    )
+    scores = " ".join(f"JOIN {stage.name} USING (customer_id)" for stage in stages("population"))
+    return f"SELECT {columns} FROM (SELECT DATE '{as_of}' AS as_of, * FROM measures {scores})"
+
+
+def _write_files(features: "DataFrame", folders: Mapping[str, str]) -> None:
+    for table in TABLES:
+        features.select(*table.column_names).write.parquet(folders[table.name])

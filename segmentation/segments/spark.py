@@ -1,0 +1,80 @@
+"""Assignment on Spark: the artefact's NumPy evaluation on every executor, from the lake's files and back into the lake.
+
+Executors need this package with NumPy, msgspec and PyArrow; neither DuckDB nor the lake's catalogue.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import date
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from segmentation.errors import NotEnoughDataError
+from segmentation.modeling.artefact import Artefact, Evaluator
+from segmentation.modeling.registry import ModelVersion
+from segmentation.modeling.snapshots import no_snapshot
+from segmentation.segments.columns import lacks_a_feature, segment_columns
+from segmentation.spark.lake_files import hand_over, in_files, persisted, pin, read_table, spark_type
+from segmentation.spark.session import spark_session
+from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse.schema import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+def write_segments(lake: Lake, as_of: date, champion: ModelVersion, commit: Commit) -> int:
+    """Assign every customer of a snapshot to a segment and replace that snapshot in the lake.
+
+    Returns:
+        How many customers there are.
+
+    Raises:
+        SegmentationError: There is no such snapshot, Spark doesn't start, or can't read the lake's files.
+    """
+    files = pin(lake, CUSTOMER_FEATURES)
+    with spark_session(lake.settings) as spark, ExitStack() as held:
+        features = read_table(spark, CUSTOMER_FEATURES, files).where(f"as_of = DATE '{as_of}'")
+        assigned = persisted(assign(features, champion.artefact, champion.version), held)
+        count = assigned.count()
+        if not count:
+            with lake.cursor() as con:
+                raise NotEnoughDataError(no_snapshot(con, as_of))
+        lacking = assigned.where("isnan(distance)").orderBy("customer_id").first()
+        if lacking:
+            raise lacks_a_feature(lacking["customer_id"], champion.version)
+        hand_over(
+            lake,
+            [CUSTOMER_SEGMENTS],
+            as_of,
+            commit,
+            lambda folders: in_files(assigned, count).write.parquet(folders[CUSTOMER_SEGMENTS.name]),
+        )
+    return count
+
+
+def assign(features: "DataFrame", artefact: Artefact, version: int) -> "DataFrame":
+    """The rows of `segments.customer_segments`.
+
+    Args:
+        features: Rows of `features.customer_features`.
+        artefact: The model.
+        version: Its version.
+    """
+    values = [f"CAST({name} AS DOUBLE) AS {name}" for name in artefact.feature_names]
+    schema = ", ".join(f"{column.name} {spark_type(column)}" for column in CUSTOMER_SEGMENTS.columns)
+    evaluate = partial(assign_batches, artefact=artefact.to_json(), version=version)
+    return features.selectExpr("as_of", "customer_id", *values).mapInArrow(evaluate, schema)
+
+
+def assign_batches(batches: Iterator[pa.RecordBatch], artefact: str, version: int) -> Iterator[pa.RecordBatch]:
+    """Evaluate the artefact on batches of features; runs on executors."""
+    evaluator = Evaluator(Artefact.from_json(artefact))
+    for batch in batches:
+        columns = [batch[name].to_numpy(zero_copy_only=False) for name in evaluator.artefact.feature_names]
+        features = np.column_stack(columns).astype(np.float64, copy=False)
+        keys = {name: batch[name] for name in ("as_of", "customer_id")}
+        yield pa.RecordBatch.from_pydict({**keys, **segment_columns(evaluator, version, features)})
