@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from segmentation.errors import NotEnoughDataError
 from segmentation.features import duckdb_engine, engine
-from segmentation.features.engine import Snapshot, write_snapshots
+from segmentation.features.engine import write_snapshots
+from segmentation.features.records import Snapshot
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import CUSTOMER_FEATURES, FEATURE_GROUPS, FEATURE_SNAPSHOTS, migrate

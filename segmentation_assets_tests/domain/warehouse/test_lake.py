@@ -10,7 +10,7 @@ import pytest
 
 from segmentation.errors import SegmentationError, WarehouseUnavailableError
 from segmentation.settings import Settings
-from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse import Commit, Lake, provenance
 from segmentation.warehouse import lake as lake_module
 
 INSERT = "INSERT INTO registry.segments VALUES ($version, $segment, 'name', 'description')"
@@ -34,7 +34,8 @@ def _count(lake: Lake) -> int:
         return int(con.execute("SELECT COUNT(*) FROM registry.segments").fetchall()[0][0])
 
 
-def test_a_commit_says_where_it_came_from(lake: Lake) -> None:
+def test_a_commit_says_where_it_came_from(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provenance, "git_commit", lambda: "abc123-dirty")
     commit = Commit("raw/transactions 2024-01-01", "raw/transactions", "2024-01-01", "run-7", {"lines": 3})
     with lake.cursor() as con:
         lake.transaction(con, commit, lambda c: c.execute(INSERT, {"version": 1, "segment": 1}))
@@ -46,6 +47,7 @@ def test_a_commit_says_where_it_came_from(lake: Lake) -> None:
         "asset": "raw/transactions",
         "partition": "2024-01-01",
         "run_id": "run-7",
+        "git_commit": "abc123-dirty",
         "lines": 3,
     }
 
