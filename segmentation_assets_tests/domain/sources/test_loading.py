@@ -97,6 +97,7 @@ def test_every_line_is_accepted_or_rejected_for_the_reason_that_applies(
     lake: Lake, tmp_path: Path, rows: list[dict[str, str]]
 ) -> None:
     day = "2024-01-01 10:00"
+    rows = [{**row, "line_id": f"{row['line_id']} {row['ordered_at']}"} for row in rows]  # no id on two days
     path = write(tmp_path / "messy.csv", [*rows, line(99, line_id="99", ordered_at=day)])
     expected = Counter(reason for row in rows if (reason := expected_reason(row)))
     good = [row for row in rows if expected_reason(row) is None]
