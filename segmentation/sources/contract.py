@@ -45,6 +45,7 @@ GENERIC_RULES = (
     ),
     ("negative_price", "unit_price < 0"),
     ("sign_mismatch", "amount * quantity < 0"),
+    ("quantity_out_of_range", "abs(quantity) >= 1e11"),
     ("amount_out_of_range", "greatest(abs(amount), abs(discount)) >= 1e11"),
 )
 """Name and SQL condition of the rules that follow a profile's own, in order. What passes them fits the contract."""

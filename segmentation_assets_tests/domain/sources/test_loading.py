@@ -519,3 +519,10 @@ def test_a_product_of_several_sources_is_listed_once(lake: Lake, tmp_path: Path)
         ("p1", "toys", "b"),
         ("p2", None, "a"),
     ]
+
+
+def test_a_quantity_beyond_what_features_can_add_up_is_refused(lake: Lake, tmp_path: Path) -> None:
+    lines = [line(1, quantity="99999999999", unit_price="0.1"), line(2, quantity="-100000000000", unit_price="0.1")]
+    _, report = ingest(lake, write(tmp_path / "orders.csv", lines))
+    assert report.rejected_by_reason == {"quantity_out_of_range": 1}
+    assert rows_of(lake, "SELECT quantity FROM raw.transactions") == [(99999999999.0,)]

@@ -1,9 +1,8 @@
--- How widely a customer's spend is spread over categories: the sums that make its entropy, and the greatest.
+-- How widely a customer's spend is spread over categories, with the sums that make its entropy.
 SELECT
     customer_id,
     COUNT(*) AS distinct_categories,
-    MAX(CASE WHEN spend_rank = 1 THEN category END) AS top_category,
-    MAX(CASE WHEN spend_rank = 1 THEN spend END) AS top_spend,
+    MAX(spend) AS top_spend,
     SUM(spend) AS all_spend,
     SUM(CASE WHEN spend > 0 THEN spend END) AS spend,
     SUM(whole(spend_log_spend)) + SUM(trillionths(spend_log_spend)) / 1e12 AS spend_log_spend

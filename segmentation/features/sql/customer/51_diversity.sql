@@ -12,3 +12,4 @@ SELECT
 FROM order_totals
 JOIN product_totals ON product_totals.customer_id = order_totals.customer_id
 LEFT JOIN category_totals ON category_totals.customer_id = order_totals.customer_id
+LEFT JOIN top_categories ON top_categories.customer_id = order_totals.customer_id
