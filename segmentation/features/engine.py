@@ -65,6 +65,7 @@ WHERE as_of = $as_of
     AND window_start = $start
     AND code_version = $code_version
     AND home_market IS NOT DISTINCT FROM $home_market
+    AND engine = 'duckdb'
     AND customer_count = (SELECT COUNT(*) FROM {CUSTOMER_FEATURES.name} WHERE as_of = $as_of)
 """
 
