@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 could not be done (the message says why), 2 wrongly called.
 """
 
+import getpass
 import json
 import sys
 from enum import StrEnum
@@ -23,7 +24,7 @@ from segmentation.errors import SegmentationError
 from segmentation.modeling import registry
 from segmentation.modeling.registry import ModelVersion
 from segmentation.settings import load_settings
-from segmentation.warehouse import Lake
+from segmentation.warehouse import Commit, Lake
 
 app = typer.Typer(
     name="segmentation",
@@ -32,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-models = typer.Typer(help="Look at the versions of the model.", no_args_is_help=True)
+models = typer.Typer(help="Look at the versions of the model, and choose the one that serves.", no_args_is_help=True)
 app.add_typer(models, name="models")
 
 console = Console() if sys.stdout.isatty() else Console(width=160)
@@ -160,9 +161,7 @@ def show_model(
 ) -> None:
     """Show one version: its segments, features and figures."""
     with Lake(load_settings(), read_only=True) as lake, lake.cursor() as con:
-        number = int(version) if version.isdecimal() else registry.resolve(con, version)
-        if number is None:
-            raise SegmentationError(f"No model has the alias {version!r}; `segmentation models list` shows them.")
+        number = _number(con, version)
         found = registry.load(con, number)
     if as_json:
         typer.echo(json.dumps({**_summary(found), "artefact": json.loads(found.artefact.to_json())}, indent=2))
@@ -179,6 +178,68 @@ def show_model(
     console.print(segments)
     console.print("Features: " + ", ".join(found.artefact.feature_names), highlight=False)
     console.print("Figures: " + ", ".join(f"{k} {v:.3g}" for k, v in found.metrics.items()), highlight=False)
+
+
+Reason = Annotated[str, typer.Option(help="Why; the ledger keeps it.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show who would change segment; write nothing.")]
+
+
+@models.command("promote")
+def promote_model(
+    version: Annotated[str, typer.Argument(help="A version number, or an alias.")] = "candidate",
+    reason: Reason = "",
+    override: Annotated[bool, typer.Option(help="Although a gate refuses it; needs a reason.")] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Make a version the champion, if it passes its gates.
+
+    For example: segmentation models promote 3 --reason 'agreed with marketing'
+    """
+    from segmentation.modeling import lifecycle  # gates need scikit-learn, which the scorer's image lacks
+
+    with Lake(load_settings()) as lake:
+        with lake.cursor() as con:
+            number, serving = _number(con, version), registry.resolve(con, "champion")
+        if serving is not None and number != serving:
+            _show_movement(lifecycle.movement(lake, serving, number), serving, number)
+        if dry_run:
+            return
+        commit = Commit(f"models promote {number}", asset="training/champion_model")
+        is_new = lifecycle.promote(
+            lake, number, actor=getpass.getuser(), commit=commit, reason=reason, override=override
+        )
+    console.print(f"Model {number} is champion{'' if is_new else ' already'}.")
+
+
+@models.command("rollback")
+def roll_back_model(reason: Reason = "", dry_run: DryRun = False) -> None:
+    """Make the version champion again that served before."""
+    from segmentation.modeling import lifecycle
+
+    with Lake(load_settings()) as lake:
+        with lake.cursor() as con:
+            serving, earlier = registry.champions(con)
+        _show_movement(lifecycle.movement(lake, serving, earlier), serving, earlier)
+        if dry_run:
+            return
+        commit = Commit("models rollback", asset="training/champion_model")
+        serving, earlier = registry.roll_back(lake, actor=getpass.getuser(), reason=reason, commit=commit)
+    console.print(f"Model {earlier} is champion again, instead of {serving}.")
+
+
+def _number(con: duckdb.DuckDBPyConnection, version: str) -> int:
+    number = int(version) if version.isdecimal() else registry.resolve(con, version)
+    if number is None:
+        raise SegmentationError(f"No model has the alias {version!r}; `segmentation models list` shows them.")
+    return number
+
+
+def _show_movement(moves: pl.DataFrame, before: int, after: int) -> None:
+    table = RichTable(f"segment of model {before}", f"of model {after}", "customers", "share", "net revenue")
+    total = moves["customers"].sum()
+    for left, right, customers, revenue in moves.iter_rows():
+        table.add_row(left, right, f"{customers:,}", f"{customers / total:.1%}", f"{revenue:,.0f}")
+    console.print(table)
 
 
 def _summary(version: ModelVersion) -> dict[str, object]:

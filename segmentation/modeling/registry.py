@@ -121,6 +121,42 @@ def promote(lake: Lake, version: int, *, alias: str, actor: str, reason: str, co
         return lake.transaction(con, commit, write)
 
 
+def roll_back(lake: Lake, *, actor: str, reason: str, commit: Commit) -> tuple[int, int]:
+    """Let `champion` point to the version that served before the present one.
+
+    Returns:
+        The version that served until now, and the one that serves again.
+
+    Raises:
+        SegmentationError: No other version has served.
+    """
+
+    def write(con: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+        serving, earlier = champions(con)
+        _point(con, "champion", earlier, actor, f"{reason}; rolled back from {serving}" if reason else "rolled back")
+        return serving, earlier
+
+    with lake.cursor() as con:
+        return lake.transaction(con, commit, write)
+
+
+def champions(con: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    """The version that serves, and the other one that served last before it.
+
+    Raises:
+        SegmentationError: There is no such other version.
+    """
+    serving = resolve(con, "champion")
+    row = con.execute(
+        f"SELECT version FROM {PROMOTIONS.name} WHERE alias = 'champion' AND version <> $serving "
+        "ORDER BY promotion_id DESC LIMIT 1",
+        {"serving": serving},
+    ).fetchone()
+    if serving is None or row is None:
+        raise SegmentationError("There is nothing to roll back to: no other model version has been champion.")
+    return serving, int(row[0])
+
+
 def resolve(con: duckdb.DuckDBPyConnection, alias: str) -> int | None:
     """The version that an alias points to, if any."""
     row = con.execute(

@@ -6,7 +6,7 @@ import dagster as dg
 import duckdb
 
 from segmentation.errors import SegmentationError
-from segmentation.modeling import gates, registry
+from segmentation.modeling import lifecycle, registry
 from segmentation.modeling.build import make_training_set, train
 from segmentation.modeling.snapshots import latest_snapshot
 from segmentation.modeling.training import Search
@@ -103,19 +103,11 @@ def champion_model(context: dg.AssetExecutionContext, warehouse: WarehouseResour
         candidate = registry.resolve(con, "candidate")
     if candidate is None:
         raise SegmentationError("There is no candidate model; materialize `training/candidate_model` first.")
-    with warehouse.get_connection() as con:
-        artefact = registry.load(con, candidate).artefact
     # Its checks stopped a bad candidate in their own run; this run may be another, or the alias may have moved on.
-    verdicts = gates.judge(warehouse.lake, artefact, warehouse.settings())
-    refusals = [verdict.explanation for verdict in verdicts.values() if not verdict.passed]
-    if refusals:
-        raise SegmentationError(f"Model version {candidate} can't become champion: {' '.join(refusals)}")
-    is_new = registry.promote(
+    is_new = lifecycle.promote(
         warehouse.lake,
         candidate,
-        alias="champion",
         actor=f"run {context.run.run_id}",
-        reason="passed its gates: " + " ".join(verdict.explanation for verdict in verdicts.values()),
         commit=commit_of(context, "training/champion_model"),
     )
     return dg.MaterializeResult(metadata={"version": candidate, "is_new": is_new})

@@ -95,6 +95,15 @@ def test_a_model_that_is_not_there_is_named(home: Path, version: str, message: s
     assert message in done.stderr
 
 
+def test_a_promotion_can_be_tried_and_a_rollback_needs_somewhere_to_go(home: Path) -> None:
+    done = segmentation(home, "models", "promote", "champion", "--dry-run")
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert "Model 1 is champion already." in segmentation(home, "models", "promote", "1").stdout
+    done = segmentation(home, "models", "rollback")
+    assert done.returncode == 1
+    assert "nothing to roll back to" in done.stderr
+
+
 def test_the_doctor_is_content_with_a_good_lake(home: Path) -> None:
     done = segmentation(home, "doctor", "--json")
     findings = {finding["subject"]: finding for finding in json.loads(done.stdout)}
