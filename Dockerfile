@@ -57,7 +57,7 @@ RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
     pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --no-index /wheels/*.whl
 ARG VERSION=unknown
 ARG REVISION=unknown
-ENV SEGMENTATION_GIT_COMMIT=${REVISION}
+ENV SOURCE_COMMIT=${REVISION}
 LABEL org.opencontainers.image.title="segmentation-dagster" \
       org.opencontainers.image.description="Dagster code location, webserver and daemon of the segmentation platform" \
       org.opencontainers.image.licenses="Apache-2.0" \
@@ -79,7 +79,7 @@ RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
     pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --no-index /wheels/*.whl
 ARG VERSION=unknown
 ARG REVISION=unknown
-ENV SEGMENTATION_GIT_COMMIT=${REVISION}
+ENV SOURCE_COMMIT=${REVISION}
 LABEL org.opencontainers.image.title="segmentation-scorer" \
       org.opencontainers.image.description="HTTP scorer of the segmentation platform" \
       org.opencontainers.image.licenses="Apache-2.0" \

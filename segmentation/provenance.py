@@ -13,10 +13,10 @@ def git_commit() -> str | None:
     """The commit of the code that runs.
 
     Returns:
-        `SEGMENTATION_GIT_COMMIT`, which images set; else what git says of the source tree, with `-dirty` after it if
+        `SOURCE_COMMIT`, which images set; else what git says of the source tree, with `-dirty` after it if
         files differ from the commit; None for an installed package.
     """
-    told = os.environ.get("SEGMENTATION_GIT_COMMIT", "").removeprefix("unknown")
+    told = os.environ.get("SOURCE_COMMIT", "").removeprefix("unknown")
     root = Path(__file__).parent.parent
     if told or not (root / ".git").exists():
         return told or None
