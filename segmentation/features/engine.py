@@ -15,11 +15,10 @@ from tempfile import mkdtemp
 
 import duckdb
 
-from segmentation.errors import NotEnoughDataError
 from segmentation.features import duckdb_engine, spark
 from segmentation.features.catalogue import FEATURES
 from segmentation.features.duckdb_engine import Progress, Task
-from segmentation.features.records import CommitFor, Snapshot, SnapshotRecord, no_purchases, record_of, write_record
+from segmentation.features.records import CommitFor, Snapshot, SnapshotRecord, record_of, refuse_empty, write_record
 from segmentation.features.stages import code_version, stages
 from segmentation.features.windows import Window, window_of
 from segmentation.warehouse import Commit, Lake, literal, replace_snapshot
@@ -143,9 +142,7 @@ def write_snapshots(
         ]
         _compute(lake, version, plans, progress)
         written = [_write(lake, con, plan, version, commit_for(plan.window.as_of), now) for plan in plans]
-        empty = [plan.window for plan, snapshot in zip(plans, written, strict=True) if not snapshot.customer_count]
-        if empty:
-            raise NotEnoughDataError(no_purchases(con, empty[0]))
+        refuse_empty(con, written)
     return written
 
 

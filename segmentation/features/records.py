@@ -1,11 +1,12 @@
 """Feature snapshots on record: what a run wrote, and the row of `registry.feature_snapshots` that says so."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
 import duckdb
 
+from segmentation.errors import NotEnoughDataError
 from segmentation.features.catalogue import FEATURES
 from segmentation.features.stages import code_version
 from segmentation.features.windows import Window
@@ -86,8 +87,14 @@ def write_record(con: duckdb.DuckDBPyConnection, record: SnapshotRecord) -> None
     con.execute(f"INSERT INTO {FEATURE_SNAPSHOTS.name} ({', '.join(row)}) VALUES ({values})", row)
 
 
-def no_purchases(con: duckdb.DuckDBPyConnection, window: Window) -> str:
-    """What to say where no customer has a purchase."""
+def refuse_empty(con: duckdb.DuckDBPyConnection, snapshots: Sequence[Snapshot]) -> None:
+    """Raise a `NotEnoughDataError` that says what there is, if no customer has a purchase in one of the windows."""
+    for snapshot in snapshots:
+        if not snapshot.customer_count:
+            raise NotEnoughDataError(_no_purchases(con, snapshot.window))
+
+
+def _no_purchases(con: duckdb.DuckDBPyConnection, window: Window) -> str:
     row = con.execute("SELECT MIN(ordered_at)::DATE, MAX(ordered_at)::DATE FROM raw.transactions").fetchone()
     first, last = row or (None, None)
     there = f"the lake holds lines from {first} to {last}" if first else "the lake holds no lines yet"

@@ -9,10 +9,9 @@ from contextlib import ExitStack
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from segmentation.errors import NotEnoughDataError
 from segmentation.features.catalogue import GROUPS
 from segmentation.features.duckdb_engine import Progress
-from segmentation.features.records import CommitFor, Snapshot, no_purchases, record_of, write_record
+from segmentation.features.records import CommitFor, Snapshot, record_of, refuse_empty, write_record
 from segmentation.features.stages import Stage, stages
 from segmentation.features.windows import Window, window_of
 from segmentation.spark.lake_files import hand_over, in_files, persisted, pin, read_table, spark_type
@@ -126,10 +125,8 @@ def write_snapshots(
             written.append(_write(spark, lake, window, transactions.version, commit_for(as_of), now))
             if progress:
                 progress(len(written), len(dates))
-    empty = [snapshot.window for snapshot in written if not snapshot.customer_count]
-    if empty:
-        with lake.cursor() as con:
-            raise NotEnoughDataError(no_purchases(con, empty[0]))
+    with lake.cursor() as con:
+        refuse_empty(con, written)
     return written
 
 
