@@ -22,9 +22,16 @@ from segmentation.modeling.build import make_training_set, train
 from segmentation.segments.assignment import write_segments
 from segmentation.settings import Settings
 from segmentation.sources.synthetic.shop import generate
+from segmentation.spark.lake_files import pin
 from segmentation.spark.session import QUIET, spark_session
 from segmentation.warehouse import Commit, Lake
-from segmentation.warehouse.schema import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, FEATURE_GROUPS, FEATURE_SNAPSHOTS
+from segmentation.warehouse.schema import (
+    CUSTOMER_FEATURES,
+    CUSTOMER_SEGMENTS,
+    FEATURE_GROUPS,
+    FEATURE_SNAPSHOTS,
+    TRANSACTIONS,
+)
 from segmentation_assets_tests.conftest import BUCKETS
 from segmentation_assets_tests.lines import Line, insert_lines
 
@@ -151,6 +158,7 @@ def _messages(lake: Lake, after: int) -> list[str]:
 
 def test_an_empty_window_says_what_there_is_and_changes_nothing(filled: Lake) -> None:
     with _on_spark(filled) as lake:
+        pin(lake, TRANSACTIONS)  # reading may flush, which is a commit
         before = lake.version()
         with pytest.raises(NotEnoughDataError, match="the lake holds lines from 2023-"):
             write_snapshots(lake, [date(2000, 1, 1)], lambda _: COMMIT, now=MIDNIGHT)
