@@ -1,11 +1,12 @@
 # Everything runs in .venv, made here from the lock; nothing else needs to be installed.
 PYTHON ?= python3
 BIN := .venv/bin
-LOCKS := "--extra=dagster:dagster" "--extra=serving:scorer" "--extra=dev:dev" "--extra=dev --extra=spark:spark"
+LOCKS := "--extra=dagster:dagster" "--extra=serving:scorer" "--extra=dev:dev" "--extra=dev --extra=spark:spark" \
+	"--extra=dev --extra=tracking:tracking"
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lock serve ui clean
+.PHONY: help demo test check fmt lock mlflow serve ui clean
 
 help: ## List the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -16,7 +17,7 @@ demo: .venv/ready ## The main job on synthetic data, then UI and scorer; ARGS=--
 test: check ## All checks and all tests
 	$(BIN)/pytest $(ARGS)
 
-check: .venv/spark ## Format, lint, types, layering, containers
+check: .venv/spark .venv/tracking ## Format, lint, types, layering, containers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -34,6 +35,9 @@ lock: .venv/ready ## Resolve the dependencies anew into requirements/
 			--generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --no-header --quiet -o $$file; \
 		echo $$file; \
 	done
+
+mlflow: .venv/tracking ## MLflow's pages about searches and fits, on port 5000; ARGS="--port 5001" changes it
+	@$(BIN)/segmentation mlflow $(ARGS)
 
 serve: .venv/ready ## The scorer on port 8000
 	@$(BIN)/segmentation serve $(ARGS)
@@ -57,4 +61,10 @@ clean: ## Remove the environment and caches; the warehouse stays
 .venv/spark: requirements/spark.txt .venv/ready
 	@echo "Adding Spark to .venv (once; half a minute)"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/spark.txt
+	@touch $@
+
+# MLflow and what it brings; training logs its search there if this is installed.
+.venv/tracking: requirements/tracking.txt .venv/ready
+	@echo "Adding MLflow to .venv (once; half a minute)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/tracking.txt
 	@touch $@
