@@ -17,7 +17,8 @@ from sklearn.model_selection import cross_val_predict
 from segmentation.features.catalogue import BY_NAME, FEATURES, modelled
 from segmentation.features.engine import write_snapshots
 from segmentation.modeling.artefact import FORMAT, Artefact, Evaluator, Floats, Provenance
-from segmentation.modeling.build import TRAIT_FEATURES, fit
+from segmentation.modeling.build import train
+from segmentation.modeling.data import make_training_set
 from segmentation.modeling.preprocessing import fit_rules
 from segmentation.modeling.snapshots import read_matrix
 from segmentation.settings import Settings
@@ -41,13 +42,13 @@ def main() -> None:
     customers = parser.parse_args().customers
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(home=Path(folder) / "lake")
-        truth, modelled_values, all_values, traits = _shop(Path(folder), settings, customers)
+        truth, artefact, modelled_values, all_values = _shop(Path(folder), settings, customers)
     print(f"{len(truth):,} customers, {len(set(truth))} archetypes; adjusted Rand index with the archetypes")
-    for name, score in _contenders(settings, truth, modelled_values, all_values, traits):
+    for name, score in _contenders(artefact, truth, modelled_values, all_values):
         print(f"  {score:5.2f}  {name}")
 
 
-def _shop(folder: Path, settings: Settings, customers: int) -> tuple[list[str], Floats, Floats, Floats]:
+def _shop(folder: Path, settings: Settings, customers: int) -> tuple[list[str], Artefact, Floats, Floats]:
     files = write(folder / "shop", customers=customers, start=START, end=END)
     with Lake(settings) as lake:
         migrate(lake)
@@ -58,22 +59,18 @@ def _shop(folder: Path, settings: Settings, customers: int) -> tuple[list[str], 
         with lake.cursor() as con:
             model = read_matrix(con, END, [feature.name for feature in modelled()])
             everything = read_matrix(con, END, NUMBERS)
-            traits = read_matrix(con, END, TRAIT_FEATURES)
             archetypes = dict(con.execute("FROM read_parquet($path)", {"path": str(files.archetypes)}).fetchall())
-    return [archetypes[c] for c in model.customer_ids], model.values, everything.values, traits.values
+        artefact = train(lake, make_training_set(lake, END, Commit("train"), now=END_MOMENT), settings).artefact
+    return [archetypes[c] for c in model.customer_ids], artefact, model.values, everything.values
 
 
-def _contenders(
-    settings: Settings, truth: list[str], model: Floats, everything: Floats, traits: Floats
-) -> list[tuple[str, float]]:
-    features = list(modelled())
-    trained = fit(features, model, traits, PROVENANCE, settings)
-    names = [feature.name for feature in features]
-    kept = [names.index(name) for name in trained.artefact.feature_names]
-    own = Evaluator(trained.artefact).assign(model[:, kept]).segment
+def _contenders(artefact: Artefact, truth: list[str], model: Floats, everything: Floats) -> list[tuple[str, float]]:
+    names = [feature.name for feature in modelled()]
+    kept = [names.index(name) for name in artefact.feature_names]
+    own = Evaluator(artefact).assign(model[:, kept]).segment
     k = len(set(truth))
     rows: list[tuple[str, list[int] | Floats]] = [
-        (f"the platform's model ({len(trained.artefact.segments)} segments)", own.astype(float)),
+        (f"the platform's model ({len(artefact.segments)} segments)", own.astype(float)),
         (f"K-means told the number of archetypes ({k}), same features", _k_means(_points(names, model), k)),
         (
             f"K-means told the number of archetypes ({k}), every numeric feature",

@@ -169,7 +169,7 @@ def show_model(
     provenance = found.artefact.provenance
     console.print(
         f"[bold]Model {found.version}[/] ({', '.join(found.aliases) or 'no alias'}), as of {provenance.as_of}, "
-        f"lake snapshot {provenance.lake_snapshot}, hash {found.artefact.model_hash[:12]}",
+        f"lake snapshot {provenance.lake_snapshot}, hash {found.model_hash[:12]}",
         highlight=False,
     )
     segments = RichTable("id", "segment", "description")
@@ -236,10 +236,15 @@ def _number(con: duckdb.DuckDBPyConnection, version: str) -> int:
 
 def _show_movement(moves: pl.DataFrame, before: int, after: int) -> None:
     table = RichTable(f"segment of model {before}", f"of model {after}", "customers", "share", "net revenue")
-    total = moves["customers"].sum()
-    for left, right, customers, revenue in moves.iter_rows():
-        table.add_row(left, right, f"{customers:,}", f"{customers / total:.1%}", f"{revenue:,.0f}")
+    total = int(moves["customers"].sum())
+    stay = int(moves.filter(pl.col("from_id") == pl.col("to_id"))["customers"].sum())
+    for row in moves.iter_rows(named=True):
+        style = "dim" if row["from_id"] == row["to_id"] else None
+        share = f"{row['customers'] / total:.1%}"
+        cells = (row["from_segment"], row["to_segment"], f"{row['customers']:,}", share, f"{row['revenue']:,.0f}")
+        table.add_row(*map(escape, cells), style=style)
     console.print(table)
+    console.print(f"{total - stay:,} of {total:,} customers would change segment ({1 - stay / total:.1%}).")
 
 
 def _summary(version: ModelVersion) -> dict[str, object]:
@@ -247,7 +252,7 @@ def _summary(version: ModelVersion) -> dict[str, object]:
         "version": version.version,
         "aliases": list(version.aliases),
         "as_of": str(version.artefact.provenance.as_of),
-        "model_hash": version.artefact.model_hash,
+        "model_hash": version.model_hash,
         "segments": len(version.artefact.segments),
         "metrics": version.metrics,
         "created_at": version.created_at.isoformat(),

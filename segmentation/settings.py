@@ -55,6 +55,28 @@ class Settings(BaseSettings):
     min_separation: float = Field(
         0.15, ge=-1, le=1, description="Least simplified silhouette that a candidate model needs."
     )
+    min_stability: float = Field(
+        0.75, ge=0, le=1, description="Least Jaccard overlap of each segment with its like in bootstrap resamples."
+    )
+    min_forward_value: float = Field(
+        0.02, ge=0, le=1, description="Least share of the variance of later spend that lies between segments."
+    )
+    max_forward_loss: float = Field(
+        0.1, ge=0, le=1, description="How much worse than the champion's that share may be, relative to it."
+    )
+    max_validity_loss: float = Field(
+        0.05, ge=0, description="How much the silhouette in the fixed space may fall behind the champion's."
+    )
+    max_customers_moved: float = Field(
+        0.25, ge=0, le=1, description="Share of customers that a new model alone may move to another segment."
+    )
+    max_revenue_moved: float = Field(0.25, ge=0, le=1, description="Share of net revenue that it may move.")
+    promotion: Literal["automatic", "manual"] = Field(
+        "automatic", description="Whether a candidate that passes its gates serves at once, or waits for a person."
+    )
+    forward_days: int = Field(90, ge=1, description="Days after a date in which spend counts as forward value.")
+    search_trials: int = Field(20, ge=1, description="Trials of the search for a model; the defaults come first.")
+    search_timeout_s: float = Field(600, gt=0, description="After so many seconds the search begins no more trials.")
     training_rows: int = Field(200_000, ge=100, description="Rows that a model is fitted on at most.")
 
     model_poll_s: float = Field(2.0, gt=0, description="How often the scorer looks for a new champion, in seconds.")

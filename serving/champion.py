@@ -115,7 +115,7 @@ class ChampionFollower:
             model = await self._reader.read(load_champion)
             if self._champion is None or model != self._champion.model:
                 self._champion = Champion.of(model)
-                logger.info("Serving model version %d (%s).", model.version, model.artefact.model_hash[:12])
+                logger.info("Serving model version %d (%s).", model.version, model.model_hash[:12])
             if self._trouble:
                 logger.info("The champion can be read again.")
             self._seen, self._trouble = version, ""

@@ -60,6 +60,7 @@ def _rfm() -> tuple[Feature, ...]:
             "orders",
             f"Orders in the {days} days before as_of.",
             "log",
+            is_modelled=days == 90,
             formula=f"number of tᵢ ≥ as_of − {days} d",
         )
         for days in windows
@@ -72,6 +73,7 @@ def _rfm() -> tuple[Feature, ...]:
             "money",
             f"Spend on purchases in the {days} days before as_of.",
             "log",
+            is_modelled=days == 90,
             formula=f"Σ vᵢ with tᵢ ≥ as_of − {days} d",
         )
         for days in windows
@@ -192,6 +194,7 @@ def _diversity() -> tuple[Feature, ...]:
             "Shannon entropy of positive spend over categories; NULL where no category is known.",
             "identity",
             "median",
+            is_modelled=True,
             formula="ln S − Σ s_c ln s_c / S, S = Σ s_c, over s_c > 0",
         ),
         Feature(
@@ -252,6 +255,7 @@ def _temporal() -> tuple[Feature, ...]:
             "days",
             "Time from the first order in the window to as_of.",
             "sqrt",
+            is_modelled=True,
             formula="as_of − min tᵢ",
         ),
         Feature(
@@ -262,6 +266,7 @@ def _temporal() -> tuple[Feature, ...]:
             "Mean time between consecutive orders; NULL with one order.",
             "log",
             "maximum",
+            is_modelled=True,
             formula="(max tᵢ − min tᵢ) / (n − 1)",
         ),
         Feature(
@@ -281,6 +286,7 @@ def _temporal() -> tuple[Feature, ...]:
             "months",
             "Calendar months (UTC) with an order.",
             "log",
+            is_modelled=True,
             formula="number of m",
         ),
         Feature(
@@ -369,6 +375,7 @@ def _behaviour() -> tuple[Feature, ...]:
             "units",
             "Units per order.",
             "log",
+            is_modelled=True,
             formula="units_purchased / n",
         ),
         Feature(

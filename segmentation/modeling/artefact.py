@@ -6,6 +6,7 @@ in a notebook. Training lives elsewhere; what is here runs in the scorer, withou
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -17,10 +18,12 @@ from numpy.typing import NDArray
 
 from segmentation.errors import ArtefactError
 from segmentation.features.catalogue import Transform
+from segmentation.modeling.specification import Specification
 
 FORMAT: Literal[1] = 1
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Projection = tuple[tuple[float, ...], ...]
 
 
 class FeatureRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,26 +48,63 @@ class FeatureRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scale: float
 
 
-class Segment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One segment: the same id and name everywhere, and its centroid in model space."""
+class Segment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One segment: the same id, name and colour everywhere, and its centroid in model space.
+
+    Attributes:
+        id: Stable across versions, never reused.
+        name: What people call it.
+        description: What its typical customer does, in a sentence.
+        centroid: Length p, in model space.
+        cutoff: Customers with less confidence than this are marked: too near to another segment to rely on.
+        colour: `#rrggbb`, for charts.
+    """
 
     id: int
     name: str
     description: str
     centroid: tuple[float, ...]
+    cutoff: float = 0.0
+    colour: str = ""
 
 
-class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where an artefact came from. Not part of its hash: the same fit is the same model."""
+class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Where an artefact came from, and all that is needed to make it again. Not part of its hash.
+
+    Attributes:
+        as_of: Snapshot date of the features it was fitted to.
+        lake_snapshot: Version of the lake that holds the rows.
+        training_set_id: Hash of the rows.
+        seed: Of sampling, starts and resamples.
+        code_version: Release of the platform.
+        specification: What was fitted, as `Specification` encodes it.
+        training_rows: Customers per date that it was fitted to, at most.
+        settings_hash: Hash of the settings that decide what a model looks like.
+        predecessor: The version whose segments its own were matched to, if there was one.
+        first_new_id: The id that its first new segment got.
+        reserved_names: Names given by people, which its new segments had to avoid.
+        search: Why this specification was chosen.
+        run_id: The Dagster run that trained it.
+        git_commit: The platform's commit.
+    """
 
     as_of: date
     lake_snapshot: int
     training_set_id: str
     seed: int
     code_version: str
+    specification: Specification | None = None
+    training_rows: int = 0
+    settings_hash: str = ""
+    predecessor: int | None = None
+    first_new_id: int = 1
+    reserved_names: tuple[str, ...] = ()
+    search: str = ""
+    run_id: str = ""
+    git_commit: str = ""
 
 
-class Artefact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Artefact(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A segmentation model, complete.
 
     Attributes:
@@ -72,12 +112,15 @@ class Artefact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         rules: The features, in the order in which matrices hold them.
         segments: The segments; distances are taken to their centroids.
         provenance: Where it came from.
+        projection: Shape (p, number of features): the axes of model space, as weights of the scaled features. None if
+            the scaled features are the axes.
     """
 
     format: Literal[1]
     rules: tuple[FeatureRule, ...]
     segments: tuple[Segment, ...]
     provenance: Provenance
+    projection: Projection | None = None
 
     def to_json(self) -> str:
         """The document as canonical JSON."""
@@ -99,9 +142,11 @@ class Artefact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def model_hash(self) -> str:
-        """SHA-256 of the fitted content: rules and segments."""
-        content = msgspec.json.encode((self.format, self.rules, self.segments), order="sorted")
-        return hashlib.sha256(content).hexdigest()
+        """SHA-256 of the fitted content: rules, projection and segments."""
+        fitted: tuple[object, ...] = (self.format, self.rules, self.segments)
+        if self.projection is not None:
+            fitted = (*fitted, self.projection)
+        return hashlib.sha256(msgspec.json.encode(fitted, order="sorted")).hexdigest()
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -135,12 +180,10 @@ class Assignment:
         return 1.0 - self.distance / far
 
 
-class Evaluator:
-    """An artefact made ready for matrices of raw features. Thread-safe: it holds only constants."""
+class ModelSpace:
+    """The way from raw features to model space. Thread-safe: it holds only constants."""
 
-    def __init__(self, artefact: Artefact) -> None:
-        self.artefact = artefact
-        rules = artefact.rules
+    def __init__(self, rules: Sequence[FeatureRule], projection: Projection | None) -> None:
         self._missing = np.array([np.nan if r.missing_value is None else r.missing_value for r in rules])
         self._lower = np.array([r.lower for r in rules])
         self._upper = np.array([r.upper for r in rules])
@@ -150,6 +193,43 @@ class Evaluator:
             transform: np.array([i for i, rule in enumerate(rules) if rule.transform == transform], dtype=np.intp)
             for transform in get_args(Transform)
         }
+        self._axes = None if projection is None else [np.array(axis) for axis in projection]
+
+    def scaled(self, features: Floats) -> Floats:
+        """Raw features filled, capped, transformed and scaled; shapes as for `coordinates`, before the projection."""
+        x = np.where(np.isnan(features), self._missing, features)
+        x = np.clip(x, self._lower, self._upper)
+        for transform, columns in self._columns.items():
+            if columns.size and transform != "identity":
+                x[:, columns] = apply_transform(transform, x[:, columns])
+        return np.ascontiguousarray((x - self._center) / self._scale)
+
+    def coordinates(self, features: Floats) -> Floats:
+        """Raw features to model space.
+
+        A row's result does not depend on the rows beside it, which a matrix product would not promise.
+
+        Args:
+            features: Shape (n, number of rules), in the order of the rules; NaN where missing.
+
+        Returns:
+            Shape (n, p), p being the number of axes. NaN stays where there is no rule for a missing value.
+        """
+        scaled = self.scaled(features)
+        if self._axes is None:
+            return scaled
+        points = np.empty((len(scaled), len(self._axes)))
+        for index, axis in enumerate(self._axes):
+            points[:, index] = np.einsum("ij,j->i", scaled, axis)
+        return points
+
+
+class Evaluator:
+    """An artefact made ready for matrices of raw features. Thread-safe: it holds only constants."""
+
+    def __init__(self, artefact: Artefact) -> None:
+        self.artefact = artefact
+        self._space = ModelSpace(artefact.rules, artefact.projection)
         self.centroids: Floats = np.array([segment.centroid for segment in artefact.segments])
 
     def coordinates(self, features: Floats) -> Floats:
@@ -159,14 +239,9 @@ class Evaluator:
             features: Shape (n, number of features), in the order of `artefact.rules`; NaN where missing.
 
         Returns:
-            Shape (n, number of features). NaN stays where the artefact has no rule for a missing value.
+            Shape (n, p), p being the number of axes. NaN stays where the artefact has no rule for a missing value.
         """
-        x = np.where(np.isnan(features), self._missing, features)
-        x = np.clip(x, self._lower, self._upper)
-        for transform, columns in self._columns.items():
-            if columns.size and transform != "identity":
-                x[:, columns] = apply_transform(transform, x[:, columns])
-        return np.ascontiguousarray((x - self._center) / self._scale)
+        return self._space.coordinates(features)
 
     def assign(self, features: Floats) -> Assignment:
         """The nearest and the next nearest segment of each customer; ties go to the earlier segment.
@@ -222,8 +297,12 @@ def _check(artefact: Artefact) -> None:
         (len(set(ids)) != len(ids), "a segment id occurs twice"),
         (len({_bare(s.name) for s in artefact.segments}) != len(ids), "two segments share a name"),
         (
-            any(len(s.centroid) != len(names) for s in artefact.segments),
-            "a centroid has another number of features",
+            any(len(axis) != len(names) for axis in artefact.projection or ()),
+            "an axis has another number of features",
+        ),
+        (
+            any(len(s.centroid) != _dimensions(artefact) for s in artefact.segments),
+            "a centroid has another number of dimensions than model space",
         ),
         (
             any(r.scale <= 0 or r.lower > r.upper for r in artefact.rules),
@@ -233,6 +312,10 @@ def _check(artefact: Artefact) -> None:
     for is_wrong, what in problems:
         if is_wrong:
             raise ArtefactError(f"The model artefact contradicts itself: {what}.")
+
+
+def _dimensions(artefact: Artefact) -> int:
+    return len(artefact.rules) if artefact.projection is None else len(artefact.projection)
 
 
 def _bare(name: str) -> str:

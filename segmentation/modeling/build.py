@@ -1,142 +1,243 @@
-"""Building a model: from a feature snapshot to a training set, from a training set to an artefact."""
+"""Building a model: search, fit, identity; from a training set to an artefact, and the same again later."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 
+import duckdb
 import numpy as np
-import polars as pl
 
 import segmentation
-from segmentation.features.catalogue import BY_NAME, Feature, modelled
-from segmentation.modeling.artefact import (
-    FORMAT,
-    Artefact,
-    Assignment,
-    Evaluator,
-    Floats,
-    Provenance,
-    Segment,
-    nearest,
-)
-from segmentation.modeling.preprocessing import fit_rules
-from segmentation.modeling.registry import TrainingSet, record_training_set
-from segmentation.modeling.snapshots import FeatureMatrix, read_matrix
-from segmentation.modeling.training import Search, Trial, search_k
+from segmentation.errors import SegmentationError
+from segmentation.modeling import registry
+from segmentation.modeling.artefact import FORMAT, Artefact, Evaluator, Floats, Provenance, Segment
+from segmentation.modeling.data import TRAIT_FEATURES, TrainingData, read_training_data
+from segmentation.modeling.fitting import Fit, fit
+from segmentation.modeling.identity import Predecessor, colours, descents, match, without_clash
+from segmentation.modeling.lineage import Descent
+from segmentation.modeling.registry import ModelVersion, TrainingSet
+from segmentation.modeling.search import Listener, Search, search
+from segmentation.modeling.snapshots import read_matrix
+from segmentation.modeling.specification import Specification
+from segmentation.modeling.tracking import Tracker
+from segmentation.provenance import git_commit
 from segmentation.segments.naming import Population, Traits, describe, name_segments
 from segmentation.settings import Settings
-from segmentation.warehouse import Commit, Lake
-
-TRAIT_FEATURES = (
-    "recency_days",
-    "order_count",
-    "is_one_time_buyer",
-    "net_revenue",
-    "average_order_value",
-    "distinct_products",
-    "return_rate",
-)
+from segmentation.warehouse import Lake
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A fit, with the search that led to it."""
+    """A fit with the lineage of its segments, and the search that led to it (none if it was reproduced)."""
 
     artefact: Artefact
-    search: Search
-
-
-def make_training_set(lake: Lake, as_of: date, commit: Commit) -> TrainingSet:
-    """Pin the customers of a snapshot as a training set.
-
-    Raises:
-        NotEnoughDataError: There is no such snapshot.
-    """
-    features = tuple(feature.name for feature in modelled())
-    version = lake.version()
-    with lake.at(version) as con:
-        matrix = read_matrix(con, as_of, features)
-    training_set = TrainingSet(_fingerprint(matrix, features), as_of, version, len(matrix.customer_ids), features)
-    return record_training_set(lake, training_set, commit)
+    metrics: dict[str, float]
+    lineage: tuple[Descent, ...]
+    fit: Fit
+    data: TrainingData
+    search: Search | None = None
 
 
 def train(
-    lake: Lake, training_set: TrainingSet, settings: Settings, progress: Callable[[Trial], None] | None = None
+    lake: Lake,
+    training_set: TrainingSet,
+    settings: Settings,
+    *,
+    run_id: str = "",
+    tracker: Tracker | None = None,
+    progress: Listener | None = None,
 ) -> TrainedModel:
-    """Fit a model on a training set, read from the version of the lake that it is pinned to.
+    """Search for a model and fit it, on the version of the lake that the training set is pinned to.
+
+    Its segments are matched to those of the champion; as long as none serves, to those of the last candidate.
 
     Raises:
         NotEnoughDataError: Too few customers, or all of them alike.
     """
-    with lake.at(training_set.lake_snapshot) as con:
-        matrix = read_matrix(con, training_set.as_of, training_set.features)
-        traits = read_matrix(con, training_set.as_of, TRAIT_FEATURES)
+    data = read_training_data(lake, training_set, max_rows=settings.training_rows, seed=settings.seed)
+    found = search(data, settings, key=training_set.id, tracker=tracker, progress=progress)
+    with lake.cursor() as con:
+        predecessor = registry.resolve(con, "champion") or registry.resolve(con, "candidate")
+        twin = _twin(registry.list_models(con, named=False), training_set, found.chosen.specification, predecessor, settings)
+        first_new_id = twin.first_new_id if twin else registry.next_segment_id(con)
+        names = twin.reserved_names if twin else tuple(sorted(registry.segment_names(con).values()))
     provenance = Provenance(
         as_of=training_set.as_of,
         lake_snapshot=training_set.lake_snapshot,
         training_set_id=training_set.id,
         seed=settings.seed,
         code_version=segmentation.__version__,
+        specification=found.chosen.specification,
+        training_rows=settings.training_rows,
+        settings_hash=settings_hash(settings),
+        predecessor=predecessor,
+        first_new_id=first_new_id,
+        reserved_names=names,
+        search=found.reason,
+        run_id=run_id,
+        git_commit=git_commit() or "",
     )
-    features = [BY_NAME[name] for name in training_set.features]
-    return fit(features, matrix.values, traits.values, provenance, settings, progress)
+    return _built(lake, training_set, data, provenance, found)
 
 
-def training_assignment(lake: Lake, artefact: Artefact) -> Assignment:
-    """The segments that a model gives to the very customers it was trained on."""
-    with lake.at(artefact.provenance.lake_snapshot) as con:
-        matrix = read_matrix(con, artefact.provenance.as_of, artefact.feature_names)
-    return Evaluator(artefact).assign(matrix.values)
-
-
-def fit(
-    features: Sequence[Feature],
-    matrix: Floats,
-    traits: Floats,
-    provenance: Provenance,
+def _twin(
+    models: Sequence[ModelVersion],
+    training_set: TrainingSet,
+    specification: Specification,
+    predecessor: int | None,
     settings: Settings,
-    progress: Callable[[Trial], None] | None = None,
+) -> Provenance | None:
+    """The provenance of a version that was made of the very same things: its new segments keep their ids."""
+    for model in models:
+        provenance = model.artefact.provenance
+        if (
+            provenance.training_set_id == training_set.id
+            and provenance.specification == specification
+            and provenance.predecessor == predecessor
+            and (provenance.seed, provenance.training_rows) == (settings.seed, settings.training_rows)
+        ):
+            return provenance
+    return None
+
+
+def rebuild(lake: Lake, model: ModelVersion) -> TrainedModel:
+    """Build a version again from its provenance: the same rows, specification, seed and predecessor.
+
+    Raises:
+        SegmentationError: The version is from before provenance told how to, or its snapshot has been expired.
+    """
+    provenance = model.artefact.provenance
+    if provenance.specification is None:
+        raise SegmentationError(
+            f"Model {model.version} was trained by an older release, which did not keep its specification."
+        )
+    with lake.cursor() as con:
+        pinned = registry.training_set(con, provenance.training_set_id, provenance.lake_snapshot)
+    data = read_training_data(lake, pinned, max_rows=provenance.training_rows, seed=provenance.seed)
+    return _built(lake, pinned, data, provenance, None)
+
+
+def settings_hash(settings: Settings) -> str:
+    """Hash of the settings that decide what a model looks like."""
+    names = (
+        "lookback_days",
+        "home_market",
+        "seed",
+        "min_segments",
+        "max_segments",
+        "min_segment_share",
+        "min_stability",
+        "forward_days",
+        "search_trials",
+        "training_rows",
+    )
+    facts = {name: str(getattr(settings, name)) for name in names}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _built(
+    lake: Lake, training_set: TrainingSet, data: TrainingData, provenance: Provenance, found: Search | None
 ) -> TrainedModel:
-    """Fit rules and centroids to a matrix, and name the segments.
+    specification = provenance.specification or Specification(2)
+    fitted = fit(data, specification, seed=provenance.seed)
+    predecessor = None
+    if provenance.predecessor is not None:
+        with lake.cursor() as con:
+            before = registry.load(con, provenance.predecessor, named=False).artefact
+        with lake.at(training_set.lake_snapshot) as con:
+            predecessor = _predecessor(con, before, provenance)
+    segments, lineage = identified(fitted, data.traits, predecessor, provenance.first_new_id, provenance.reserved_names)
+    stability = dict(zip((s.id for s in segments), _by_segment(fitted, segments), strict=True))
+    metrics = {**fitted.metrics, **{f"stability_{identity}": value for identity, value in stability.items()}}
+    artefact = Artefact(FORMAT, fitted.rules, segments, provenance, fitted.projection)
+    return TrainedModel(artefact, metrics, tuple(lineage), fitted, data, found)
+
+
+def identified(
+    fitted: Fit,
+    traits: Floats,
+    predecessor: Predecessor | None,
+    first_new_id: int,
+    reserved: Collection[str] = (),
+) -> tuple[tuple[Segment, ...], list[Descent]]:
+    """Segments with their identities, by falling net revenue of the typical customer, and their lineage.
 
     Args:
-        features: What the columns of `matrix` are.
-        matrix: Shape (n, number of features), NaN where missing.
-        traits: Shape (n, number of `TRAIT_FEATURES`), what names are made from.
-        provenance: Where the rows came from.
-        settings: Range of segments, sample size, seed.
-        progress: Told of each number of segments tried.
+        fitted: The fit.
+        traits: Shape (n, number of `TRAIT_FEATURES`), of the customers that were labelled.
+        predecessor: The version before, if there is one.
+        first_new_id: Smallest id that has never been used.
+        reserved: Names that people gave to other segments.
     """
-    rules = fit_rules(features, matrix)
-    kept = [index for index, feature in enumerate(features) if any(rule.name == feature.name for rule in rules)]
-    unfitted = Artefact(FORMAT, rules, (), provenance)
-    points = Evaluator(unfitted).coordinates(matrix[:, kept])
-    search = search_k(
-        points,
-        range(settings.min_segments, settings.max_segments + 1),
-        seed=settings.seed,
-        max_rows=settings.training_rows,
-        min_share=settings.min_segment_share,
-        progress=progress,
+    k = len(fitted.centroids)
+    by_cluster = [_traits(traits[fitted.labels == cluster]) for cluster in range(k)]
+    matches: list[int | None] = [None] * k
+    if predecessor is not None:
+        matches = match(fitted.labels, k, predecessor.labels, len(predecessor.segments))
+    order = sorted(range(k), key=lambda cluster: (-by_cluster[cluster].net_revenue, cluster))
+    ids: dict[int, int] = {}
+    for cluster in order:
+        matched = matches[cluster]
+        if matched is None or predecessor is None:
+            ids[cluster] = first_new_id + sum(identity >= first_new_id for identity in ids.values())
+        else:
+            ids[cluster] = predecessor.segments[matched].id
+    names = _names(order, by_cluster, _population(traits), matches, predecessor, reserved)
+    painted = dict(zip(order, colours([matches[c] for c in order], predecessor), strict=True))
+    segments = tuple(
+        Segment(
+            id=ids[cluster],
+            name=names[cluster],
+            description=describe(by_cluster[cluster], _population(traits)),
+            centroid=tuple(float(c) for c in fitted.centroids[cluster]),
+            cutoff=float(fitted.cutoffs[cluster]),
+            colour=painted[cluster],
+        )
+        for cluster in order
     )
-    segments = _segments(points, search.chosen.centroids, traits)
-    return TrainedModel(Artefact(FORMAT, rules, segments, provenance), search)
+    lineage = descents([ids[cluster] for cluster in range(k)], fitted.labels, matches, predecessor)
+    return segments, lineage
 
 
-def _segments(points: Floats, centroids: Floats, traits: Floats) -> tuple[Segment, ...]:
-    """Named segments, numbered from 1 by falling net revenue of the typical customer."""
-    member = nearest(points, centroids).segment
-    by_cluster = [_traits(traits[member == cluster]) for cluster in range(len(centroids))]
-    order = sorted(range(len(centroids)), key=lambda cluster: (-by_cluster[cluster].net_revenue, cluster))
+def _names(
+    order: list[int],
+    traits: list[Traits],
+    population: Population,
+    matches: list[int | None],
+    predecessor: Predecessor | None,
+    reserved: Collection[str],
+) -> dict[int, str]:
+    """Matched clusters keep their names; the others are named by what they do, and share no name with any."""
+    names: dict[int, str] = {}
+    if predecessor is not None:
+        names = {c: predecessor.segments[m].name for c in order if (m := matches[c]) is not None}
+    proposed = dict(zip(order, name_segments([traits[cluster] for cluster in order], population), strict=True))
+    for cluster in order:
+        if cluster not in names:
+            names[cluster] = without_clash(proposed[cluster], [*names.values(), *reserved])
+    return names
+
+
+def _predecessor(con: duckdb.DuckDBPyConnection, before: Artefact, provenance: Provenance) -> Predecessor:
+    matrix = read_matrix(
+        con, provenance.as_of, before.feature_names, max_rows=provenance.training_rows, seed=provenance.seed
+    )
+    labels = Evaluator(before).assign(matrix.values).segment
+    return Predecessor(provenance.predecessor or 0, before.segments, labels)
+
+
+def _by_segment(fitted: Fit, segments: tuple[Segment, ...]) -> list[float]:
+    """Stability in the order of the segments, which are the clusters in another one."""
+    clusters: Mapping[tuple[float, ...], int] = {
+        tuple(float(c) for c in centroid): index for index, centroid in enumerate(fitted.centroids)
+    }
+    return [float(fitted.stability[clusters[segment.centroid]]) for segment in segments]
+
+
+def _population(traits: Floats) -> Population:
     recency = traits[:, TRAIT_FEATURES.index("recency_days")]
-    population = Population(_traits(traits), float(np.quantile(recency, 0.4)), float(np.quantile(recency, 0.75)))
-    ordered = [by_cluster[cluster] for cluster in order]
-    names = name_segments(ordered, population)
-    return tuple(
-        Segment(number, name, describe(each, population), tuple(float(c) for c in centroids[cluster]))
-        for number, (cluster, each, name) in enumerate(zip(order, ordered, names, strict=True), start=1)
-    )
+    return Population(_traits(traits), float(np.quantile(recency, 0.4)), float(np.quantile(recency, 0.75)))
 
 
 def _traits(rows: Floats) -> Traits:
@@ -150,10 +251,3 @@ def _traits(rows: Floats) -> Traits:
         distinct_products=float(means["distinct_products"]),
         return_rate=float(means["return_rate"]),
     )
-
-
-def _fingerprint(matrix: FeatureMatrix, features: Sequence[str]) -> str:
-    digest = hashlib.sha256("\n".join(features).encode())
-    digest.update("\n".join(pl.Series(matrix.customer_ids).to_list()).encode())
-    digest.update(matrix.values.tobytes())
-    return digest.hexdigest()[:32]

@@ -1,5 +1,6 @@
-"""Who serves: promotion through the gates, the way back, and what either would change."""
+"""A model's life: trained, judged, promoted or kept waiting, rolled back, and what each of these would change."""
 
+from dataclasses import dataclass
 from datetime import date
 
 import duckdb
@@ -8,13 +9,108 @@ import polars as pl
 from segmentation.errors import SegmentationError
 from segmentation.modeling import gates, registry
 from segmentation.modeling.artefact import Artefact, Evaluator
+from segmentation.modeling.build import TrainedModel, train
+from segmentation.modeling.registry import TrainingSet
+from segmentation.modeling.search import Listener
 from segmentation.modeling.snapshots import latest_snapshot, read_matrix
+from segmentation.modeling.tracking import Tracker
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import CUSTOMER_FEATURES
 
+REGISTRATIONS = 5
+"""Attempts to register a model while others take the ids of its new segments."""
 
-def promote(lake: Lake, version: int, *, actor: str, commit: Commit, reason: str = "", override: bool = False) -> bool:
-    """Make a version the champion, if it passes all gates.
+
+@dataclass(frozen=True)
+class Decision:
+    """What became of a candidate.
+
+    Attributes:
+        version: The candidate.
+        serves: Whether it is champion now.
+        is_new: Whether that is new.
+        explanation: Why, in a sentence.
+    """
+
+    version: int
+    serves: bool
+    is_new: bool
+    explanation: str
+
+
+def train_candidate(
+    lake: Lake,
+    training_set: TrainingSet,
+    commit: Commit,
+    *,
+    tracker: Tracker | None = None,
+    progress: Listener | None = None,
+) -> tuple[int, TrainedModel]:
+    """Train a model and register it as the candidate.
+
+    Returns:
+        Its version, and the model.
+
+    Raises:
+        NotEnoughDataError: Too few customers, or all of them alike.
+        SegmentationError: Others kept registering models at the same time.
+    """
+    for _ in range(REGISTRATIONS):
+        model = train(lake, training_set, lake.settings, run_id=commit.run_id, tracker=tracker, progress=progress)
+        version = registry.register(lake, model.artefact, model.metrics, commit, model.lineage)
+        if version is not None:
+            return version, model
+    raise SegmentationError("Other models were registered at the same time, again and again; train once more.")
+
+
+def decide(lake: Lake, *, actor: str, commit: Commit) -> Decision:
+    """Promote the candidate if the settings leave that to its gates; else let it wait as the challenger.
+
+    A candidate that has served before and was replaced is not promoted again by itself: somebody rolled it back.
+
+    Raises:
+        SegmentationError: There is no candidate, or a gate refuses it.
+    """
+    with lake.cursor() as con:
+        version = registry.resolve(con, "candidate")
+        if version is None:
+            raise SegmentationError("There is no candidate model; materialize `training/candidate_model` first.")
+        serving = registry.resolve(con, "champion")
+        served = registry.served_before(con, version)
+    if version == serving:
+        return Decision(version, True, False, f"Model {version} is champion already.")
+    if served:
+        return Decision(
+            version,
+            False,
+            False,
+            f"Model {version} has served before and was rolled back, so it waits for a person: "
+            f"`segmentation models promote {version} --reason …`.",
+        )
+    alias = "champion" if lake.settings.promotion == "automatic" else "challenger"
+    is_new = promote(lake, version, actor=actor, commit=commit, alias=alias)
+    if alias == "champion":
+        return Decision(version, True, is_new, f"Model {version} passed its gates and serves.")
+    return Decision(
+        version,
+        False,
+        is_new,
+        f"Model {version} passed its gates and waits: `segmentation models promote {version} --dry-run` shows what "
+        "would change.",
+    )
+
+
+def promote(
+    lake: Lake,
+    version: int,
+    *,
+    actor: str,
+    commit: Commit,
+    reason: str = "",
+    override: bool = False,
+    alias: str = "champion",
+) -> bool:
+    """Make a version the champion (or the challenger), if it passes all gates.
 
     Args:
         lake: A writable lake.
@@ -23,9 +119,10 @@ def promote(lake: Lake, version: int, *, actor: str, commit: Commit, reason: str
         commit: What the lake's commit says about itself.
         reason: Why; the ledger keeps it beside what the gates said.
         override: Whether to promote it although a gate refuses; needs a reason.
+        alias: `champion` or `challenger`.
 
     Returns:
-        Whether that is new; false if it served already.
+        Whether that is new; false if it was so already.
 
     Raises:
         SegmentationError: There is no such version, a gate refuses it, or an override has no reason.
@@ -33,21 +130,29 @@ def promote(lake: Lake, version: int, *, actor: str, commit: Commit, reason: str
     if override and not reason:
         raise SegmentationError("An override needs a reason (--reason): the ledger keeps who set gates aside, and why.")
     with lake.cursor() as con:
-        artefact = registry.load(con, version).artefact
-    verdicts = gates.judge(lake, artefact, lake.settings).values()
-    refusals = [verdict.explanation for verdict in verdicts if not verdict.passed]
+        registry.load(con, version)
+        if registry.resolve(con, alias) == version:
+            return False
+    try:
+        verdicts = gates.judge(gates.gather(lake, version, lake.settings), lake.settings)
+        refusals = [verdict.explanation for verdict in verdicts.values() if not verdict.passed]
+    except SegmentationError as error:
+        if not override:
+            raise
+        verdicts, refusals = {}, [f"The gates could not be asked: {error}"]
     if refusals and not override:
-        raise SegmentationError(f"Model version {version} can't become champion: {' '.join(refusals)}")
+        raise SegmentationError(f"Model version {version} can't become {alias}: {' '.join(refusals)}")
     said = ("override of: " if refusals else "passed its gates: ") + " ".join(
-        refusals or [verdict.explanation for verdict in verdicts]
+        refusals or [verdict.explanation for verdict in verdicts.values()]
     )
     return registry.promote(
         lake,
         version,
-        alias="champion",
+        alias=alias,
         actor=actor,
         reason=f"{reason}; {said}" if reason else said,
         commit=commit,
+        gates=gates.as_json(verdicts),
     )
 
 
@@ -55,7 +160,7 @@ def movement(lake: Lake, before: int, after: int) -> pl.DataFrame:
     """How many customers of the newest snapshot, and how much revenue, are in which segment of two versions.
 
     Returns:
-        `from_segment`, `to_segment` (names), `customers`, `revenue`; the largest groups first.
+        `from_id`, `from_segment`, `to_id`, `to_segment`, `customers`, `revenue`; the largest groups first.
 
     Raises:
         SegmentationError: There is no such version or no snapshot.
@@ -63,23 +168,27 @@ def movement(lake: Lake, before: int, after: int) -> pl.DataFrame:
     with lake.cursor() as con:
         as_of = latest_snapshot(con)
         columns = {
-            side: _segments(con, registry.load(con, version).artefact, as_of)
-            for side, version in (("from_segment", before), ("to_segment", after))
+            name: values
+            for side, version in (("from", before), ("to", after))
+            for name, values in _segments(con, side, registry.load(con, version).artefact, as_of).items()
         }
         spent = con.execute(
-            f"SELECT net_revenue AS revenue FROM {CUSTOMER_FEATURES.name} WHERE as_of = $as_of ORDER BY customer_id",
-            {"as_of": as_of},
+            f"SELECT net_revenue AS revenue FROM {CUSTOMER_FEATURES.name} "
+            f"WHERE as_of = DATE '{as_of}' ORDER BY customer_id"
         ).pl()
+    keys = list(columns)
     return (
         pl.DataFrame(columns)
         .hstack(spent)
-        .group_by("from_segment", "to_segment")
+        .group_by(keys)
         .agg(pl.len().alias("customers"), pl.col("revenue").sum())
-        .sort("customers", "from_segment", "to_segment", descending=[True, False, False])
+        .sort("customers", *keys, descending=[True] + [False] * len(keys))
     )
 
 
-def _segments(con: duckdb.DuckDBPyConnection, artefact: Artefact, as_of: date) -> pl.Series:
+def _segments(con: duckdb.DuckDBPyConnection, side: str, artefact: Artefact, as_of: date) -> dict[str, pl.Series]:
     matrix = read_matrix(con, as_of, artefact.feature_names)
+    found = Evaluator(artefact).assign(matrix.values).segment
+    ids = pl.Series([segment.id for segment in artefact.segments])
     names = pl.Series([segment.name for segment in artefact.segments])
-    return names.gather(Evaluator(artefact).assign(matrix.values).segment)
+    return {f"{side}_id": ids.gather(found), f"{side}_segment": names.gather(found)}

@@ -4,15 +4,19 @@ Nothing is ever changed or removed: a version is a row, and a promotion is a lin
 """
 
 import json
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 import duckdb
+import msgspec
 
 from segmentation.errors import ArtefactError, SegmentationError
 from segmentation.modeling.artefact import Artefact
+from segmentation.modeling.lineage import Descent
 from segmentation.warehouse import Commit, Lake
-from segmentation.warehouse.schema import MODELS, PROMOTIONS, SEGMENTS, TRAINING_SETS
+from segmentation.warehouse.schema import MODELS, PROMOTIONS, SEGMENT_NAMES, SEGMENTS, TRAINING_SETS
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,9 @@ class TrainingSet:
         lake_snapshot: Version of the lake that holds exactly these rows.
         customer_count: Number of rows.
         features: The features that are used, in order.
+        judged_as_of: Earlier date at which forward value is judged; None without enough history.
+        learned_as_of: Date before that at which it is learned.
+        forward_days: Days after those dates that count.
     """
 
     id: str
@@ -32,14 +39,28 @@ class TrainingSet:
     lake_snapshot: int
     customer_count: int
     features: tuple[str, ...]
+    judged_as_of: date | None = None
+    learned_as_of: date | None = None
+    forward_days: int = 0
 
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """One row of the registry."""
+    """One row of the registry.
+
+    Attributes:
+        version: 1, 2, 3, … in order of training.
+        artefact: The model; its segments have the names that people gave them, if they did.
+        model_hash: Of the artefact as it was trained.
+        training_set_id: What it was trained on.
+        metrics: Figures of the fit.
+        created_at: When it was registered, UTC.
+        aliases: What it is called at present.
+    """
 
     version: int
     artefact: Artefact
+    model_hash: str
     training_set_id: str
     metrics: dict[str, float]
     created_at: datetime
@@ -62,6 +83,9 @@ def record_training_set(lake: Lake, training_set: TrainingSet, commit: Commit) -
                 "lake_snapshot": training_set.lake_snapshot,
                 "customer_count": training_set.customer_count,
                 "features": json.dumps(training_set.features),
+                "judged_as_of": training_set.judged_as_of,
+                "learned_as_of": training_set.learned_as_of,
+                "forward_days": training_set.forward_days,
                 "created_at": _now(),
             },
         )
@@ -73,28 +97,53 @@ def record_training_set(lake: Lake, training_set: TrainingSet, commit: Commit) -
 
 def latest_training_set(con: duckdb.DuckDBPyConnection, as_of: date | None = None) -> TrainingSet | None:
     """The training set that was recorded last, of one snapshot date or of any."""
+    return _training_set(con, "$key IS NULL OR as_of = $key", as_of)
+
+
+def training_set(con: duckdb.DuckDBPyConnection, training_set_id: str, lake_snapshot: int) -> TrainingSet:
+    """One training set, as it was pinned to a version of the lake.
+
+    Raises:
+        SegmentationError: There is no such set.
+    """
+    found = _training_set(con, f"training_set_id = $key AND lake_snapshot = {lake_snapshot:d}", training_set_id)
+    if found is None:
+        raise SegmentationError(f"The registry has no training set {training_set_id}.")
+    return found
+
+
+def _training_set(con: duckdb.DuckDBPyConnection, condition: str, key: object) -> TrainingSet | None:
     row = con.execute(
-        f"SELECT training_set_id, as_of, lake_snapshot, customer_count, features FROM {TRAINING_SETS.name} "
-        "WHERE $as_of IS NULL OR as_of = $as_of ORDER BY created_at DESC LIMIT 1",
-        {"as_of": as_of},
+        "SELECT training_set_id, as_of, lake_snapshot, customer_count, features, judged_as_of, learned_as_of, "
+        f"COALESCE(forward_days, 0) FROM {TRAINING_SETS.name} WHERE {condition} ORDER BY created_at DESC LIMIT 1",
+        {"key": key},
     ).fetchone()
-    return TrainingSet(row[0], row[1], row[2], row[3], tuple(json.loads(row[4]))) if row else None
+    if row is None:
+        return None
+    identity, as_of, version, count, features, judged, learned, days = row
+    return TrainingSet(identity, as_of, version, count, tuple(json.loads(features)), judged, learned, days)
 
 
-def register(lake: Lake, artefact: Artefact, metrics: dict[str, float], commit: Commit) -> int:
+def register(
+    lake: Lake, artefact: Artefact, metrics: dict[str, float], commit: Commit, lineage: Sequence[Descent] = ()
+) -> int | None:
     """Add a model version and make it the `candidate`.
 
     A fit that is already registered keeps its version, so that training twice on the same rows changes nothing.
 
     Returns:
-        The version number.
+        The version number; None if another model has taken an id of its new segments meanwhile, and nothing was done.
     """
 
-    def write(con: duckdb.DuckDBPyConnection) -> int:
+    def write(con: duckdb.DuckDBPyConnection) -> int | None:
         version = _version_of(con, artefact.model_hash)
         if version is None:
+            first_new = artefact.provenance.first_new_id
+            if any(s.id >= first_new for s in artefact.segments) and next_segment_id(con) != first_new:
+                return None
             version = _next(con, MODELS.name, "version")
             _insert_model(con, version, artefact, metrics, commit.run_id)
+            _insert_segments(con, version, artefact, lineage)
         _point(con, "candidate", version, commit.run_id or "command line", "trained")
         return version
 
@@ -102,8 +151,19 @@ def register(lake: Lake, artefact: Artefact, metrics: dict[str, float], commit: 
         return lake.transaction(con, commit, write)
 
 
-def promote(lake: Lake, version: int, *, alias: str, actor: str, reason: str, commit: Commit) -> bool:
+def promote(
+    lake: Lake, version: int, *, alias: str, actor: str, reason: str, commit: Commit, gates: str | None = None
+) -> bool:
     """Let an alias point to a version from now on.
+
+    Args:
+        lake: A writable lake.
+        version: The version.
+        alias: `champion`, `challenger` or `candidate`.
+        actor: Who or what decides.
+        reason: Why.
+        commit: What the lake's commit says about itself.
+        gates: What the gates said, as JSON.
 
     Returns:
         Whether that is new; false if it pointed there already, in which case the ledger stays as it is.
@@ -115,7 +175,7 @@ def promote(lake: Lake, version: int, *, alias: str, actor: str, reason: str, co
     def write(con: duckdb.DuckDBPyConnection) -> bool:
         if not con.execute(f"SELECT 1 FROM {MODELS.name} WHERE version = $v", {"v": version}).fetchone():
             raise SegmentationError(f"There is no model version {version}; `segmentation models list` shows them.")
-        return _point(con, alias, version, actor, reason)
+        return _point(con, alias, version, actor, reason, gates)
 
     with lake.cursor() as con:
         return lake.transaction(con, commit, write)
@@ -166,14 +226,19 @@ def resolve(con: duckdb.DuckDBPyConnection, alias: str) -> int | None:
     return row[0] if row else None
 
 
-def load(con: duckdb.DuckDBPyConnection, version: int) -> ModelVersion:
+def load(con: duckdb.DuckDBPyConnection, version: int, *, named: bool = True) -> ModelVersion:
     """One version with its artefact, checked against its hash.
+
+    Args:
+        con: A cursor of the lake.
+        version: The version.
+        named: Whether segments have the names that people gave them, rather than those of the training.
 
     Raises:
         SegmentationError: There is no such version.
         ArtefactError: The stored artefact is damaged, or is not the one that was registered.
     """
-    found = list_models(con, version)
+    found = list_models(con, version, named=named)
     if not found:
         raise SegmentationError(f"There is no model version {version}; `segmentation models list` shows them.")
     return found[0]
@@ -191,7 +256,9 @@ def load_champion(con: duckdb.DuckDBPyConnection) -> ModelVersion:
     return load(con, version)
 
 
-def list_models(con: duckdb.DuckDBPyConnection, version: int | None = None) -> list[ModelVersion]:
+def list_models(
+    con: duckdb.DuckDBPyConnection, version: int | None = None, *, named: bool = True
+) -> list[ModelVersion]:
     """All versions (or just one), oldest first."""
     rows = con.execute(
         f"SELECT version, artefact, model_hash, training_set_id, metrics, created_at FROM {MODELS.name} "
@@ -199,10 +266,106 @@ def list_models(con: duckdb.DuckDBPyConnection, version: int | None = None) -> l
         {"version": version},
     ).fetchall()
     aliases = _aliases(con)
+    names = segment_names(con) if named else {}
     return [
-        ModelVersion(number, _verified(number, text, sha), set_id, json.loads(metrics), at, aliases.get(number, ()))
+        ModelVersion(
+            version=number,
+            artefact=_renamed(_verified(number, text, sha), names),
+            model_hash=sha,
+            training_set_id=set_id,
+            metrics=json.loads(metrics),
+            created_at=at,
+            aliases=aliases.get(number, ()),
+        )
         for number, text, sha, set_id, metrics, at in rows
     ]
+
+
+def segment_names(con: duckdb.DuckDBPyConnection) -> dict[int, str]:
+    """The names that people gave to segments, by id."""
+    rows = con.execute(
+        f"SELECT segment_id, max_by(segment_name, naming_id) AS name FROM {SEGMENT_NAMES.name} GROUP BY segment_id"
+    ).fetchall()
+    return {identity: name for identity, name in rows if name}
+
+
+def rename_segments(
+    lake: Lake, names: Mapping[int, str], *, actor: str, reason: str, commit: Commit
+) -> dict[int, tuple[str, str]]:
+    """Give segments names of one's own; they survive retraining. An empty name gives the trained one back.
+
+    Returns:
+        Per segment whose name changes, what it was called and what it is called now.
+
+    Raises:
+        SegmentationError: There is no such segment, or two of a model would share a name.
+    """
+
+    def write(con: duckdb.DuckDBPyConnection) -> dict[int, tuple[str, str]]:
+        known = {row[0] for row in con.execute(f"SELECT DISTINCT segment_id FROM {SEGMENTS.name}").fetchall()}
+        unknown = sorted(set(names) - known)
+        if unknown:
+            raise SegmentationError(
+                f"There is no segment {unknown[0]}; there are {', '.join(map(str, sorted(known))) or 'none yet'}."
+            )
+        before = _called(con)
+        wanted = {identity: re.sub(r"\s+", " ", name).strip() for identity, name in names.items()}
+        overrides = segment_names(con)
+        for identity, name in wanted.items():
+            if overrides.get(identity, "") != name:
+                line = {
+                    "naming_id": _next(con, SEGMENT_NAMES.name, "naming_id"),
+                    "segment_id": identity,
+                    "segment_name": name,
+                    "decided_at": _now(),
+                    "actor": actor,
+                    "reason": reason,
+                }
+                _insert(con, SEGMENT_NAMES.name, line)
+        after = _called(con)  # refuses two segments of one name
+        return {i: (before[i], after[i]) for i in sorted(wanted) if before.get(i) != after.get(i)}
+
+    with lake.cursor() as con:
+        return lake.transaction(con, commit, write)
+
+
+def next_segment_id(con: duckdb.DuckDBPyConnection) -> int:
+    """The smallest id that no segment of any version has ever had."""
+    return _next(con, SEGMENTS.name, "segment_id")
+
+
+def served_before(con: duckdb.DuckDBPyConnection, version: int) -> bool:
+    """Whether a version has been champion at any time."""
+    return bool(
+        con.execute(
+            f"SELECT 1 FROM {PROMOTIONS.name} WHERE alias = 'champion' AND version = $v LIMIT 1", {"v": version}
+        ).fetchone()
+    )
+
+
+def _called(con: duckdb.DuckDBPyConnection) -> dict[int, str]:
+    """What segments of the champion and the candidate are called; complains if two of a model share a name."""
+    called: dict[int, str] = {}
+    for alias in ("candidate", "champion"):
+        version = resolve(con, alias)
+        if version is None:
+            continue
+        artefact = load(con, version).artefact
+        bare = [segment.name.casefold() for segment in artefact.segments]
+        twice = next((segment.name for segment in artefact.segments if bare.count(segment.name.casefold()) > 1), None)
+        if twice:
+            raise SegmentationError(f"Two segments of model {version} would be called {twice!r}. Choose another name.")
+        called |= {segment.id: segment.name for segment in artefact.segments}
+    return called
+
+
+def _renamed(artefact: Artefact, names: Mapping[int, str]) -> Artefact:
+    if not any(segment.id in names for segment in artefact.segments):
+        return artefact
+    segments = tuple(
+        msgspec.structs.replace(segment, name=names.get(segment.id, segment.name)) for segment in artefact.segments
+    )
+    return msgspec.structs.replace(artefact, segments=segments)
 
 
 def _verified(version: int, text: str, model_hash: str) -> Artefact:
@@ -243,12 +406,46 @@ def _insert_model(
         "run_id": run_id or None,
     }
     _insert(con, MODELS.name, model)
+
+
+def _insert_segments(
+    con: duckdb.DuckDBPyConnection, version: int, artefact: Artefact, lineage: Sequence[Descent]
+) -> None:
+    """The segments of a version, and those of its predecessor that retire with it."""
+    descents = {descent.segment_id: descent for descent in lineage}
     for segment in artefact.segments:
-        row = {"segment_id": segment.id, "segment_name": segment.name, "description": segment.description}
-        _insert(con, SEGMENTS.name, {"version": version, **row})
+        descent = descents.get(segment.id)
+        row = {
+            "version": version,
+            "segment_id": segment.id,
+            "segment_name": segment.name,
+            "description": segment.description,
+            "colour": segment.colour or None,
+            "event": descent.event if descent else "new",
+            "relatives": msgspec.json.encode(descent.parents if descent else ()).decode(),
+        }
+        _insert(con, SEGMENTS.name, row)
+    predecessor = artefact.provenance.predecessor
+    gone = {d.segment_id: d for d in lineage if d.event == "retired"}
+    if not gone or predecessor is None:
+        return
+    for segment in load(con, predecessor, named=False).artefact.segments:
+        if segment.id in gone:
+            row = {
+                "version": version,
+                "segment_id": segment.id,
+                "segment_name": segment.name,
+                "description": segment.description,
+                "colour": segment.colour or None,
+                "event": "retired",
+                "relatives": msgspec.json.encode(gone[segment.id].parents).decode(),
+            }
+            _insert(con, SEGMENTS.name, row)
 
 
-def _point(con: duckdb.DuckDBPyConnection, alias: str, version: int, actor: str, reason: str) -> bool:
+def _point(
+    con: duckdb.DuckDBPyConnection, alias: str, version: int, actor: str, reason: str, gates: str | None = None
+) -> bool:
     if resolve(con, alias) == version:
         return False
     line = {
@@ -258,6 +455,7 @@ def _point(con: duckdb.DuckDBPyConnection, alias: str, version: int, actor: str,
         "decided_at": _now(),
         "actor": actor,
         "reason": reason,
+        "gates": gates,
     }
     _insert(con, PROMOTIONS.name, line)
     return True

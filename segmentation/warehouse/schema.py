@@ -171,6 +171,9 @@ TRAINING_SETS = Table(
         Column("lake_snapshot", "BIGINT", "Version of the lake that holds exactly these rows.", nullable=False),
         Column("customer_count", "BIGINT", "Customers in the set.", nullable=False),
         Column("features", "VARCHAR", "Names of the features that are used, as a JSON list.", nullable=False),
+        Column("judged_as_of", "DATE", "Earlier snapshot at which forward value is judged; NULL without history."),
+        Column("learned_as_of", "DATE", "Snapshot before that, at which it is learned what announces spend."),
+        Column("forward_days", "INTEGER", "Days after those dates in which spend counts."),
         Column("created_at", "TIMESTAMP", "When it was first recorded, UTC.", nullable=False),
     ),
 )
@@ -199,22 +202,48 @@ PROMOTIONS = Table(
     "The ledger of aliases, append-only: the last line of an alias says which version holds it.",
     (
         Column("promotion_id", "INTEGER", "1, 2, 3, … in order of decision.", nullable=False),
-        Column("alias", "VARCHAR", "`champion`, `candidate`, …", nullable=False),
+        Column("alias", "VARCHAR", "`candidate`, `challenger`, `champion` or `archived`.", nullable=False),
         Column("version", "INTEGER", "The version that the alias points to from now on.", nullable=False),
         Column("decided_at", "TIMESTAMP", "When, UTC.", nullable=False),
         Column("actor", "VARCHAR", "Who or what decided.", nullable=False),
         Column("reason", "VARCHAR", "Why.", nullable=False),
+        Column("gates", "VARCHAR", "What the gates said, as a JSON object by gate; NULL where none was asked."),
     ),
 )
 
 SEGMENTS = Table(
     "registry.segments",
-    "One segment of one model version: its identity and name.",
+    "One segment of one model version, or one that retired with it: its identity, name and lineage.",
     (
         Column("version", "INTEGER", "The model version.", nullable=False),
         Column("segment_id", "INTEGER", "The segment, the same number wherever it is named.", nullable=False),
         Column("segment_name", "VARCHAR", "What people call it.", nullable=False),
         Column("description", "VARCHAR", "What sets it apart, in a sentence.", nullable=False),
+        Column("colour", "VARCHAR", "Its colour in charts, `#rrggbb`."),
+        Column(
+            "event",
+            "VARCHAR",
+            "`new`, `kept`, `split`, `merged`, or `retired` for a segment of the predecessor that is gone.",
+        ),
+        Column(
+            "relatives",
+            "VARCHAR",
+            "JSON list of the predecessor's segments that it descends from (for a retired one: of those that took its "
+            "customers), each with the share that it gave and the share that was received.",
+        ),
+    ),
+)
+
+SEGMENT_NAMES = Table(
+    "registry.segment_names",
+    "One name that a person gave to a segment, append-only: the last line of a segment counts, in all versions.",
+    (
+        Column("naming_id", "INTEGER", "1, 2, 3, … in order of decision.", nullable=False),
+        Column("segment_id", "INTEGER", "The segment.", nullable=False),
+        Column("segment_name", "VARCHAR", "Its name; empty to go back to the trained one.", nullable=False),
+        Column("decided_at", "TIMESTAMP", "When, UTC.", nullable=False),
+        Column("actor", "VARCHAR", "Who decided.", nullable=False),
+        Column("reason", "VARCHAR", "Why.", nullable=False),
     ),
 )
 
@@ -283,6 +312,7 @@ TABLES: tuple[Table, ...] = (
     MODELS,
     PROMOTIONS,
     SEGMENTS,
+    SEGMENT_NAMES,
     CUSTOMER_SEGMENTS,
     SEGMENT_PROFILES,
 )

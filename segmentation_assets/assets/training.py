@@ -1,15 +1,18 @@
 """Training: a pinned set of customers, a candidate fitted to it, and the champion that serves."""
 
-from datetime import date
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
 
 import dagster as dg
 import duckdb
 
 from segmentation.errors import SegmentationError
 from segmentation.modeling import lifecycle, registry
-from segmentation.modeling.build import make_training_set, train
+from segmentation.modeling.build import TrainedModel
+from segmentation.modeling.data import make_training_set
+from segmentation.modeling.metrics import MEANINGS
+from segmentation.modeling.search import Search
 from segmentation.modeling.snapshots import latest_snapshot
-from segmentation.modeling.training import Search
 from segmentation.warehouse.schema import CUSTOMER_FEATURES
 from segmentation_assets.assets.features import key_of
 from segmentation_assets.metadata import markdown_table
@@ -17,6 +20,7 @@ from segmentation_assets.progress import reporter
 from segmentation_assets.resources import WarehouseResource, commit_of
 
 GROUP = "training"
+SHOWN_TRIALS = 20
 
 
 class TrainingConfig(dg.Config):
@@ -39,13 +43,18 @@ def training_set(
     """Customers of one feature snapshot, pinned to the version of the lake that holds exactly these rows."""
     with warehouse.get_connection() as con:
         as_of = _as_of(con, config)
-    made = make_training_set(warehouse.lake, as_of, commit_of(context, "training/training_set"))
+    commit = commit_of(context, "training/training_set")
+    made = make_training_set(warehouse.lake, as_of, commit, now=datetime.now(UTC).replace(tzinfo=None))
     return dg.MaterializeResult(
         metadata={
             "training_set_id": made.id,
             "as_of": str(made.as_of),
             "lake_snapshot": made.lake_snapshot,
             "dagster/row_count": made.customer_count,
+            "forward_value": f"learned as of {made.learned_as_of}, judged as of {made.judged_as_of}, by the "
+            f"{made.forward_days} days after each"
+            if made.judged_as_of
+            else "none: lines don't reach back far enough",
             "features": dg.MetadataValue.md("\n".join(f"- `{name}`" for name in made.features)),
         }
     )
@@ -62,32 +71,41 @@ def candidate_model(
     context: dg.AssetExecutionContext, config: TrainingConfig, warehouse: WarehouseResource
 ) -> dg.MaterializeResult[None]:
     """A K-means model fitted to the training set, registered under the alias `candidate`."""
-    settings = warehouse.settings()
     with warehouse.get_connection() as con:
         pinned = registry.latest_training_set(con, _as_of(con, config))
     if pinned is None:
         raise SegmentationError("There is no training set for that date; materialize `training/training_set` first.")
-    report = reporter(context, "Trying numbers of segments")
-    tried = settings.max_segments - settings.min_segments + 1
-    model = train(warehouse.lake, pinned, settings, lambda trial: report(trial.k - settings.min_segments + 1, tried))
+    report = reporter(context, "Searching for a model")
     commit = commit_of(context, "training/candidate_model")
-    version = registry.register(warehouse.lake, model.artefact, model.search.chosen.metrics(), commit)
+    version, model = lifecycle.train_candidate(
+        warehouse.lake, pinned, commit, progress=lambda done, total, _: report(done, total)
+    )
     return dg.MaterializeResult(
         metadata={
             "version": version,
             "model_hash": model.artefact.model_hash,
             "training_set_id": pinned.id,
-            "why_this_many_segments": model.search.reason,
-            "trials": dg.MetadataValue.md(_trials(model.search)),
-            "segments": dg.MetadataValue.md(
-                markdown_table(
-                    ["id", "name", "description"],
-                    [(s.id, s.name, s.description) for s in model.artefact.segments],
-                )
-            ),
-            **{name: dg.MetadataValue.float(value) for name, value in model.search.chosen.metrics().items()},
+            "why_this_one": model.artefact.provenance.search,
+            "segments": dg.MetadataValue.md(_segments(model)),
+            "figures": dg.MetadataValue.md(_figures(model.metrics)),
+            "specification": dg.MetadataValue.json(_specification(model)),
+            **({"trials": dg.MetadataValue.md(_trials(model.search))} if model.search else {}),
+            **{name: dg.MetadataValue.float(model.metrics[name]) for name in MEANINGS if name in model.metrics},
         }
     )
+
+
+class PromotionConfig(dg.Config):
+    """What a person decides about the champion; nothing is set where automation materializes the asset."""
+
+    version: int | None = None
+    """The version to promote; the candidate, if the settings let it, if unset."""
+    rollback: bool = False
+    """Make the version champion again that served before."""
+    reason: str = ""
+    """Why; the ledger keeps it."""
+    override: bool = False
+    """Although a gate refuses the version; needs a reason."""
 
 
 @dg.asset(
@@ -96,21 +114,78 @@ def candidate_model(
     group_name=GROUP,
     kinds={"ducklake"},
     backfill_policy=dg.BackfillPolicy.single_run(),
+    output_required=False,
 )
-def champion_model(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
-    """The candidate, promoted: assignments and the scorer use it from now on. Its checks have let it through."""
+def champion_model(
+    context: dg.AssetExecutionContext, config: PromotionConfig, warehouse: WarehouseResource
+) -> Iterator[dg.MaterializeResult[None]]:
+    """The model that serves: assignments and the scorer use it from now on.
+
+    Left alone, the candidate is promoted if it passes its gates, or waits for a person where `SEGMENTATION_PROMOTION`
+    is `manual`; then nothing is materialized, and nothing downstream in the same run.
+    """
+    # Checks stopped a bad candidate in their own run; this run may be another, or the alias may have moved on.
+    commit, actor = commit_of(context, "training/champion_model"), f"run {context.run.run_id}"
+    if config.rollback:
+        before, version = registry.roll_back(warehouse.lake, actor=actor, reason=config.reason, commit=commit)
+        yield dg.MaterializeResult(metadata={"version": version, "is_new": True, "rolled_back_from": before})
+    elif config.version is not None:
+        is_new = lifecycle.promote(
+            warehouse.lake,
+            config.version,
+            actor=actor,
+            commit=commit,
+            reason=config.reason,
+            override=config.override,
+        )
+        yield dg.MaterializeResult(metadata={"version": config.version, "is_new": is_new})
+    else:
+        decision = lifecycle.decide(warehouse.lake, actor=actor, commit=commit)
+        context.log.info(decision.explanation)
+        if decision.serves:
+            yield dg.MaterializeResult(
+                metadata={"version": decision.version, "is_new": decision.is_new, "why": decision.explanation}
+            )
+        else:
+            moves = _movement(warehouse, decision.version)
+            context.log_event(
+                dg.AssetObservation(
+                    context.asset_key,
+                    description=decision.explanation,
+                    metadata={"waiting_version": decision.version, "would_change": dg.MetadataValue.md(moves)},
+                )
+            )
+
+
+def _movement(warehouse: WarehouseResource, version: int) -> str:
     with warehouse.get_connection() as con:
-        candidate = registry.resolve(con, "candidate")
-    if candidate is None:
-        raise SegmentationError("There is no candidate model; materialize `training/candidate_model` first.")
-    # Its checks stopped a bad candidate in their own run; this run may be another, or the alias may have moved on.
-    is_new = lifecycle.promote(
-        warehouse.lake,
-        candidate,
-        actor=f"run {context.run.run_id}",
-        commit=commit_of(context, "training/champion_model"),
-    )
-    return dg.MaterializeResult(metadata={"version": candidate, "is_new": is_new})
+        serving = registry.resolve(con, "champion")
+    if serving is None:
+        return "There is no champion yet."
+    moves = lifecycle.movement(warehouse.lake, serving, version)
+    shown = moves.select("from_segment", "to_segment", "customers", "revenue")
+    return markdown_table(shown.columns, shown.rows())
+
+
+def _segments(model: TrainedModel) -> str:
+    lineage = {descent.segment_id: descent for descent in model.lineage}
+    rows: list[tuple[object, ...]] = []
+    for segment in model.artefact.segments:
+        parents = ", ".join(f"{p.segment_id} ({p.received:.0%})" for p in lineage[segment.id].parents)
+        event = lineage[segment.id].event
+        rows.append((segment.id, segment.name, event, parents, segment.cutoff, segment.description))
+    rows += [(d.segment_id, "", "retired", "", None, "") for d in model.lineage if d.event == "retired"]
+    return markdown_table(["id", "name", "event", "from", "confidence cut-off", "description"], rows)
+
+
+def _figures(metrics: dict[str, float]) -> str:
+    rows = [(name, metrics[name], meaning) for name, meaning in MEANINGS.items() if name in metrics]
+    return markdown_table(["figure", "value", "what it is"], rows)
+
+
+def _specification(model: TrainedModel) -> dict[str, object]:
+    specification = model.artefact.provenance.specification
+    return specification.parameters() if specification else {}
 
 
 def _as_of(con: duckdb.DuckDBPyConnection, config: TrainingConfig) -> date:
@@ -123,6 +198,11 @@ def _as_of(con: duckdb.DuckDBPyConnection, config: TrainingConfig) -> date:
 
 
 def _trials(search: Search) -> str:
-    header = list(search.chosen.metrics())
-    rows = [[round(value, 3) for value in trial.metrics().values()] for trial in search.trials]
-    return markdown_table(header, rows)
+    """The best trials, chosen one first."""
+    names = [name for name in MEANINGS if name in search.chosen.metrics]
+    ranked = sorted(search.trials, key=lambda t: (t != search.chosen, t.shortfall, -(t.score or 0.0), t.number))
+    rows = [
+        (trial.number, trial.state, trial.score, *(trial.metrics.get(name) for name in names))
+        for trial in ranked[:SHOWN_TRIALS]
+    ]
+    return markdown_table(["trial", "state", "score", *names], rows)

@@ -1,37 +1,53 @@
 """Gates of a candidate model: it becomes champion only if it passes them."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from segmentation.errors import SegmentationError
 from segmentation.modeling import gates, registry
 from segmentation_assets.assets.training import candidate_model
+from segmentation_assets.metadata import markdown_table
 from segmentation_assets.resources import WarehouseResource
 
-
-@dg.asset_check(asset=candidate_model, blocking=True)
-def smallest_segment_is_large_enough(warehouse: WarehouseResource) -> dg.AssetCheckResult:
-    """No segment is too small to act on."""
-    return _verdict(warehouse, "smallest_segment")
-
-
-@dg.asset_check(asset=candidate_model, blocking=True)
-def segments_are_separate(warehouse: WarehouseResource) -> dg.AssetCheckResult:
-    """Customers lie nearer to their own segment than to the next one."""
-    return _verdict(warehouse, "separation")
+GATES = {
+    "smallest_segment": ("smallest_segment_is_large_enough", "No segment is too small to act on."),
+    "separation": ("segments_are_separate", "Customers lie nearer to their own segment than to the next one."),
+    "stability": ("segments_are_stable", "Every segment comes back when customers are resampled."),
+    "validity": ("segments_lie_apart_like_the_champions", "The silhouette doesn't fall behind the champion's."),
+    "forward_value": ("segments_foretell_spend", "Segments tell apart what customers spend next, like the champion's."),
+    "movement": ("few_customers_are_moved", "The model alone moves few customers and little revenue."),
+}
+"""Per gate, the name and description of its check."""
 
 
-def _verdict(warehouse: WarehouseResource, gate: str) -> dg.AssetCheckResult:
+@dg.multi_asset_check(
+    name="gates",
+    specs=[
+        dg.AssetCheckSpec(name, asset=candidate_model, blocking=True, description=description)
+        for name, description in GATES.values()
+    ],
+)
+def gates_of_the_candidate(warehouse: WarehouseResource) -> Iterator[dg.AssetCheckResult]:
+    """Measure the candidate once, and let every gate judge it."""
     with warehouse.get_connection() as con:
         version = registry.resolve(con, "candidate")
-        if version is None:
-            raise SegmentationError("There is no candidate model; materialize `training/candidate_model` first.")
-        artefact = registry.load(con, version).artefact
-    verdict = gates.judge(warehouse.lake, artefact, warehouse.settings())[gate]
-    return dg.AssetCheckResult(
-        passed=verdict.passed,
-        description=verdict.explanation,
-        metadata={"measured": verdict.measured, "threshold": verdict.threshold, "version": version},
-    )
+    if version is None:
+        raise SegmentationError("There is no candidate model; materialize `training/candidate_model` first.")
+    settings = warehouse.settings()
+    evidence = gates.gather(warehouse.lake, version, settings)
+    for gate, verdict in gates.judge(evidence, settings).items():
+        metadata: dict[str, object] = {"measured": verdict.measured, "threshold": verdict.threshold, "version": version}
+        if gate == "stability":
+            rows = sorted(evidence.stability.items(), key=lambda item: item[1])
+            metadata["by_segment"] = dg.MetadataValue.md(markdown_table(["segment", "Jaccard overlap"], rows))
+        yield dg.AssetCheckResult(
+            check_name=GATES[gate][0],
+            asset_key=candidate_model.key,
+            passed=verdict.passed,
+            description=verdict.explanation,
+            metadata=metadata,
+        )
 
 
-CHECKS = [smallest_segment_is_large_enough, segments_are_separate]
+CHECKS = [gates_of_the_candidate]

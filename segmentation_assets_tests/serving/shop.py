@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 
 from segmentation.features.catalogue import FEATURES
-from segmentation.modeling import build, registry
+from segmentation.modeling import build, data, registry
 from segmentation.modeling.artefact import Artefact, Floats
 from segmentation.modeling.registry import ModelVersion
 from segmentation.segments.assignment import write_segments
@@ -74,7 +74,10 @@ def open_shop(settings: Settings) -> None:
         _add_customers(lake, JUNE, 150, 300)
         _add_customers(lake, JULY, 0, 299)
         for segments in (4, 5):
-            _train(lake, settings.model_copy(update={"min_segments": segments, "max_segments": segments}))
+            _train(
+                lake,
+                settings.model_copy(update={"min_segments": segments, "max_segments": segments, "search_trials": 2}),
+            )
         promote(settings, 1)
         for as_of in (JUNE, JULY):
             write_segments(lake, as_of, Commit("segments"))
@@ -90,7 +93,9 @@ def promote(settings: Settings, version: int) -> None:
 def register(settings: Settings, artefact: Artefact) -> int:
     """Add a version to the registry."""
     with Lake(settings) as lake:
-        return registry.register(lake, artefact, {"inertia": 1.0}, Commit("register"))
+        version = registry.register(lake, artefact, {"inertia": 1.0}, Commit("register"))
+    assert version is not None
+    return version
 
 
 def change(settings: Settings, statement: str) -> None:
@@ -169,6 +174,6 @@ def _add_customers(lake: Lake, as_of: date, first: int, last: int) -> None:
 
 
 def _train(lake: Lake, settings: Settings) -> None:
-    training_set = build.make_training_set(lake, JULY, Commit("training set"))
+    training_set = data.make_training_set(lake, JULY, Commit("training set"), now=datetime(2024, 7, 1))
     trained = build.train(lake, training_set, settings)
-    registry.register(lake, trained.artefact, trained.search.chosen.metrics(), Commit("candidate"))
+    assert registry.register(lake, trained.artefact, trained.metrics, Commit("candidate"), trained.lineage)

@@ -24,7 +24,7 @@ async def current_model(follower: NamedDependency[ChampionFollower]) -> ModelAns
     model = follower.champion().model
     return ModelAnswer(
         version=model.version,
-        model_hash=model.artefact.model_hash,
+        model_hash=model.model_hash,
         as_of=model.artefact.provenance.as_of,
         created_at=model.created_at.replace(tzinfo=UTC),
         aliases=model.aliases,

@@ -18,7 +18,8 @@ from segmentation.features.engine import write_snapshots
 from segmentation.features.macros import DUCKDB_MACROS
 from segmentation.features.spark import SPARK_MACROS
 from segmentation.modeling import registry
-from segmentation.modeling.build import make_training_set, train
+from segmentation.modeling.build import train
+from segmentation.modeling.data import make_training_set
 from segmentation.segments.assignment import write_segments
 from segmentation.settings import Settings
 from segmentation.sources.synthetic.shop import generate
@@ -124,8 +125,9 @@ def test_features_and_segments_on_spark_are_those_of_duckdb(filled: Lake) -> Non
     features = _rows(filled, CUSTOMER_FEATURES.name)
     assert {"rich", "free", "late", "客户 e'); --"} <= set(features["customer_id"])
     assert not {"gone", "returns only"} & set(features["customer_id"])
-    model = train(filled, make_training_set(filled, AS_OF, COMMIT), filled.settings)
+    model = train(filled, make_training_set(filled, AS_OF, COMMIT, now=MIDNIGHT), filled.settings)
     version = registry.register(filled, model.artefact, {}, COMMIT)
+    assert version is not None
     registry.promote(filled, version, alias="champion", actor="test", reason="test", commit=COMMIT)
     write_segments(filled, AS_OF, COMMIT)
     segments = _rows(filled, CUSTOMER_SEGMENTS.name)

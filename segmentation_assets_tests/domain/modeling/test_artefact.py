@@ -11,12 +11,13 @@ from sklearn.cluster import KMeans
 from segmentation.errors import ArtefactError, NotEnoughDataError
 from segmentation.features.catalogue import BY_NAME, modelled
 from segmentation.modeling.artefact import Artefact, Evaluator, Floats, Provenance
-from segmentation.modeling.build import TRAIT_FEATURES, fit
+from segmentation.modeling.build import identified
+from segmentation.modeling.data import TRAIT_FEATURES, Examples, TrainingData
+from segmentation.modeling.fitting import fit
 from segmentation.modeling.preprocessing import fit_rules
-from segmentation.settings import Settings
+from segmentation.modeling.specification import Specification
 
 PROVENANCE = Provenance(date(2024, 1, 1), 1, "set", 7, "0")
-SETTINGS = Settings(min_segments=3, max_segments=4)
 FEATURES = [BY_NAME[name] for name in ("recency_days", "net_revenue", "category_entropy", "return_rate")]
 
 
@@ -39,10 +40,17 @@ def traits_of(matrix: Floats) -> Floats:
     return np.column_stack([values[name] for name in TRAIT_FEATURES])
 
 
-@pytest.fixture(scope="module")
-def artefact() -> Artefact:
-    matrix = customers()
-    return fit(FEATURES, matrix, traits_of(matrix), PROVENANCE, SETTINGS).artefact
+def fitted(matrix: Floats, components: int | None = None) -> Artefact:
+    traits = traits_of(matrix)
+    data = TrainingData(tuple(FEATURES), Examples(PROVENANCE.as_of, matrix), traits, None)
+    found = fit(data, Specification(3, components=components), seed=7)
+    segments, _ = identified(found, traits, None, 1)
+    return Artefact(1, found.rules, segments, PROVENANCE, found.projection)
+
+
+@pytest.fixture(scope="module", params=[None, 2], ids=["scaled features", "projected"])
+def artefact(request: pytest.FixtureRequest) -> Artefact:
+    return fitted(customers(), request.param)
 
 
 def test_numpy_gives_the_labels_that_scikit_learn_gives(artefact: Artefact) -> None:
@@ -65,8 +73,8 @@ def test_the_document_survives_a_round_trip_and_keeps_its_hash(artefact: Artefac
 
 
 def test_the_same_rows_and_seed_give_the_same_document(artefact: Artefact) -> None:
-    matrix = customers()
-    assert fit(FEATURES, matrix, traits_of(matrix), PROVENANCE, SETTINGS).artefact.to_json() == artefact.to_json()
+    components = None if artefact.projection is None else len(artefact.projection)
+    assert fitted(customers(), components).to_json() == artefact.to_json()
 
 
 def test_the_hash_is_of_the_fit_and_not_of_where_it_came_from(artefact: Artefact) -> None:
@@ -100,11 +108,8 @@ def test_a_customer_gets_the_same_answer_alone_and_in_company(artefact: Artefact
 def test_a_feature_without_a_rule_for_missing_values_stays_missing(artefact: Artefact) -> None:
     matrix = customers(3)
     matrix[1, 0] = np.nan
-    assert np.isnan(Evaluator(artefact).coordinates(matrix)).tolist() == [
-        [False] * 4,
-        [True, *[False] * 3],
-        [False] * 4,
-    ]
+    assert np.isnan(Evaluator(artefact).assign(matrix).distance).tolist() == [False, True, False]
+    assert np.isnan(Evaluator(artefact).coordinates(matrix)).any(axis=1).tolist() == [False, True, False]
 
 
 @pytest.mark.parametrize(
@@ -116,7 +121,8 @@ def test_a_feature_without_a_rule_for_missing_values_stays_missing(artefact: Art
         (lambda d: d.update(segments=d["segments"][:1]), "fewer than two segments"),
         (lambda d: d["segments"][0].update(id=d["segments"][1]["id"]), "a segment id occurs twice"),
         (lambda d: d["segments"][0].update(name=d["segments"][1]["name"].upper()), "two segments share a name"),
-        (lambda d: d["segments"][0]["centroid"].pop(), "another number of features"),
+        (lambda d: d["segments"][0]["centroid"].pop(), "another number of dimensions"),
+        (lambda d: d.update(projection=[[1.0]]), "another number of features"),
         (lambda d: d["rules"][0].update(scale=0), "no positive scale"),
         (lambda d: d["rules"][0].update(transform="cube"), "Not a model artefact"),
     ],
@@ -154,13 +160,13 @@ def test_a_rare_trait_is_not_capped_away() -> None:
 def test_customers_who_are_all_alike_cannot_be_told_apart() -> None:
     matrix = np.tile(customers(1), (50, 1))
     with pytest.raises(NotEnoughDataError, match="All 50 customers are alike"):
-        fit(FEATURES, matrix, traits_of(matrix), PROVENANCE, SETTINGS)
+        fitted(matrix)
 
 
 def test_too_few_different_customers_cannot_form_segments() -> None:
     matrix = np.repeat(customers(2), 25, axis=0)
     with pytest.raises(NotEnoughDataError, match="50 customers, 2 of them different.*can't form 3 segments"):
-        fit(FEATURES, matrix, traits_of(matrix), PROVENANCE, SETTINGS)
+        fitted(matrix)
 
 
 def test_segments_are_numbered_by_what_their_customers_bring(artefact: Artefact) -> None:

@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 
 import duckdb
@@ -10,7 +10,8 @@ import pytest
 from segmentation.errors import ArtefactError, NotEnoughDataError, SegmentationError
 from segmentation.features.catalogue import FEATURES
 from segmentation.modeling import registry
-from segmentation.modeling.build import make_training_set, train
+from segmentation.modeling.build import train
+from segmentation.modeling.data import make_training_set
 from segmentation.segments.assignment import write_segments
 from segmentation.segments.profiles import write_profiles
 from segmentation.settings import Settings
@@ -19,6 +20,8 @@ from segmentation.warehouse.schema import CUSTOMER_FEATURES
 
 AS_OF = date(2024, 1, 1)
 COMMIT = Commit("test")
+NOW = datetime(2024, 1, 2)
+QUICK = {"search_trials": 3}
 
 
 def insert_features(lake: Lake, count: int = 300, seed: int = 1, as_of: date = AS_OF) -> None:
@@ -53,9 +56,11 @@ def _execute(sql: str, con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _register(lake: Lake, settings: Settings, seed: int = 1) -> int:
-    training_set = make_training_set(lake, AS_OF, COMMIT)
-    model = train(lake, training_set, settings.model_copy(update={"seed": seed, "max_segments": 5}))
-    return registry.register(lake, model.artefact, model.search.chosen.metrics(), COMMIT)
+    training_set = make_training_set(lake, AS_OF, COMMIT, now=NOW)
+    model = train(lake, training_set, settings.model_copy(update={"seed": seed, "max_segments": 5, **QUICK}))
+    version = registry.register(lake, model.artefact, model.metrics, COMMIT, model.lineage)
+    assert version is not None
+    return version
 
 
 def test_training_twice_on_the_same_rows_changes_nothing(lake: Lake, settings: Settings) -> None:
@@ -79,7 +84,7 @@ def test_changed_rows_make_a_new_training_set_and_a_new_version(lake: Lake, sett
 
 def test_a_training_set_stays_as_it_was_when_the_features_change(lake: Lake, settings: Settings) -> None:
     insert_features(lake)
-    training_set = make_training_set(lake, AS_OF, COMMIT)
+    training_set = make_training_set(lake, AS_OF, COMMIT, now=NOW)
     before = train(lake, training_set, settings).artefact
     with lake.cursor() as con:
         lake.transaction(con, COMMIT, lambda c: c.execute(f"DELETE FROM {CUSTOMER_FEATURES.name}"))
@@ -117,7 +122,7 @@ def test_without_a_champion_nothing_is_assigned(lake: Lake) -> None:
 def test_without_a_snapshot_there_is_nothing_to_train_on(lake: Lake) -> None:
     insert_features(lake)
     with pytest.raises(NotEnoughDataError, match="no feature snapshot as of 2020-01-01 .newest: 2024-01-01"):
-        make_training_set(lake, date(2020, 1, 1), COMMIT)
+        make_training_set(lake, date(2020, 1, 1), COMMIT, now=NOW)
 
 
 def test_a_damaged_artefact_is_not_served(lake: Lake, settings: Settings) -> None:
@@ -172,8 +177,8 @@ def test_a_feature_that_the_model_cannot_do_without_is_asked_for(lake: Lake, set
 
 def test_the_same_set_recorded_later_keeps_its_first_snapshot(lake: Lake) -> None:
     insert_features(lake)
-    first = make_training_set(lake, AS_OF, COMMIT)
+    first = make_training_set(lake, AS_OF, COMMIT, now=NOW)
     insert_features(lake, as_of=date(2024, 2, 1))
-    again = make_training_set(lake, AS_OF, COMMIT)
+    again = make_training_set(lake, AS_OF, COMMIT, now=NOW)
     assert again == first
-    assert replace(again, as_of=date(2024, 2, 1)) != make_training_set(lake, date(2024, 2, 1), COMMIT)
+    assert replace(again, as_of=date(2024, 2, 1)) != make_training_set(lake, date(2024, 2, 1), COMMIT, now=NOW)

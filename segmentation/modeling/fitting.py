@@ -1,0 +1,162 @@
+"""Fits of a specification: a quick one to judge it by, out of time, and the full one that becomes a model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from segmentation.errors import NotEnoughDataError
+from segmentation.features.catalogue import BY_NAME
+from segmentation.modeling.artefact import FeatureRule, Floats, Ints, Projection, nearest
+from segmentation.modeling.clustering import confidence_cutoffs, fit_centroids, resample
+from segmentation.modeling.data import Examples, History, TrainingData
+from segmentation.modeling.forward import auc, eta_squared
+from segmentation.modeling.metrics import fixed_silhouette, smallest_share, validity
+from segmentation.modeling.space import Space, fit_space, learn_forward, scaled_space
+from segmentation.modeling.specification import Specification
+
+TRIAL_STARTS = 4
+RFM = ("recency_days", "order_count", "net_revenue")
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A full fit.
+
+    Attributes:
+        rules: The way from raw features to scaled ones.
+        projection: From there to model space.
+        centroids: Shape (k, p).
+        labels: Length n; cluster of each customer of the current examples.
+        stability: Length k; Jaccard overlap with its like in resamples.
+        cutoffs: Length k; confidence below which customers can't be relied on.
+        metrics: Figures by the names of `metrics.MEANINGS`.
+    """
+
+    rules: tuple[FeatureRule, ...]
+    projection: Projection | None
+    centroids: Floats
+    labels: Ints
+    stability: Floats
+    cutoffs: Floats
+    metrics: dict[str, float]
+
+
+@dataclass
+class Judge:
+    """What trials on the same data share: the fixed space, reference segmentations, and forward axes."""
+
+    data: TrainingData
+    seed: int
+    _axes: dict[tuple[object, ...], Mapping[str, float]] = field(default_factory=dict)
+    _references: dict[int, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.fixed = scaled_space(Specification(2), self.data.features, self.data.current.values).scaled(
+            self.data.current.values
+        )
+
+    def forward(self, specification: Specification) -> dict[str, float]:
+        """How well segments at the judged date tell the days after it apart; empty without history."""
+        history = self.data.history
+        if history is None:
+            return {}
+        space = self.space(specification, history.judged, history.learned)
+        points = space.points(history.judged.values)
+        refuse_too_few(points, specification.segments)
+        centroids = fit_centroids(points, specification.segments, seed=self.seed, starts=TRIAL_STARTS)
+        return forward_metrics(space, centroids, history, self.reference(specification.segments))
+
+    def current(self, specification: Specification) -> dict[str, float]:
+        """Size, stability and validity of the segments of today's customers."""
+        examples = self.data.current
+        space = self.space(specification, examples, self.data.history.judged if self.data.history else None)
+        points = space.points(examples.values)
+        refuse_too_few(points, specification.segments)
+        centroids = fit_centroids(points, specification.segments, seed=self.seed, starts=TRIAL_STARTS)
+        labels = nearest(points, centroids).segment
+        resamples = resample(points, centroids, seed=self.seed)
+        return {
+            "fixed_silhouette": fixed_silhouette(self.fixed, labels, self.seed),
+            "stability": float(resamples.overlap.min()),
+            "resample_agreement": resamples.agreement,
+            "smallest_share": smallest_share(labels, specification.segments),
+        }
+
+    def space(self, specification: Specification, examples: Examples, past: Examples | None) -> Space:
+        """The model space of some customers, its forward axis learned from those of an earlier date."""
+        forward = None
+        if past is not None and past.outcome is not None and specification.forward_share > 0:
+            key = (past.as_of, specification.ridge, specification.cap, specification.transforms, specification.scaling)
+            if key not in self._axes:
+                self._axes[key] = learn_forward(specification, self.data.features, past.values, past.outcome)
+            forward = self._axes[key]
+        return fit_space(specification, self.data.features, examples.values, forward)
+
+    def reference(self, k: int) -> float:
+        """What K-means on log recency, orders and revenue reaches at the judged date with as many segments."""
+        if k not in self._references and self.data.history and self.data.history.judged.outcome:
+            judged, names = self.data.history.judged, [feature.name for feature in self.data.features]
+            columns = [names.index(name) for name in RFM]
+            values = np.ascontiguousarray(judged.values[:, columns])
+            space = scaled_space(Specification(k), [BY_NAME[name] for name in RFM], values)
+            points = space.points(values)
+            centroids = fit_centroids(points, k, seed=self.seed, starts=TRIAL_STARTS)
+            labels = nearest(points, centroids).segment
+            self._references[k] = eta_squared(self.data.history.judged.outcome.log_spend, labels)
+        return self._references.get(k, 0.0)
+
+
+def forward_metrics(space: Space, centroids: Floats, history: History, reference: float) -> dict[str, float]:
+    """η² and AUC of a segmentation at the judged date.
+
+    For the AUC, segments are ranked by the share of customers who came back after the *learned* date.
+    """
+    if history.judged.outcome is None or history.learned.outcome is None:
+        return {}
+    judged = nearest(space.points(history.judged.values), centroids).segment
+    learned = nearest(space.points(history.learned.values), centroids).segment
+    k = len(centroids)
+    counts = np.maximum(np.bincount(learned, minlength=k), 1)
+    share = np.bincount(learned, weights=history.learned.outcome.returned, minlength=k) / counts
+    value = eta_squared(history.judged.outcome.log_spend, judged)
+    return {
+        "forward_eta_squared": value,
+        "forward_lift": value / reference if reference > 0 else 1.0,
+        "forward_auc": auc(share[judged], history.judged.outcome.returned),
+    }
+
+
+def fit(data: TrainingData, specification: Specification, *, seed: int) -> Fit:
+    """Fit a specification with many starts, and measure it.
+
+    Raises:
+        NotEnoughDataError: There are fewer different customers than segments, or nothing tells them apart.
+    """
+    judge = Judge(data, seed)
+    history, examples, k = data.history, data.current, specification.segments
+    space = judge.space(specification, examples, history.judged if history else None)
+    points = space.points(examples.values)
+    refuse_too_few(points, k)
+    centroids = fit_centroids(points, k, seed=seed)
+    assignment = nearest(points, centroids)
+    resamples = resample(points, centroids, seed=seed)
+    rows = resamples.rows
+    cutoffs = confidence_cutoffs(assignment.confidence[rows], assignment.segment[rows], resamples.returned, k)
+    metrics = {
+        **validity(points, judge.fixed, centroids, seed),
+        "stability": float(resamples.overlap.min()),
+        "resample_agreement": resamples.agreement,
+        **judge.forward(specification),
+    }
+    return Fit(space.rules, space.projection, centroids, assignment.segment, resamples.overlap, cutoffs, metrics)
+
+
+def refuse_too_few(points: Floats, k: int) -> None:
+    """Complain if there are fewer different customers than segments."""
+    different = len(np.unique(points, axis=0))
+    if different < k:
+        raise NotEnoughDataError(
+            f"{len(points)} customers, {different} of them different in the modelled features, can't form "
+            f"{k} segments. Use more data, or lower SEGMENTATION_MIN_SEGMENTS."
+        )

@@ -1,0 +1,49 @@
+"""What can be chosen about a model, as data: the point in the search space that a fit starts from.
+
+Light on purpose: artefacts carry it, so the scorer reads it.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from segmentation.features.catalogue import GROUPS, Group
+
+Scaling = Literal["standard", "robust"]
+Transforms = Literal["catalogue", "identity"]
+
+
+def _alike() -> dict[Group, float]:
+    return dict.fromkeys(GROUPS, 1.0)
+
+
+class Specification(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How customers are laid out in model space, and into how many segments it is divided.
+
+    Model space has one *forward axis*, which says what customers will spend next, and *descriptive axes*, which say how
+    they have been buying. Both are linear in the scaled features.
+
+    Attributes:
+        segments: Number of segments, k.
+        weights: Per group of features, how much the descriptive axes care; a group with 0 or none has no axes.
+        forward_share: Share of the total variance that lies on the forward axis, 0 to 1. 0 where there is no history.
+        ridge: Strength of the penalty of the regression that finds the forward axis.
+        cap: Share of customers at each end of a feature whose values are capped.
+        transforms: Those of the catalogue, or none.
+        scaling: By mean and standard deviation, or by median and interquartile range.
+        components: Principal components of the descriptive axes that are kept; None for all axes as they are.
+    """
+
+    segments: int
+    weights: dict[Group, float] = msgspec.field(default_factory=_alike)
+    forward_share: float = 0.0
+    ridge: float = 100.0
+    cap: float = 0.005
+    transforms: Transforms = "catalogue"
+    scaling: Scaling = "standard"
+    components: int | None = None
+
+    def parameters(self) -> dict[str, object]:
+        """The choices as a flat mapping, for people and for tracking."""
+        flat = msgspec.to_builtins(self)
+        return {**{f"weight_{group}": weight for group, weight in flat.pop("weights").items()}, **flat}

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+from sklearn.cluster import KMeans
+
+from segmentation.modeling import metrics
+from segmentation.modeling.artefact import Floats, nearest
+from segmentation.modeling.clustering import confidence_cutoffs, fit_centroids, jaccard, resample
+
+
+def blobs(centres: int, per_blob: int = 120, seed: int = 0) -> Floats:
+    rng = np.random.default_rng(seed)
+    places = rng.permutation(np.arange(centres) * 10.0)[:, None] * np.array([1.0, 0.3])
+    return np.concatenate([rng.normal(place, 0.5, (per_blob, 2)) for place in places])
+
+
+def test_a_fit_is_as_close_as_scikit_learns() -> None:
+    points = np.random.default_rng(1).normal(size=(500, 3))
+    reference = KMeans(5, n_init=10, random_state=0).fit(points).inertia_
+    own = np.sum(nearest(points, fit_centroids(points, 5, seed=0)).distance ** 2)
+    assert own == pytest.approx(reference, rel=0.02)
+
+
+def test_the_same_seed_gives_the_same_centroids() -> None:
+    points = blobs(4)
+    assert (fit_centroids(points, 4, seed=3) == fit_centroids(points, 4, seed=3)).all()
+
+
+def test_a_sample_is_enough_to_find_clear_groups() -> None:
+    points = blobs(3, per_blob=4000)
+    labels = nearest(points, fit_centroids(points, 3, seed=3, max_rows=500)).segment
+    assert metrics.smallest_share(labels, 3) == pytest.approx(1 / 3, abs=0.01)
+
+
+def test_true_groups_come_back_and_halves_of_one_do_not() -> None:
+    points = blobs(4)
+    true = resample(points, fit_centroids(points, 4, seed=3), seed=3)
+    assert true.overlap.min() > 0.99
+    assert true.agreement > 0.99
+    assert (true.returned == 1).all()
+    noise = np.random.default_rng(5).normal(size=(800, 8))
+    assert resample(noise, fit_centroids(noise, 7, seed=3), seed=3).overlap.min() < 0.75
+
+
+def test_jaccard_is_intersection_over_union() -> None:
+    one, other = np.array([0, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 1])
+    assert jaccard(one, other, 2).tolist() == [[2 / 3, 1 / 5], [0, 2 / 3]]
+
+
+def test_a_cutoff_parts_those_who_come_back_from_those_who_do_not() -> None:
+    rng = np.random.default_rng(2)
+    confidence = rng.random(4000)
+    labels = rng.integers(0, 2, 4000)
+    returned = np.where((labels == 0) & (confidence < 0.3), 0.5, 1.0)
+    shaky, solid = confidence_cutoffs(confidence, labels, returned, 2)
+    assert solid == 0
+    below = returned[(labels == 0) & (confidence < shaky)]
+    assert below.mean() == pytest.approx(0.9, abs=0.01)
+    assert shaky > 0.3
+
+
+def test_validity_measures_are_what_their_names_say() -> None:
+    points = blobs(4)
+    centroids = fit_centroids(points, 4, seed=3)
+    found = metrics.validity(points, points, centroids, seed=1)
+    distances = np.sort(np.linalg.norm(points[:, None] - centroids, axis=2), axis=1)
+    assert found["simplified_silhouette"] == pytest.approx(np.mean(1 - distances[:, 0] / distances[:, 1]))
+    assert found["inertia"] == pytest.approx(np.mean(distances[:, 0] ** 2))
+    assert found["silhouette"] == found["fixed_silhouette"] > 0.8
+    assert set(found) <= set(metrics.MEANINGS)
+
+
+def test_one_label_for_all_has_no_silhouette() -> None:
+    assert metrics.fixed_silhouette(blobs(2), np.zeros(240, dtype=np.int64), seed=1) == 0
