@@ -62,7 +62,7 @@ def silhouette_plot(silhouettes: Floats, labels: Ints, names: Sequence[str]) -> 
         axes.fill_betweenx(heights, 0, outline, color=SEGMENT_COLOURS[index % len(SEGMENT_COLOURS)], linewidth=0)
         middles.append(bottom + len(own) / 2)
         typical = f"mean {own.mean():.2f}" if len(own) else "nobody"
-        captions.append(f"{_wrapped(name, 36)}\n{len(own) / len(silhouettes):.0%} of customers, {typical}")
+        captions.append(f"{_wrapped(name, 40)}\n{len(own) / len(silhouettes):.0%} of customers, {typical}")
         bottom += len(own) + gap
     mean = float(silhouettes.mean())
     axes.axvline(mean, color=BLACK, linestyle="--", linewidth=1)
@@ -144,7 +144,7 @@ def stability_plot(names: Sequence[str], jaccard: Sequence[float], target: float
         fontsize=9,
         color=GREY,
     )
-    axes.set_yticks(rows, [_wrapped(name, 36) for name in names])
+    axes.set_yticks(rows, [_wrapped(name, 40) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlim(0, 1.12)
     axes.set_xticks(np.linspace(0, 1, 6))

@@ -30,7 +30,11 @@ MOST_RUNS = 50_000
 EXPERIMENT = "segmentation"
 """The MLflow experiment that holds all searches."""
 
+DESCRIPTION = "Searches for customer segments: each is a run, with its trials and its final fit below."
+
 RUN_STATUS: dict[TrialState, str] = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}
+
+INSTALL = "Install the extra: pip install 'segmentation-platform[tracking]', or `make .venv/tracking` in a checkout."
 
 ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -119,7 +123,7 @@ class MlflowTracker:
     The first failure of MLflow is told as a warning, and ends tracking for this search: training goes on without.
     """
 
-    def __init__(self, client: type[Any], settings: Settings, name: str, tags: Mapping[str, str]) -> None:
+    def __init__(self, client: Any, settings: Settings, name: str, tags: Mapping[str, str]) -> None:
         self._settings = settings
         self._is_broken = False
         self._known: dict[tuple[str, str], tuple[str, bool]] = {}
@@ -296,7 +300,7 @@ def set_environment() -> None:
         os.environ.setdefault(name, value)
 
 
-def _client(settings: Settings) -> type[Any] | None:
+def _client(settings: Settings) -> Any:
     """MLflow's client class; None if nothing shall be tracked."""
     if settings.tracking_uri == "off":
         return None
@@ -306,8 +310,7 @@ def _client(settings: Settings) -> type[Any] | None:
     except ImportError as error:
         if settings.tracking_uri:
             raise SegmentationError(
-                f"SEGMENTATION_TRACKING_URI is {shown_uri(settings)}, but MLflow can't be imported ({error}). Install "
-                "the extra: pip install 'segmentation-platform[tracking]', or `make .venv/tracking` in a checkout."
+                f"SEGMENTATION_TRACKING_URI is {shown_uri(settings)}, but MLflow can't be imported ({error}). {INSTALL}"
             ) from error
         log.debug("MLflow isn't installed (extra `tracking`); searches and fits are not tracked.")
         return None
@@ -322,7 +325,7 @@ def _experiment(client: Any, settings: Settings) -> str:
     found = client.get_experiment_by_name(EXPERIMENT)
     if found is None:
         try:
-            return str(client.create_experiment(EXPERIMENT, artifact_location=location))
+            return str(client.create_experiment(EXPERIMENT, location, {"mlflow.note.content": DESCRIPTION}))
         except MlflowException:
             # Another process may have been quicker; if that isn't it, the error is told below.
             found = client.get_experiment_by_name(EXPERIMENT)
