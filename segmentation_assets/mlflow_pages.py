@@ -35,7 +35,10 @@ def open_pages(host: str, port: int) -> None:
     if find_spec("mlflow") is None:
         raise SegmentationError(f"MLflow isn't installed, so searches and fits are not tracked. {INSTALL}")
     require_free(port, host, instead="choose another with --port")
-    console.out.print(f"MLflow: http://{host}:{port} (Ctrl-C to stop; it takes some seconds to start)", soft_wrap=True)
+    console.out.print(
+        f"MLflow: http://{host}:{port} in some seconds, until Ctrl-C. Choose 'Model training', then 'segmentation'.",
+        soft_wrap=True,
+    )
     set_environment()
     os.environ.update(SERVER_ENVIRONMENT)
     command = [

@@ -156,7 +156,7 @@ def test_a_server_that_is_away_costs_a_warning_and_no_training(
     with open_tracker(unreachable, "away", TAGS) as tracker:
         tracker.trial(0, "complete", {"segments": 5}, {"stability": 0.9}, 1)
         assert tracker.fit({}, {}, artefact="{}", tags={}, figures={}) is None
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 30
     (warning,) = [record.getMessage() for record in caplog.records if record.name == tracking.log.name]
     assert warning.startswith("Tracking in MLflow (http://127.0.0.1:")
     assert "training goes on without it" in warning
