@@ -79,6 +79,12 @@ class Settings(BaseSettings):
     search_timeout_s: float = Field(600, gt=0, description="After so many seconds the search begins no more trials.")
     training_rows: int = Field(200_000, ge=100, description="Rows that a model is fitted on at most.")
 
+    tracking_uri: str = Field(
+        "",
+        pattern=r"^(off|https?://\S+)?$",
+        description="MLflow server that searches and fits are logged to; empty: `home/mlflow.db`; `off`: none.",
+    )
+
     model_poll_s: float = Field(2.0, gt=0, description="How often the scorer looks for a new champion, in seconds.")
     max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024, description="Largest request body of the scorer.")
 

@@ -1,4 +1,4 @@
-"""The commands that need the asset graph: `ingest`, `materialize`, `demo`, `ui`.
+"""The commands that need the asset graph: `ingest`, `materialize`, `demo`, `ui`, `mlflow`.
 
 Dagster is imported inside them: partitions begin where the data begins, which `ingest` and `demo` only learn by
 looking at it, and `segmentation --help` stays quick.
@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module to the application, unless Dagster isn't installed."""
     if find_spec("dagster") is None:
         return
-    for command in (demo, ingest, materialize, ui):
+    for command in (demo, ingest, materialize, ui, mlflow):
         app.command()(command)
 
 
@@ -86,3 +86,16 @@ def ui(
     from segmentation_assets import demonstration
 
     demonstration.open_ui(port)
+
+
+def mlflow(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of MLflow's pages.")] = 5000,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all of the machine's.")] = "127.0.0.1",
+) -> None:
+    """Show searches and fits in MLflow's pages, until Ctrl-C; needs the extra `tracking`.
+
+    With SEGMENTATION_TRACKING_URI set, it says where to look instead.
+    """
+    from segmentation_assets import mlflow_pages
+
+    mlflow_pages.open_pages(host, port)

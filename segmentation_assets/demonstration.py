@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from segmentation.sources.synthetic import write
 from segmentation.warehouse import Lake
 from segmentation.warehouse.schema import SOURCE_FILES, migrate
 from segmentation_assets import console
+from segmentation_assets.ports import require_free
 
 START, END = date(2024, 1, 1), date(2026, 1, 1)
 """The days of the synthetic shop: fixed, so that everybody's demo is the same."""
@@ -59,7 +59,7 @@ def demonstrate(data: str, profile: str | None, customers: int, *, serve: bool) 
     _refuse_other_data(settings, name)
     if serve:
         for port in (UI_PORT, SCORER_PORT):
-            _require_free(port)
+            require_free(port, instead="use --no-serve")
 
     from segmentation_assets import steps
 
@@ -92,7 +92,7 @@ def demonstrate(data: str, profile: str | None, customers: int, *, serve: bool) 
 
 def open_ui(port: int) -> None:
     """Run the Dagster UI and daemon until Ctrl-C."""
-    _require_free(port)
+    require_free(port, instead="choose another with --port")
     with _until_stopped(), _dagster(load_settings(), port) as process:
         console.out.print(f"Dagster UI: http://127.0.0.1:{port} (Ctrl-C to stop)", highlight=False)
         process.wait()
@@ -244,14 +244,3 @@ def _await(url: str, process: "subprocess.Popen[bytes]", timeout_s: float = 90) 
         except (urllib.error.URLError, TimeoutError, ConnectionError):
             time.sleep(0.3)
     raise SegmentationError(f"{url} did not answer within {timeout_s:.0f} s.")
-
-
-def _require_free(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise SegmentationError(
-                f"Port {port} is taken, perhaps by an earlier demo. Stop that, or use --no-serve."
-            ) from error

@@ -61,7 +61,7 @@ with TestClient(app) as client:
     answers.append(client.post("/v1/score", content=sys.stdin.read(), headers={"content-type": "application/json"}))
 print(json.dumps([[answer.status_code for answer in answers], at_start, sorted(sys.modules)]))
 """
-TRAINING = {"dagster", "dagster_duckdb", "sklearn", "scipy", "mlflow", "pyspark"}
+TRAINING = {"dagster", "dagster_duckdb", "sklearn", "scipy", "optuna", "mlflow", "matplotlib", "pyspark"}
 
 
 @pytest.fixture
