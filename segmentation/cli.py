@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 could not be done (the message says why), 2 wrongly called
 import getpass
 import json
 import sys
+from dataclasses import asdict
 from enum import StrEnum
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Annotated
 import duckdb
 import polars as pl
 import typer
+import yaml
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
@@ -227,6 +229,98 @@ def roll_back_model(reason: Reason = "", dry_run: DryRun = False) -> None:
     console.print(f"Model {earlier} is champion again, instead of {serving}.")
 
 
+@models.command("reproduce")
+def reproduce_model(
+    version: Annotated[str, typer.Argument(help="A version number, or an alias.")] = "champion",
+    as_json: JsonFlag = False,
+) -> None:
+    """Train a version again from its pinned snapshot, and compare hashes; exit code 1 if they differ."""
+    from segmentation.modeling.comparison import reproduce
+
+    with Lake(load_settings(), read_only=True) as lake:
+        with lake.cursor() as con:
+            number = _number(con, version)
+        found = reproduce(lake, number)
+    if as_json:
+        typer.echo(json.dumps({**asdict(found), "is_same": found.is_same}, indent=2))
+    elif found.is_same:
+        console.print(f"[green]Model {number} is reproduced[/]: {found.found}", highlight=False, soft_wrap=True)
+    else:
+        lines = "\n".join(f"  {escape(difference)}" for difference in found.differences)
+        console.print(
+            f"[red]Model {number} is not reproduced[/]: the registry has {found.expected}, training gave "
+            f"{found.found}.\n{lines}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    if not found.is_same:
+        raise typer.Exit(1)
+
+
+@models.command("diff")
+def diff_models(
+    before: Annotated[str, typer.Argument(help="A version number, or an alias.")],
+    after: Annotated[str, typer.Argument(help="Another one.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Compare two versions: what they were made of, features, figures, segments, and who is in which."""
+    from segmentation.modeling import lifecycle
+    from segmentation.modeling.comparison import differences
+
+    with Lake(load_settings(), read_only=True) as lake:
+        with lake.cursor() as con:
+            numbers = _number(con, before), _number(con, after)
+            tables = differences(*(registry.load(con, number) for number in numbers))
+        moves = lifecycle.movement(lake, *numbers)
+    if as_json:
+        shown = {name: table.to_dicts() for name, table in {**tables, "customers": moves}.items()}
+        typer.echo(json.dumps(shown, indent=2))
+        return
+    for name, table in tables.items():
+        console.print(f"[bold]{name}[/]")
+        console.print(_rich_table(table) if table.height else "the same")
+    console.print("[bold]customers[/] of the newest snapshot")
+    _show_movement(moves, *numbers)
+
+
+@models.command("rename")
+def rename_segments(
+    segment: Annotated[int | None, typer.Argument(help="Id of the segment.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Its new name; '' for the trained one.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", help="A YAML file of names by id, such as `3: Loyal`.")
+    ] = None,
+    reason: Reason = "",
+) -> None:
+    """Give segments names of your own; they survive retraining.
+
+    For example: segmentation models rename 3 'Loyal' --reason 'agreed with marketing'
+    """
+    if (segment is None) == (file is None) or (segment is not None and name is None):
+        raise SegmentationError("Give a segment's id and its new name, or --file with a YAML file.")
+    names = _read_names(file) if file else {segment or 0: name or ""}
+    with Lake(load_settings()) as lake:
+        commit = Commit("models rename", asset="registry/segment_names")
+        changed = registry.rename_segments(lake, names, actor=getpass.getuser(), reason=reason, commit=commit)
+    for identity, (old, new) in changed.items():
+        console.print(f"Segment {identity}: {escape(old)} → {escape(new)}", highlight=False)
+    if not changed:
+        console.print("Those are their names already.")
+
+
+def _read_names(file: Path) -> dict[int, str]:
+    try:
+        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SegmentationError(f"Can't read {file}: {error}") from error
+    is_map = isinstance(found, dict) and all(
+        isinstance(key, int) and isinstance(value, str) for key, value in found.items()
+    )
+    if not is_map:
+        raise SegmentationError(f"{file} must map segment ids to names, such as `3: Loyal`.")
+    return dict(found)
+
+
 def _number(con: duckdb.DuckDBPyConnection, version: str) -> int:
     number = int(version) if version.isdecimal() else registry.resolve(con, version)
     if number is None:
@@ -276,12 +370,17 @@ def _write(frame: pl.DataFrame, output_format: Format, output: Path | None) -> N
         typer.echo(text, nl=False)
 
 
-def _as_table(frame: pl.DataFrame) -> str:
-    if not frame.columns:
-        return "done\n"
+def _rich_table(frame: pl.DataFrame) -> RichTable:
     table = RichTable(*(f"{name}" for name in frame.columns))
     for row in frame.iter_rows():
         table.add_row(*("" if value is None else _cell(value) for value in row))
+    return table
+
+
+def _as_table(frame: pl.DataFrame) -> str:
+    if not frame.columns:
+        return "done\n"
+    table = _rich_table(frame)
     plain = Console(width=None if sys.stdout.isatty() else 10_000, no_color=not sys.stdout.isatty())
     with plain.capture() as captured:
         plain.print(table)

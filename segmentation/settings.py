@@ -85,6 +85,16 @@ class Settings(BaseSettings):
         description="MLflow server that searches and fits are logged to; empty: `home/mlflow.db`; `off`: none.",
     )
 
+    hysteresis_margin: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="By which share another segment must be nearer before a customer changes; 0: at once.",
+    )
+    hysteresis_dwell_days: int = Field(
+        0, ge=0, description="With a margin: a customer changes too if another segment stays nearest so long; 0: never."
+    )
+
     model_poll_s: float = Field(2.0, gt=0, description="How often the scorer looks for a new champion, in seconds.")
     max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024, description="Largest request body of the scorer.")
 

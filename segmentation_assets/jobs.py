@@ -26,10 +26,17 @@ retrain = dg.define_asset_job(
     description="A new candidate from the newest snapshot; champion if it passes the gates.",
 )
 
+promote = dg.define_asset_job(
+    "promote_model",
+    selection=dg.AssetSelection.assets("training/champion_model"),
+    description="A person's decision: in the launchpad set `version` (and `reason`) to promote one that waits, or "
+    "`rollback: true`. Without either it does what retraining does with the candidate.",
+)
+
 segment = dg.define_asset_job(
     "segment",
     selection=dg.AssetSelection.groups("features", "training", "segments"),
     description="Everything after the raw data: features, a new model, segments and profiles as of a date.",
 )
 
-JOBS = [register_files, ingest, snapshot, retrain, segment]
+JOBS = [register_files, ingest, snapshot, retrain, promote, segment]

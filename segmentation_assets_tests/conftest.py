@@ -1,5 +1,6 @@
 """Fixtures that all tests share: a real lake in a temporary folder."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,10 @@ from segmentation.warehouse import Lake
 from segmentation.warehouse.schema import migrate
 
 BUCKETS = 4
+
+# MLflow's store takes seconds to open and a search many trials; tests about either say so themselves.
+os.environ["SEGMENTATION_TRACKING_URI"] = "off"
+os.environ["SEGMENTATION_SEARCH_TRIALS"] = "5"
 
 
 @pytest.fixture(scope="session")

@@ -59,7 +59,9 @@ def train(
     found = search(data, settings, key=training_set.id, tracker=tracker, progress=progress)
     with lake.cursor() as con:
         predecessor = registry.resolve(con, "champion") or registry.resolve(con, "candidate")
-        twin = _twin(registry.list_models(con, named=False), training_set, found.chosen.specification, predecessor, settings)
+        twin = _twin(
+            registry.list_models(con, named=False), training_set, found.chosen.specification, predecessor, settings
+        )
         first_new_id = twin.first_new_id if twin else registry.next_segment_id(con)
         names = twin.reserved_names if twin else tuple(sorted(registry.segment_names(con).values()))
     provenance = Provenance(

@@ -10,10 +10,12 @@ from segmentation.errors import SegmentationError
 from segmentation.modeling import gates, registry
 from segmentation.modeling.artefact import Artefact, Evaluator
 from segmentation.modeling.build import TrainedModel, train
+from segmentation.modeling.figures import figures
 from segmentation.modeling.registry import TrainingSet
-from segmentation.modeling.search import Listener
+from segmentation.modeling.search import Listener, study_name
 from segmentation.modeling.snapshots import latest_snapshot, read_matrix
-from segmentation.modeling.tracking import Tracker
+from segmentation.modeling.tracking import NullTracker, Tracker, open_tracker
+from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import CUSTOMER_FEATURES
 
@@ -43,10 +45,9 @@ def train_candidate(
     training_set: TrainingSet,
     commit: Commit,
     *,
-    tracker: Tracker | None = None,
     progress: Listener | None = None,
 ) -> tuple[int, TrainedModel]:
-    """Train a model and register it as the candidate.
+    """Train a model and register it as the candidate; the search and the fit are tracked where settings say.
 
     Returns:
         Its version, and the model.
@@ -55,12 +56,35 @@ def train_candidate(
         NotEnoughDataError: Too few customers, or all of them alike.
         SegmentationError: Others kept registering models at the same time.
     """
-    for _ in range(REGISTRATIONS):
-        model = train(lake, training_set, lake.settings, run_id=commit.run_id, tracker=tracker, progress=progress)
-        version = registry.register(lake, model.artefact, model.metrics, commit, model.lineage)
-        if version is not None:
-            return version, model
+    settings = lake.settings
+    name = f"{training_set.as_of} {study_name(training_set.id, settings)}"
+    tags = {
+        "as_of": str(training_set.as_of),
+        "training_set_id": training_set.id,
+        "lake_snapshot": str(training_set.lake_snapshot),
+        "dagster_run": commit.run_id,
+    }
+    with open_tracker(settings, name, tags) as tracker:
+        for _ in range(REGISTRATIONS):
+            model = train(lake, training_set, settings, run_id=commit.run_id, tracker=tracker, progress=progress)
+            version = registry.register(lake, model.artefact, model.metrics, commit, model.lineage)
+            if version is not None:
+                _track(tracker, version, model, settings)
+                return version, model
     raise SegmentationError("Other models were registered at the same time, again and again; train once more.")
+
+
+def _track(tracker: Tracker, version: int, model: TrainedModel, settings: Settings) -> None:
+    if isinstance(tracker, NullTracker):
+        return  # figures take a second
+    specification = model.artefact.provenance.specification
+    tracker.fit(
+        specification.parameters() if specification else {},
+        model.metrics,
+        artefact=model.artefact.to_json(),
+        tags={"version": str(version), "model_hash": model.artefact.model_hash},
+        figures=figures(model, settings),
+    )
 
 
 def decide(lake: Lake, *, actor: str, commit: Commit) -> Decision:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import date
 
+import duckdb
 import numpy as np
 import polars as pl
 
@@ -10,7 +11,7 @@ from segmentation.modeling.artefact import Evaluator, Floats
 from segmentation.modeling.registry import ModelVersion, load_champion
 from segmentation.modeling.snapshots import read_matrix
 from segmentation.segments import spark
-from segmentation.segments.columns import lacks_a_feature, segment_columns
+from segmentation.segments.columns import NOBODY, Before, Hysteresis, lacks_a_feature, segment_columns
 from segmentation.warehouse import Commit, Lake, replace_snapshot
 from segmentation.warehouse.schema import CUSTOMER_SEGMENTS
 
@@ -20,6 +21,8 @@ CHUNK_ROWS = 250_000
 def write_segments(lake: Lake, as_of: date, commit: Commit) -> tuple[ModelVersion, int]:
     """Assign every customer of a snapshot to a segment of the champion and replace that snapshot in the lake.
 
+    Where hysteresis is on, a customer's segment in the snapshot before counts; so dates go in order.
+
     Returns:
         The model that decided, and how many customers there are.
 
@@ -28,22 +31,67 @@ def write_segments(lake: Lake, as_of: date, commit: Commit) -> tuple[ModelVersio
     """
     with lake.cursor() as con:
         champion = load_champion(con)
+        previous = previous_date(con, as_of)
     if lake.settings.feature_engine == "spark":
-        return champion, spark.write_segments(lake, as_of, champion, commit)
+        return champion, spark.write_segments(lake, as_of, previous, champion, commit)
     with lake.cursor() as con:
         matrix = read_matrix(con, as_of, champion.artefact.feature_names)
-        assigned = pl.concat(list(_assigned(champion, matrix.customer_ids, matrix.values)))
+        before = _before(con, matrix.customer_ids, previous)
+        hysteresis = Hysteresis.of(lake.settings)
+        chunks = _assigned(champion, as_of, matrix.customer_ids, matrix.values, before, hysteresis)
+        assigned = pl.concat(list(chunks))
         con.register("assigned", assigned)
         con.execute("CREATE OR REPLACE TEMP TABLE staged AS FROM assigned")
         lake.transaction(con, commit, lambda c: replace_snapshot(c, CUSTOMER_SEGMENTS, as_of, "temp.staged"))
     return champion, len(assigned)
 
 
-def _assigned(champion: ModelVersion, customer_ids: pl.Series, values: Floats) -> Iterator[pl.DataFrame]:
+def previous_date(con: duckdb.DuckDBPyConnection, as_of: date) -> date | None:
+    """The last date before `as_of` that has segments."""
+    row = con.execute(f"SELECT MAX(as_of) FROM {CUSTOMER_SEGMENTS.name} WHERE as_of < DATE '{as_of}'").fetchone()
+    return row[0] if row else None
+
+
+def _before(con: duckdb.DuckDBPyConnection, customer_ids: pl.Series, previous: date | None) -> pl.DataFrame:
+    """What the snapshot before said of the given customers, in their order."""
+    if previous is None:
+        schema = {"segment_id": pl.Int32, "nearest_id": pl.Int32, "nearest_since": pl.Date}
+        return pl.DataFrame(schema=schema).clear(len(customer_ids))
+    known = con.execute(
+        f"SELECT customer_id, segment_id, nearest_id, nearest_since FROM {CUSTOMER_SEGMENTS.name} "
+        f"WHERE as_of = DATE '{previous}'"
+    ).pl()
+    return (
+        pl.DataFrame({"customer_id": customer_ids})
+        .join(known, on="customer_id", how="left", maintain_order="left")
+        .drop("customer_id")
+    )
+
+
+def _assigned(
+    champion: ModelVersion,
+    as_of: date,
+    customer_ids: pl.Series,
+    values: Floats,
+    before: pl.DataFrame,
+    hysteresis: Hysteresis,
+) -> Iterator[pl.DataFrame]:
     evaluator = Evaluator(champion.artefact)
     for start in range(0, len(values), CHUNK_ROWS):
         chunk = slice(start, start + CHUNK_ROWS)
-        columns = segment_columns(evaluator, champion.version, values[chunk])
+        then = before[chunk]
+        columns = segment_columns(
+            evaluator,
+            champion.version,
+            values[chunk],
+            as_of=as_of,
+            before=Before(
+                then["segment_id"].cast(pl.Int64).fill_null(NOBODY).to_numpy(),
+                then["nearest_id"].cast(pl.Int64).fill_null(NOBODY).to_numpy(),
+                then["nearest_since"].cast(pl.Date).to_numpy(),
+            ),
+            hysteresis=hysteresis,
+        )
         missing = np.isnan(columns["distance"])
         if missing.any():
             raise lacks_a_feature(customer_ids[start + int(missing.argmax())], champion.version)

@@ -16,18 +16,28 @@ from segmentation.errors import NotEnoughDataError
 from segmentation.modeling.artefact import Artefact, Evaluator
 from segmentation.modeling.registry import ModelVersion
 from segmentation.modeling.snapshots import no_snapshot
-from segmentation.segments.columns import lacks_a_feature, segment_columns
+from segmentation.segments.columns import NOBODY, Before, Hysteresis, lacks_a_feature, segment_columns
 from segmentation.spark.lake_files import hand_over, in_files, persisted, pin, read_table, spark_type
 from segmentation.spark.session import spark_session
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS
 
+BEFORE = ("before_segment_id", "before_nearest_id", "before_nearest_since")
+"""Columns that tell executors of the snapshot before."""
+
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-def write_segments(lake: Lake, as_of: date, champion: ModelVersion, commit: Commit) -> int:
+def write_segments(lake: Lake, as_of: date, previous: date | None, champion: ModelVersion, commit: Commit) -> int:
     """Assign every customer of a snapshot to a segment and replace that snapshot in the lake.
+
+    Args:
+        lake: A writable lake.
+        as_of: The snapshot.
+        previous: The last date before it that has segments, if any.
+        champion: The model that decides.
+        commit: What the lake's commit says about itself.
 
     Returns:
         How many customers there are.
@@ -35,10 +45,14 @@ def write_segments(lake: Lake, as_of: date, champion: ModelVersion, commit: Comm
     Raises:
         SegmentationError: There is no such snapshot, Spark doesn't start, or can't read the lake's files.
     """
-    files = pin(lake, CUSTOMER_FEATURES)
+    files, files_before = pin(lake, CUSTOMER_FEATURES), pin(lake, CUSTOMER_SEGMENTS)
     with spark_session(lake.settings) as spark, ExitStack() as held:
         features = read_table(spark, CUSTOMER_FEATURES, files).where(f"as_of = DATE '{as_of}'")
-        assigned = persisted(assign(features, champion.artefact, champion.version), held)
+        before = read_table(spark, CUSTOMER_SEGMENTS, files_before).where(f"as_of = DATE '{previous or as_of}'")
+        if previous is None:
+            before = before.limit(0)
+        hysteresis = Hysteresis.of(lake.settings)
+        assigned = persisted(assign(features, before, champion.artefact, champion.version, hysteresis), held)
         count = assigned.count()
         if not count:
             with lake.cursor() as con:
@@ -56,25 +70,49 @@ def write_segments(lake: Lake, as_of: date, champion: ModelVersion, commit: Comm
     return count
 
 
-def assign(features: "DataFrame", artefact: Artefact, version: int) -> "DataFrame":
+def assign(
+    features: "DataFrame", before: "DataFrame", artefact: Artefact, version: int, hysteresis: Hysteresis
+) -> "DataFrame":
     """The rows of `segments.customer_segments`.
 
     Args:
         features: Rows of `features.customer_features`.
+        before: Rows of `segments.customer_segments`, of the snapshot before.
         artefact: The model.
         version: Its version.
+        hysteresis: What it takes to change segment.
     """
     values = [f"CAST({name} AS DOUBLE) AS {name}" for name in artefact.feature_names]
+    then = [
+        f"CAST(COALESCE(segment_id, {NOBODY}) AS BIGINT) AS {BEFORE[0]}",
+        f"CAST(COALESCE(nearest_id, {NOBODY}) AS BIGINT) AS {BEFORE[1]}",
+        f"nearest_since AS {BEFORE[2]}",
+    ]
+    known = before.select("customer_id", "segment_id", "nearest_id", "nearest_since")
+    joined = features.join(known, on="customer_id", how="left").selectExpr("as_of", "customer_id", *values, *then)
     schema = ", ".join(f"{column.name} {spark_type(column)}" for column in CUSTOMER_SEGMENTS.columns)
-    evaluate = partial(assign_batches, artefact=artefact.to_json(), version=version)
-    return features.selectExpr("as_of", "customer_id", *values).mapInArrow(evaluate, schema)
+    evaluate = partial(assign_batches, artefact=artefact.to_json(), version=version, hysteresis=hysteresis)
+    return joined.mapInArrow(evaluate, schema)
 
 
-def assign_batches(batches: Iterator[pa.RecordBatch], artefact: str, version: int) -> Iterator[pa.RecordBatch]:
+def assign_batches(
+    batches: Iterator[pa.RecordBatch], artefact: str, version: int, hysteresis: Hysteresis
+) -> Iterator[pa.RecordBatch]:
     """Evaluate the artefact on batches of features; runs on executors."""
     evaluator = Evaluator(Artefact.from_json(artefact))
     for batch in batches:
+        if not batch.num_rows:
+            continue
         columns = [batch[name].to_numpy(zero_copy_only=False) for name in evaluator.artefact.feature_names]
         features = np.column_stack(columns).astype(np.float64, copy=False)
+        segment_id, nearest_id, nearest_since = (batch[name].to_numpy(zero_copy_only=False) for name in BEFORE)
+        assigned = segment_columns(
+            evaluator,
+            version,
+            features,
+            as_of=batch["as_of"][0].as_py(),
+            before=Before(segment_id, nearest_id, nearest_since.astype("datetime64[D]")),
+            hysteresis=hysteresis,
+        )
         keys = {name: batch[name] for name in ("as_of", "customer_id")}
-        yield pa.RecordBatch.from_pydict({**keys, **segment_columns(evaluator, version, features)})
+        yield pa.RecordBatch.from_pydict({**keys, **assigned})

@@ -259,7 +259,52 @@ CUSTOMER_SEGMENTS = Table(
         Column("distance", "DOUBLE", "Distance to the segment's centroid in model space.", nullable=False),
         Column("runner_up_distance", "DOUBLE", "Distance to the runner-up's centroid.", nullable=False),
         Column("confidence", "DOUBLE", "1 - distance / runner-up distance, 0 to 1.", nullable=False),
+        Column("is_low_confidence", "BOOLEAN", "Whether the confidence is below the segment's cut-off."),
+        Column("nearest_id", "INTEGER", "The nearest segment; another one than theirs only under hysteresis."),
+        Column("nearest_since", "DATE", "Since which snapshot that has been the nearest."),
         Column("model_version", "INTEGER", "The model version that decided.", nullable=False),
+    ),
+    partitioned_by="as_of",
+    sorted_by=("customer_id",),
+)
+
+SEGMENT_TRANSITIONS = Table(
+    "segments.segment_transitions",
+    "How many customers went from one segment to another since the snapshot before, and why.",
+    (
+        _AS_OF,
+        Column("previous_as_of", "DATE", "The snapshot before; NULL for the first one."),
+        Column("from_segment_id", "INTEGER", "Segment in the snapshot before; NULL for new customers."),
+        Column("from_segment_name", "VARCHAR", "Its name then."),
+        Column("to_segment_id", "INTEGER", "Segment now; NULL for customers without a purchase in the window."),
+        Column("to_segment_name", "VARCHAR", "Its name."),
+        Column(
+            "cause",
+            "VARCHAR",
+            "`stayed`, `customer_moved`, `model_moved` (the former model would have left them where they were), `new` "
+            "or `lapsed`.",
+            nullable=False,
+        ),
+        Column("customer_count", "BIGINT", "Customers.", nullable=False),
+        Column("revenue", "DOUBLE", "Their net revenue in the window; of the snapshot before for the lapsed."),
+        Column("previous_model_version", "INTEGER", "The model version that decided before."),
+        Column("model_version", "INTEGER", "The model version that decided now."),
+    ),
+    partitioned_by="as_of",
+)
+
+SEGMENT_EVENTS = Table(
+    "segments.segment_events",
+    "One customer who entered or left a segment since the snapshot before; nobody who stayed.",
+    (
+        _AS_OF,
+        _CUSTOMER,
+        Column("event", "VARCHAR", "`entered` or `left`.", nullable=False),
+        Column("segment_id", "INTEGER", "The segment.", nullable=False),
+        Column("segment_name", "VARCHAR", "Its name.", nullable=False),
+        Column("other_segment_id", "INTEGER", "Where they came from or went; NULL for new and lapsed customers."),
+        Column("cause", "VARCHAR", "As in `segments.segment_transitions`.", nullable=False),
+        Column("model_version", "INTEGER", "The model version that decided; NULL for lapsed customers."),
     ),
     partitioned_by="as_of",
     sorted_by=("customer_id",),
@@ -315,6 +360,8 @@ TABLES: tuple[Table, ...] = (
     SEGMENT_NAMES,
     CUSTOMER_SEGMENTS,
     SEGMENT_PROFILES,
+    SEGMENT_TRANSITIONS,
+    SEGMENT_EVENTS,
 )
 
 

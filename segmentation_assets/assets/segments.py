@@ -1,12 +1,21 @@
 """Segments: who is in which, and what each looks like."""
 
+from collections.abc import Iterator
 from datetime import date
 
 import dagster as dg
+import polars as pl
 
 from segmentation.segments.assignment import write_segments
 from segmentation.segments.profiles import write_profiles
-from segmentation.warehouse.schema import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, SEGMENT_PROFILES
+from segmentation.segments.transitions import write_transitions
+from segmentation.warehouse.schema import (
+    CUSTOMER_FEATURES,
+    CUSTOMER_SEGMENTS,
+    SEGMENT_EVENTS,
+    SEGMENT_PROFILES,
+    SEGMENT_TRANSITIONS,
+)
 from segmentation_assets.assets.features import key_of
 from segmentation_assets.assets.training import champion_model
 from segmentation_assets.metadata import column_metadata, markdown_table, preview
@@ -14,6 +23,11 @@ from segmentation_assets.partitions import AS_OF
 from segmentation_assets.resources import WarehouseResource, commit_of
 
 GROUP = "segments"
+
+WITH_THE_MONTH_BEFORE = dg.TimeWindowPartitionMapping(
+    start_offset=-1, end_offset=0, allow_nonexistent_upstream_partitions=True
+)
+"""From an `as_of` date to itself and the one before."""
 
 
 @dg.asset(
@@ -75,4 +89,46 @@ def segment_profiles(context: dg.AssetExecutionContext, warehouse: WarehouseReso
                 markdown_table(["segment", "description"], profiles.select("segment_name", "description").rows())
             ),
         }
+    )
+
+
+@dg.multi_asset(
+    name="segment_movement",
+    specs=[
+        dg.AssetSpec(
+            key_of(table),
+            deps=[dg.AssetDep(customer_segments, partition_mapping=WITH_THE_MONTH_BEFORE)],
+            group_name=GROUP,
+            kinds={"ducklake", "sql"},
+            description=table.comment,
+            metadata=column_metadata(table),
+        )
+        for table in (SEGMENT_TRANSITIONS, SEGMENT_EVENTS)
+    ],
+    partitions_def=AS_OF,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def segment_movement(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Who changed segment since the snapshot before, and whether it was the customer or the model that moved."""
+    for key in context.partition_keys:
+        commit = commit_of(context, "segments/segment_transitions", as_of=key)
+        moves = write_transitions(warehouse.lake, date.fromisoformat(key), commit)
+    causes = dict(moves.group_by("cause").agg(pl.col("customer_count").sum()).sort("cause").iter_rows())
+    columns = ["from_segment_name", "to_segment_name", "cause", "customer_count", "revenue"]
+    moved = moves.filter(pl.col("cause") != "stayed").sort("customer_count", descending=True)
+    yield dg.MaterializeResult(
+        asset_key=key_of(SEGMENT_TRANSITIONS),
+        metadata={
+            "dagster/partition_row_count": len(moves),
+            **causes,
+            "moves": dg.MetadataValue.md(markdown_table(columns, moved.select(columns).rows())),
+        },
+    )
+    entered = int(moved.filter(pl.col("to_segment_id").is_not_null())["customer_count"].sum())
+    left = int(moved.filter(pl.col("from_segment_id").is_not_null())["customer_count"].sum())
+    yield dg.MaterializeResult(
+        asset_key=key_of(SEGMENT_EVENTS),
+        metadata={"dagster/partition_row_count": entered + left, "entered": entered, "left": left},
     )

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from segmentation.warehouse.schema import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, SEGMENTS
+from segmentation.warehouse.schema import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, SEGMENT_TRANSITIONS, SEGMENTS
 from segmentation_assets.assets.segments import customer_segments
 from segmentation_assets.checks.scope import dates_of
 from segmentation_assets.metadata import markdown_table
@@ -49,4 +49,44 @@ def every_customer_has_one_segment(
     )
 
 
-CHECKS = [every_customer_has_one_segment]
+UNBALANCED = f"""
+WITH counted AS (
+    SELECT as_of, to_segment_id AS segment_id, SUM(customer_count) AS customers
+    FROM {SEGMENT_TRANSITIONS.name}
+    WHERE list_contains($dates, as_of) AND to_segment_id IS NOT NULL
+    GROUP BY ALL
+    UNION ALL
+    SELECT previous_as_of, from_segment_id, SUM(customer_count)
+    FROM {SEGMENT_TRANSITIONS.name}
+    WHERE list_contains($dates, as_of) AND from_segment_id IS NOT NULL
+    GROUP BY ALL
+), assigned AS (
+    SELECT as_of, segment_id, COUNT(*) AS customers
+    FROM {CUSTOMER_SEGMENTS.name}
+    WHERE as_of IN (SELECT as_of FROM counted)
+    GROUP BY ALL
+)
+SELECT as_of, segment_id, counted.customers AS counted, assigned.customers AS assigned
+FROM counted
+FULL JOIN assigned USING (as_of, segment_id)
+WHERE counted.customers IS DISTINCT FROM assigned.customers
+ORDER BY as_of, segment_id
+"""
+"""Segments whose customers, by the transitions out of and into them, are not those that were assigned."""
+
+
+@dg.asset_check(asset=dg.AssetKey(SEGMENT_TRANSITIONS.name.split(".")), blocking=True)
+def transitions_add_up(context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """Who came into each segment, and who was in it before, are exactly the customers that were assigned."""
+    with warehouse.get_connection() as con:
+        dates = dates_of(context, con, [SEGMENT_TRANSITIONS.name])
+        rows = con.execute(UNBALANCED, {"dates": dates}).fetchall()
+    header = ["as of", "segment", "by transitions", "assigned"]
+    return dg.AssetCheckResult(
+        passed=not rows,
+        metadata={"differences": dg.MetadataValue.md(markdown_table(header, rows))},
+        description=f"{len(rows)} segments do not add up" if rows else "every transition adds up",
+    )
+
+
+CHECKS = [every_customer_has_one_segment, transitions_add_up]

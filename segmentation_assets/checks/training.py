@@ -36,17 +36,20 @@ def gates_of_the_candidate(warehouse: WarehouseResource) -> Iterator[dg.AssetChe
         raise SegmentationError("There is no candidate model; materialize `training/candidate_model` first.")
     settings = warehouse.settings()
     evidence = gates.gather(warehouse.lake, version, settings)
+    rows = sorted(evidence.stability.items(), key=lambda item: item[1])
+    by_segment = {"by_segment": dg.MetadataValue.md(markdown_table(["segment", "Jaccard overlap"], rows))}
     for gate, verdict in gates.judge(evidence, settings).items():
-        metadata: dict[str, object] = {"measured": verdict.measured, "threshold": verdict.threshold, "version": version}
-        if gate == "stability":
-            rows = sorted(evidence.stability.items(), key=lambda item: item[1])
-            metadata["by_segment"] = dg.MetadataValue.md(markdown_table(["segment", "Jaccard overlap"], rows))
         yield dg.AssetCheckResult(
             check_name=GATES[gate][0],
             asset_key=candidate_model.key,
             passed=verdict.passed,
             description=verdict.explanation,
-            metadata=metadata,
+            metadata={
+                "measured": verdict.measured,
+                "threshold": verdict.threshold,
+                "version": version,
+                **(by_segment if gate == "stability" else {}),
+            },
         )
 
 

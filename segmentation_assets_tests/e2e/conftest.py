@@ -17,7 +17,13 @@ import pytest
 from filelock import FileLock
 
 PROJECT = Path(__file__).parents[2]
-SMALL = {"SEGMENTATION_CUSTOMER_BUCKETS": "2", "SEGMENTATION_MAX_SEGMENTS": "5", "COLUMNS": "160"}
+SMALL = {
+    "SEGMENTATION_CUSTOMER_BUCKETS": "2",
+    "SEGMENTATION_MAX_SEGMENTS": "5",
+    "SEGMENTATION_SEARCH_TRIALS": "5",
+    "SEGMENTATION_TRACKING_URI": "off",
+    "COLUMNS": "160",
+}
 
 
 def environment(home: Path, **extra: str) -> dict[str, str]:

@@ -1,0 +1,144 @@
+"""Movement: who changed segment between two snapshots, and whether it was the customer who moved or the model.
+
+A customer whose segment changed together with the model is scored by the former model too, on today's features: if it
+would have left them where they were, the model moved them; else they moved themselves.
+"""
+
+from datetime import date
+
+import duckdb
+import polars as pl
+
+from segmentation.errors import NotEnoughDataError
+from segmentation.modeling import registry
+from segmentation.modeling.artefact import Evaluator
+from segmentation.modeling.snapshots import read_matrix
+from segmentation.segments.assignment import previous_date
+from segmentation.warehouse import Commit, Lake, replace_snapshot
+from segmentation.warehouse.schema import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, SEGMENT_EVENTS, SEGMENT_TRANSITIONS
+
+MOVES = f"""
+CREATE OR REPLACE TEMP TABLE moves AS
+WITH assigned AS (
+    SELECT segments.*, net_revenue
+    FROM {CUSTOMER_SEGMENTS.name} AS segments
+    JOIN {CUSTOMER_FEATURES.name} AS features
+        ON features.as_of = segments.as_of AND features.customer_id = segments.customer_id
+    WHERE segments.as_of IN (DATE '{{as_of}}', {{previous}})
+)
+SELECT
+    COALESCE(now.customer_id, before.customer_id) AS customer_id,
+    before.segment_id AS from_segment_id,
+    before.segment_name AS from_segment_name,
+    now.segment_id AS to_segment_id,
+    now.segment_name AS to_segment_name,
+    before.model_version AS previous_model_version,
+    now.model_version,
+    COALESCE(now.net_revenue, before.net_revenue) AS net_revenue
+FROM (SELECT * FROM assigned WHERE as_of = DATE '{{as_of}}') AS now
+FULL JOIN (SELECT * FROM assigned WHERE as_of = {{previous}}) AS before
+    ON before.customer_id = now.customer_id
+"""
+
+CAUSE = """
+CASE
+    WHEN from_segment_id IS NULL THEN 'new'
+    WHEN to_segment_id IS NULL THEN 'lapsed'
+    WHEN from_segment_id = to_segment_id THEN 'stayed'
+    WHEN former.segment_id = from_segment_id THEN 'model_moved'
+    ELSE 'customer_moved'
+END
+"""
+
+TRANSITIONS = f"""
+CREATE OR REPLACE TEMP TABLE transitions AS
+SELECT
+    CAST({{previous}} AS DATE) AS previous_as_of,
+    from_segment_id,
+    ANY_VALUE(from_segment_name) AS from_segment_name,
+    to_segment_id,
+    ANY_VALUE(to_segment_name) AS to_segment_name,
+    {CAUSE} AS cause,
+    COUNT(*) AS customer_count,
+    CAST(SUM(CAST(net_revenue AS DECIMAL(38, 6))) AS DOUBLE) AS revenue,
+    MAX(previous_model_version) AS previous_model_version,
+    MAX(model_version) AS model_version
+FROM temp.moves
+LEFT JOIN temp.former USING (customer_id)
+GROUP BY from_segment_id, to_segment_id, cause
+ORDER BY from_segment_id NULLS FIRST, to_segment_id NULLS LAST, cause
+"""
+
+EVENTS = f"""
+CREATE OR REPLACE TEMP TABLE events AS
+WITH moved AS (
+    SELECT moves.*, {CAUSE} AS cause
+    FROM temp.moves
+    LEFT JOIN temp.former USING (customer_id)
+    WHERE from_segment_id IS DISTINCT FROM to_segment_id
+)
+SELECT
+    customer_id,
+    'left' AS event,
+    from_segment_id AS segment_id,
+    from_segment_name AS segment_name,
+    to_segment_id AS other_segment_id,
+    cause,
+    model_version
+FROM moved
+WHERE from_segment_id IS NOT NULL
+UNION ALL
+SELECT customer_id, 'entered', to_segment_id, to_segment_name, from_segment_id, cause, model_version
+FROM moved
+WHERE to_segment_id IS NOT NULL
+ORDER BY customer_id, event
+"""
+
+
+def write_transitions(lake: Lake, as_of: date, commit: Commit) -> pl.DataFrame:
+    """Compare the segments of a snapshot with those of the one before, and replace its transitions and events.
+
+    The first snapshot has none before it: everybody is `new` there.
+
+    Returns:
+        The transitions, without their date.
+
+    Raises:
+        NotEnoughDataError: No customer has a segment as of that date.
+    """
+    with lake.cursor() as con:
+        previous = previous_date(con, as_of)
+        dates = {"as_of": as_of, "previous": "NULL" if previous is None else f"DATE '{previous}'"}
+        con.execute(MOVES.format(**dates))
+        if con.execute("SELECT 1 FROM temp.moves WHERE to_segment_id IS NOT NULL LIMIT 1").fetchone() is None:
+            raise NotEnoughDataError(
+                f"No customer has a segment as of {as_of}; materialize `segments/customer_segments` for that date."
+            )
+        former = _former_segments(con, as_of)
+        con.register("scored", former)
+        con.execute("CREATE OR REPLACE TEMP TABLE former AS FROM scored")
+        con.execute(TRANSITIONS.format(**dates))
+        con.execute(EVENTS)
+
+        def write(c: duckdb.DuckDBPyConnection) -> None:
+            replace_snapshot(c, SEGMENT_TRANSITIONS, as_of, "temp.transitions")
+            replace_snapshot(c, SEGMENT_EVENTS, as_of, "temp.events")
+
+        lake.transaction(con, commit, write)
+        return con.table("temp.transitions").pl()
+
+
+def _former_segments(con: duckdb.DuckDBPyConnection, as_of: date) -> pl.DataFrame:
+    """What the former model would say today of the customers who changed segment together with the model."""
+    changed = con.execute(
+        "SELECT customer_id, previous_model_version FROM temp.moves WHERE from_segment_id <> to_segment_id "
+        "AND previous_model_version <> model_version ORDER BY customer_id"
+    ).pl()
+    if changed.is_empty():
+        return pl.DataFrame(schema={"customer_id": pl.String, "segment_id": pl.Int32})
+    model = registry.load(con, int(changed["previous_model_version"][0])).artefact
+    matrix = read_matrix(con, as_of, model.feature_names)
+    rows = matrix.customer_ids.is_in(changed["customer_id"].to_list()).to_numpy()
+    labels = Evaluator(model).assign(matrix.values[rows]).segment
+    ids = pl.Series([segment.id for segment in model.segments], dtype=pl.Int32)
+    return pl.DataFrame({"customer_id": matrix.customer_ids.filter(pl.Series(rows)), "segment_id": ids.gather(labels)})

@@ -1,0 +1,104 @@
+from datetime import date
+
+import duckdb
+import numpy as np
+import pytest
+
+from segmentation.errors import NotEnoughDataError
+from segmentation.features.catalogue import FEATURES
+from segmentation.modeling import registry
+from segmentation.modeling.artefact import FORMAT, Artefact, FeatureRule, Provenance, Segment
+from segmentation.segments.assignment import write_segments
+from segmentation.segments.transitions import write_transitions
+from segmentation.warehouse import Commit, Lake
+
+COMMIT = Commit("test")
+JAN, FEB, MAR = date(2024, 1, 1), date(2024, 2, 1), date(2024, 3, 1)
+
+
+def _model(lake: Lake, border: float) -> int:
+    """A champion with two segments, parted at a recency of `border` days."""
+    artefact = Artefact(
+        FORMAT,
+        (FeatureRule("recency_days", None, 0.0, 1000.0, "identity", 0.0, 1.0),),
+        (Segment(1, "recent", "", (border - 10.0,)), Segment(2, "lapsed", "", (border + 10.0,))),
+        Provenance(JAN, 1, "", 1, ""),
+    )
+    version = registry.register(lake, artefact, {}, COMMIT)
+    assert version is not None
+    registry.promote(lake, version, alias="champion", actor="test", reason="test", commit=COMMIT)
+    return version
+
+
+def _snapshot(lake: Lake, as_of: date, recency: dict[str, float]) -> None:
+    others = ", ".join(
+        f"CAST(1 AS {feature.type})" if feature.type != "VARCHAR" else "'x'"
+        for feature in FEATURES
+        if feature.name != "recency_days"
+    )
+    names = ", ".join(feature.name for feature in FEATURES if feature.name != "recency_days")
+
+    def write(con: duckdb.DuckDBPyConnection) -> None:
+        for customer, days in recency.items():
+            con.execute(
+                f"INSERT INTO features.customer_features (as_of, customer_id, recency_days, {names}) "
+                f"VALUES ($as_of, $customer, $days, {others})",
+                {"as_of": as_of, "customer": customer, "days": days},
+            )
+
+    with lake.cursor() as con:
+        lake.transaction(con, COMMIT, write)
+    write_segments(lake, as_of, COMMIT)
+
+
+def _causes(lake: Lake, as_of: date) -> dict[tuple[int | None, int | None, str], int]:
+    moves = write_transitions(lake, as_of, COMMIT)
+    return {
+        (row["from_segment_id"], row["to_segment_id"], row["cause"]): row["customer_count"]
+        for row in moves.iter_rows(named=True)
+    }
+
+
+def test_customers_and_models_are_told_apart(lake: Lake) -> None:
+    _model(lake, border=50)
+    _snapshot(lake, JAN, {"stays": 10, "goes": 10, "drifts": 40, "is gone": 90})
+    _model(lake, border=30)
+    _snapshot(lake, FEB, {"stays": 10, "goes": 80, "drifts": 40, "comes": 5})
+    assert _causes(lake, JAN) == {(None, 1, "new"): 3, (None, 2, "new"): 1}
+    assert _causes(lake, FEB) == {
+        (None, 1, "new"): 1,
+        (1, 1, "stayed"): 1,
+        (1, 2, "customer_moved"): 1,
+        (1, 2, "model_moved"): 1,
+        (2, None, "lapsed"): 1,
+    }
+    with lake.cursor() as con:
+        events = con.execute(
+            "SELECT customer_id, event, segment_id, other_segment_id, cause FROM segments.segment_events "
+            f"WHERE as_of = DATE '{FEB}' ORDER BY ALL"
+        ).fetchall()
+    assert events == [
+        ("comes", "entered", 1, None, "new"),
+        ("drifts", "entered", 2, 1, "model_moved"),
+        ("drifts", "left", 1, 2, "model_moved"),
+        ("goes", "entered", 2, 1, "customer_moved"),
+        ("goes", "left", 1, 2, "customer_moved"),
+        ("is gone", "left", 2, None, "lapsed"),
+    ]
+
+
+def test_writing_twice_changes_nothing_and_dates_stand_by_themselves(lake: Lake) -> None:
+    rng = np.random.default_rng(1)
+    _model(lake, border=50)
+    for as_of in (JAN, FEB, MAR):
+        _snapshot(lake, as_of, {f"c{n}": float(rng.integers(0, 100)) for n in rng.permutation(30)[:25]})
+    first = [_causes(lake, as_of) for as_of in (JAN, FEB, MAR)]
+    assert [_causes(lake, as_of) for as_of in (MAR, JAN, FEB)] == [first[2], first[0], first[1]]
+    with lake.cursor() as con:
+        rows = con.execute("SELECT COUNT(*) FROM segments.segment_transitions").fetchall()[0][0]
+    assert rows == sum(len(each) for each in first)
+
+
+def test_without_segments_there_is_nothing_to_compare(lake: Lake) -> None:
+    with pytest.raises(NotEnoughDataError, match="No customer has a segment as of 2024-02-01"):
+        write_transitions(lake, FEB, COMMIT)
