@@ -139,7 +139,8 @@ def register(
         version = _version_of(con, artefact.model_hash)
         if version is None:
             first_new = artefact.provenance.first_new_id
-            if any(s.id >= first_new for s in artefact.segments) and next_segment_id(con) != first_new:
+            fresh = [d.segment_id for d in lineage if d.event != "retired" and d.segment_id >= first_new]
+            if fresh and min(fresh) < next_segment_id(con):
                 return None
             version = _next(con, MODELS.name, "version")
             _insert_model(con, version, artefact, metrics, commit.run_id)
