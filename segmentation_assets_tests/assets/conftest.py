@@ -83,6 +83,7 @@ EVERYTHING_AFTER_RAW: Sequence[str] = (
     "training/champion_model",
     "segments/customer_segments",
     "segments/segment_profiles",
+    "segments/segment_explanations",
 )
 
 

@@ -124,7 +124,7 @@ def test_a_tiny_segment_is_stopped_by_its_gate(graph: Graph) -> None:
 def test_every_table_of_the_graph_shows_its_columns() -> None:
     specs = {spec.key: spec for spec in defs.resolve_all_asset_specs()}
     shown = [table for table in TABLES if key_of(table) in specs]
-    assert len(shown) == 10
+    assert len(shown) == 11
     for table in shown:
         columns = specs[key_of(table)].metadata["dagster/column_schema"].columns
         assert [(c.name, c.description) for c in columns] == [(c.name, c.comment) for c in table.columns]
