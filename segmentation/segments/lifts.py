@@ -35,31 +35,50 @@ Z = 1.6448536269514722
 IN_WINDOW = "line.quantity > 0 AND line.ordered_at >= TIMESTAMP '{start}' AND line.ordered_at < TIMESTAMP '{as_of}'"
 
 CANDIDATES = f"""
-SELECT product_id
-FROM {TRANSACTIONS.name} AS line
-WHERE {IN_WINDOW}
-GROUP BY product_id
-HAVING COUNT(*) >= {MIN_BUYERS}
+SELECT product_id, CAST(ROW_NUMBER() OVER () AS INTEGER) AS code
+FROM (
+    SELECT product_id
+    FROM {TRANSACTIONS.name} AS line
+    WHERE {IN_WINDOW}
+    GROUP BY product_id
+    HAVING COUNT(*) >= {MIN_BUYERS}
+)
 """
 """A product with fewer lines can't have enough buyers."""
 
 BASKET = f"""
 SELECT DISTINCT
     assigned.segment_id,
-    line.customer_id,
-    candidates.product_id,
+    assigned.customer,
+    candidates.code AS product,
     line.category
 FROM (FROM {TRANSACTIONS.name} WHERE customer_bucket = {{bucket}}) AS line
-JOIN (FROM {CUSTOMER_SEGMENTS.name} WHERE as_of = DATE '{{as_of}}') AS assigned
-    ON assigned.customer_id = line.customer_id
+JOIN temp.assigned AS assigned ON assigned.customer_id = line.customer_id
 LEFT JOIN temp.candidates AS candidates ON candidates.product_id = line.product_id
 WHERE {IN_WINDOW}
 """
 
-COUNT = """
+ASSIGNED = f"""
+SELECT customer_id, segment_id, CAST(ROW_NUMBER() OVER () AS INTEGER) AS customer
+FROM {CUSTOMER_SEGMENTS.name}
+WHERE as_of = $as_of
+"""
+
+COUNT_PRODUCTS = """
 INSERT INTO temp.buyers
-SELECT '{kind}', {item}, segment_id, COUNT(*)
-FROM (SELECT DISTINCT segment_id, customer_id, {item} FROM temp.basket WHERE {item} IS NOT NULL)
+SELECT 'product', product_id, segment_id, buyers
+FROM (
+    SELECT product, segment_id, COUNT(*) AS buyers
+    FROM (SELECT DISTINCT segment_id, customer, product FROM temp.basket WHERE product IS NOT NULL)
+    GROUP BY ALL
+)
+JOIN temp.candidates ON code = product
+"""
+
+COUNT_CATEGORIES = """
+INSERT INTO temp.buyers
+SELECT 'category', category, segment_id, COUNT(*)
+FROM (SELECT DISTINCT segment_id, customer, category FROM temp.basket WHERE category IS NOT NULL)
 GROUP BY ALL
 """
 
@@ -159,11 +178,12 @@ def find_favourites(con: duckdb.DuckDBPyConnection, window: Window) -> list[Find
     """
     span = {"start": window.start, "as_of": window.as_of}
     con.execute(f"CREATE OR REPLACE TEMP TABLE candidates AS {CANDIDATES.format(**span)}")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE assigned AS {ASSIGNED}", {"as_of": window.as_of})
     con.execute("CREATE OR REPLACE TEMP TABLE buyers (kind VARCHAR, item VARCHAR, segment_id INTEGER, buyers BIGINT)")
     for bucket in range(customer_buckets(con)):
         con.execute(f"CREATE OR REPLACE TEMP TABLE basket AS {BASKET.format(**span, bucket=bucket)}")
-        con.execute(COUNT.format(kind="product", item="product_id"))
-        con.execute(COUNT.format(kind="category", item="category"))
+        con.execute(COUNT_PRODUCTS)
+        con.execute(COUNT_CATEGORIES)
     shares = _shares(con, window, "FROM temp.buyers", MIN_BUYERS, MIN_SHARE)
     return _ranked(shares, lambda share: -share.least_lift, LISTED, _bought)
 
