@@ -14,8 +14,8 @@ from segmentation.warehouse.schema import SEGMENT_EXPLANATIONS, SEGMENT_PROFILES
 TITLES: dict[Kind, str] = {
     "difference": "What sets them apart",
     "rule": "How to describe them",
-    "product": "Favourite products",
-    "category": "Favourite categories",
+    "product": "Products, compared with everybody",
+    "category": "Categories, compared with everybody",
     "rfm": "RFM segments among them",
 }
 SHOWN = 5

@@ -1,5 +1,7 @@
 """Why one customer is where they are, and what would move them; in worlds small enough to reckon by hand."""
 
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import date, datetime
@@ -200,3 +202,9 @@ def test_a_model_that_compares_customers_cannot_look_ahead(calculator: FeatureCa
     ranked = Plain(("r_score",), np.eye(1), np.array([[1.0], [5.0]]), ("Low", "High"))
     with pytest.raises(SegmentationError, match="r_score, which can't be computed of one customer"):
         smallest_change(calculator, ranked, bought(date(2024, 6, 21)), AS_OF)
+
+
+def test_explaining_a_customer_and_reading_explanations_need_no_scikit_learn() -> None:
+    modules = "segmentation.explain_command, segmentation.segments.one_customer, segmentation.segments.explained"
+    check = f"import sys, {modules}; sys.exit('sklearn' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

@@ -313,7 +313,7 @@ def test_sentences_read_well() -> None:
     assert condition("order_count", 2, 3) == "3 orders"
     assert condition("recency_days", 30, 60) == "30 to 60 days since the last order"
     assert condition("average_order_value", 28, None) == "an average order value above 28"
-    assert condition("return_rate", 0.1, 0.25) == "a share of spend returned of 10% to 25%"
+    assert condition("return_rate", 0.1, 0.25) == "a return rate of 10% to 25%"
     assert figure("net_revenue", 24.5) == "24.50"
     assert figure("return_rate", 0.004) == "0.4%"
 
