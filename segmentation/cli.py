@@ -23,6 +23,7 @@ from rich.table import Table as RichTable
 import segmentation
 from segmentation.diagnosis import diagnose
 from segmentation.errors import SegmentationError
+from segmentation.explain_command import explain
 from segmentation.modeling import registry
 from segmentation.modeling.registry import ModelVersion
 from segmentation.settings import load_settings
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 models = typer.Typer(help="Look at the versions of the model, and choose the one that serves.", no_args_is_help=True)
 app.add_typer(models, name="models")
+app.command()(explain)
 
 console = Console() if sys.stdout.isatty() else Console(width=160)
 errors = Console(stderr=True)

@@ -4,7 +4,12 @@ import dagster as dg
 
 from segmentation_assets.assets.features import features
 from segmentation_assets.assets.raw import products, source_files, transactions
-from segmentation_assets.assets.segments import customer_segments, segment_movement, segment_profiles
+from segmentation_assets.assets.segments import (
+    customer_segments,
+    segment_explanations,
+    segment_movement,
+    segment_profiles,
+)
 from segmentation_assets.assets.training import candidate_model, champion_model, training_set
 from segmentation_assets.automation.schedules import SCHEDULES
 from segmentation_assets.automation.sensors import SENSORS
@@ -27,6 +32,7 @@ defs = dg.Definitions(
         customer_segments,
         segment_profiles,
         segment_movement,
+        segment_explanations,
     ],
     asset_checks=[
         *raw_checks.CHECKS,

@@ -9,7 +9,7 @@ import duckdb
 from segmentation.errors import NotEnoughDataError
 from segmentation.features.catalogue import FEATURES
 from segmentation.features.stages import code_version
-from segmentation.features.windows import Window
+from segmentation.features.windows import Window, window_of
 from segmentation.provenance import git_commit
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit
@@ -85,6 +85,16 @@ def write_record(con: duckdb.DuckDBPyConnection, record: SnapshotRecord) -> None
     values = ", ".join(f"${name}" for name in row)
     con.execute(f"DELETE FROM {FEATURE_SNAPSHOTS.name} WHERE as_of = $as_of", {"as_of": record.as_of})
     con.execute(f"INSERT INTO {FEATURE_SNAPSHOTS.name} ({', '.join(row)}) VALUES ({values})", row)
+
+
+def recorded_scope(con: duckdb.DuckDBPyConnection, as_of: date, settings: Settings) -> tuple[Window, str | None]:
+    """The window and the home market that a snapshot was made with; those of the settings if it has no record."""
+    row = con.execute(
+        f"SELECT window_start, home_market FROM {FEATURE_SNAPSHOTS.name} WHERE as_of = $as_of", {"as_of": as_of}
+    ).fetchone()
+    if row is None:
+        return window_of(as_of, settings.lookback_days), settings.home_market
+    return Window(as_of, row[0]), row[1]
 
 
 def refuse_empty(con: duckdb.DuckDBPyConnection, snapshots: Sequence[Snapshot]) -> None:

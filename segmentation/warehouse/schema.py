@@ -332,6 +332,57 @@ SEGMENT_PROFILES = Table(
     partitioned_by="as_of",
 )
 
+SEGMENT_EXPLANATIONS = Table(
+    "segments.segment_explanations",
+    "One thing that sets a segment apart as of a date; the lowest ranks of a kind tell most.",
+    (
+        _AS_OF,
+        Column("segment_id", "INTEGER", "The segment.", nullable=False),
+        Column("segment_name", "VARCHAR", "Its name.", nullable=False),
+        Column("model_version", "INTEGER", "The model version that decided.", nullable=False),
+        Column(
+            "kind",
+            "VARCHAR",
+            "`difference`: a feature in which it differs; `rule`: a way to describe its customers; `product`, "
+            "`category`: what they buy; `rfm`: a named RFM segment among them.",
+            nullable=False,
+        ),
+        Column("rank", "INTEGER", "1, 2, 3, … within segment and kind.", nullable=False),
+        Column(
+            "item",
+            "VARCHAR",
+            "The feature; the rule, as a condition on features.customer_features; the product id; the category; the "
+            "RFM segment.",
+            nullable=False,
+        ),
+        Column(
+            "value",
+            "DOUBLE",
+            "The segment's figure. `difference`: its typical value (the mean on the feature's transform scale, taken "
+            "back); `rule`: precision, the share of those who meet it that are in the segment; the other kinds: share "
+            "of the segment's customers who bought it, or are in it.",
+            nullable=False,
+        ),
+        Column(
+            "reference",
+            "DOUBLE",
+            "The same of everybody; for a `rule` the segment's share of all customers, which is the precision of "
+            "guessing.",
+            nullable=False,
+        ),
+        Column(
+            "score",
+            "DOUBLE",
+            "`difference`: (segment mean - mean of all) / standard deviation of all, on the transform scale; `rule`: "
+            "coverage, the share of the segment that meets it; `product`, `category`: lower 95 % confidence bound of "
+            "the lift value / reference; `rfm`: the lift.",
+            nullable=False,
+        ),
+        Column("sentence", "VARCHAR", "The same in words.", nullable=False),
+    ),
+    partitioned_by="as_of",
+)
+
 SCHEMA_VERSIONS = Table(
     "registry.schema_versions",
     "One change of the lake's schema; the last row is what the lake is at.",
@@ -362,6 +413,7 @@ TABLES: tuple[Table, ...] = (
     SEGMENT_PROFILES,
     SEGMENT_TRANSITIONS,
     SEGMENT_EVENTS,
+    SEGMENT_EXPLANATIONS,
 )
 
 

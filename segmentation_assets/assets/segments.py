@@ -1,4 +1,4 @@
-"""Segments: who is in which, and what each looks like."""
+"""Segments: who is in which, what each looks like, and what sets it apart."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -7,16 +7,20 @@ import dagster as dg
 import polars as pl
 
 from segmentation.segments.assignment import write_segments
+from segmentation.segments.explained import SegmentExplanation, read_segments
+from segmentation.segments.explanation import write_explanations
 from segmentation.segments.profiles import write_profiles
 from segmentation.segments.transitions import write_transitions
 from segmentation.warehouse.schema import (
     CUSTOMER_FEATURES,
     CUSTOMER_SEGMENTS,
     SEGMENT_EVENTS,
+    SEGMENT_EXPLANATIONS,
     SEGMENT_PROFILES,
     SEGMENT_TRANSITIONS,
 )
 from segmentation_assets.assets.features import key_of
+from segmentation_assets.assets.raw import products
 from segmentation_assets.assets.training import champion_model
 from segmentation_assets.metadata import column_metadata, markdown_table, preview
 from segmentation_assets.partitions import AS_OF
@@ -132,3 +136,36 @@ def segment_movement(
         asset_key=key_of(SEGMENT_EVENTS),
         metadata={"dagster/partition_row_count": entered + left, "entered": entered, "left": left},
     )
+
+
+@dg.asset(
+    key=["segments", "segment_explanations"],
+    deps=[customer_segments, segment_profiles, products],
+    partitions_def=AS_OF,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    group_name=GROUP,
+    kinds={"ducklake", "scikitlearn"},
+    description=SEGMENT_EXPLANATIONS.comment,
+    metadata=column_metadata(SEGMENT_EXPLANATIONS),
+)
+def segment_explanations(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
+    """Find out what sets the segments of the run's dates apart."""
+    for key in context.partition_keys:
+        commit = commit_of(context, "segments/segment_explanations", as_of=key)
+        explained = write_explanations(warehouse.lake, date.fromisoformat(key), commit)
+    with warehouse.get_connection() as con:
+        pages = read_segments(con, date.fromisoformat(context.partition_keys[-1]))
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/partition_row_count": len(explained),
+            **{f"segment_{page.segment_id}": dg.MetadataValue.md(_page(page)) for page in pages},
+        }
+    )
+
+
+def _page(segment: SegmentExplanation) -> str:
+    """What is known of a segment, as Markdown."""
+    parts = [f"## {segment.segment_name}", f"{segment.headline}. {segment.description}"]
+    for title, sentences in segment.sections():
+        parts += [f"### {title}", "\n".join(f"- {sentence}" for sentence in sentences)]
+    return "\n\n".join(parts)

@@ -1,9 +1,15 @@
-"""Checks of segments: everybody has one, of the model that serves."""
+"""Checks of segments: everybody has one, of the model that serves, and each is explained."""
 
 import dagster as dg
 
-from segmentation.warehouse.schema import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, SEGMENT_TRANSITIONS, SEGMENTS
-from segmentation_assets.assets.segments import customer_segments
+from segmentation.warehouse.schema import (
+    CUSTOMER_FEATURES,
+    CUSTOMER_SEGMENTS,
+    SEGMENT_EXPLANATIONS,
+    SEGMENT_TRANSITIONS,
+    SEGMENTS,
+)
+from segmentation_assets.assets.segments import customer_segments, segment_explanations
 from segmentation_assets.checks.scope import dates_of
 from segmentation_assets.metadata import markdown_table
 from segmentation_assets.resources import WarehouseResource
@@ -29,6 +35,45 @@ WHERE assigned.customer_id IS NULL OR features.customer_id IS NULL OR segments >
 GROUP BY ALL
 ORDER BY as_of
 """
+
+STALE = f"""
+WITH mix AS (
+    SELECT
+        assigned.as_of,
+        assigned.segment_id,
+        assigned.segment_name,
+        assigned.model_version,
+        rfm_segment AS item,
+        CAST(COUNT(*) AS DOUBLE) / SUM(COUNT(*)) OVER (PARTITION BY assigned.as_of, assigned.segment_id) AS value
+    FROM {CUSTOMER_SEGMENTS.name} AS assigned
+    JOIN {CUSTOMER_FEATURES.name} AS features
+        ON features.customer_id = assigned.customer_id AND features.as_of = assigned.as_of
+    WHERE list_contains($dates, assigned.as_of)
+    GROUP BY assigned.as_of, assigned.segment_id, assigned.segment_name, assigned.model_version, rfm_segment
+    QUALIFY rfm_segment IS NOT NULL
+),
+explained AS (
+    SELECT as_of, segment_id, segment_name, model_version, item, value
+    FROM {SEGMENT_EXPLANATIONS.name}
+    WHERE kind = 'rfm' AND list_contains($dates, as_of)
+)
+SELECT
+    as_of,
+    segment_id,
+    segment_name,
+    model_version,
+    CASE
+        WHEN BOOL_AND(explained.value IS NULL) THEN 'not explained'
+        WHEN BOOL_AND(mix.value IS NULL) THEN 'has no customers'
+        ELSE 'other customers were explained'
+    END AS problem
+FROM mix
+FULL JOIN explained USING (as_of, segment_id, segment_name, model_version, item)
+GROUP BY ALL
+HAVING BOOL_OR(mix.value IS DISTINCT FROM explained.value)
+ORDER BY ALL
+"""
+"""The RFM mix is the part of an explanation that is counted, not sampled, so it says whose customers were explained."""
 
 
 @dg.asset_check(asset=customer_segments, blocking=True)
@@ -89,4 +134,20 @@ def transitions_add_up(context: dg.AssetCheckExecutionContext, warehouse: Wareho
     )
 
 
-CHECKS = [every_customer_has_one_segment, transitions_add_up]
+@dg.asset_check(asset=segment_explanations, blocking=False)
+def explanations_are_of_these_segments(
+    context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
+) -> dg.AssetCheckResult:
+    """Each segment with customers is explained as the customers have it now: by name, model and RFM mix."""
+    with warehouse.get_connection() as con:
+        dates = dates_of(context, con, [CUSTOMER_SEGMENTS.name, SEGMENT_EXPLANATIONS.name])
+        stale = con.execute(STALE, {"dates": dates}).fetchall()
+    header = ["as of", "segment", "name", "model", "what is wrong"]
+    return dg.AssetCheckResult(
+        passed=not stale,
+        metadata={"stale": dg.MetadataValue.md(markdown_table(header, stale))},
+        description=f"{len(stale)} segments have no explanation, or one of other customers" if stale else "all are",
+    )
+
+
+CHECKS = [every_customer_has_one_segment, transitions_add_up, explanations_are_of_these_segments]

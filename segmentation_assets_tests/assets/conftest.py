@@ -85,6 +85,7 @@ EVERYTHING_AFTER_RAW: Sequence[str] = (
     "segments/segment_profiles",
     "segments/segment_transitions",
     "segments/segment_events",
+    "segments/segment_explanations",
 )
 
 

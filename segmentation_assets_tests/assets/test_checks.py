@@ -81,6 +81,21 @@ DAMAGE = {
         f"UPDATE segments.customer_segments SET segment_id = 99 WHERE customer_id = {ONE_CUSTOMER}",
         {"every_customer_has_one_segment"},
     ),
+    "an explanation of another model": (
+        "segments/segment_explanations",
+        "UPDATE segments.segment_explanations SET model_version = 99",
+        {"explanations_are_of_these_segments"},
+    ),
+    "a segment without an explanation": (
+        "segments/segment_explanations",
+        "DELETE FROM segments.segment_explanations WHERE segment_id = 1",
+        {"explanations_are_of_these_segments"},
+    ),
+    "an explanation of other customers": (
+        "segments/segment_explanations",
+        "UPDATE segments.segment_explanations SET value = 0.123 WHERE kind = 'rfm' AND segment_id = 1 AND rank = 1",
+        {"explanations_are_of_these_segments"},
+    ),
 }
 
 
@@ -121,7 +136,10 @@ def restore(table: str, con: duckdb.DuckDBPyConnection) -> None:
     con.execute(f"INSERT INTO {table} FROM temp.kept")
 
 
-@pytest.mark.parametrize("asset", ["raw/transactions", "features/customer_features", "segments/customer_segments"])
+@pytest.mark.parametrize(
+    "asset",
+    ["raw/transactions", "features/customer_features", "segments/customer_segments", "segments/segment_explanations"],
+)
 def test_checks_can_be_run_on_their_own_before_there_is_data(graph: Graph, asset: str) -> None:
     result = graph.run(asset, checks_only=True)
     assert result.success

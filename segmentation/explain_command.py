@@ -1,0 +1,103 @@
+"""The command `explain`: why a customer is where they are, or what sets a segment apart. Only reads the lake."""
+
+import sys
+from datetime import date
+from typing import Annotated
+
+import duckdb
+import msgspec
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from segmentation.errors import SegmentationError
+from segmentation.segments.customer_explanation import Contribution
+from segmentation.segments.explained import SegmentExplanation, pick, read_segments
+from segmentation.segments.one_customer import CustomerExplanation, read_explanation
+from segmentation.segments.wording import figure, noun
+from segmentation.settings import load_settings
+from segmentation.warehouse import Lake
+
+console = Console(highlight=False) if sys.stdout.isatty() else Console(width=160, highlight=False)
+
+
+def explain(
+    customer_id: Annotated[str | None, typer.Argument(help="The customer, as the source names them.")] = None,
+    segment: Annotated[str | None, typer.Option(help="A segment instead: its id or its name.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="A snapshot date, `YYYY-MM-DD`; the newest one if left out.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+) -> None:
+    """Say why a customer is in their segment and what would move them, or what sets a segment apart.
+
+    For example: segmentation explain --segment 1
+    """
+    if (customer_id is None) == (segment is None):
+        raise typer.BadParameter("Give either a customer or --segment.")
+    day = _date(as_of)
+    settings = load_settings()
+    found: CustomerExplanation | SegmentExplanation
+    with Lake(settings, read_only=True) as lake, lake.cursor() as con:
+        try:
+            if customer_id is not None:
+                found = read_explanation(con, customer_id, day, settings)
+            else:
+                found = pick(read_segments(con, day), str(segment))
+        except duckdb.CatalogException as error:
+            raise SegmentationError(
+                f"The lake is older than this release; `segmentation materialize` brings it up to date. ({error})"
+            ) from error
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+    elif isinstance(found, CustomerExplanation):
+        _show_customer(found)
+    else:
+        _show_segment(found)
+
+
+def _show_customer(found: CustomerExplanation) -> None:
+    name = escape(found.segment_name)
+    console.print(
+        f"Customer [bold]{escape(found.customer_id)}[/] as of {found.as_of}: [bold cyan]{name}[/] "
+        f"(confidence {found.confidence:.2f}, next {escape(found.runner_up_name)}; model {found.model_version})"
+    )
+    if found.nearest_name != found.segment_name:
+        console.print(f"[yellow]Note:[/] by their features they are nearest to {escape(found.nearest_name)} now.")
+    typical = (f"typical: {escape(name)}" for name in (found.nearest_name, found.runner_up_name))
+    table = Table("feature", "theirs", *typical, "speaks for")
+    total = sum(abs(each.contribution) for each in found.contributions) or 1.0
+    for each in found.contributions:
+        side = found.nearest_name if each.contribution >= 0 else found.runner_up_name
+        share = abs(each.contribution) / total
+        verdict = f"{escape(side)} ({share:.0%})" if share >= 0.01 else "–"
+        table.add_row(noun(each.feature), *_figures(each), verdict)
+    console.print(table)
+    for change in found.changes:
+        console.print(f"• {escape(change.sentence)}")
+    if not found.changes:
+        console.print("None of the next steps that were tried would move them.")
+
+
+def _show_segment(found: SegmentExplanation) -> None:
+    console.print(
+        f"[bold cyan]{escape(found.segment_name)}[/] (id {found.segment_id}) as of {found.as_of}: {found.headline}"
+    )
+    console.print(escape(found.description))
+    for title, sentences in found.sections():
+        console.print(f"\n[bold]{title}[/]")
+        for sentence in sentences:
+            console.print(f"• {escape(sentence)}", soft_wrap=True)
+
+
+def _figures(each: Contribution) -> list[str]:
+    values = (each.value, each.segment_typical, each.runner_up_typical)
+    return ["none" if value is None else figure(each.feature, value) for value in values]
+
+
+def _date(text: str | None) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is no date of the form YYYY-MM-DD.") from error
