@@ -261,8 +261,8 @@ def reproduce_model(
 
 @models.command("diff")
 def diff_models(
-    before: Annotated[str, typer.Argument(help="A version number, or an alias.")],
-    after: Annotated[str, typer.Argument(help="Another one.")],
+    before: Annotated[str, typer.Argument(help="A version number, or an alias.")] = "champion",
+    after: Annotated[str, typer.Argument(help="Another one.")] = "candidate",
     as_json: JsonFlag = False,
 ) -> None:
     """Compare two versions: what they were made of, features, figures, segments, and who is in which."""

@@ -39,6 +39,7 @@ class Champion:
         values_of: Picks the model's features from a customer's, in the artefact's order; one alone comes bare.
         segment_ids: By index in the artefact.
         segment_names: By index in the artefact.
+        cutoffs: Confidence below which it is low, by index in the artefact.
     """
 
     model: ModelVersion
@@ -46,6 +47,7 @@ class Champion:
     values_of: Callable[[Features], object]
     segment_ids: tuple[int, ...]
     segment_names: tuple[str, ...]
+    cutoffs: tuple[float, ...]
 
     @classmethod
     def of(cls, model: ModelVersion) -> Self:
@@ -69,6 +71,7 @@ class Champion:
             attrgetter(*artefact.feature_names),
             tuple(segment.id for segment in artefact.segments),
             tuple(segment.name for segment in artefact.segments),
+            tuple(segment.cutoff for segment in artefact.segments),
         )
 
 

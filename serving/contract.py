@@ -51,7 +51,7 @@ class ScoreRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Score(msgspec.Struct, frozen=True):
-    """One customer's segment. `confidence` is 1 - distance / distance to the runner-up."""
+    """One customer's segment. `confidence` is 1 - distance / distance to the runner-up; low if below the cut-off."""
 
     customer_id: str | None
     segment_id: int
@@ -60,6 +60,7 @@ class Score(msgspec.Struct, frozen=True):
     runner_up_id: int
     runner_up_name: str
     confidence: float
+    is_low_confidence: bool
 
 
 class ScoreAnswer(msgspec.Struct, frozen=True):
@@ -82,6 +83,7 @@ class CustomerAnswer(msgspec.Struct, frozen=True):
     runner_up_name: str | None
     runner_up_distance: float
     confidence: float
+    is_low_confidence: bool | None
     features: Features | None
 
 

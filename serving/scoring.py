@@ -48,9 +48,18 @@ def decode(body: bytes) -> list[Customer]:
 
 def _scores(champion: Champion, customers: Sequence[Customer]) -> list[Score]:
     assigned = _assign(champion, customers)
-    ids, names = champion.segment_ids, champion.segment_names
+    ids, names, cutoffs = champion.segment_ids, champion.segment_names, champion.cutoffs
     return [
-        Score(customer.customer_id, ids[first], names[first], distance, ids[second], names[second], confidence)
+        Score(
+            customer.customer_id,
+            ids[first],
+            names[first],
+            distance,
+            ids[second],
+            names[second],
+            confidence,
+            confidence < cutoffs[first],
+        )
         for customer, first, distance, second, confidence in zip(
             customers,
             assigned.segment.tolist(),

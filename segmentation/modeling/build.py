@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import duckdb
@@ -56,14 +56,24 @@ def train(
         NotEnoughDataError: Too few customers, or all of them alike.
     """
     data = read_training_data(lake, training_set, max_rows=settings.training_rows, seed=settings.seed)
-    found = search(data, settings, key=training_set.id, tracker=tracker, progress=progress)
     with lake.cursor() as con:
-        predecessor = registry.resolve(con, "champion") or registry.resolve(con, "candidate")
-        twin = _twin(
-            registry.list_models(con, named=False), training_set, found.chosen.specification, predecessor, settings
-        )
-        first_new_id = twin.first_new_id if twin else registry.next_segment_id(con)
-        names = twin.reserved_names if twin else tuple(sorted(registry.segment_names(con).values()))
+        before = predecessor_of(con)
+    predecessor = favourite = None
+    if before is not None:
+        predecessor = _predecessor(lake, before, training_set, settings.training_rows, settings.seed)
+        favourite = before.artefact.provenance.specification
+    found = search(
+        data,
+        settings,
+        key=search_key(training_set, before),
+        predecessor=predecessor,
+        favourite=favourite,
+        tracker=tracker,
+        progress=progress,
+    )
+    with lake.cursor() as con:
+        first_new_id = registry.next_segment_id(con)
+        names = tuple(sorted(registry.segment_names(con).values()))
     provenance = Provenance(
         as_of=training_set.as_of,
         lake_snapshot=training_set.lake_snapshot,
@@ -73,33 +83,37 @@ def train(
         specification=found.chosen.specification,
         training_rows=settings.training_rows,
         settings_hash=settings_hash(settings),
-        predecessor=predecessor,
+        predecessor=before.version if before else None,
         first_new_id=first_new_id,
         reserved_names=names,
         search=found.reason,
         run_id=run_id,
         git_commit=git_commit() or "",
     )
-    return _built(lake, training_set, data, provenance, found)
+    return _built(data, provenance, predecessor, found)
 
 
-def _twin(
-    models: Sequence[ModelVersion],
-    training_set: TrainingSet,
-    specification: Specification,
-    predecessor: int | None,
-    settings: Settings,
-) -> Provenance | None:
-    """The provenance of a version that was made of the very same things: its new segments keep their ids."""
-    for model in models:
+def predecessor_of(con: duckdb.DuckDBPyConnection) -> ModelVersion | None:
+    """The version that a new one follows: the champion, or the last candidate as long as none serves."""
+    version = registry.resolve(con, "champion") or registry.resolve(con, "candidate")
+    return None if version is None else registry.load(con, version, named=False)
+
+
+def search_key(training_set: TrainingSet, before: ModelVersion | None) -> str:
+    """Identifies what a search depends on beside the settings."""
+    return f"{training_set.id} after {before.model_hash if before else 'none'}"
+
+
+def already_trained(
+    con: duckdb.DuckDBPyConnection, training_set: TrainingSet, settings: Settings
+) -> ModelVersion | None:
+    """The newest version that was made of the very same rows, with the same settings and code."""
+    wanted = (training_set.id, settings_hash(settings), segmentation.__version__, git_commit() or "")
+    for model in reversed(registry.list_models(con, named=False)):
         provenance = model.artefact.provenance
-        if (
-            provenance.training_set_id == training_set.id
-            and provenance.specification == specification
-            and provenance.predecessor == predecessor
-            and (provenance.seed, provenance.training_rows) == (settings.seed, settings.training_rows)
-        ):
-            return provenance
+        made_of = (provenance.training_set_id, provenance.settings_hash, provenance.code_version, provenance.git_commit)
+        if made_of == wanted:
+            return model
     return None
 
 
@@ -117,7 +131,12 @@ def rebuild(lake: Lake, model: ModelVersion) -> TrainedModel:
     with lake.cursor() as con:
         pinned = registry.training_set(con, provenance.training_set_id, provenance.lake_snapshot)
     data = read_training_data(lake, pinned, max_rows=provenance.training_rows, seed=provenance.seed)
-    return _built(lake, pinned, data, provenance, None)
+    predecessor = None
+    if provenance.predecessor is not None:
+        with lake.cursor() as con:
+            before = registry.load(con, provenance.predecessor, named=False)
+        predecessor = _predecessor(lake, before, pinned, provenance.training_rows, provenance.seed)
+    return _built(data, provenance, predecessor, None)
 
 
 def settings_hash(settings: Settings) -> str:
@@ -139,16 +158,10 @@ def settings_hash(settings: Settings) -> str:
 
 
 def _built(
-    lake: Lake, training_set: TrainingSet, data: TrainingData, provenance: Provenance, found: Search | None
+    data: TrainingData, provenance: Provenance, predecessor: Predecessor | None, found: Search | None
 ) -> TrainedModel:
     specification = provenance.specification or Specification(2)
-    fitted = fit(data, specification, seed=provenance.seed)
-    predecessor = None
-    if provenance.predecessor is not None:
-        with lake.cursor() as con:
-            before = registry.load(con, provenance.predecessor, named=False).artefact
-        with lake.at(training_set.lake_snapshot) as con:
-            predecessor = _predecessor(con, before, provenance)
+    fitted = fit(data, specification, seed=provenance.seed, predecessor=predecessor)
     segments, lineage = identified(fitted, data.traits, predecessor, provenance.first_new_id, provenance.reserved_names)
     stability = dict(zip((s.id for s in segments), _by_segment(fitted, segments), strict=True))
     metrics = {**fitted.metrics, **{f"stability_{identity}": value for identity, value in stability.items()}}
@@ -221,12 +234,11 @@ def _names(
     return names
 
 
-def _predecessor(con: duckdb.DuckDBPyConnection, before: Artefact, provenance: Provenance) -> Predecessor:
-    matrix = read_matrix(
-        con, provenance.as_of, before.feature_names, max_rows=provenance.training_rows, seed=provenance.seed
-    )
-    labels = Evaluator(before).assign(matrix.values).segment
-    return Predecessor(provenance.predecessor or 0, before.segments, labels)
+def _predecessor(lake: Lake, before: ModelVersion, training_set: TrainingSet, max_rows: int, seed: int) -> Predecessor:
+    artefact = before.artefact
+    with lake.at(training_set.lake_snapshot) as con:
+        matrix = read_matrix(con, training_set.as_of, artefact.feature_names, max_rows=max_rows, seed=seed)
+    return Predecessor(before.version, artefact.segments, Evaluator(artefact).assign(matrix.values).segment)
 
 
 def _by_segment(fitted: Fit, segments: tuple[Segment, ...]) -> list[float]:

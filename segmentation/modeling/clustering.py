@@ -14,6 +14,9 @@ from segmentation.modeling.artefact import Floats, Ints, nearest
 
 RESAMPLES = 6
 RESAMPLE_ROWS = 20_000
+WARM_TOLERANCE = 0.01
+"""How much larger the inertia of a fit may be that leaves clusters where they were."""
+
 RELIABLE = 0.9
 """Customers are confident enough if so many of them come back to their segment in resamples."""
 
@@ -35,7 +38,15 @@ class Resamples:
     returned: Floats
 
 
-def fit_centroids(points: Floats, k: int, *, seed: int, starts: int = 10, max_rows: int | None = None) -> Floats:
+def fit_centroids(
+    points: Floats,
+    k: int,
+    *,
+    seed: int,
+    starts: int = 10,
+    max_rows: int | None = None,
+    warm: Floats | None = None,
+) -> Floats:
     """The best of several K-means fits (Lloyd 1982, started as Arthur & Vassilvitskii 2007).
 
     Many starts on a sample beat one on everything: initialisation matters more than rows.
@@ -46,6 +57,8 @@ def fit_centroids(points: Floats, k: int, *, seed: int, starts: int = 10, max_ro
         seed: Of sample and starts.
         starts: Fits of which the best is kept.
         max_rows: Fit on a random sample of so many rows if there are more.
+        warm: Shape (k, d); where clusters lay before. If they settle into a fit that is hardly worse than the best one,
+            that is taken, so that clusters don't change places for nothing.
 
     Returns:
         Shape (k, d).
@@ -55,6 +68,10 @@ def fit_centroids(points: Floats, k: int, *, seed: int, starts: int = 10, max_ro
         rows = points[np.sort(np.random.default_rng(seed).choice(len(points), max_rows, replace=False))]
     with threadpool_limits(limits=1):
         fit = KMeans(k, n_init=starts, random_state=seed).fit(rows)
+        if warm is not None:
+            again = KMeans(k, init=warm, n_init=1).fit(rows)
+            if again.inertia_ <= fit.inertia_ * (1 + WARM_TOLERANCE):
+                fit = again
     return np.asarray(fit.cluster_centers_, dtype=np.float64)
 
 

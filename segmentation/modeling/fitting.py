@@ -11,6 +11,7 @@ from segmentation.modeling.artefact import FeatureRule, Floats, Ints, Projection
 from segmentation.modeling.clustering import confidence_cutoffs, fit_centroids, resample
 from segmentation.modeling.data import Examples, History, TrainingData
 from segmentation.modeling.forward import auc, eta_squared
+from segmentation.modeling.identity import Predecessor, match
 from segmentation.modeling.metrics import fixed_silhouette, smallest_share, validity
 from segmentation.modeling.space import Space, fit_space, learn_forward, scaled_space
 from segmentation.modeling.specification import Specification
@@ -48,6 +49,7 @@ class Judge:
 
     data: TrainingData
     seed: int
+    predecessor: Predecessor | None = None
     _axes: dict[tuple[object, ...], Mapping[str, float]] = field(default_factory=dict)
     _references: dict[int, float] = field(default_factory=dict)
 
@@ -73,10 +75,13 @@ class Judge:
         space = self.space(specification, examples, self.data.history.judged if self.data.history else None)
         points = space.points(examples.values)
         refuse_too_few(points, specification.segments)
-        centroids = fit_centroids(points, specification.segments, seed=self.seed, starts=TRIAL_STARTS)
+        warm = former_places(points, specification.segments, self.predecessor)
+        centroids = fit_centroids(points, specification.segments, seed=self.seed, starts=TRIAL_STARTS, warm=warm)
         labels = nearest(points, centroids).segment
         resamples = resample(points, centroids, seed=self.seed)
+        kept = {} if self.predecessor is None else {"kept_share": kept_share(labels, len(centroids), self.predecessor)}
         return {
+            **kept,
             "fixed_silhouette": fixed_silhouette(self.fixed, labels, self.seed),
             "stability": float(resamples.overlap.min()),
             "resample_agreement": resamples.agreement,
@@ -127,18 +132,18 @@ def forward_metrics(space: Space, centroids: Floats, history: History, reference
     }
 
 
-def fit(data: TrainingData, specification: Specification, *, seed: int) -> Fit:
-    """Fit a specification with many starts, and measure it.
+def fit(data: TrainingData, specification: Specification, *, seed: int, predecessor: Predecessor | None = None) -> Fit:
+    """Fit a specification with many starts, one of them where the predecessor's segments lay, and measure it.
 
     Raises:
         NotEnoughDataError: There are fewer different customers than segments, or nothing tells them apart.
     """
-    judge = Judge(data, seed)
+    judge = Judge(data, seed, predecessor)
     history, examples, k = data.history, data.current, specification.segments
     space = judge.space(specification, examples, history.judged if history else None)
     points = space.points(examples.values)
     refuse_too_few(points, k)
-    centroids = fit_centroids(points, k, seed=seed)
+    centroids = fit_centroids(points, k, seed=seed, warm=former_places(points, k, predecessor))
     assignment = nearest(points, centroids)
     resamples = resample(points, centroids, seed=seed)
     rows = resamples.rows
@@ -149,7 +154,26 @@ def fit(data: TrainingData, specification: Specification, *, seed: int) -> Fit:
         "resample_agreement": resamples.agreement,
         **judge.forward(specification),
     }
+    if predecessor is not None:
+        metrics["kept_share"] = kept_share(assignment.segment, k, predecessor)
     return Fit(space.rules, space.projection, centroids, assignment.segment, resamples.overlap, cutoffs, metrics)
+
+
+def former_places(points: Floats, k: int, predecessor: Predecessor | None) -> Floats | None:
+    """Means of the predecessor's segments in a new space; None if there are not k of them with customers."""
+    if predecessor is None:
+        return None
+    present = np.unique(predecessor.labels)
+    if len(present) != k or len(predecessor.segments) != k:
+        return None
+    return np.array([points[predecessor.labels == label].mean(axis=0) for label in present])
+
+
+def kept_share(labels: Ints, k: int, predecessor: Predecessor) -> float:
+    """Share of customers whom a new labelling leaves in the segment that they were in."""
+    matches = match(labels, k, predecessor.labels, len(predecessor.segments))
+    heirs = np.array([-1 if index is None else index for index in matches])
+    return float(np.mean(heirs[labels] == predecessor.labels))
 
 
 def refuse_too_few(points: Floats, k: int) -> None:

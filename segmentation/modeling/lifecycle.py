@@ -9,7 +9,7 @@ import polars as pl
 from segmentation.errors import SegmentationError
 from segmentation.modeling import gates, registry
 from segmentation.modeling.artefact import Artefact, Evaluator
-from segmentation.modeling.build import TrainedModel, train
+from segmentation.modeling.build import TrainedModel, already_trained, predecessor_of, search_key, train
 from segmentation.modeling.figures import figures
 from segmentation.modeling.registry import TrainingSet
 from segmentation.modeling.search import Listener, study_name
@@ -41,23 +41,28 @@ class Decision:
 
 
 def train_candidate(
-    lake: Lake,
-    training_set: TrainingSet,
-    commit: Commit,
-    *,
-    progress: Listener | None = None,
-) -> tuple[int, TrainedModel]:
-    """Train a model and register it as the candidate; the search and the fit are tracked where settings say.
+    lake: Lake, training_set: TrainingSet, commit: Commit, *, progress: Listener | None = None
+) -> tuple[int, TrainedModel | None]:
+    """Train a model and make it the candidate; the search and the fit are tracked where settings say.
+
+    The same rows are not trained on twice with the same settings and code: the version that is there is the candidate
+    then.
 
     Returns:
-        Its version, and the model.
+        Its version, and the model if it was trained.
 
     Raises:
         NotEnoughDataError: Too few customers, or all of them alike.
         SegmentationError: Others kept registering models at the same time.
     """
     settings = lake.settings
-    name = f"{training_set.as_of} {study_name(training_set.id, settings)}"
+    with lake.cursor() as con:
+        known = already_trained(con, training_set, settings)
+        key = search_key(training_set, predecessor_of(con))
+    if known is not None:
+        registry.register(lake, known.artefact, known.metrics, commit)
+        return known.version, None
+    name = f"{training_set.as_of} {study_name(key, settings)}"
     tags = {
         "as_of": str(training_set.as_of),
         "training_set_id": training_set.id,

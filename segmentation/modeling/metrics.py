@@ -25,6 +25,7 @@ MEANINGS = {
     "stability": "Jaccard overlap of the weakest segment with its like in bootstrap resamples (Hennig 2007)",
     "resample_agreement": "mean adjusted Rand index between the fit and those of resamples (Hubert & Arabie 1985)",
     "smallest_share": "share of customers in the smallest segment",
+    "kept_share": "share of customers whom the model leaves in the segment that its predecessor gives them",
     "forward_eta_squared": "share of the variance of the next days' log spend that lies between segments, out of time "
     "(Fisher 1925)",
     "forward_lift": "the same, as a multiple of what K-means on recency, orders and revenue reaches with equal k",

@@ -2,7 +2,8 @@
 
 What a segmentation is for, as one number (`score`): segments that tell the next days' spend apart better than plain RFM
 clusters of the same number do, that come back when customers are resampled, and that lie apart; and rather more
-segments than fewer, as long as each of them is stable and large enough.
+segments than fewer, as long as each of them is stable and large enough. Where a model is in service, its successor
+should leave customers where they are, unless it is better at the rest.
 
 Trials are kept in a journal file, so that a search that was killed goes on where it was. Each is seeded by its number:
 the same data and settings give the same trials in the same order, interrupted or not.
@@ -12,7 +13,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -29,6 +30,7 @@ from segmentation.features.catalogue import GROUPS
 from segmentation.modeling.data import Examples, History, TrainingData
 from segmentation.modeling.fitting import Judge
 from segmentation.modeling.forward import Outcome
+from segmentation.modeling.identity import Predecessor
 from segmentation.modeling.specification import Scaling, Specification, Transforms
 from segmentation.modeling.tracking import Tracker
 from segmentation.settings import Settings
@@ -41,6 +43,9 @@ SPACE_VERSION = 1
 
 PER_SEGMENT = 0.03
 """What one more stable segment is worth, in the units of the score."""
+
+CONTINUITY = 2.0
+"""What it is worth to leave everybody in their segment; moving a tenth must bring 0.2 elsewhere."""
 
 RANDOM_TRIALS = 8
 """Trials before the sampler (tree-structured Parzen estimator, Bergstra et al. 2011) learns from them."""
@@ -94,6 +99,8 @@ def search(
     settings: Settings,
     *,
     key: str,
+    predecessor: Predecessor | None = None,
+    favourite: Specification | None = None,
     tracker: Tracker | None = None,
     progress: Listener | None = None,
 ) -> Search:
@@ -102,7 +109,9 @@ def search(
     Args:
         data: What they are fitted to.
         settings: Trials, time, thresholds, range of segments, seed; the journal lies in `home/searches/`.
-        key: Identifies the data.
+        key: Identifies the data and the predecessor.
+        predecessor: The version whose segments should go on, if there is one.
+        favourite: Its specification, which is tried first.
         tracker: Told of each trial.
         progress: Told of each trial.
 
@@ -113,9 +122,9 @@ def search(
     folder = settings.home / "searches"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f"{name}.lock"):  # a second process waits, and then finds the trials done
-        study = _open_study(folder / f"{name}.log", name, settings, has_history=data.history is not None)
+        study = _open_study(folder / f"{name}.log", name, settings, favourite, has_history=data.history is not None)
         _give_up_interrupted(study)
-        judge = Judge(_sampled(data, settings.seed), settings.seed)
+        judge = Judge(*_sampled(data, settings.seed, predecessor))
         end = time.monotonic() + settings.search_timeout_s
         told = 0
         while True:
@@ -144,6 +153,7 @@ def study_name(key: str, settings: Settings) -> str:
         settings.max_segments,
         settings.min_segment_share,
         settings.min_stability,
+        settings.max_customers_moved,
         settings.training_rows,
     ]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
@@ -152,11 +162,13 @@ def study_name(key: str, settings: Settings) -> str:
 def score(metrics: Mapping[str, float]) -> float:
     """What a segmentation is for, as one number; more is better.
 
-    `forward_lift + resample_agreement + fixed_silhouette / 2 + 0.03 per segment`. The lift compares with plain RFM
-    clusters of the same number, and the silhouette is taken in one space for all: only like is compared with like.
+    `forward_lift + 2 kept_share + resample_agreement + fixed_silhouette / 2 + 0.03 per segment`. The lift compares
+    with plain RFM clusters of the same number, and the silhouette is taken in one space for all: only like is compared
+    with like.
     """
     return (
         metrics.get("forward_lift", 0.0)
+        + CONTINUITY * metrics.get("kept_share", 0.0)
         + metrics["resample_agreement"]
         + metrics["fixed_silhouette"] / 2
         + PER_SEGMENT * metrics["segments"]
@@ -176,7 +188,9 @@ def finished(study: optuna.Study) -> list[Trial]:
     return [_trial(number, trial) for number, trial in enumerate(over)]
 
 
-def _open_study(path: Path, name: str, settings: Settings, *, has_history: bool) -> optuna.Study:
+def _open_study(
+    path: Path, name: str, settings: Settings, favourite: Specification | None, *, has_history: bool
+) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         storage=JournalStorage(JournalFileBackend(str(path))),
@@ -185,9 +199,16 @@ def _open_study(path: Path, name: str, settings: Settings, *, has_history: bool)
         load_if_exists=True,
         pruner=optuna.pruners.MedianPruner(n_startup_trials=RANDOM_TRIALS),
     )
+    if favourite and _is_possible(favourite, settings, has_history=has_history):
+        study.enqueue_trial(_choices(favourite), skip_if_exists=True)
     for k in range(settings.min_segments, settings.max_segments + 1):
         study.enqueue_trial(_choices(default_specification(k, has_history=has_history)), skip_if_exists=True)
     return study
+
+
+def _is_possible(specification: Specification, settings: Settings, *, has_history: bool) -> bool:
+    is_in_range = settings.min_segments <= specification.segments <= settings.max_segments
+    return is_in_range and (has_history or not specification.forward_share)
 
 
 def _give_up_interrupted(study: optuna.Study) -> None:
@@ -254,7 +275,9 @@ def _choices(specification: Specification) -> dict[str, object]:
 
 def _lacks(metrics: Mapping[str, float], settings: Settings) -> dict[str, float]:
     """Per constraint, how much is missing; zero or less where it is kept."""
+    moved = 1.0 - metrics.get("kept_share", 1.0)
     return {
+        "movement": moved - settings.max_customers_moved,
         "stability": settings.min_stability - metrics["stability"],
         "smallest_share": settings.min_segment_share - metrics["smallest_share"],
     }
@@ -297,8 +320,10 @@ def _choose(trials: list[Trial], settings: Settings, *, has_history: bool) -> Se
     return Search(tuple(trials), chosen, reason)
 
 
-def _sampled(data: TrainingData, seed: int) -> TrainingData:
-    """The same data with at most `SEARCH_ROWS` customers per date."""
+def _sampled(
+    data: TrainingData, seed: int, predecessor: Predecessor | None
+) -> tuple[TrainingData, int, Predecessor | None]:
+    """The same data with at most `SEARCH_ROWS` customers per date, the seed, and the predecessor's view of them."""
 
     def some(examples: Examples) -> Examples:
         rows = _rows(len(examples.values), seed)
@@ -308,7 +333,10 @@ def _sampled(data: TrainingData, seed: int) -> TrainingData:
         return Examples(examples.as_of, examples.values[rows], outcome)
 
     history = data.history and History(some(data.history.learned), some(data.history.judged))
-    return TrainingData(data.features, some(data.current), data.traits[_rows(len(data.traits), seed)], history)
+    rows = _rows(len(data.traits), seed)
+    if predecessor is not None:
+        predecessor = replace(predecessor, labels=predecessor.labels[rows])
+    return TrainingData(data.features, some(data.current), data.traits[rows], history), seed, predecessor
 
 
 def _rows(count: int, seed: int) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -80,6 +80,9 @@ def candidate_model(
     version, model = lifecycle.train_candidate(
         warehouse.lake, pinned, commit, progress=lambda done, total, _: report(done, total)
     )
+    if model is None:
+        same = "These rows were trained on before, with the same settings and code."
+        return dg.MaterializeResult(metadata={"version": version, "training_set_id": pinned.id, "why_this_one": same})
     return dg.MaterializeResult(
         metadata={
             "version": version,

@@ -19,7 +19,6 @@ NOT_FILLED_BY_THE_GRAPH = {"raw.rejected_transactions", "registry.segment_names"
 NOT_ASSETS = {
     "raw.loads",
     "raw.rejected_transactions",
-    "raw.source_files",
     *(table.name for table in TABLES if table.schema == "registry"),
 }
 

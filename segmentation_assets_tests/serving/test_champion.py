@@ -28,7 +28,7 @@ from serving.app import create_app
 Client = TestClient[Litestar]
 
 PROMOTE_2_UNCHECKED = """
-INSERT INTO registry.promotions
+INSERT INTO registry.promotions (promotion_id, alias, version, decided_at, actor, reason)
 SELECT MAX(promotion_id) + 1, 'champion', 2, MAX(decided_at), 'test', 'test' FROM registry.promotions
 """
 

@@ -31,6 +31,7 @@ def test_every_customer_of_a_snapshot_gets_the_segment_that_the_warehouse_has(
             "runner_up_id": customer.segment["runner_up_id"],
             "runner_up_name": names[customer.segment["runner_up_id"]],
             "confidence": customer.segment["confidence"],
+            "is_low_confidence": customer.segment["is_low_confidence"],
         }
         for customer in customers
     ]

@@ -51,7 +51,8 @@ def test_processes_that_start_together_create_the_lake_once(settings: Settings) 
 
 def test_a_new_column_is_added_and_old_rows_keep_their_values(lake: Lake) -> None:
     with lake.cursor() as con:
-        row = "INSERT INTO segments.customer_segments VALUES ('2024-01-01', 'c', 1, 'n', 2, 0.1, 0.2, 0.5, 1)"
+        values = "'2024-01-01', 'c', 1, 'n', 2, 0.1, 0.2, 0.5, false, 1, '2024-01-01', 1"
+        row = f"INSERT INTO segments.customer_segments VALUES ({values})"
         lake.transaction(con, Commit("row"), lambda c: c.execute(row))
     mood = Column("mood", "VARCHAR", "How the customer feels.")
     wider = replace(CUSTOMER_SEGMENTS, columns=(*CUSTOMER_SEGMENTS.columns, mood))
