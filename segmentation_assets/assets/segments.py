@@ -22,6 +22,7 @@ from segmentation.warehouse.schema import (
 from segmentation_assets.assets.features import key_of
 from segmentation_assets.assets.raw import products
 from segmentation_assets.assets.training import champion_model
+from segmentation_assets.automation.conditions import WHEN_SOUND
 from segmentation_assets.metadata import column_metadata, markdown_table, preview
 from segmentation_assets.partitions import AS_OF
 from segmentation_assets.resources import WarehouseResource, commit_of
@@ -39,6 +40,7 @@ WITH_THE_MONTH_BEFORE = dg.TimeWindowPartitionMapping(
     deps=[key_of(CUSTOMER_FEATURES), champion_model],
     partitions_def=AS_OF,
     backfill_policy=dg.BackfillPolicy.single_run(),
+    automation_condition=WHEN_SOUND,
     group_name=GROUP,
     kinds={"ducklake"},
     description=CUSTOMER_SEGMENTS.comment,
@@ -67,6 +69,7 @@ def customer_segments(context: dg.AssetExecutionContext, warehouse: WarehouseRes
     deps=[customer_segments],
     partitions_def=AS_OF,
     backfill_policy=dg.BackfillPolicy.single_run(),
+    automation_condition=WHEN_SOUND,
     group_name=GROUP,
     kinds={"ducklake", "sql"},
     description=SEGMENT_PROFILES.comment,
@@ -103,6 +106,7 @@ def segment_profiles(context: dg.AssetExecutionContext, warehouse: WarehouseReso
             key_of(table),
             deps=[dg.AssetDep(customer_segments, partition_mapping=WITH_THE_MONTH_BEFORE)],
             group_name=GROUP,
+            automation_condition=WHEN_SOUND,
             kinds={"ducklake", "sql"},
             description=table.comment,
             metadata=column_metadata(table),
@@ -143,6 +147,7 @@ def segment_movement(
     deps=[customer_segments, segment_profiles, products],
     partitions_def=AS_OF,
     backfill_policy=dg.BackfillPolicy.single_run(),
+    automation_condition=WHEN_SOUND,
     group_name=GROUP,
     kinds={"ducklake", "scikitlearn"},
     description=SEGMENT_EXPLANATIONS.comment,

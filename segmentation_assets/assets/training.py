@@ -15,6 +15,7 @@ from segmentation.modeling.search import Search
 from segmentation.modeling.snapshots import latest_snapshot
 from segmentation.warehouse.schema import CUSTOMER_FEATURES
 from segmentation_assets.assets.features import key_of
+from segmentation_assets.automation.conditions import WHEN_SOUND
 from segmentation_assets.metadata import markdown_table
 from segmentation_assets.progress import reporter
 from segmentation_assets.resources import WarehouseResource, commit_of
@@ -114,6 +115,7 @@ class PromotionConfig(dg.Config):
 @dg.asset(
     key=["training", "champion_model"],
     deps=[candidate_model],
+    automation_condition=WHEN_SOUND,
     group_name=GROUP,
     kinds={"ducklake"},
     backfill_policy=dg.BackfillPolicy.single_run(),

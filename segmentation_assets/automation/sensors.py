@@ -100,4 +100,13 @@ def _request(file: SourceFile, mark: str) -> dg.RunRequest:
     )
 
 
-SENSORS = [new_files, registered_files]
+follow = dg.AutomationConditionSensorDefinition(
+    "follow",
+    target=dg.AssetSelection.groups("training", "segments"),
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="A candidate that passed its gates is promoted (or waits, by the settings); segments of the latest "
+    "date follow a new champion.",
+)
+
+SENSORS = [new_files, registered_files, follow]

@@ -1,0 +1,121 @@
+"""A poisoned candidate is stopped by the right gate, whoever asks, and the champion goes on serving."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import dagster as dg
+import msgspec
+import numpy as np
+import pytest
+
+from segmentation.modeling import registry
+from segmentation.modeling.artefact import Artefact, Evaluator, Floats, Segment
+from segmentation.modeling.clustering import fit_centroids
+from segmentation.modeling.snapshots import read_matrix
+from segmentation.warehouse import Commit, Lake
+from segmentation_assets.definitions import defs
+from segmentation_assets_tests.assets.conftest import AS_OF, Graph, ingest, segment
+
+CHAMPION = dg.AssetKey(["training", "champion_model"])
+SEGMENTS = dg.AssetKey(["segments", "customer_segments"])
+NEXT_MONTH = datetime(2025, 1, 15)
+Poison = Callable[[Artefact, Floats], Artefact]
+
+
+def _with_centroids(artefact: Artefact, centroids: Floats) -> Artefact:
+    ids = [segment.id for segment in artefact.segments] + list(range(50, 100))
+    segments = tuple(
+        Segment(ids[index], f"segment {index}", "", tuple(float(c) for c in centroid))
+        for index, centroid in enumerate(centroids)
+    )
+    return msgspec.structs.replace(artefact, segments=segments)
+
+
+def shuffled_features(artefact: Artefact, _: Floats) -> Artefact:
+    """Each feature goes through the rule of another one."""
+    rules = tuple(
+        msgspec.structs.replace(rule, name=other.name, missing_value=0.0)
+        for rule, other in zip(artefact.rules, artefact.rules[3:] + artefact.rules[:3], strict=True)
+    )
+    return msgspec.structs.replace(artefact, rules=rules)
+
+
+def three_customers(artefact: Artefact, points: Floats) -> Artefact:
+    """The last segment lies where only the three farthest customers are near it."""
+    centroids = Evaluator(artefact).centroids.copy()
+    far = points[np.argsort(np.linalg.norm(points - points.mean(axis=0), axis=1))[-3:]].mean(axis=0)
+    centroids[-1] = points.mean(axis=0) + 3 * (far - points.mean(axis=0))
+    return _with_centroids(artefact, centroids)
+
+
+def unstable(artefact: Artefact, points: Floats) -> Artefact:
+    """Far more segments than there are kinds of customers."""
+    return _with_centroids(artefact, fit_centroids(points, 12, seed=3, starts=1))
+
+
+@pytest.mark.parametrize(
+    ("poison", "gate"),
+    [
+        (shuffled_features, "few_customers_are_moved"),
+        (three_customers, "smallest_segment_is_large_enough"),
+        (unstable, "segments_are_stable"),
+    ],
+)
+def test_a_poisoned_candidate_is_stopped(filled: Graph, lake: Lake, poison: Poison, gate: str) -> None:
+    with lake.cursor() as con:
+        champion = registry.load_champion(con)
+        matrix = read_matrix(con, champion.artefact.provenance.as_of, champion.artefact.feature_names)
+    points = Evaluator(champion.artefact).coordinates(matrix.values)
+    poisoned = poison(champion.artefact, points)
+    version = registry.register(lake, poisoned, champion.metrics, Commit("poison"))
+
+    first = _tick(filled)
+    checks = filled.run("training/candidate_model", checks_only=True)
+    assert gate in filled.failed_checks(checks)
+    promotion = filled.run("training/champion_model")
+    assert not promotion.success
+    second = _tick(filled, first)
+
+    assert second.get_requested_partitions(CHAMPION) == set()
+    assert second.get_requested_partitions(SEGMENTS) == set()
+    with lake.cursor() as con:
+        assert registry.resolve(con, "candidate") == version
+        assert registry.resolve(con, "champion") == champion.version
+
+
+@pytest.mark.parametrize(("min_separation", "requested"), [(0.15, 1), (0.99, 0)])
+def test_automation_promotes_only_what_passed(graph: Graph, min_separation: float, requested: int) -> None:
+    assert ingest(graph).success
+    features = [f"features/{name}" for name in ("rfm", "diversity", "temporal", "behaviour", "customer_features")]
+    assert graph.run(*features, partition=AS_OF).success
+    before = _tick(graph)
+    graph.run("training/training_set", "training/candidate_model", min_separation=min_separation)
+    after = _tick(graph, before)
+    assert len(after.get_requested_partitions(CHAMPION)) == requested
+
+
+def test_a_manual_promotion_waits_and_stops_what_follows(graph: Graph, lake: Lake) -> None:
+    ingest(graph)
+    result = segment(graph, promotion="manual")
+    assert result.success
+    done = {
+        event.step_materialization_data.materialization.asset_key.to_user_string()
+        for event in result.get_asset_materialization_events()
+    }
+    assert "training/candidate_model" in done
+    assert not done & {"training/champion_model", "segments/customer_segments"}
+    with lake.cursor() as con:
+        assert registry.resolve(con, "challenger") == registry.resolve(con, "candidate") == 1
+        assert registry.resolve(con, "champion") is None
+
+
+def _tick(
+    graph: Graph, before: dg.EvaluateAutomationConditionsResult | None = None
+) -> dg.EvaluateAutomationConditionsResult:
+    return dg.evaluate_automation_conditions(
+        defs=defs,
+        instance=graph.instance,
+        asset_selection=dg.AssetSelection.groups("training", "segments"),
+        evaluation_time=NEXT_MONTH,
+        cursor=before.cursor if before else None,
+    )
