@@ -52,6 +52,7 @@ EXAMPLE_SCORE = {
     "runner_up_id": 1,
     "runner_up_name": "High-value regulars",
     "confidence": 0.37,
+    "is_low_confidence": False,
 }
 
 EXAMPLE_REQUEST = Example(summary="One customer", value={"customers": [EXAMPLE_CUSTOMER]})
