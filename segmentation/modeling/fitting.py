@@ -58,6 +58,10 @@ class Judge:
             self.data.current.values
         )
 
+    def with_seed(self, seed: int) -> "Judge":
+        """The same data, with other starts and resamples."""
+        return Judge(self.data, seed, self.predecessor, self._axes)
+
     def forward(self, specification: Specification) -> dict[str, float]:
         """How well segments at the judged date tell the days after it apart; empty without history."""
         history = self.data.history
@@ -99,13 +103,18 @@ class Judge:
         return fit_space(specification, self.data.features, examples.values, forward)
 
     def reference(self, k: int) -> float:
-        """What K-means on log recency, orders and revenue reaches at the judged date with as many segments."""
+        """What K-means on log recency, orders and revenue reaches at the judged date with at most k segments."""
+        return max(self._reference(number) for number in range(2, k + 1))
+
+    def _reference(self, k: int) -> float:
         if k not in self._references and self.data.history and self.data.history.judged.outcome:
             judged, names = self.data.history.judged, [feature.name for feature in self.data.features]
             columns = [names.index(name) for name in RFM]
             values = np.ascontiguousarray(judged.values[:, columns])
             space = scaled_space(Specification(k), [BY_NAME[name] for name in RFM], values)
             points = space.points(values)
+            if len(np.unique(points, axis=0)) < k:
+                return 0.0
             centroids = fit_centroids(points, k, seed=self.seed, starts=TRIAL_STARTS)
             labels = nearest(points, centroids).segment
             self._references[k] = eta_squared(self.data.history.judged.outcome.log_spend, labels)

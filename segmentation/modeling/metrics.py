@@ -28,7 +28,7 @@ MEANINGS = {
     "kept_share": "share of customers whom the model leaves in the segment that its predecessor gives them",
     "forward_eta_squared": "share of the variance of the next days' log spend that lies between segments, out of time "
     "(Fisher 1925)",
-    "forward_lift": "the same, as a multiple of what K-means on recency, orders and revenue reaches with equal k",
+    "forward_lift": "the same, as a multiple of what K-means on recency, orders and revenue reaches with up to k",
     "forward_auc": "how well segments, ranked at an earlier date, tell who buys again (Mann & Whitney 1947)",
 }
 """What each figure is, and where it comes from."""

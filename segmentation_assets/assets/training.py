@@ -205,7 +205,9 @@ def _as_of(con: duckdb.DuckDBPyConnection, config: TrainingConfig) -> date:
 def _trials(search: Search) -> str:
     """The best trials, chosen one first."""
     names = [name for name in MEANINGS if name in search.chosen.metrics]
-    ranked = sorted(search.trials, key=lambda t: (t != search.chosen, t.shortfall, -(t.score or 0.0), t.number))
+    ranked = sorted(
+        search.trials, key=lambda t: (t.number != search.chosen.number, t.shortfall, -(t.score or 0.0), t.number)
+    )
     rows = [
         (trial.number, trial.state, trial.score, *(trial.metrics.get(name) for name in names))
         for trial in ranked[:SHOWN_TRIALS]
