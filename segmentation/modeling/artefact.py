@@ -23,6 +23,9 @@ from segmentation.modeling.specification import Specification
 FORMAT: Literal[1] = 1
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+BLOCK_ROWS = 8_192
+"""Rows that are compared with all centroids at a time: they stay in the processor's cache."""
+
 Projection = tuple[tuple[float, ...], ...]
 
 
@@ -261,16 +264,23 @@ def nearest(points: Floats, centroids: Floats) -> Assignment:
         points: Shape (n, d), rows contiguous: the order of summation depends on the layout.
         centroids: Shape (k, d), k >= 2.
     """
-    squared = np.empty((len(points), len(centroids)))
-    for index, centroid in enumerate(centroids):
-        difference = points - centroid
-        np.einsum("ij,ij->i", difference, difference, out=squared[:, index])
-    rows = np.arange(len(points))
-    first = squared.argmin(axis=1)
-    nearest_squared = squared[rows, first]
-    squared[rows, first] = np.inf
-    second = squared.argmin(axis=1)
-    return Assignment(first, np.sqrt(nearest_squared), second, np.sqrt(squared[rows, second]))
+    n = len(points)
+    first, second = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
+    distance, runner_up_distance = np.empty(n), np.empty(n)
+    for start in range(0, n, BLOCK_ROWS):
+        block = points[start : start + BLOCK_ROWS]
+        place = slice(start, start + len(block))
+        squared = np.empty((len(block), len(centroids)))
+        for index, centroid in enumerate(centroids):
+            difference = block - centroid
+            squared[:, index] = np.einsum("ij,ij->i", difference, difference)
+        rows = np.arange(len(block))
+        first[place] = squared.argmin(axis=1)
+        distance[place] = squared[rows, first[place]]
+        squared[rows, first[place]] = np.inf
+        second[place] = squared.argmin(axis=1)
+        runner_up_distance[place] = squared[rows, second[place]]
+    return Assignment(first, np.sqrt(distance), second, np.sqrt(runner_up_distance))
 
 
 def apply_transform(transform: Transform, values: Floats) -> Floats:

@@ -12,6 +12,9 @@ from threadpoolctl import threadpool_limits
 
 from segmentation.modeling.artefact import Floats, Ints, nearest
 
+START_ROWS = 30_000
+"""Rows that are enough to tell good starts from bad ones."""
+
 RESAMPLES = 6
 RESAMPLE_ROWS = 20_000
 WARM_TOLERANCE = 0.01
@@ -49,7 +52,7 @@ def fit_centroids(
 ) -> Floats:
     """The best of several K-means fits (Lloyd 1982, started as Arthur & Vassilvitskii 2007).
 
-    Many starts on a sample beat one on everything: initialisation matters more than rows.
+    Of many rows, the starts see a sample, and the best of them is polished on all.
 
     Args:
         points: Shape (n, d).
@@ -67,7 +70,12 @@ def fit_centroids(
     if max_rows is not None and len(points) > max_rows:
         rows = points[np.sort(np.random.default_rng(seed).choice(len(points), max_rows, replace=False))]
     with threadpool_limits(limits=1):
-        fit = KMeans(k, n_init=starts, random_state=seed).fit(rows)
+        if len(rows) > START_ROWS and starts > 1:
+            some = rows[np.sort(np.random.default_rng(seed).choice(len(rows), START_ROWS, replace=False))]
+            best = KMeans(k, n_init=starts, random_state=seed).fit(some)
+            fit = KMeans(k, init=best.cluster_centers_, n_init=1).fit(rows)
+        else:
+            fit = KMeans(k, n_init=starts, random_state=seed).fit(rows)
         if warm is not None:
             again = KMeans(k, init=warm, n_init=1).fit(rows)
             if again.inertia_ <= fit.inertia_ * (1 + WARM_TOLERANCE):

@@ -95,7 +95,7 @@ def _track(tracker: Tracker, version: int, model: TrainedModel, settings: Settin
 def decide(lake: Lake, *, actor: str, commit: Commit) -> Decision:
     """Promote the candidate if the settings leave that to its gates; else let it wait as the challenger.
 
-    A candidate that has served before and was replaced is not promoted again by itself: somebody rolled it back.
+    A candidate that somebody rolled back is not promoted again by itself.
 
     Raises:
         SegmentationError: There is no candidate, or a gate refuses it.
@@ -105,15 +105,15 @@ def decide(lake: Lake, *, actor: str, commit: Commit) -> Decision:
         if version is None:
             raise SegmentationError("There is no candidate model; materialize `training/candidate_model` first.")
         serving = registry.resolve(con, "champion")
-        served = registry.served_before(con, version)
+        was_rolled_back = registry.was_rolled_back(con, version)
     if version == serving:
         return Decision(version, True, False, f"Model {version} is champion already.")
-    if served:
+    if was_rolled_back:
         return Decision(
             version,
             False,
             False,
-            f"Model {version} has served before and was rolled back, so it waits for a person: "
+            f"Model {version} was rolled back, so it waits for a person: "
             f"`segmentation models promote {version} --reason …`.",
         )
     alias = "champion" if lake.settings.promotion == "automatic" else "challenger"

@@ -18,6 +18,9 @@ from segmentation.modeling.lineage import Descent
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import MODELS, PROMOTIONS, SEGMENT_NAMES, SEGMENTS, TRAINING_SETS
 
+ROLLED_BACK = "rolled_back"
+"""The alias of the version that was last taken out of service by a person."""
+
 
 @dataclass(frozen=True)
 class TrainingSet:
@@ -194,7 +197,9 @@ def roll_back(lake: Lake, *, actor: str, reason: str, commit: Commit) -> tuple[i
 
     def write(con: duckdb.DuckDBPyConnection) -> tuple[int, int]:
         serving, earlier = champions(con)
-        _point(con, "champion", earlier, actor, f"{reason}; rolled back from {serving}" if reason else "rolled back")
+        said = f"{reason}; rolled back from {serving}" if reason else f"rolled back from {serving}"
+        _append(con, ROLLED_BACK, serving, actor, said)
+        _point(con, "champion", earlier, actor, said)
         return serving, earlier
 
     with lake.cursor() as con:
@@ -335,13 +340,14 @@ def next_segment_id(con: duckdb.DuckDBPyConnection) -> int:
     return _next(con, SEGMENTS.name, "segment_id")
 
 
-def served_before(con: duckdb.DuckDBPyConnection, version: int) -> bool:
-    """Whether a version has been champion at any time."""
-    return bool(
-        con.execute(
-            f"SELECT 1 FROM {PROMOTIONS.name} WHERE alias = 'champion' AND version = $v LIMIT 1", {"v": version}
-        ).fetchone()
-    )
+def was_rolled_back(con: duckdb.DuckDBPyConnection, version: int) -> bool:
+    """Whether somebody took a version out of service, and nobody has put it back since."""
+    row = con.execute(
+        f"SELECT alias FROM {PROMOTIONS.name} WHERE version = $v AND alias IN ('champion', '{ROLLED_BACK}') "
+        "ORDER BY promotion_id DESC LIMIT 1",
+        {"v": version},
+    ).fetchone()
+    return row is not None and row[0] == ROLLED_BACK
 
 
 def _called(con: duckdb.DuckDBPyConnection) -> dict[int, str]:
@@ -449,6 +455,13 @@ def _point(
 ) -> bool:
     if resolve(con, alias) == version:
         return False
+    _append(con, alias, version, actor, reason, gates)
+    return True
+
+
+def _append(
+    con: duckdb.DuckDBPyConnection, alias: str, version: int, actor: str, reason: str, gates: str | None = None
+) -> None:
     line = {
         "promotion_id": _next(con, PROMOTIONS.name, "promotion_id"),
         "alias": alias,
@@ -459,7 +472,6 @@ def _point(
         "gates": gates,
     }
     _insert(con, PROMOTIONS.name, line)
-    return True
 
 
 def _next(con: duckdb.DuckDBPyConnection, table: str, column: str) -> int:

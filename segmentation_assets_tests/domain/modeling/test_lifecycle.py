@@ -1,9 +1,12 @@
+import json
 from datetime import date
 
+import msgspec
 import pytest
 
 from segmentation.errors import SegmentationError
 from segmentation.modeling import lifecycle, registry
+from segmentation.modeling.comparison import differences, reproduce
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
 from segmentation_assets_tests.domain.modeling.test_registry import _register as train_version
@@ -65,6 +68,111 @@ def test_a_rollback_brings_the_version_before_back(lake: Lake, two_versions: tup
     assert _ledger(lake)[-1][1:] == ("bob", f"complaints; rolled back from {second}")
     with lake.cursor() as con:
         assert registry.load_champion(con).version == first
+        assert registry.was_rolled_back(con, second)
+        assert not registry.was_rolled_back(con, first)
+
+
+def test_what_was_rolled_back_is_not_promoted_again_by_itself(lake: Lake, two_versions: tuple[int, int]) -> None:
+    first, second = two_versions
+    for version in two_versions:
+        lifecycle.promote(lake, version, actor="ann", commit=COMMIT)
+    registry.roll_back(lake, actor="bob", reason="complaints", commit=COMMIT)
+    decision = lifecycle.decide(lake, actor="run", commit=COMMIT)
+    assert (decision.version, decision.serves) == (second, False)
+    assert "rolled back" in decision.explanation
+    with lake.cursor() as con:
+        assert registry.resolve(con, "champion") == first
+    assert lifecycle.promote(lake, second, actor="ann", commit=COMMIT, reason="mended")
+    assert lifecycle.decide(lake, actor="run", commit=COMMIT).serves
+
+
+def test_in_manual_mode_a_candidate_waits_as_challenger(lake: Lake, two_versions: tuple[int, int]) -> None:
+    manual = lake.settings.model_copy(update={"promotion": "manual"})
+    with Lake(manual) as waiting:
+        decision = lifecycle.decide(waiting, actor="run", commit=COMMIT)
+        assert (decision.serves, decision.is_new) == (False, True)
+        assert not lifecycle.decide(waiting, actor="run", commit=COMMIT).is_new
+    with lake.cursor() as con:
+        assert registry.resolve(con, "challenger") == two_versions[1]
+        assert registry.resolve(con, "champion") is None
+
+
+def test_the_ledger_keeps_what_each_gate_said(lake: Lake, two_versions: tuple[int, int]) -> None:
+    lifecycle.promote(lake, two_versions[0], actor="ann", commit=COMMIT)
+    with lake.cursor() as con:
+        (text,) = con.execute("SELECT gates FROM registry.promotions WHERE alias = 'champion'").fetchall()[0]
+    gates = json.loads(text)
+    assert set(gates) == {"smallest_segment", "separation", "stability", "validity", "forward_value", "movement"}
+    assert all(gate["passed"] for gate in gates.values())
+
+
+def test_names_that_people_give_survive_retraining(lake: Lake, two_versions: tuple[int, int]) -> None:
+    first, second = two_versions
+    lifecycle.promote(lake, first, actor="ann", commit=COMMIT)
+    with lake.cursor() as con:
+        kept = {s.id for s in registry.load(con, first).artefact.segments}
+        kept &= {s.id for s in registry.load(con, second).artefact.segments}
+    chosen = min(kept)
+    ((_, new),) = registry.rename_segments(
+        lake, {chosen: " Loyal  ones "}, actor="ann", reason="", commit=COMMIT
+    ).values()
+    assert new == "Loyal ones"
+    assert registry.rename_segments(lake, {chosen: "Loyal ones"}, actor="ann", reason="", commit=COMMIT) == {}
+    with lake.cursor() as con:
+        for version in two_versions:
+            model = registry.load(con, version)
+            assert {s.id: s.name for s in model.artefact.segments}[chosen] == "Loyal ones"
+            assert model.model_hash == registry.load(con, version, named=False).artefact.model_hash
+    assert (
+        registry.rename_segments(lake, {chosen: ""}, actor="ann", reason="", commit=COMMIT)[chosen][0] == "Loyal ones"
+    )
+    with pytest.raises(SegmentationError, match="There is no segment 999"):
+        registry.rename_segments(lake, {999: "x"}, actor="ann", reason="", commit=COMMIT)
+
+
+def test_two_segments_of_a_model_can_not_be_called_the_same(lake: Lake, two_versions: tuple[int, int]) -> None:
+    with lake.cursor() as con:
+        one, other = registry.load(con, two_versions[1]).artefact.segments[:2]
+    with pytest.raises(SegmentationError, match="would be called"):
+        registry.rename_segments(lake, {one.id: other.name.upper()}, actor="ann", reason="", commit=COMMIT)
+    with lake.cursor() as con:
+        assert registry.segment_names(con) == {}
+
+
+def test_a_version_is_reproduced_from_its_provenance(lake: Lake, two_versions: tuple[int, int]) -> None:
+    lifecycle.promote(lake, two_versions[0], actor="ann", commit=COMMIT)
+    with lake.cursor() as con:
+        lake.transaction(con, COMMIT, lambda c: c.execute("DELETE FROM features.customer_features"))
+    for version in two_versions:
+        found = reproduce(lake, version)
+        assert (found.is_same, found.differences) == (True, ())
+
+
+def test_a_version_that_says_it_was_fitted_otherwise_is_not_reproduced(
+    lake: Lake, two_versions: tuple[int, int]
+) -> None:
+    with lake.cursor() as con:
+        model = registry.load(con, two_versions[0])
+    other = msgspec.structs.replace(model.artefact.provenance, seed=99)
+    forged = msgspec.structs.replace(model.artefact.segments[0], description="forged")
+    artefact = msgspec.structs.replace(
+        model.artefact, provenance=other, segments=(forged, *model.artefact.segments[1:])
+    )
+    version = registry.register(lake, artefact, model.metrics, COMMIT)
+    assert version is not None
+    found = reproduce(lake, version)
+    assert not found.is_same
+    assert found.differences
+
+
+def test_differences_of_a_version_with_itself_are_none(lake: Lake, two_versions: tuple[int, int]) -> None:
+    with lake.cursor() as con:
+        one, other = (registry.load(con, version) for version in two_versions)
+    same = differences(one, one)
+    assert same["provenance"].is_empty()
+    assert set(same["segments"]["event"]) == {"kept"}
+    assert set(same["segments"]["moved"]) == {0.0}
+    assert {"seed"} <= set(differences(one, other)["provenance"]["what"])
 
 
 def test_movement_counts_every_customer_once(lake: Lake, two_versions: tuple[int, int]) -> None:
