@@ -19,7 +19,7 @@ from segmentation.settings import Settings
 K = 8
 STARTS = 10
 MAX_ROWS: int = Settings.model_fields["training_rows"].default
-MANY_STARTS_UP_TO = 2_000_000
+SLOW_UP_TO = 2_000_000
 FULL, OURS = "scikit-learn", "ours"
 
 Labels = NDArray[np.integer]
@@ -114,10 +114,14 @@ CONTENDERS = (
     Contender(OURS, f"best of {STARTS} on {MAX_ROWS:,} rows, labels in chunks", 1, _ours),
     Contender(FULL, "KMeans, one start, all rows", None, _full),
     Contender(f"{FULL}-1-thread", "the same in one thread", 1, _full_in_one_thread),
+    Contender(f"{FULL}-10-starts", "KMeans, best of 10, all rows", None, partial(_full, starts=10), up_to=SLOW_UP_TO),
     Contender(
-        f"{FULL}-10-starts", "KMeans, best of 10, all rows", None, partial(_full, starts=10), up_to=MANY_STARTS_UP_TO
+        "mini-batch",
+        "MiniBatchKMeans, batches of 1,024",
+        None,
+        partial(_mini_batch, batch_size=1024),
+        up_to=SLOW_UP_TO,
     ),
-    Contender("mini-batch", "MiniBatchKMeans, batches of 1,024", None, partial(_mini_batch, batch_size=1024)),
     Contender("mini-batch-10000", "… of 10,000", None, partial(_mini_batch, batch_size=10_000)),
     Contender("faiss", f"faiss.Kmeans, best of {STARTS} on {MAX_ROWS:,} rows", None, _faiss, package="faiss"),
     Contender("ours-then-full", "ours, then KMeans from there on all rows", None, _ours_then_full),
