@@ -30,10 +30,14 @@ class Usage:
 
 
 class Meter:
-    """Measures what happens in its `with` block; `usage` is there afterwards."""
+    """Measures what happens in its `with` block; afterwards there are `usage`, and `peak_own_mb`.
+
+    The latter is the largest resident memory of this process that isn't of a mapped file, in MB; 0 where there is no
+    /proc.
+    """
 
     def __enter__(self) -> Self:
-        self._stop, self._descendants_kb = threading.Event(), 0
+        self._stop, self._descendants_kb, self._own_kb = threading.Event(), 0, 0
         self._sampler = threading.Thread(target=self._sample, daemon=True)
         self._sampler.start()
         self._cpu_s, self._started = _cpu_s(), time.perf_counter()
@@ -45,11 +49,13 @@ class Meter:
         wall_s, cpu_s = time.perf_counter() - self._started, _cpu_s() - self._cpu_s
         self._stop.set()
         self._sampler.join()
+        self.peak_own_mb = self._own_kb / 1024
         self.usage = Usage(wall_s, cpu_s, (_own_peak_kb() + self._descendants_kb) / 1024)
 
     def _sample(self) -> None:
         while not self._stop.wait(SAMPLE_S):
             self._descendants_kb = max(self._descendants_kb, sum(_rss_kb(pid) for pid in _descendants(os.getpid())))
+            self._own_kb = max(self._own_kb, _field(PROC / "self" / "status", "RssAnon:"))
 
 
 def available_mb() -> float:

@@ -1,0 +1,81 @@
+"""The command: `python -m benchmarks.training [--quick] [--json FILE]`."""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks.reporting import machine, print_targets, write_json
+from benchmarks.training.contenders import BY_NAME, CONTENDERS
+from benchmarks.training.points import make_points
+from benchmarks.training.results import print_table, rows, targets
+from benchmarks.training.running import Outcome, run
+
+QUICK = 500_000
+SIZES = (1_000_000, 10_000_000)
+SEEDS = 3
+SEVERAL_SEEDS_UP_TO = 2_000_000
+PACKAGES = ("scikit-learn", "numpy", "faiss-cpu")
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run the contenders, print the table, write what was asked for; exit 1 if an answer isn't comparable."""
+    arguments = _parser().parse_args(words)
+    console = Console(width=None if sys.stdout.isatty() else 210)
+    sizes = arguments.customers or ([QUICK] if arguments.quick else SIZES)
+    outcomes: list[Outcome] = []
+    console.print(machine(PACKAGES))
+    for customers in sizes:
+        path = make_points(arguments.data, customers, console.print)
+        console.print(f"{customers:,} customers")
+        seeds = arguments.seeds or (SEEDS if not arguments.quick and customers <= SEVERAL_SEEDS_UP_TO else 1)
+        with tempfile.TemporaryDirectory(dir=arguments.data, prefix="run-") as scratch:
+            outcomes += run(path, arguments.contenders, range(seeds), Path(scratch), console.print)
+    print_table(console, outcomes)
+    promised = targets(outcomes)
+    print_targets(console, promised)
+    if arguments.json:
+        write_json(arguments.json, machine(PACKAGES), rows(outcomes), promised)
+    wrong = sorted({outcome.contender for outcome in outcomes if not outcome.is_comparable})
+    if wrong:
+        console.print(f"[red]No comparable answer: {', '.join(wrong)}.")
+        sys.exit(1)
+
+
+def _parser() -> argparse.ArgumentParser:
+    listed = "\n".join(f"  {contender.name}: {contender.what}" for contender in CONTENDERS)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.training",
+        description=f"Fits 8 centroids and labels everybody. Contenders:\n{listed}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK:,} customers, one seed: a minute or two")
+    parser.add_argument("--customers", type=int, nargs="+", metavar="N", help="other numbers of customers")
+    parser.add_argument("--contenders", type=_names, default=list(BY_NAME), metavar="A,B,…", help="only these")
+    parser.add_argument(
+        "--seeds", type=int, metavar="N", help=f"how many (default: {SEEDS} up to {SEVERAL_SEEDS_UP_TO:,} customers)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path(tempfile.gettempdir()) / "segmentation-benchmark",
+        metavar="DIR",
+        help="where the points are made and kept (default: %(default)s)",
+    )
+    return parser
+
+
+def _names(text: str) -> list[str]:
+    names = text.split(",")
+    unknown = sorted(set(names) - BY_NAME.keys())
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no contender is called {', '.join(unknown)}")
+    return names
+
+
+if __name__ == "__main__":
+    main()
