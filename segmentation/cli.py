@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 could not be done (the message says why), 2 wrongly called
 import getpass
 import json
 import sys
+from datetime import UTC, datetime
 from enum import StrEnum
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -21,10 +22,12 @@ from rich.table import Table as RichTable
 import segmentation
 from segmentation.diagnosis import diagnose
 from segmentation.errors import SegmentationError
+from segmentation.housekeeping import keep_house
 from segmentation.modeling import registry
 from segmentation.modeling.registry import ModelVersion
 from segmentation.settings import load_settings
 from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse.schema import migrate
 
 app = typer.Typer(
     name="segmentation",
@@ -129,6 +132,29 @@ def doctor(as_json: JsonFlag = False) -> None:
         console.print(table)
     if not all(finding.is_ok for finding in findings):
         raise typer.Exit(1)
+
+
+@app.command()
+def maintain(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done; change nothing.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Archive old models, let old snapshots of the lake expire, and tidy up its files.
+
+    Snapshots that a kept model was trained on stay. Safe to interrupt, to repeat, and to run while others read and
+    write.
+    """
+    with Lake(load_settings()) as lake:
+        migrate(lake)
+        now = datetime.now(UTC).replace(tzinfo=None)
+        figures = keep_house(lake, now=now, actor=getpass.getuser(), dry_run=dry_run).figures()
+    if as_json:
+        typer.echo(json.dumps(figures, indent=2))
+        return
+    table = RichTable("would be done" if dry_run else "done", "")
+    for name, figure in figures.items():
+        table.add_row(name.replace("_", " "), "not known before" if figure is None else f"{figure:,}")
+    console.print(table)
 
 
 @models.command("list")

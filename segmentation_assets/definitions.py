@@ -6,6 +6,7 @@ from segmentation_assets.assets.features import features
 from segmentation_assets.assets.raw import products, source_files, transactions
 from segmentation_assets.assets.segments import customer_segments, segment_profiles
 from segmentation_assets.assets.training import candidate_model, champion_model, training_set
+from segmentation_assets.assets.warehouse import maintenance
 from segmentation_assets.automation.schedules import SCHEDULES
 from segmentation_assets.automation.sensors import SENSORS
 from segmentation_assets.checks import features as feature_checks
@@ -26,6 +27,7 @@ defs = dg.Definitions(
         champion_model,
         customer_segments,
         segment_profiles,
+        maintenance,
     ],
     asset_checks=[
         *raw_checks.CHECKS,

@@ -14,6 +14,21 @@ from segmentation.modeling.artefact import Artefact
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import MODELS, PROMOTIONS, SEGMENTS, TRAINING_SETS
 
+ARCHIVED = "archived"
+"""The alias of versions that are no longer kept; see `retention`."""
+
+ALIASES = f"""
+SELECT version, alias
+FROM {PROMOTIONS.name}
+WHERE alias <> '{ARCHIVED}'
+QUALIFY ROW_NUMBER() OVER (PARTITION BY alias ORDER BY promotion_id DESC) = 1
+UNION ALL
+SELECT version, alias
+FROM (FROM {PROMOTIONS.name} QUALIFY ROW_NUMBER() OVER (PARTITION BY version ORDER BY promotion_id DESC) = 1)
+WHERE alias = '{ARCHIVED}'
+ORDER BY alias, version
+"""
+
 
 @dataclass(frozen=True)
 class TrainingSet:
@@ -47,11 +62,11 @@ class ModelVersion:
 
 
 def record_training_set(lake: Lake, training_set: TrainingSet, commit: Commit) -> TrainingSet:
-    """Record a training set; if the last one of its date has the same rows, that one is returned instead."""
+    """Record a training set; if the last one of its date has the same rows, and can be read, it is returned instead."""
 
     def write(con: duckdb.DuckDBPyConnection) -> TrainingSet:
         known = latest_training_set(con, training_set.as_of)
-        if known and known.id == training_set.id:
+        if known and known.id == training_set.id and lake.has(known.lake_snapshot):
             return known
         _insert(
             con,
@@ -146,15 +161,20 @@ def champions(con: duckdb.DuckDBPyConnection) -> tuple[int, int]:
     Raises:
         SegmentationError: There is no such other version.
     """
-    serving = resolve(con, "champion")
+    serving, earlier = resolve(con, "champion"), previous_champion(con)
+    if serving is None or earlier is None:
+        raise SegmentationError("There is nothing to roll back to: no other model version has been champion.")
+    return serving, earlier
+
+
+def previous_champion(con: duckdb.DuckDBPyConnection) -> int | None:
+    """The version that served last before the one that serves, and that a rollback leads to, if any."""
     row = con.execute(
         f"SELECT version FROM {PROMOTIONS.name} WHERE alias = 'champion' AND version <> $serving "
         "ORDER BY promotion_id DESC LIMIT 1",
-        {"serving": serving},
+        {"serving": resolve(con, "champion")},
     ).fetchone()
-    if serving is None or row is None:
-        raise SegmentationError("There is nothing to roll back to: no other model version has been champion.")
-    return serving, int(row[0])
+    return int(row[0]) if row else None
 
 
 def resolve(con: duckdb.DuckDBPyConnection, alias: str) -> int | None:
@@ -198,9 +218,9 @@ def list_models(con: duckdb.DuckDBPyConnection, version: int | None = None) -> l
         "WHERE $version IS NULL OR version = $version ORDER BY version",
         {"version": version},
     ).fetchall()
-    aliases = _aliases(con)
+    named = aliases(con)
     return [
-        ModelVersion(number, _verified(number, text, sha), set_id, json.loads(metrics), at, aliases.get(number, ()))
+        ModelVersion(number, _verified(number, text, sha), set_id, json.loads(metrics), at, named.get(number, ()))
         for number, text, sha, set_id, metrics, at in rows
     ]
 
@@ -215,12 +235,14 @@ def _verified(version: int, text: str, model_hash: str) -> Artefact:
     return artefact
 
 
-def _aliases(con: duckdb.DuckDBPyConnection) -> dict[int, tuple[str, ...]]:
-    rows = con.execute(
-        f"SELECT max_by(version, promotion_id) AS version, alias FROM {PROMOTIONS.name} GROUP BY alias ORDER BY alias"
-    ).fetchall()
+def aliases(con: duckdb.DuckDBPyConnection) -> dict[int, tuple[str, ...]]:
+    """Per version that has any, its aliases in alphabetical order.
+
+    An alias has one version, the last that it was given to. `archived` may have many: the versions that no later line
+    of the ledger names again.
+    """
     found: dict[int, tuple[str, ...]] = {}
-    for version, alias in rows:
+    for version, alias in con.execute(ALIASES).fetchall():
         found[version] = (*found.get(version, ()), alias)
     return found
 

@@ -8,7 +8,19 @@ import pytest
 
 from segmentation_assets_tests.e2e.conftest import command, environment, segmentation, sql
 
-COMMANDS = ("demo", "ingest", "materialize", "sql", "serve", "ui", "doctor", "models", "models list", "models show")
+COMMANDS = (
+    "demo",
+    "ingest",
+    "materialize",
+    "sql",
+    "serve",
+    "ui",
+    "doctor",
+    "models",
+    "models list",
+    "models show",
+    "maintain",
+)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
