@@ -144,9 +144,10 @@ def maintain(
     Snapshots that a kept model was trained on stay. Safe to interrupt, to repeat, and to run while others read and
     write.
     """
-    with Lake(load_settings()) as lake:
-        migrate(lake)
-        now = datetime.now(UTC).replace(tzinfo=None)
+    now = datetime.now(UTC).replace(tzinfo=None)
+    with Lake(load_settings(), read_only=dry_run) as lake:
+        if not dry_run:
+            migrate(lake)
         figures = keep_house(lake, now=now, actor=getpass.getuser(), dry_run=dry_run).figures()
     if as_json:
         typer.echo(json.dumps(figures, indent=2))

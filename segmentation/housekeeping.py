@@ -41,7 +41,7 @@ def keep_house(lake: Lake, *, now: datetime, actor: str, run_id: str = "", dry_r
     """Archive the model versions beyond the setting `keep_models`, and maintain the lake.
 
     Args:
-        lake: A writable lake.
+        lake: A writable lake; for a dry run it may be read-only.
         now: When this happens (UTC).
         actor: Who or what does it, for the ledger.
         run_id: The Dagster run, if any.

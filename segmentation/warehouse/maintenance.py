@@ -40,6 +40,12 @@ SELECT
     + (SELECT COALESCE(SUM(file_size_bytes), 0) FROM {METADATA}.ducklake_delete_file)
 """
 
+REMOVABLE_FILES = f"""
+SELECT COUNT(*)
+FROM {METADATA}.ducklake_files_scheduled_for_deletion
+WHERE CAST(schedule_start AS TIMESTAMPTZ) < $before
+"""
+
 INLINED_TABLES = f"SELECT DISTINCT table_name FROM {METADATA}.ducklake_inlined_data_tables ORDER BY table_name"
 
 
@@ -51,7 +57,7 @@ class Maintenance:
         rows_flushed: Rows, deleted ones included, that went from the catalogue to files.
         files_merged: Small files that were merged into larger ones; None in a dry run.
         snapshots_expired: Versions of the lake that can't be read any more, ascending.
-        files_removed: Files that were deleted from storage.
+        files_removed: Files that were deleted from storage; in a dry run, those that are waiting for it already.
         bytes_before: Size of all files that some snapshot needed.
         bytes_after: The same afterwards; None in a dry run.
     """
@@ -73,7 +79,7 @@ def maintain(
     and writers: the writer lock is held for one step on one table at a time.
 
     Args:
-        lake: A writable lake.
+        lake: A writable lake; for a dry run it may be read-only.
         now: When this happens (UTC). Files are deleted once they have been unneeded for `READER_GRACE`, orphans (left
             behind by killed writers) once they are `ORPHAN_AGE` old.
         keep_days: For this long the lake stays readable as it was at any moment.
@@ -87,12 +93,12 @@ def maintain(
         before = _number(con, NEEDED_BYTES)
         old = expirable(con.execute(SNAPSHOTS).fetchall(), now - timedelta(days=keep_days), protected)
         if dry_run:
-            removable = _remove(lake, con, now, dry_run=True)
+            removable = _number(con, REMOVABLE_FILES, {"before": now - READER_GRACE})
             return Maintenance(_inlined_rows(con), None, tuple(old), removable, before, None)
         _expire(lake, con, old)
         done = [_tidy(lake, con, *table) for table in con.execute(TABLES).fetchall()]
         rows_flushed, files_merged = sum(rows for rows, _ in done), sum(files for _, files in done)
-        removed = _remove(lake, con, now, dry_run=False)
+        removed = _remove(lake, con, now)
         after = _number(con, NEEDED_BYTES)
     return Maintenance(rows_flushed, files_merged, tuple(old), removed, before, after)
 
@@ -124,12 +130,11 @@ def _tidy(lake: Lake, con: duckdb.DuckDBPyConnection, schema: str, table: str) -
     return sum(rows for _, _, rows in flushed), sum(files for _, _, files, _ in merged)
 
 
-def _remove(lake: Lake, con: duckdb.DuckDBPyConnection, now: datetime, *, dry_run: bool) -> int:
+def _remove(lake: Lake, con: duckdb.DuckDBPyConnection, now: datetime) -> int:
     """Delete the files that nothing needs or has ever committed, if they are old enough; returns how many."""
     removed = 0
     for function, age in (("cleanup_old_files", READER_GRACE), ("delete_orphaned_files", ORPHAN_AGE)):
-        before = f"TIMESTAMPTZ '{now - age:%Y-%m-%d %H:%M:%S}+00'"
-        call = f"CALL ducklake_{function}('{CATALOG}', dry_run => {dry_run}, older_than => {before})"
+        call = f"CALL ducklake_{function}('{CATALOG}', older_than => TIMESTAMPTZ '{now - age:%Y-%m-%d %H:%M:%S}+00')"
         removed += len(_call(lake, con, f"Remove files ({function})", call))
     return removed
 
@@ -145,6 +150,6 @@ def _inlined_rows(con: duckdb.DuckDBPyConnection) -> int:
     return sum(_number(con, f"SELECT COUNT(*) FROM {METADATA}.{name}") for (name,) in tables)
 
 
-def _number(con: duckdb.DuckDBPyConnection, query: str) -> int:
-    row = con.execute(query).fetchone()
+def _number(con: duckdb.DuckDBPyConnection, query: str, values: dict[str, datetime] | None = None) -> int:
+    row = con.execute(query, values).fetchone()
     return int(row[0]) if row else 0

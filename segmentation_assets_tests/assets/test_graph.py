@@ -175,5 +175,5 @@ def test_maintenance_tells_what_it_did_and_changes_no_row(filled: Graph, lake: L
         (pinned,) = con.execute(f"SELECT lake_snapshot FROM {TRAINING_SETS.name}").fetchall()[0]
     assert figures["protected_snapshots"] == str(pinned)
     assert (figures["models_archived"], figures["snapshots_expired"], figures["files_removed"]) == (0, 0, 0)
-    assert figures["files_merged"] > 0
+    assert figures["rows_flushed"] > 0
     assert figures["bytes_after"] > 0
