@@ -7,6 +7,7 @@ import getpass
 import json
 import sys
 from dataclasses import asdict
+from datetime import UTC, datetime
 from enum import StrEnum
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -24,10 +25,12 @@ import segmentation
 from segmentation.diagnosis import diagnose
 from segmentation.errors import SegmentationError
 from segmentation.explain_command import explain
+from segmentation.housekeeping import keep_house
 from segmentation.modeling import registry
 from segmentation.modeling.registry import ModelVersion
 from segmentation.settings import load_settings
 from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse.schema import migrate
 
 app = typer.Typer(
     name="segmentation",
@@ -133,6 +136,30 @@ def doctor(as_json: JsonFlag = False) -> None:
         console.print(table)
     if not all(finding.is_ok for finding in findings):
         raise typer.Exit(1)
+
+
+@app.command()
+def maintain(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done; change nothing.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Archive old models, let old snapshots of the lake expire, and tidy up its files.
+
+    Snapshots that a kept model was trained on stay. Safe to interrupt, to repeat, and to run while others read and
+    write.
+    """
+    now = datetime.now(UTC).replace(tzinfo=None)
+    with Lake(load_settings(), read_only=dry_run) as lake:
+        if not dry_run:
+            migrate(lake)
+        figures = keep_house(lake, now=now, actor=getpass.getuser(), dry_run=dry_run).figures()
+    if as_json:
+        typer.echo(json.dumps(figures, indent=2))
+        return
+    table = RichTable("would be done" if dry_run else "done", "")
+    for name, figure in figures.items():
+        table.add_row(name.replace("_", " "), "not known before" if figure is None else f"{figure:,}")
+    console.print(table)
 
 
 @models.command("list")

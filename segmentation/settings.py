@@ -27,6 +27,15 @@ class Settings(BaseSettings):
     memory_limit: str = Field("", description="DuckDB's memory limit, such as `4GB`; empty: its own default.")
     threads: int | None = Field(None, ge=1, description="DuckDB's threads; unset: one per core.")
     write_timeout_s: float = Field(600, gt=0, description="How long a write waits for other writers, in seconds.")
+    keep_snapshot_days: int = Field(
+        30,
+        ge=1,
+        description="How long every snapshot of the lake stays readable, in days; those that a kept model was trained "
+        "on stay longer.",
+    )
+    keep_models: int = Field(
+        12, ge=1, description="How many model versions, the newest ones, are kept; those with an alias stay anyway."
+    )
 
     partitions_start: date | None = Field(
         None, description="First day of the daily partitions; unset: the first day of the ingested data."
@@ -78,6 +87,9 @@ class Settings(BaseSettings):
     search_trials: int = Field(20, ge=1, description="Trials of the search for a model; the defaults come first.")
     search_timeout_s: float = Field(600, gt=0, description="After so many seconds the search begins no more trials.")
     training_rows: int = Field(200_000, ge=100, description="Rows that a model is fitted on at most.")
+    retrain_cooldown_days: int = Field(
+        14, ge=1, description="How long after a training the sensor `degraded_model` asks for none, in days."
+    )
 
     tracking_uri: str = Field(
         "",

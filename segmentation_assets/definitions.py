@@ -11,6 +11,7 @@ from segmentation_assets.assets.segments import (
     segment_profiles,
 )
 from segmentation_assets.assets.training import candidate_model, champion_model, training_set
+from segmentation_assets.assets.warehouse import maintenance
 from segmentation_assets.automation.schedules import SCHEDULES
 from segmentation_assets.automation.sensors import SENSORS
 from segmentation_assets.checks import features as feature_checks
@@ -33,6 +34,7 @@ defs = dg.Definitions(
         segment_profiles,
         segment_movement,
         segment_explanations,
+        maintenance,
     ],
     asset_checks=[
         *raw_checks.CHECKS,

@@ -39,4 +39,10 @@ segment = dg.define_asset_job(
     description="Everything after the raw data: features, a new model, segments and profiles as of a date.",
 )
 
-JOBS = [register_files, ingest, snapshot, retrain, promote, segment]
+maintain = dg.define_asset_job(
+    "maintain",
+    selection=dg.AssetSelection.groups("warehouse"),
+    description="Old models archived, old snapshots of the lake expired, small files merged.",
+)
+
+JOBS = [register_files, ingest, snapshot, retrain, promote, segment, maintain]

@@ -66,7 +66,9 @@ WHERE as_of = $as_of
     AND home_market IS NOT DISTINCT FROM $home_market
     AND engine = 'duckdb'
     AND customer_count = (SELECT COUNT(*) FROM {CUSTOMER_FEATURES.name} WHERE as_of = $as_of)
+    AND lake_version IN (SELECT snapshot_id FROM ducklake_snapshots('{CATALOG}'))
 """
+"""Without its snapshot the lake does not know any more what was deleted right after it, and does not say so."""
 
 TOUCHED = f"""
 SELECT DISTINCT customer_id
@@ -171,7 +173,7 @@ def _find_touched(con: duckdb.DuckDBPyConnection, base: int, version: int, windo
     """Write the customers with a line changed since `base` to a file.
 
     Returns:
-        How many; None if they are too many to matter, or if the lake no longer knows what changed.
+        How many; None if they are too many to matter, or if a snapshot right after `base` has expired.
     """
     con.execute("CREATE OR REPLACE TEMP TABLE touched (customer_id VARCHAR)")
     if version > base:

@@ -129,7 +129,7 @@ def rebuild(lake: Lake, model: ModelVersion) -> TrainedModel:
             f"Model {model.version} was trained by an older release, which did not keep its specification."
         )
     with lake.cursor() as con:
-        pinned = registry.training_set(con, provenance.training_set_id, provenance.lake_snapshot)
+        pinned = registry.training_set(con, provenance.training_set_id)
     data = read_training_data(lake, pinned, max_rows=provenance.training_rows, seed=provenance.seed)
     predecessor = None
     if provenance.predecessor is not None:

@@ -118,8 +118,7 @@ def gather(lake: Lake, version: int, settings: Settings) -> Evidence:
     """
     with lake.cursor() as con:
         artefact = registry.load(con, version).artefact
-        provenance = artefact.provenance
-        pinned = registry.training_set(con, provenance.training_set_id, provenance.lake_snapshot)
+        pinned = registry.training_set(con, artefact.provenance.training_set_id)
         serving = registry.resolve(con, "champion")
         champion = None if serving in (None, version) else registry.load(con, serving or 0)
     with lake.at(pinned.lake_snapshot) as con:

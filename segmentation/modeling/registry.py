@@ -21,6 +21,21 @@ from segmentation.warehouse.schema import MODELS, PROMOTIONS, SEGMENT_NAMES, SEG
 ROLLED_BACK = "rolled_back"
 """The alias of the version that was last taken out of service by a person."""
 
+ARCHIVED = "archived"
+"""The alias of versions that are no longer kept; see `retention`."""
+
+ALIASES = f"""
+SELECT version, alias
+FROM {PROMOTIONS.name}
+WHERE alias <> '{ARCHIVED}'
+QUALIFY ROW_NUMBER() OVER (PARTITION BY alias ORDER BY promotion_id DESC) = 1
+UNION ALL
+SELECT version, alias
+FROM (FROM {PROMOTIONS.name} QUALIFY ROW_NUMBER() OVER (PARTITION BY version ORDER BY promotion_id DESC) = 1)
+WHERE alias = '{ARCHIVED}'
+ORDER BY alias, version
+"""
+
 
 @dataclass(frozen=True)
 class TrainingSet:
@@ -71,11 +86,11 @@ class ModelVersion:
 
 
 def record_training_set(lake: Lake, training_set: TrainingSet, commit: Commit) -> TrainingSet:
-    """Record a training set; if the last one of its date has the same rows, that one is returned instead."""
+    """Record a training set; if the last one of its date has the same rows, and can be read, it is returned instead."""
 
     def write(con: duckdb.DuckDBPyConnection) -> TrainingSet:
         known = latest_training_set(con, training_set.as_of)
-        if known and known.id == training_set.id:
+        if known and known.id == training_set.id and lake.has(known.lake_snapshot):
             return known
         _insert(
             con,
@@ -103,13 +118,13 @@ def latest_training_set(con: duckdb.DuckDBPyConnection, as_of: date | None = Non
     return _training_set(con, "$key IS NULL OR as_of = $key", as_of)
 
 
-def training_set(con: duckdb.DuckDBPyConnection, training_set_id: str, lake_snapshot: int) -> TrainingSet:
-    """One training set, as it was pinned to a version of the lake.
+def training_set(con: duckdb.DuckDBPyConnection, training_set_id: str) -> TrainingSet:
+    """One training set, as it was pinned last: the same rows may have been pinned again when a snapshot had expired.
 
     Raises:
         SegmentationError: There is no such set.
     """
-    found = _training_set(con, f"training_set_id = $key AND lake_snapshot = {lake_snapshot:d}", training_set_id)
+    found = _training_set(con, "training_set_id = $key", training_set_id)
     if found is None:
         raise SegmentationError(f"The registry has no training set {training_set_id}.")
     return found
@@ -212,15 +227,20 @@ def champions(con: duckdb.DuckDBPyConnection) -> tuple[int, int]:
     Raises:
         SegmentationError: There is no such other version.
     """
-    serving = resolve(con, "champion")
+    serving, earlier = resolve(con, "champion"), previous_champion(con)
+    if serving is None or earlier is None:
+        raise SegmentationError("There is nothing to roll back to: no other model version has been champion.")
+    return serving, earlier
+
+
+def previous_champion(con: duckdb.DuckDBPyConnection) -> int | None:
+    """The version that served last before the one that serves, and that a rollback leads to, if any."""
     row = con.execute(
         f"SELECT version FROM {PROMOTIONS.name} WHERE alias = 'champion' AND version <> $serving "
         "ORDER BY promotion_id DESC LIMIT 1",
-        {"serving": serving},
+        {"serving": resolve(con, "champion")},
     ).fetchone()
-    if serving is None or row is None:
-        raise SegmentationError("There is nothing to roll back to: no other model version has been champion.")
-    return serving, int(row[0])
+    return int(row[0]) if row else None
 
 
 def resolve(con: duckdb.DuckDBPyConnection, alias: str) -> int | None:
@@ -271,7 +291,7 @@ def list_models(
         "WHERE $version IS NULL OR version = $version ORDER BY version",
         {"version": version},
     ).fetchall()
-    aliases = _aliases(con)
+    called = aliases(con)
     names = segment_names(con) if named else {}
     return [
         ModelVersion(
@@ -281,7 +301,7 @@ def list_models(
             training_set_id=set_id,
             metrics=json.loads(metrics),
             created_at=at,
-            aliases=aliases.get(number, ()),
+            aliases=called.get(number, ()),
         )
         for number, text, sha, set_id, metrics, at in rows
     ]
@@ -385,12 +405,14 @@ def _verified(version: int, text: str, model_hash: str) -> Artefact:
     return artefact
 
 
-def _aliases(con: duckdb.DuckDBPyConnection) -> dict[int, tuple[str, ...]]:
-    rows = con.execute(
-        f"SELECT max_by(version, promotion_id) AS version, alias FROM {PROMOTIONS.name} GROUP BY alias ORDER BY alias"
-    ).fetchall()
+def aliases(con: duckdb.DuckDBPyConnection) -> dict[int, tuple[str, ...]]:
+    """Per version that has any, its aliases in alphabetical order.
+
+    An alias has one version, the last that it was given to. `archived` may have many: the versions that no later line
+    of the ledger names again.
+    """
     found: dict[int, tuple[str, ...]] = {}
-    for version, alias in rows:
+    for version, alias in con.execute(ALIASES).fetchall():
         found[version] = (*found.get(version, ()), alias)
     return found
 

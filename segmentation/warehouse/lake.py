@@ -92,6 +92,12 @@ class Lake:
         """The number of the newest snapshot."""
         return _one(self._con.execute(f"FROM ducklake_current_snapshot('{CATALOG}')"))
 
+    def has(self, version: int) -> bool:
+        """Whether there is such a snapshot, and it has not been expired."""
+        query = f"SELECT 1 FROM ducklake_snapshots('{CATALOG}') WHERE snapshot_id = $version"
+        with self.cursor() as con:
+            return con.execute(query, {"version": version}).fetchone() is not None
+
     @contextmanager
     def at(self, version: int) -> Iterator[duckdb.DuckDBPyConnection]:
         """A read-only connection whose default is the lake as it was at snapshot `version`.
@@ -99,14 +105,13 @@ class Lake:
         Raises:
             SegmentationError: There is no such snapshot, or it has been expired.
         """
+        if not self.has(version):  # also if it is attached: files of an expired snapshot may be gone, without an error
+            raise SegmentationError(
+                f"The lake has no snapshot {version} (the newest is {self.version()}; old ones expire)."
+            )
         name = f"{CATALOG}_v{version}"
         if version not in self._versions:
-            try:
-                self._attach(name, f"READ_ONLY, SNAPSHOT_VERSION {version}")
-            except duckdb.Error as error:
-                raise SegmentationError(
-                    f"The lake has no snapshot {version} (the newest is {self.version()}; old ones expire)."
-                ) from error
+            self._attach(name, f"READ_ONLY, SNAPSHOT_VERSION {version}")
             self._versions.add(version)
         cursor = self._con.cursor()
         cursor.execute(f"USE {name}")

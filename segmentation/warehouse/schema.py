@@ -199,7 +199,8 @@ MODELS = Table(
 
 PROMOTIONS = Table(
     "registry.promotions",
-    "The ledger of aliases, append-only: the last line of an alias says which version holds it.",
+    "The ledger of aliases, append-only: the last line of an alias says which version holds it. A version is archived "
+    "while its own last line says so.",
     (
         Column("promotion_id", "INTEGER", "1, 2, 3, … in order of decision.", nullable=False),
         Column("alias", "VARCHAR", "candidate, challenger, champion, rolled_back or archived.", nullable=False),
@@ -383,6 +384,39 @@ SEGMENT_EXPLANATIONS = Table(
     partitioned_by="as_of",
 )
 
+_MODEL_VERSION = Column("model_version", "INTEGER", "The model version that is judged.", nullable=False)
+
+FEATURE_DRIFT = Table(
+    "monitoring.feature_drift",
+    "One measure of how far a feature as of a date is from what a model version was trained on.",
+    (
+        _AS_OF,
+        _MODEL_VERSION,
+        Column("feature", "VARCHAR", "The feature, as the catalogue names it.", nullable=False),
+        Column("metric", "VARCHAR", "How the distance is measured, such as `psi`.", nullable=False),
+        Column("value", "DOUBLE", "The distance, 0 for none; NULL where one side has no values."),
+        Column("threshold", "DOUBLE", "From here on it counts as drift; NULL for a measure that is only reported."),
+        Column("is_drifting", "BOOLEAN", "Whether the value reaches the threshold.", nullable=False),
+    ),
+    partitioned_by="as_of",
+    sorted_by=("model_version", "feature", "metric"),
+)
+
+MODEL_QUALITY = Table(
+    "monitoring.model_quality",
+    "One measure of how well a model version divides the customers as of a date.",
+    (
+        _AS_OF,
+        _MODEL_VERSION,
+        Column("metric", "VARCHAR", "What is measured, such as `simplified_silhouette`.", nullable=False),
+        Column("value", "DOUBLE", "The measure; NULL where the customers of that date don't allow it."),
+        Column("threshold", "DOUBLE", "The worst value that will do; NULL for a measure that is only reported."),
+        Column("is_degraded", "BOOLEAN", "Whether the value is worse than the threshold.", nullable=False),
+    ),
+    partitioned_by="as_of",
+    sorted_by=("model_version", "metric"),
+)
+
 SCHEMA_VERSIONS = Table(
     "registry.schema_versions",
     "One change of the lake's schema; the last row is what the lake is at.",
@@ -414,6 +448,8 @@ TABLES: tuple[Table, ...] = (
     SEGMENT_TRANSITIONS,
     SEGMENT_EVENTS,
     SEGMENT_EXPLANATIONS,
+    FEATURE_DRIFT,
+    MODEL_QUALITY,
 )
 
 
@@ -446,7 +482,7 @@ def customer_buckets(con: duckdb.DuckDBPyConnection) -> int:
 def _apply(con: duckdb.DuckDBPyConnection, lake: Lake, tables: tuple[Table, ...], fingerprint: str) -> bool:
     if _is_current(con, lake, fingerprint):
         return False
-    before = _last_version(con)[0] if _exists(con, SCHEMA_VERSIONS) else SCHEMA_VERSION
+    before = _last_version(con)[0] if exists(con, SCHEMA_VERSIONS) else SCHEMA_VERSION
     for version in range(before + 1, SCHEMA_VERSION + 1):
         if version in MIGRATIONS:
             MIGRATIONS[version](con)
@@ -474,7 +510,7 @@ def _create_or_extend(con: duckdb.DuckDBPyConnection, table: Table) -> None:
 
 
 def _is_current(con: duckdb.DuckDBPyConnection, lake: Lake, fingerprint: str) -> bool:
-    if not _exists(con, SCHEMA_VERSIONS):
+    if not exists(con, SCHEMA_VERSIONS):
         return False
     version, seen, buckets = _last_version(con)
     if version > SCHEMA_VERSION:
@@ -497,7 +533,8 @@ def _last_version(con: duckdb.DuckDBPyConnection) -> tuple[int, str, int]:
     return cast("tuple[int, str, int]", row)
 
 
-def _exists(con: duckdb.DuckDBPyConnection, table: Table) -> bool:
+def exists(con: duckdb.DuckDBPyConnection, table: Table) -> bool:
+    """Whether the lake has the table: one of an older release, opened for reading only, may lack it."""
     return bool(_columns(con, table))
 
 

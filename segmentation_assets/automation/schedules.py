@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import dagster as dg
 
-from segmentation_assets.jobs import ingest, snapshot
+from segmentation_assets.assets.training import TrainingConfig
+from segmentation_assets.jobs import ingest, maintain, retrain, snapshot
 
 
 @dg.schedule(cron_schedule="0 2 * * *", job=ingest, description="Yesterday's lines, at 02:00 UTC.")
@@ -25,4 +26,26 @@ def monthly_snapshot(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     return dg.RunRequest(run_key=as_of, partition_key=as_of)
 
 
-SCHEDULES = [daily_ingestion, monthly_snapshot]
+@dg.schedule(
+    cron_schedule="0 6 1 * *",
+    job=retrain,
+    description="A new model from the snapshot of the first of the month, at 06:00 UTC.",
+)
+def monthly_retraining(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Ask for a model of the date that has just been reached; without its snapshot the run fails and says so."""
+    as_of = context.scheduled_execution_time.date().replace(day=1).isoformat()
+    config = TrainingConfig(as_of=as_of)
+    return dg.RunRequest(
+        run_key=as_of,
+        run_config=dg.RunConfig({"training__training_set": config, "training__candidate_model": config}),
+    )
+
+
+weekly_maintenance = dg.ScheduleDefinition(
+    name="weekly_maintenance",
+    job=maintain,
+    cron_schedule="0 3 * * 0",
+    description="Maintenance of the lake, on Sundays at 03:00 UTC.",
+)
+
+SCHEDULES = [daily_ingestion, monthly_snapshot, monthly_retraining, weekly_maintenance]

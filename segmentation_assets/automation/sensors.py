@@ -1,18 +1,20 @@
-"""Sensors: files that arrive are registered, and the days that they cover are loaded."""
+"""Sensors: files that arrive are registered and their days loaded; a champion that does badly is trained anew."""
 
 import json
 import time
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import dagster as dg
 
 from segmentation.errors import SourceError
+from segmentation.monitoring.retraining import Request, decide, read_state
 from segmentation.settings import Settings, load_settings
 from segmentation.sources.profile import load_profile
+from segmentation.warehouse import Lake
 from segmentation_assets.assets.raw import IS_LOADED, RegistrationConfig, SourceFile, inbox_profile, source_files
-from segmentation_assets.jobs import ingest, register_files
+from segmentation_assets.jobs import ingest, register_files, retrain
 from segmentation_assets.partitions import days_to_load, range_tags
 
 MOST_REGISTRATIONS = 100
@@ -109,4 +111,26 @@ follow = dg.AutomationConditionSensorDefinition(
     "date follow a new champion.",
 )
 
-SENSORS = [new_files, registered_files, follow]
+
+@dg.sensor(
+    job=retrain,
+    minimum_interval_seconds=3600,
+    description="A new model if monitoring finds the champion degraded or its features drifting. Off until turned on.",
+)
+def degraded_model(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    """Ask for a training, once per finding and not within the cool-down; say why if not."""
+    settings = load_settings()
+    with Lake(settings, read_only=True) as lake, lake.cursor() as con:
+        state = read_state(con)
+    asked = Request.from_json(context.cursor) if context.cursor else None
+    now = datetime.now(UTC).replace(tzinfo=None)
+    answer = decide(state, asked, now=now, cooldown_days=settings.retrain_cooldown_days)
+    if isinstance(answer, str):
+        return dg.SkipReason(answer)
+    context.log.info(f"A new model, because of {answer.reason}")
+    return dg.SensorResult(
+        [dg.RunRequest(run_key=f"model {answer.version} as of {answer.as_of}")], cursor=answer.to_json()
+    )
+
+
+SENSORS = [new_files, registered_files, degraded_model, follow]

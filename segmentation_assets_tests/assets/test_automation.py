@@ -1,15 +1,21 @@
 import os
 import time
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 import pytest
 
-from segmentation.warehouse import Lake
-from segmentation_assets.automation.schedules import daily_ingestion, monthly_snapshot
-from segmentation_assets.automation.sensors import new_files, registered_files
+from segmentation.monitoring.retraining import Request, State, decide
+from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse.schema import migrate
+from segmentation_assets.automation.schedules import daily_ingestion, monthly_retraining, monthly_snapshot
+from segmentation_assets.automation.sensors import degraded_model, new_files, registered_files
 from segmentation_assets.definitions import defs
 from segmentation_assets.jobs import JOBS
 from segmentation_assets_tests.assets.conftest import Graph
@@ -149,3 +155,176 @@ def test_schedules_ask_for_the_partition_that_has_just_ended() -> None:
 def test_every_job_selects_something() -> None:
     for job in JOBS:
         assert defs.resolve_job_def(job.name).asset_layer.executable_asset_keys
+
+
+def test_a_month_is_trained_on_its_own_snapshot() -> None:
+    resolved = defs.resolve_schedule_def(monthly_retraining.name)
+    moment = datetime(2024, 5, 1, 6, tzinfo=UTC)
+    context = dg.build_schedule_context(scheduled_execution_time=moment, repository_def=defs.get_repository_def())
+    (request,) = resolved.evaluate_tick(context).run_requests or []
+    steps = ("training__training_set", "training__candidate_model")
+    assert request.run_config["ops"] == {step: {"config": {"as_of": "2024-05-01"}} for step in steps}
+    assert dg.validate_run_config(defs.resolve_job_def("retrain"), request.run_config)
+
+
+def test_whatever_retrains_or_maintains_is_off_until_turned_on() -> None:
+    for name in ("monthly_retraining", "weekly_maintenance"):
+        assert defs.resolve_schedule_def(name).default_status is dg.DefaultScheduleStatus.STOPPED
+    assert degraded_model.default_status is dg.DefaultSensorStatus.STOPPED
+
+
+FEBRUARY, MARCH = date(2024, 2, 1), date(2024, 3, 1)
+NOON = datetime(2024, 3, 20, 12)
+LONG_AGO = datetime(2024, 1, 1)
+DRIFTING = State(1, FEBRUARY, ("recency_days drifts (psi 0.4)",), LONG_AGO)
+ASKED = Request(1, FEBRUARY, LONG_AGO + timedelta(days=40), "recency_days drifts (psi 0.4)")
+
+
+@pytest.mark.parametrize(
+    ("state", "asked", "answer"),
+    [
+        (State(None, None, (), None), None, "There is no champion yet"),
+        (State(1, None, (), LONG_AGO), None, "has not judged model 1 yet"),
+        (State(1, FEBRUARY, (), LONG_AGO), None, "Model 1 does well as of 2024-02-01"),
+        (DRIFTING, ASKED, "asked for on 2024-02-10 already"),
+        (State(1, MARCH, ("x",), NOON - timedelta(days=13)), ASKED, "Cooling down until 2024-03-21 12:00"),
+        (State(2, MARCH, ("x",), None), Request(1, MARCH, NOON, "y"), "Cooling down until 2024-04-03 12:00"),
+    ],
+)
+def test_why_no_model_is_trained(state: State, asked: Request | None, answer: str) -> None:
+    found = decide(state, asked, now=NOON, cooldown_days=14)
+    assert isinstance(found, str)
+    assert answer in found
+
+
+@pytest.mark.parametrize(
+    ("state", "asked"),
+    [
+        (DRIFTING, None),
+        (State(1, FEBRUARY, ("x",), None), None),
+        (State(1, MARCH, ("x",), NOON - timedelta(days=14)), ASKED),
+        (State(2, FEBRUARY, ("x",), LONG_AGO), ASKED),
+    ],
+)
+def test_when_a_model_is_trained(state: State, asked: Request | None) -> None:
+    found = decide(state, asked, now=NOON, cooldown_days=14)
+    assert isinstance(found, Request)
+    assert (found.version, found.as_of, found.asked_at) == (state.version, state.judged_as_of, NOON)
+    assert Request.from_json(found.to_json()) == found
+
+
+def test_a_finding_that_training_does_not_cure_leads_to_no_loop() -> None:
+    asked: Request | None = None
+    trained, champion, requests = LONG_AGO, 1, []
+    for hour in range(24 * 200):
+        now = NOON + timedelta(hours=hour)
+        as_of = now.date().replace(day=1)
+        found = decide(State(champion, as_of, ("x drifts",), trained), asked, now=now, cooldown_days=14)
+        if isinstance(found, Request):
+            asked = found
+            requests.append(found)
+            champion, trained = champion + 1, now + timedelta(hours=1)
+    gaps = [later.asked_at - earlier.asked_at for earlier, later in pairwise(requests)]
+    assert min(gaps) >= timedelta(days=14)
+
+
+def _execute(sql: str, con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(sql)
+
+
+def _write(lake: Lake, *statements: str) -> None:
+    with lake.cursor() as con:
+        for sql in statements:
+            lake.transaction(con, Commit("test"), partial(_execute, sql))
+
+
+@pytest.fixture
+def served(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    """A lake with a champion, version 2, whose training is long over; monitoring has said nothing yet."""
+    monkeypatch.setenv("SEGMENTATION_HOME", str(lake.settings.home))
+    migrate(lake)
+    _write(
+        lake,
+        "INSERT INTO registry.training_sets VALUES ('set', '2024-01-01', 1, 9, '[]', '2024-01-02')",
+        "INSERT INTO registry.models VALUES (2, 'hash', '{}', 'set', '{}', '2024-01-02', NULL)",
+        "INSERT INTO registry.promotions VALUES (1, 'champion', 2, '2024-01-02', 'ann', 'test')",
+    )
+    return lake
+
+
+def _tick(cursor: str | None = None) -> tuple[Sequence[dg.RunRequest], str | None, str]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.build_sensor_context(instance=instance, cursor=cursor, definitions=defs)
+        tick = degraded_model.evaluate_tick(context)
+    return tick.run_requests or [], tick.cursor, tick.skip_message or ""
+
+
+def _drift(lake: Lake, as_of: date, version: int, *, is_drifting: bool = True) -> None:
+    _write(
+        lake,
+        f"INSERT INTO monitoring.feature_drift VALUES "
+        f"('{as_of}', {version}, 'recency_days', 'psi', 0.4, 0.2, {is_drifting}), "
+        f"('{as_of}', {version}, 'order_count', 'psi', 0.1, 0.2, false)",
+    )
+
+
+def test_without_rows_of_monitoring_nothing_is_trained(served: Lake) -> None:
+    requests, _, why = _tick()
+    assert (list(requests), why) == ([], "Monitoring has not judged model 2 yet.")
+
+
+def test_drift_is_answered_once(served: Lake) -> None:
+    _drift(served, FEBRUARY, 2)
+    (request,), cursor, _ = _tick()
+    assert request.run_key == "model 2 as of 2024-02-01"
+    requests, _, why = _tick(cursor)
+    assert list(requests) == []
+    assert "already because of model 2 as of 2024-02-01: recency_days drifts (psi 0.4)" in why
+
+
+def test_a_degraded_measure_is_enough_even_if_drift_is_known_of_a_later_date(served: Lake) -> None:
+    _drift(served, MARCH, 2, is_drifting=False)
+    _write(
+        served,
+        "INSERT INTO monitoring.model_quality VALUES ('2024-02-01', 2, 'simplified_silhouette', 0.05, 0.15, true), "
+        "('2024-02-01', 2, 'forward_value', NULL, 0.1, true)",
+    )
+    (request,), cursor, _ = _tick()
+    assert request.run_key == "model 2 as of 2024-03-01"
+    assert "forward_value is nan; simplified_silhouette is 0.05" in (cursor or "")
+
+
+def test_what_was_found_of_others_or_earlier_does_not_count(served: Lake) -> None:
+    _drift(served, MARCH, 1)
+    _drift(served, FEBRUARY, 2)
+    _drift(served, MARCH, 2, is_drifting=False)
+    requests, _, why = _tick()
+    assert (list(requests), why) == ([], "Model 2 does well as of 2024-03-01.")
+
+
+def test_drift_that_persists_after_a_training_waits_for_the_cool_down(
+    served: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _drift(served, FEBRUARY, 2)
+    _, cursor, _ = _tick()
+    _write(
+        served,
+        "INSERT INTO registry.models SELECT 3, 'other', artefact, 'set', metrics, now(), NULL FROM registry.models",
+        "INSERT INTO registry.promotions VALUES (2, 'champion', 3, now(), 'run', 'test')",
+    )
+    _drift(served, FEBRUARY, 3)
+    requests, _, why = _tick(cursor)
+    assert list(requests) == []
+    assert why.startswith("Cooling down until")
+    _write(served, "UPDATE registry.models SET created_at = '2024-01-02'")
+    asked = Request.from_json(cursor or "")
+    past = Request(asked.version, asked.as_of, asked.asked_at - timedelta(days=15), asked.reason)
+    (request,), cursor, _ = _tick(past.to_json())
+    assert request.run_key == "model 3 as of 2024-02-01"
+    assert list(_tick(cursor)[0]) == []
+
+
+def test_a_lake_of_an_older_release_without_monitoring_is_no_error(served: Lake) -> None:
+    _write(served, "DROP TABLE monitoring.feature_drift", "DROP TABLE monitoring.model_quality")
+    requests, _, why = _tick()
+    assert (list(requests), why) == ([], "Monitoring has not judged model 2 yet.")

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -15,11 +16,16 @@ from segmentation_assets_tests.assets.conftest import AS_OF, YEAR, Graph, ingest
 OWN_HISTORY = {SCHEMA_VERSIONS.name}
 
 
-NOT_FILLED_BY_THE_GRAPH = {"raw.rejected_transactions", "registry.segment_names"}
+NOT_FILLED_BY_THE_GRAPH = {
+    "raw.rejected_transactions",
+    "registry.segment_names",
+    "monitoring.feature_drift",
+    "monitoring.model_quality",
+}
 NOT_ASSETS = {
     "raw.loads",
     "raw.rejected_transactions",
-    *(table.name for table in TABLES if table.schema == "registry"),
+    *(table.name for table in TABLES if table.schema in ("registry", "monitoring")),
 }
 
 
@@ -141,7 +147,7 @@ def test_every_table_of_the_graph_shows_its_columns() -> None:
 
 def test_every_asset_has_a_group_and_a_description() -> None:
     specs = defs.resolve_all_asset_specs()
-    assert {spec.group_name for spec in specs} == {"raw", "features", "training", "segments"}
+    assert {spec.group_name for spec in specs} == {"raw", "features", "training", "segments", "warehouse"}
     assert [spec.key for spec in specs if not spec.description] == []
 
 
@@ -169,3 +175,18 @@ def test_a_changed_definition_changes_the_code_version_of_its_assets() -> None:
     assert specs["features/rfm"] == code_version(rfm)
     assert specs["features/rfm"] != specs["features/temporal"]
     assert code_version([replace(rfm[0], description="Something else."), *rfm[1:]]) != specs["features/rfm"]
+
+
+def test_maintenance_tells_what_it_did_and_changes_no_row(filled: Graph, lake: Lake) -> None:
+    before = _content(lake)
+    result = filled.run("warehouse/maintenance")
+    assert result.success
+    (materialized,) = result.asset_materializations_for_node("warehouse__maintenance")
+    figures: dict[str, Any] = {name: value.value for name, value in materialized.metadata.items()}
+    assert _content(lake) == before
+    with lake.cursor() as con:
+        (pinned,) = con.execute(f"SELECT lake_snapshot FROM {TRAINING_SETS.name}").fetchall()[0]
+    assert figures["protected_snapshots"] == str(pinned)
+    assert (figures["models_archived"], figures["snapshots_expired"], figures["files_removed"]) == (0, 0, 0)
+    assert figures["rows_flushed"] > 0
+    assert figures["bytes_after"] > 0

@@ -20,6 +20,7 @@ COMMANDS = (
     "models",
     "models list",
     "models show",
+    "maintain",
 )
 
 
@@ -172,3 +173,13 @@ def test_a_lake_that_holds_nothing_has_nothing_to_materialize(tmp_path: Path) ->
     done = segmentation(tmp_path / "new", "materialize")
     assert done.returncode == 1
     assert "Nothing has been ingested yet" in done.stderr
+
+
+def test_maintenance_is_told_beforehand_and_done(home: Path) -> None:
+    told = json.loads(segmentation(home, "maintain", "--dry-run", "--json").stdout)
+    table = segmentation(home, "maintain").stdout
+    done = json.loads(segmentation(home, "maintain", "--json").stdout)
+    assert told["rows_flushed"] > 0
+    assert (told["files_merged"], done["rows_flushed"], done["files_merged"]) == (None, 0, 0)
+    assert (told["snapshots_protected"], done["snapshots_protected"]) == (1, 1)
+    assert re.search(r"rows flushed +│ +\d", table)

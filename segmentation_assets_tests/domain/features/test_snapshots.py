@@ -45,6 +45,10 @@ def _delete_all(name: str, con: duckdb.DuckDBPyConnection) -> None:
     con.execute(f"DELETE FROM {name}")
 
 
+def _execute(sql: str, con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(sql)
+
+
 def _equal(some: list[pl.DataFrame], others: list[pl.DataFrame]) -> bool:
     return all(one.equals(other) for one, other in zip(some, others, strict=True))
 
@@ -164,6 +168,28 @@ def test_everybody_is_computed_if_the_earlier_snapshot_is_no_base(
     with Lake(settings) as changed:
         snapshot = _write(changed, [AS_OF])[0]
     assert snapshot.computed_count == snapshot.customer_count
+
+
+def test_a_deletion_right_after_an_expired_base_is_not_overlooked(lake: Lake) -> None:
+    insert_lines(lake, _shop())
+    insert_lines(lake, [Line("c3", f"more{n}", "p1", datetime(2024, 2, 1), amount=50, country="UK") for n in range(30)])
+    _write(lake, [AS_OF])
+    with lake.cursor() as con:
+        base = lake.version() + 1
+        for sql in (
+            f"UPDATE {FEATURE_SNAPSHOTS.name} SET lake_version = {base}",
+            "DELETE FROM raw.transactions WHERE order_id LIKE 'more%'",
+        ):
+            lake.transaction(con, Commit("change"), partial(_execute, sql))
+        old = list(range(base + 1))
+        con.execute(f"CALL ducklake_expire_snapshots('lake', versions => {old})")
+        changes = f"FROM ducklake_table_changes('lake', 'raw', 'transactions', {base + 1}, {base + 1})"
+        assert con.execute(changes).fetchall() == [], "DuckLake doesn't know of the deletion any more, and doesn't say"
+    snapshot = _write(lake, [AS_OF])[0]
+    assert snapshot.computed_count == snapshot.customer_count
+    found = _tables(lake)
+    _write(lake, [AS_OF], from_scratch=True)
+    assert _equal(_tables(lake), found)
 
 
 def test_the_record_says_what_a_snapshot_was_made_of(lake: Lake) -> None:

@@ -1,0 +1,155 @@
+"""Maintenance of the lake: rows in the catalogue and small files become large files, and the past ends somewhere.
+
+Every step is a transaction of its own behind the writer lock, so that a run may be killed, repeated, or meet writers
+and readers. What no snapshot needs any more is deleted a while later, for the sake of those who are reading it.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import duckdb
+
+from segmentation.warehouse.lake import CATALOG, Lake
+from segmentation.warehouse.provenance import Commit
+from segmentation.warehouse.tables import literal
+
+READER_GRACE = timedelta(days=2)
+"""How long a file stays that no snapshot needs any more: longer than any query takes, also Spark's."""
+
+ORPHAN_AGE = timedelta(days=7)
+"""How old a file must be that no commit mentions: longer than any writer takes from its first file to its commit."""
+
+METADATA = f"__ducklake_metadata_{CATALOG}"
+"""Where DuckLake attaches the catalogue of the lake."""
+
+SNAPSHOTS = f"SELECT snapshot_id, snapshot_time AT TIME ZONE 'UTC' FROM ducklake_snapshots('{CATALOG}')"
+
+TABLES = f"""
+SELECT schema_name, table_name
+FROM duckdb_tables()
+WHERE database_name = '{CATALOG}'
+ORDER BY schema_name, table_name
+"""
+
+NEEDED_BYTES = f"""
+SELECT
+    (SELECT COALESCE(SUM(file_size_bytes), 0) FROM {METADATA}.ducklake_data_file)
+    + (SELECT COALESCE(SUM(file_size_bytes), 0) FROM {METADATA}.ducklake_delete_file)
+"""
+
+REMOVABLE_FILES = f"""
+SELECT COUNT(*)
+FROM {METADATA}.ducklake_files_scheduled_for_deletion
+WHERE CAST(schedule_start AS TIMESTAMPTZ) < $before
+"""
+
+INLINED_TABLES = f"SELECT DISTINCT table_name FROM {METADATA}.ducklake_inlined_data_tables ORDER BY table_name"
+
+
+@dataclass(frozen=True)
+class Maintenance:
+    """What was done; in a dry run, what would be.
+
+    Attributes:
+        rows_flushed: Rows, deleted ones included, that went from the catalogue to files.
+        files_merged: Small files that were merged into larger ones; None in a dry run.
+        snapshots_expired: Versions of the lake that can't be read any more, ascending.
+        files_removed: Files that were deleted from storage; in a dry run, those that are waiting for it already.
+        bytes_before: Size of all files that some snapshot needed.
+        bytes_after: The same afterwards; None in a dry run.
+    """
+
+    rows_flushed: int
+    files_merged: int | None
+    snapshots_expired: tuple[int, ...]
+    files_removed: int
+    bytes_before: int
+    bytes_after: int | None
+
+
+def maintain(
+    lake: Lake, *, now: datetime, keep_days: int, protected: Collection[int], dry_run: bool = False
+) -> Maintenance:
+    """Expire old snapshots, tidy up each table, and delete the files that nothing needs any more.
+
+    No row of the present changes, nor of any snapshot that stays. Safe to kill, to repeat, and to run beside readers
+    and writers: the writer lock is held for one step on one table at a time.
+
+    Args:
+        lake: A writable lake; for a dry run it may be read-only.
+        now: When this happens (UTC). Files are deleted once they have been unneeded for `READER_GRACE`, orphans (left
+            behind by killed writers) once they are `ORPHAN_AGE` old.
+        keep_days: For this long the lake stays readable as it was at any moment.
+        protected: Snapshots that stay however old they are.
+        dry_run: Whether to change nothing.
+
+    Raises:
+        SegmentationError: Others kept the lake busy beyond the limit; what was done until then stays done.
+    """
+    with lake.cursor() as con:
+        before = _number(con, NEEDED_BYTES)
+        old = expirable(con.execute(SNAPSHOTS).fetchall(), now - timedelta(days=keep_days), protected)
+        if dry_run:
+            removable = _number(con, REMOVABLE_FILES, {"before": now - READER_GRACE})
+            return Maintenance(_inlined_rows(con), None, tuple(old), removable, before, None)
+        _expire(lake, con, old)
+        done = [_tidy(lake, con, *table) for table in con.execute(TABLES).fetchall()]
+        rows_flushed, files_merged = sum(rows for rows, _ in done), sum(files for _, files in done)
+        removed = _remove(lake, con, now)
+        after = _number(con, NEEDED_BYTES)
+    return Maintenance(rows_flushed, files_merged, tuple(old), removed, before, after)
+
+
+def expirable(snapshots: Iterable[tuple[int, datetime]], before: datetime, protected: Collection[int]) -> list[int]:
+    """The snapshots (numbers, each with its time) that were superseded before a moment, ascending.
+
+    So the lake stays readable as it was at any moment since then, and the newest snapshot stays in any case.
+    """
+    made = sorted(snapshots)
+    return [n for (n, _), (_, superseded) in pairwise(made) if superseded < before and n not in protected]
+
+
+def _expire(lake: Lake, con: duckdb.DuckDBPyConnection, versions: list[int]) -> None:
+    if versions:
+        call = f"CALL ducklake_expire_snapshots('{CATALOG}', versions => {versions})"
+        _call(lake, con, f"Expire {len(versions)} snapshots", call)
+
+
+def _tidy(lake: Lake, con: duckdb.DuckDBPyConnection, schema: str, table: str) -> tuple[int, int]:
+    """Flush and merge a table; returns how many rows and how many files that were.
+
+    What is missing here is `ducklake_rewrite_data_files`: see docs/decisions/0013-maintenance-rewrites-no-files.md.
+    """
+    name, schema, table = f"{schema}.{table}", literal(schema), literal(table)
+    flush = f"CALL ducklake_flush_inlined_data('{CATALOG}', schema_name => {schema}, table_name => {table})"
+    merge = f"CALL ducklake_merge_adjacent_files('{CATALOG}', {table}, schema => {schema})"
+    flushed, merged = _call(lake, con, f"Flush {name}", flush), _call(lake, con, f"Merge {name}", merge)
+    return sum(rows for _, _, rows in flushed), sum(files for _, _, files, _ in merged)
+
+
+def _remove(lake: Lake, con: duckdb.DuckDBPyConnection, now: datetime) -> int:
+    """Delete the files that nothing needs or has ever committed, if they are old enough; returns how many."""
+    removed = 0
+    for function, age in (("cleanup_old_files", READER_GRACE), ("delete_orphaned_files", ORPHAN_AGE)):
+        call = f"CALL ducklake_{function}('{CATALOG}', older_than => TIMESTAMPTZ '{now - age:%Y-%m-%d %H:%M:%S}+00')"
+        removed += len(_call(lake, con, f"Remove files ({function})", call))
+    return removed
+
+
+def _call(lake: Lake, con: duckdb.DuckDBPyConnection, message: str, call: str) -> list[tuple[Any, ...]]:
+    """Run one of DuckLake's functions as a transaction; returns its rows."""
+    commit = Commit(message, asset="warehouse/maintenance")
+    return lake.transaction(con, commit, lambda c: c.execute(call).fetchall())
+
+
+def _inlined_rows(con: duckdb.DuckDBPyConnection) -> int:
+    tables = con.execute(INLINED_TABLES).fetchall()
+    return sum(_number(con, f"SELECT COUNT(*) FROM {METADATA}.{name}") for (name,) in tables)
+
+
+def _number(con: duckdb.DuckDBPyConnection, query: str, values: dict[str, datetime] | None = None) -> int:
+    row = con.execute(query, values).fetchone()
+    return int(row[0]) if row else 0

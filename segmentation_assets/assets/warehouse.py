@@ -1,0 +1,23 @@
+"""The warehouse itself: its maintenance."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from segmentation.housekeeping import keep_house
+from segmentation_assets.resources import WarehouseResource
+
+
+@dg.asset(key=["warehouse", "maintenance"], group_name="warehouse", kinds={"ducklake"})
+def maintenance(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
+    """Archive old models, let old snapshots of the lake expire, flush and merge its files, and delete unneeded ones."""
+    run_id = context.run.run_id
+    now = datetime.now(UTC).replace(tzinfo=None)
+    done = keep_house(warehouse.lake, now=now, actor=f"run {run_id}", run_id=run_id)
+    return dg.MaterializeResult(
+        metadata={
+            **done.figures(),
+            "archived_models": ", ".join(map(str, done.archived)) or "none",
+            "protected_snapshots": ", ".join(map(str, done.protected)) or "none",
+        }
+    )
