@@ -12,6 +12,7 @@ import pytest
 from typer.core import TyperGroup
 
 from scripts import generate_docs
+from segmentation.modeling.metrics import MEANINGS
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
 from segmentation.warehouse.extensions import load_extension
@@ -227,3 +228,11 @@ def test_scripts_that_are_named_exist_and_can_be_run() -> None:
     named = {code for page in PAGES for code in CODE.findall(prose(page)) if re.fullmatch(r"scripts/\w+\.sh", code)}
     assert named
     assert all(os.access(ROOT / script, os.X_OK) for script in named)
+
+
+def test_every_figure_of_a_model_is_explained() -> None:
+    page = (ROOT / "docs" / "model.md").read_text(encoding="utf-8")
+    figures = {name: meaning for name, meaning in MEANINGS.items() if name != "segments"}
+    assert [
+        name for name, meaning in MEANINGS.items() if name != "segments" and f"| `{name}` | {meaning} |" not in page
+    ] == []

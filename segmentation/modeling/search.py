@@ -49,8 +49,8 @@ FINALISTS = 5
 
 REPETITIONS = 2
 
-CONTINUITY = 2.0
-"""What it is worth to leave everybody in their segment; moving a tenth must bring 0.2 elsewhere."""
+MARGIN = 0.1
+"""By how much another specification must beat the predecessor's, so that models don't change for nothing."""
 
 RANDOM_TRIALS = 8
 """Trials before the sampler (tree-structured Parzen estimator, Bergstra et al. 2011) learns from them."""
@@ -145,7 +145,7 @@ def search(
             if told >= settings.search_trials or (time.monotonic() > end and _ranked(done)):
                 break
             _try_one(study, judge, settings, told)
-    return _choose(done, judge, settings)
+    return _choose(done, judge, settings, favourite)
 
 
 def study_name(key: str, settings: Settings) -> str:
@@ -167,13 +167,13 @@ def study_name(key: str, settings: Settings) -> str:
 def score(metrics: Mapping[str, float]) -> float:
     """What a segmentation is for, as one number; more is better.
 
-    `forward_lift + 2 kept_share + resample_agreement + fixed_silhouette / 2 + 0.05 per segment`. The lift compares
+    `forward_lift + kept_share + resample_agreement + fixed_silhouette / 2 + 0.05 per segment`. The lift compares
     with plain RFM clusters of the same number, and the silhouette is taken in one space for all: only like is compared
     with like.
     """
     return (
         metrics.get("forward_lift", 0.0)
-        + CONTINUITY * metrics.get("kept_share", 0.0)
+        + metrics.get("kept_share", 0.0)
         + metrics["resample_agreement"]
         + metrics["fixed_silhouette"] / 2
         + PER_SEGMENT * metrics["segments"]
@@ -312,17 +312,20 @@ def _ranked(trials: list[Trial]) -> list[Trial]:
     return sorted(complete, key=lambda t: (t.shortfall, -(t.score or 0.0), t.number))
 
 
-def _choose(trials: list[Trial], judge: Judge, settings: Settings) -> Search:
+def _choose(trials: list[Trial], judge: Judge, settings: Settings, favourite: Specification | None) -> Search:
     ranked = _ranked(trials)
     if not ranked:
         raise NotEnoughDataError(
             f"None of {len(trials)} trials could be fitted: there are too few different customers for "
             f"{settings.min_segments} segments. Use more data, or lower SEGMENTATION_MIN_SEGMENTS."
         )
-    finalists = ranked[:FINALISTS]
+    finalists = [t for number, t in enumerate(ranked) if number < FINALISTS or t.specification == favourite]
     if len(finalists) > 1:
         finalists = _ranked([_tried_again(trial, judge, settings) for trial in finalists])
     chosen = finalists[0]
+    known = next((trial for trial in finalists if trial.specification == favourite), None)
+    if known and known.shortfall <= chosen.shortfall and (known.score or 0) > (chosen.score or 0) - MARGIN:
+        return Search(tuple(trials), known, _why_known(known, chosen, len(ranked)))
     kept = "that keep all constraints" if chosen.shortfall <= 0 else "though none keeps all constraints"
     past = ""
     if judge.data.history is None:
@@ -332,6 +335,15 @@ def _choose(trials: list[Trial], judge: Judge, settings: Settings) -> Search:
         f"them tried again with other starts and resamples{past}"
     )
     return Search(tuple(trials), chosen, reason)
+
+
+def _why_known(known: Trial, best: Trial, complete: int) -> str:
+    if known.number == best.number:
+        return f"the predecessor's specification, the best of {complete} complete trials"
+    return (
+        f"the predecessor's specification: the best of {complete} complete trials, {best.number}, beats it by only "
+        f"{(best.score or 0) - (known.score or 0):.3f} ({MARGIN} is needed)"
+    )
 
 
 def _tried_again(trial: Trial, judge: Judge, settings: Settings) -> Trial:
