@@ -8,6 +8,8 @@ from segmentation.sources.buckets import customer_bucket
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import customer_buckets
 
+INTO_SEGMENTS = "INSERT INTO registry.segments (version, segment_id, segment_name, description)"
+
 
 @dataclass(frozen=True)
 class Line:

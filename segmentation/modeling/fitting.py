@@ -17,6 +17,10 @@ from segmentation.modeling.space import Space, fit_space, learn_forward, scaled_
 from segmentation.modeling.specification import Specification
 
 TRIAL_STARTS = 4
+STARTS = 10
+LEAST_REFERENCE = 0.05
+"""Where plain RFM clusters say next to nothing, a lift over them would say anything."""
+
 RFM = ("recency_days", "order_count", "net_revenue")
 
 
@@ -73,14 +77,14 @@ class Judge:
         centroids = fit_centroids(points, specification.segments, seed=self.seed, starts=TRIAL_STARTS)
         return forward_metrics(space, centroids, history, self.reference(specification.segments))
 
-    def current(self, specification: Specification) -> dict[str, float]:
+    def current(self, specification: Specification, starts: int = TRIAL_STARTS) -> dict[str, float]:
         """Size, stability and validity of the segments of today's customers."""
         examples = self.data.current
         space = self.space(specification, examples, self.data.history.judged if self.data.history else None)
         points = space.points(examples.values)
         refuse_too_few(points, specification.segments)
         warm = former_places(points, specification.segments, self.predecessor)
-        centroids = fit_centroids(points, specification.segments, seed=self.seed, starts=TRIAL_STARTS, warm=warm)
+        centroids = fit_centroids(points, specification.segments, seed=self.seed, starts=starts, warm=warm)
         labels = nearest(points, centroids).segment
         resamples = resample(points, centroids, seed=self.seed)
         kept = {} if self.predecessor is None else {"kept_share": kept_share(labels, len(centroids), self.predecessor)}
@@ -136,7 +140,7 @@ def forward_metrics(space: Space, centroids: Floats, history: History, reference
     value = eta_squared(history.judged.outcome.log_spend, judged)
     return {
         "forward_eta_squared": value,
-        "forward_lift": value / reference if reference > 0 else 1.0,
+        "forward_lift": value / max(reference, LEAST_REFERENCE),
         "forward_auc": auc(share[judged], history.judged.outcome.returned),
     }
 
@@ -152,7 +156,7 @@ def fit(data: TrainingData, specification: Specification, *, seed: int, predeces
     space = judge.space(specification, examples, history.judged if history else None)
     points = space.points(examples.values)
     refuse_too_few(points, k)
-    centroids = fit_centroids(points, k, seed=seed, warm=former_places(points, k, predecessor))
+    centroids = fit_centroids(points, k, seed=seed, starts=STARTS, warm=former_places(points, k, predecessor))
     assignment = nearest(points, centroids)
     resamples = resample(points, centroids, seed=seed)
     rows = resamples.rows

@@ -28,7 +28,7 @@ from optuna.trial import FrozenTrial, TrialState
 from segmentation.errors import NotEnoughDataError
 from segmentation.features.catalogue import GROUPS
 from segmentation.modeling.data import Examples, History, TrainingData
-from segmentation.modeling.fitting import Judge
+from segmentation.modeling.fitting import STARTS, Judge
 from segmentation.modeling.forward import Outcome
 from segmentation.modeling.identity import Predecessor
 from segmentation.modeling.specification import Scaling, Specification, Transforms
@@ -127,7 +127,8 @@ def search(
     folder = settings.home / "searches"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f"{name}.lock"):  # a second process waits, and then finds the trials done
-        study = _open_study(folder / f"{name}.log", name, settings, favourite, has_history=data.history is not None)
+        study = _open_study(folder / f"{name}.log", name)
+        first = _first_choices(settings, favourite, has_history=data.history is not None)
         _give_up_interrupted(study)
         judge = Judge(*_sampled(data, settings.seed, predecessor))
         end = time.monotonic() + settings.search_timeout_s
@@ -144,7 +145,7 @@ def search(
             told = len(done)
             if told >= settings.search_trials or (time.monotonic() > end and _ranked(done)):
                 break
-            _try_one(study, judge, settings, told)
+            _try_one(study, judge, settings, told, first[told] if told < len(first) else {})
     return _choose(done, judge, settings, favourite)
 
 
@@ -193,22 +194,25 @@ def finished(study: optuna.Study) -> list[Trial]:
     return [_trial(number, trial) for number, trial in enumerate(over)]
 
 
-def _open_study(
-    path: Path, name: str, settings: Settings, favourite: Specification | None, *, has_history: bool
-) -> optuna.Study:
+def _open_study(path: Path, name: str) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
+    return optuna.create_study(
         storage=JournalStorage(JournalFileBackend(str(path))),
         study_name=name,
         direction="maximize",
         load_if_exists=True,
         pruner=optuna.pruners.MedianPruner(n_startup_trials=RANDOM_TRIALS),
     )
-    if favourite and _is_possible(favourite, settings, has_history=has_history):
-        study.enqueue_trial(_choices(favourite), skip_if_exists=True)
-    for k in range(settings.min_segments, settings.max_segments + 1):
-        study.enqueue_trial(_choices(default_specification(k, has_history=has_history)), skip_if_exists=True)
-    return study
+
+
+def _first_choices(
+    settings: Settings, favourite: Specification | None, *, has_history: bool
+) -> list[dict[str, object]]:
+    """What the first trials try: the predecessor's specification, and the defaults for each number of segments."""
+    first = [favourite] if favourite and _is_possible(favourite, settings, has_history=has_history) else []
+    numbers = range(settings.min_segments, settings.max_segments + 1)
+    first += [default_specification(k, has_history=has_history) for k in numbers]
+    return [_choices(specification) for specification in first]
 
 
 def _is_possible(specification: Specification, settings: Settings, *, has_history: bool) -> bool:
@@ -217,17 +221,17 @@ def _is_possible(specification: Specification, settings: Settings, *, has_histor
 
 
 def _give_up_interrupted(study: optuna.Study) -> None:
-    """Trials of a process that died; each is asked for again, with the same seed, so nothing is lost."""
+    """Trials of a process that died; the next ones have their numbers and seeds, so nothing is lost."""
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         study.tell(trial.number, state=TrialState.FAIL)
-        if trial.system_attrs.get("fixed_params"):
-            study.enqueue_trial(trial.system_attrs["fixed_params"])
 
 
-def _try_one(study: optuna.Study, judge: Judge, settings: Settings, number: int) -> None:
+def _try_one(study: optuna.Study, judge: Judge, settings: Settings, number: int, fixed: Mapping[str, object]) -> None:
     study.sampler = optuna.samplers.TPESampler(
         seed=settings.seed * 10_007 + number, n_startup_trials=RANDOM_TRIALS, constant_liar=False
     )
+    if fixed and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+        study.enqueue_trial(dict(fixed))  # one that waits already was left by a process that died right here
     started = time.monotonic()
     trial = study.ask()
     specification = _suggest(trial, settings, has_history=judge.data.history is not None)
@@ -347,14 +351,15 @@ def _why_known(known: Trial, best: Trial, complete: int) -> str:
 
 
 def _tried_again(trial: Trial, judge: Judge, settings: Settings) -> Trial:
-    """The trial with the means of its figures over further seeds."""
-    figures = [trial.metrics]
+    """The trial with its figures as the full fit has them, and the means over that and further seeds."""
+    full = {**trial.metrics, **judge.current(trial.specification, STARTS)}
+    figures = [full]
     for number in range(1, REPETITIONS + 1):
         other = judge.with_seed(judge.seed + 1_000 * number)
         figures.append({**other.forward(trial.specification), **other.current(trial.specification)})
     means = {name: float(np.mean([each.get(name, value) for each in figures])) for name, value in trial.metrics.items()}
-    shortfall = sum(max(lack, 0.0) for lack in _lacks(means, settings).values())
-    return replace(trial, metrics=means, score=score(means), shortfall=shortfall)
+    shortfalls = [sum(max(lack, 0.0) for lack in _lacks(each, settings).values()) for each in (full, means)]
+    return replace(trial, metrics=means, score=score(means), shortfall=max(shortfalls))
 
 
 def _sampled(

@@ -46,4 +46,5 @@ class Specification(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def parameters(self) -> dict[str, object]:
         """The choices as a flat mapping, for people and for tracking."""
         flat = msgspec.to_builtins(self)
-        return {**{f"weight_{group}": weight for group, weight in flat.pop("weights").items()}, **flat}
+        weights = flat.pop("weights")
+        return {**{f"weight_{group}": weights.get(group, 0.0) for group in GROUPS}, **flat}

@@ -102,6 +102,7 @@ def _graph(home: Path, instance: dg.DagsterInstance) -> Graph:
         "customer_buckets": BUCKETS,
         "min_segments": 3,
         "max_segments": 5,
+        "min_stability": 0.5,
     }
     return Graph(instance, overrides)
 

@@ -245,7 +245,9 @@ def served(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Lake:
     migrate(lake)
     _write(
         lake,
-        "INSERT INTO registry.training_sets VALUES ('set', '2024-01-01', 1, 9, '[]', '2024-01-02')",
+        "INSERT INTO registry.training_sets "
+        "(training_set_id, as_of, lake_snapshot, customer_count, features, created_at) "
+        "VALUES ('set', '2024-01-01', 1, 9, '[]', '2024-01-02')",
         "INSERT INTO registry.models VALUES (2, 'hash', '{}', 'set', '{}', '2024-01-02', NULL)",
         "INSERT INTO registry.promotions VALUES (1, 'champion', 2, '2024-01-02', 'ann', 'test')",
     )

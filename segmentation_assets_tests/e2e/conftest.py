@@ -21,6 +21,7 @@ SMALL = {
     "SEGMENTATION_CUSTOMER_BUCKETS": "2",
     "SEGMENTATION_MAX_SEGMENTS": "5",
     "SEGMENTATION_SEARCH_TRIALS": "5",
+    "SEGMENTATION_MIN_STABILITY": "0.5",  # a few hundred customers carry no more
     "SEGMENTATION_TRACKING_URI": "off",
     "COLUMNS": "160",
 }

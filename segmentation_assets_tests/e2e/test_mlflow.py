@@ -41,6 +41,8 @@ def test_without_a_local_store_it_is_said_where_to_look(uri: str, code: int, sai
 
 def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        done = segmentation(tmp_path / "warehouse", "mlflow", "--port", str(taken.getsockname()[1]))
+        done = segmentation(
+            tmp_path / "warehouse", "mlflow", "--port", str(taken.getsockname()[1]), SEGMENTATION_TRACKING_URI=""
+        )
     assert done.returncode == 1
     assert "choose another with --port" in done.stderr

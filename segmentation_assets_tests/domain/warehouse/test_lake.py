@@ -12,8 +12,9 @@ from segmentation.errors import SegmentationError, WarehouseUnavailableError
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake, provenance
 from segmentation.warehouse import lake as lake_module
+from segmentation_assets_tests.lines import INTO_SEGMENTS
 
-INSERT = "INSERT INTO registry.segments VALUES ($version, $segment, 'name', 'description')"
+INSERT = f"{INTO_SEGMENTS} VALUES ($version, $segment, 'name', 'description')"
 
 WRITER = """
 import sys
@@ -24,7 +25,8 @@ with Lake(Settings(home=home, customer_buckets=4, threads=1)) as lake:
     for number in range(8):
         with lake.cursor() as con:
             row = {"version": writer, "segment": number}
-            sql = "INSERT INTO registry.segments VALUES ($version, $segment, 'name', 'description')"
+            columns = "version, segment_id, segment_name, description"
+            sql = f"INSERT INTO registry.segments ({columns}) VALUES ($version, $segment, 'name', 'description')"
             lake.transaction(con, Commit(f"writer {writer} row {number}"), lambda c: c.execute(sql, row))
 """
 

@@ -20,7 +20,7 @@ from segmentation.warehouse import Commit, Lake, maintenance
 from segmentation.warehouse.maintenance import Maintenance, expirable, maintain
 from segmentation.warehouse.schema import SEGMENTS, TRANSACTIONS, migrate
 from segmentation_assets_tests.domain.warehouse.test_lake import INSERT, WRITER
-from segmentation_assets_tests.lines import Line, insert_lines
+from segmentation_assets_tests.lines import INTO_SEGMENTS, Line, insert_lines
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
 DAY = datetime(2024, 3, 1)
@@ -102,7 +102,7 @@ def _writes() -> Iterator[Callable[[Lake], None]]:
     yield partial(_change, sql=f"DELETE FROM raw.transactions WHERE ordered_at < '{DAY + timedelta(days=1)}'")
     yield partial(_change, sql="DELETE FROM raw.transactions WHERE customer_id = 'c1' AND product_id IN ('p1', 'p8')")
     for number in range(3):
-        yield partial(_change, sql=f"INSERT INTO registry.segments VALUES (1, {number}, 'name', 'text')")
+        yield partial(_change, sql=f"{INTO_SEGMENTS} VALUES (1, {number}, 'name', 'text')")
     yield partial(_change, sql="DELETE FROM registry.segments WHERE segment_id = 1")
     yield partial(insert_lines, lines=_lines(1, 30))
     yield partial(_change, sql="DELETE FROM raw.transactions WHERE customer_id = 'c3'")
@@ -178,8 +178,8 @@ def test_the_lake_shrinks_and_a_second_run_finds_nothing_to_do(any_lake: Lake) -
         insert_lines(lake, _lines(day, 100))
     for number in range(3):
         _change(lake, "DELETE FROM registry.segments")
-        _change(lake, f"INSERT INTO registry.segments SELECT {number}, i, 'name', 'text' FROM range(500) AS numbers(i)")
-    _change(lake, "INSERT INTO registry.segments VALUES (3, 1, 'name', 'text')")
+        _change(lake, f"{INTO_SEGMENTS} SELECT {number}, i, 'name', 'text' FROM range(500) AS numbers(i)")
+    _change(lake, f"{INTO_SEGMENTS} VALUES (3, 1, 'name', 'text')")
     present, files = _now(lake), _files(lake)
     _age(lake)
     first = _run(lake, _later(0))
@@ -310,7 +310,7 @@ def test_others_write_and_read_meanwhile(past: Past, tmp_path: Path) -> None:
 def test_duckdb_would_still_spoil_the_past_by_rewriting_files(lake: Lake) -> None:
     """Why maintenance rewrites no files (decision 13). If this fails, DuckLake has been mended, and it may."""
     with lake.cursor() as con:
-        many = "INSERT INTO registry.segments SELECT 1, i, 'name', 'text' FROM range(100) AS numbers(i)"
+        many = f"{INTO_SEGMENTS} SELECT 1, i, 'name', 'text' FROM range(100) AS numbers(i)"
         _change(lake, many)
         _change(lake, "DELETE FROM registry.segments WHERE segment_id < 50")
         query = f"SELECT COUNT(*) FROM registry.segments AT (VERSION => {lake.version() - 1}) WHERE segment_id < 20"

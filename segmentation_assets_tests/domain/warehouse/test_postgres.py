@@ -14,6 +14,7 @@ from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import TABLES, migrate
 from segmentation_assets_tests.domain.warehouse.test_lake import INSERT
+from segmentation_assets_tests.lines import INTO_SEGMENTS
 
 WRITER = """
 import sys
@@ -26,7 +27,8 @@ with Lake(settings) as lake:
     for number in range(5):
         with lake.cursor() as con:
             row = {"version": writer, "segment": number}
-            sql = "INSERT INTO registry.segments VALUES ($version, $segment, 'name', 'description')"
+            columns = "version, segment_id, segment_name, description"
+            sql = f"INSERT INTO registry.segments ({columns}) VALUES ($version, $segment, 'name', 'description')"
             lake.transaction(con, Commit(f"writer {writer} row {number}"), lambda c: c.execute(sql, row))
 """
 
@@ -57,7 +59,7 @@ def test_writers_that_replace_the_same_rows_leave_them_once(postgres: Settings) 
     def replace(lake: Lake) -> None:
         def write(con: duckdb.DuckDBPyConnection) -> None:
             con.execute("DELETE FROM registry.segments WHERE version = 1")
-            con.execute("INSERT INTO registry.segments SELECT 1, i, 'name', 'text' FROM range(50) AS numbers(i)")
+            con.execute(f"{INTO_SEGMENTS} SELECT 1, i, 'name', 'text' FROM range(50) AS numbers(i)")
 
         with lake.cursor() as con:
             lake.transaction(con, Commit("replace"), write)
