@@ -249,7 +249,8 @@ def served(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Lake:
         "(training_set_id, as_of, lake_snapshot, customer_count, features, created_at) "
         "VALUES ('set', '2024-01-01', 1, 9, '[]', '2024-01-02')",
         "INSERT INTO registry.models VALUES (2, 'hash', '{}', 'set', '{}', '2024-01-02', NULL)",
-        "INSERT INTO registry.promotions VALUES (1, 'champion', 2, '2024-01-02', 'ann', 'test')",
+        "INSERT INTO registry.promotions (promotion_id, alias, version, decided_at, actor, reason) "
+        "VALUES (1, 'champion', 2, '2024-01-02', 'ann', 'test')",
     )
     return lake
 
@@ -312,7 +313,8 @@ def test_drift_that_persists_after_a_training_waits_for_the_cool_down(
     _write(
         served,
         "INSERT INTO registry.models SELECT 3, 'other', artefact, 'set', metrics, now(), NULL FROM registry.models",
-        "INSERT INTO registry.promotions VALUES (2, 'champion', 3, now(), 'run', 'test')",
+        "INSERT INTO registry.promotions (promotion_id, alias, version, decided_at, actor, reason) "
+        "VALUES (2, 'champion', 3, now(), 'run', 'test')",
     )
     _drift(served, FEBRUARY, 3)
     requests, _, why = _tick(cursor)

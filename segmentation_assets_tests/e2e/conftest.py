@@ -65,11 +65,15 @@ def free_port() -> int:
 
 
 @contextmanager
-def server(home: Path, *args: str, ready: str, timeout_s: float = 120) -> Iterator["subprocess.Popen[bytes]"]:
+def server(
+    home: Path, *args: str, ready: str, timeout_s: float = 120, **extra: str
+) -> Iterator["subprocess.Popen[bytes]"]:
     """A running `segmentation ARGS`, once `ready` answers; stopped by its process id."""
     log = home.parent / f"{args[0]}.log"
     with log.open("wb") as output:
-        process = subprocess.Popen(command(*args), env=environment(home), cwd=home.parent, stdout=output, stderr=output)
+        process = subprocess.Popen(
+            command(*args), env=environment(home, **extra), cwd=home.parent, stdout=output, stderr=output
+        )
         try:
             _await(ready, process, log, timeout_s)
             yield process

@@ -16,7 +16,7 @@ def test_mlflows_pages_show_what_was_tracked(tmp_path: Path) -> None:
         run_id = tracker.fit({}, {"stability": 0.5}, artefact='{"format": 1}', tags={}, figures={})
     port = free_port()
     address = f"http://127.0.0.1:{port}"
-    with server(home, "mlflow", "--port", str(port), ready=f"{address}/health"):
+    with server(home, "mlflow", "--port", str(port), ready=f"{address}/health", SEGMENTATION_TRACKING_URI=""):
         with urllib.request.urlopen(f"{address}/api/2.0/mlflow/runs/get?run_id={run_id}", timeout=30) as answer:
             run = json.load(answer)["run"]
         assert run["data"]["metrics"][0]["value"] == 0.5
