@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 
 from segmentation_assets_tests.e2e.conftest import command, environment, segmentation, sql
 
-TRAIN = ("materialize", "--select", "training/training_set or training/candidate_model")
+TRAIN = ("materialize", "--select", 'key:"training/training_set" or key:"training/candidate_model"')
 SEARCH = {"SEGMENTATION_SEARCH_TRIALS": "24", "SEGMENTATION_SEED": "11"}
 
 
