@@ -1,6 +1,5 @@
 """Which model versions are kept, what archiving does and undoes, and which snapshots that protects."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -10,9 +9,8 @@ import pytest
 from segmentation.errors import SegmentationError
 from segmentation.housekeeping import keep_house
 from segmentation.modeling import registry
-from segmentation.modeling.build import train
+from segmentation.modeling.comparison import reproduce
 from segmentation.modeling.data import make_training_set
-from segmentation.modeling.registry import latest_training_set
 from segmentation.modeling.retention import archive, archived_versions, protected_snapshots, to_archive
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
@@ -143,20 +141,16 @@ def test_a_kept_model_can_be_trained_again_and_an_archived_one_says_why_not(
     lake: Lake, settings: Settings, two_versions: tuple[int, int]
 ) -> None:
     with lake.cursor() as con:
-        second_set = latest_training_set(con)
-        first, second = (model.artefact for model in registry.list_models(con))
-    assert second_set is not None
-    first_set = replace(second_set, lake_snapshot=first.provenance.lake_snapshot)
+        pinned = [model.artefact.provenance.lake_snapshot for model in registry.list_models(con)]
     with Lake(settings.model_copy(update={"keep_models": 1})) as own:
         told = keep_house(own, now=LATER, actor="ann", dry_run=True)
         done = keep_house(own, now=LATER, actor="ann")
-    assert (told.archived, told.protected) == (done.archived, done.protected) == ((1,), (second_set.lake_snapshot,))
-    assert first_set.lake_snapshot in done.maintenance.snapshots_expired
+    assert (told.archived, told.protected) == (done.archived, done.protected) == ((1,), (pinned[1],))
+    assert pinned[0] in done.maintenance.snapshots_expired
     with Lake(settings) as fresh:
-        again = train(fresh, second_set, settings.model_copy(update={"seed": 1, "max_segments": 5}))
-        assert again.artefact == second
+        assert reproduce(fresh, 2).is_same
         with pytest.raises(SegmentationError, match="old ones expire"):
-            train(fresh, first_set, settings)
+            reproduce(fresh, 1)
 
 
 def test_a_training_set_whose_snapshot_is_gone_is_pinned_anew(lake: Lake, two_versions: tuple[int, int]) -> None:
