@@ -1,5 +1,6 @@
 """Runs started from the command line: in this process, on the same instance that the UI shows."""
 
+import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,9 @@ from segmentation_assets.event_log import quick_event_log
 from segmentation_assets.progress import Listener, listener
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+SKIPPED_CHECKS = logging.getLogger("dagster._core.execution.plan.active")
+"""Warns of each check that a skipped step left out, in the midst of a progress bar."""
+
 DOMAIN_ERRORS = {name for name, value in vars(errors).items() if isinstance(value, type)}
 
 
@@ -53,12 +57,13 @@ def run(
         on_progress: Told of progress inside long steps, and of each asset that is done.
 
     Returns:
-        The checks that failed without blocking, described.
+        The checks that failed without blocking, and what steps observed, described.
 
     Raises:
         SegmentationError: A step failed, or a blocking check did; the message is the step's own.
     """
     token = listener.set(on_progress)
+    SKIPPED_CHECKS.setLevel(logging.ERROR)
     try:
         with quick_event_log(), dg.DagsterInstance.from_config(str(dagster_home(settings))) as instance:
             result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
@@ -74,7 +79,17 @@ def run(
     failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
     if not result.success:
         raise SegmentationError(_why(result, failed))
-    return [_describe(check) for check in failed]
+    return [_describe(check) for check in failed] + _observations(result)
+
+
+def _observations(result: dg.ExecuteInProcessResult) -> list[str]:
+    """What steps had to say that materialized nothing, such as a candidate that waits."""
+    seen = [event.asset_observation_data.asset_observation for event in result.filter_events(_is_observation)]
+    return [f"{each.asset_key.to_user_string()}: {each.description}" for each in seen if each.description]
+
+
+def _is_observation(event: dg.DagsterEvent) -> bool:
+    return event.event_type is dg.DagsterEventType.ASSET_OBSERVATION
 
 
 def report_registration(settings: Settings, registered: Registration) -> None:
