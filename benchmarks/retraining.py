@@ -94,15 +94,24 @@ def main() -> None:
     customers = 1_000 if options.quick else options.customers
     months = 3 if options.quick else 12
     console, results = Console(width=150), []
-    for name, fill in (("the synthetic shop", _synthetic), ("a steady shop", _steady)):
+    shops = (
+        ("the synthetic shop", _synthetic, 0.0),
+        ("a steady shop", _steady, 0.0),
+        ("a steady shop, hysteresis of a tenth", _steady, 0.1),
+    )
+    for name, fill, margin in shops:
         with tempfile.TemporaryDirectory() as folder:
-            settings = Settings(home=Path(folder) / "lake", tracking_uri="off")
+            settings = Settings(home=Path(folder) / "lake", tracking_uri="off", hysteresis_margin=margin)
             with Lake(settings) as lake:
                 migrate(lake)
                 fill(lake, Path(folder), customers)
                 results.append(_retrain(console, name, lake, months))
-    worst = results[-1].kept
-    targets = [at_least("share of the steady shop's customers who keep their segment", KEPT_TARGET, worst, "")]
+    _, steady, held = results
+    targets = [
+        at_least("share of the steady shop's customers who keep their segment", KEPT_TARGET, steady.kept_mean, ""),
+        at_least("… in the worst month", KEPT_TARGET, steady.kept, ""),
+        at_least("… in the worst month, with hysteresis", KEPT_TARGET, held.kept, ""),
+    ]
     print_targets(console, targets)
     if options.json:
         write_json(
