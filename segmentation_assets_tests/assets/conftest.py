@@ -44,9 +44,10 @@ class Graph:
         partition: str | None = None,
         tags: dict[str, str] | None = None,
         checks_only: bool = False,
+        ops: dict[str, Any] | None = None,
         **changes: object,
     ) -> dg.ExecuteInProcessResult:
-        """Materialize assets (or only run their checks), with changed settings."""
+        """Materialize assets (or only run their checks), with config of their ops and changed settings."""
         wanted = [dg.AssetKey(key.split("/")) for key in keys]
         select = dg.AssetSelection.checks_for_assets if checks_only else dg.AssetSelection.assets
         selection: dg.AssetSelection = select(*wanted)
@@ -56,7 +57,11 @@ class Graph:
             assets=defs.assets, asset_checks=defs.asset_checks, jobs=[job], resources=resources
         ).resolve_job_def("test")
         return resolved.execute_in_process(
-            instance=self.instance, partition_key=partition, tags=tags or {}, run_config=QUIET, raise_on_error=False
+            instance=self.instance,
+            partition_key=partition,
+            tags=tags or {},
+            run_config={**QUIET, "ops": ops or {}},
+            raise_on_error=False,
         )
 
     def failed_checks(self, result: dg.ExecuteInProcessResult) -> set[str]:

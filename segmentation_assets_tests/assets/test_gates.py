@@ -109,6 +109,31 @@ def test_a_manual_promotion_waits_and_stops_what_follows(graph: Graph, lake: Lak
         assert registry.resolve(con, "champion") is None
 
 
+def test_a_person_decides_by_the_config_of_a_run(filled: Graph, lake: Lake) -> None:
+    with lake.cursor() as con:
+        first = registry.load_champion(con)
+    renamed = msgspec.structs.replace(first.artefact.segments[0], description="another")
+    other = msgspec.structs.replace(first.artefact, segments=(renamed, *first.artefact.segments[1:]))
+    version = registry.register(lake, other, first.metrics, Commit("other"))
+
+    def decide(**config: object) -> bool:
+        return filled.run("training/champion_model", ops={"training__champion_model": {"config": config}}).success
+
+    def champion() -> int | None:
+        with lake.cursor() as con:
+            return registry.resolve(con, "champion")
+
+    assert decide(version=version, reason="looked at it")
+    assert champion() == version
+    assert decide(rollback=True, reason="complaints")
+    assert champion() == first.version
+    assert decide()  # what was rolled back waits
+    assert champion() == first.version
+    assert not decide(version=version, override=True)  # without a reason
+    assert decide(version=version, override=True, reason="mended")
+    assert champion() == version
+
+
 def _tick(
     graph: Graph, before: dg.EvaluateAutomationConditionsResult | None = None
 ) -> dg.EvaluateAutomationConditionsResult:
