@@ -16,7 +16,7 @@ from segmentation.errors import ArtefactError, SegmentationError
 from segmentation.modeling.artefact import Artefact
 from segmentation.modeling.lineage import Descent
 from segmentation.warehouse import Commit, Lake
-from segmentation.warehouse.schema import MODELS, PROMOTIONS, SEGMENT_NAMES, SEGMENTS, TRAINING_SETS
+from segmentation.warehouse.schema import MODELS, PROMOTIONS, SEGMENT_NAMES, SEGMENTS, TRAINING_SETS, exists
 
 ROLLED_BACK = "rolled_back"
 """The alias of the version that was last taken out of service by a person."""
@@ -308,7 +308,9 @@ def list_models(
 
 
 def segment_names(con: duckdb.DuckDBPyConnection) -> dict[int, str]:
-    """The names that people gave to segments, by id."""
+    """The names that people gave to segments, by id; none in a lake that an older release has written last."""
+    if not exists(con, SEGMENT_NAMES):
+        return {}
     rows = con.execute(
         f"SELECT segment_id, max_by(segment_name, naming_id) AS name FROM {SEGMENT_NAMES.name} GROUP BY segment_id"
     ).fetchall()

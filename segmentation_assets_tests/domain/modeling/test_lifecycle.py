@@ -130,6 +130,12 @@ def test_names_that_people_give_survive_retraining(lake: Lake, two_versions: tup
         registry.rename_segments(lake, {999: "x"}, actor="ann", reason="", commit=COMMIT)
 
 
+def test_a_lake_of_an_older_release_has_models_too(lake: Lake, two_versions: tuple[int, int]) -> None:
+    with lake.cursor() as con:
+        lake.transaction(con, COMMIT, lambda c: c.execute("DROP TABLE registry.segment_names"))
+        assert [model.version for model in registry.list_models(con)] == list(two_versions)
+
+
 def test_two_segments_of_a_model_can_not_be_called_the_same(lake: Lake, two_versions: tuple[int, int]) -> None:
     with lake.cursor() as con:
         one, other = registry.load(con, two_versions[1]).artefact.segments[:2]
