@@ -32,7 +32,7 @@ from segmentation.modeling.forward import Outcome, eta_squared, read_outcome
 from segmentation.modeling.metrics import smallest_share
 from segmentation.modeling.search import Trial
 from segmentation.modeling.snapshots import read_matrix
-from segmentation.modeling.space import scaled_space
+from segmentation.modeling.space import fixed_space
 from segmentation.modeling.specification import Specification
 from segmentation.settings import Settings
 from segmentation.sources.loading import load_days
@@ -156,7 +156,7 @@ def _baselines(case: str, numbers: Floats, named: list[str], outcome: Outcome) -
     groups = sorted(set(named))
     quintiles = np.array([groups.index(name) for name in named])
     rfm = np.ascontiguousarray(numbers[:, [NUMBERS.index(name) for name in RFM]])
-    scaled = scaled_space(Specification(2), [BY_NAME[name] for name in RFM], rfm).scaled(rfm)
+    scaled = fixed_space([BY_NAME[name] for name in RFM], rfm).scaled(rfm)
     filled = np.nan_to_num(numbers)
     usual = (filled - filled.mean(axis=0)) / np.maximum(filled.std(axis=0), 1e-9)
     reduced = PCA(6, random_state=SEED).fit_transform(usual)

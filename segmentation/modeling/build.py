@@ -34,7 +34,6 @@ class TrainedModel:
     artefact: Artefact
     metrics: dict[str, float]
     lineage: tuple[Descent, ...]
-    fit: Fit
     data: TrainingData
     search: Search | None = None
 
@@ -166,7 +165,7 @@ def _built(
     stability = dict(zip((s.id for s in segments), _by_segment(fitted, segments), strict=True))
     metrics = {**fitted.metrics, **{f"stability_{identity}": value for identity, value in stability.items()}}
     artefact = Artefact(FORMAT, fitted.rules, segments, provenance, fitted.projection)
-    return TrainedModel(artefact, metrics, tuple(lineage), fitted, data, found)
+    return TrainedModel(artefact, metrics, tuple(lineage), data, found)
 
 
 def identified(
@@ -238,7 +237,7 @@ def _predecessor(lake: Lake, before: ModelVersion, training_set: TrainingSet, ma
     artefact = before.artefact
     with lake.at(training_set.lake_snapshot) as con:
         matrix = read_matrix(con, training_set.as_of, artefact.feature_names, max_rows=max_rows, seed=seed)
-    return Predecessor(before.version, artefact.segments, Evaluator(artefact).assign(matrix.values).segment)
+    return Predecessor(artefact.segments, Evaluator(artefact).assign(matrix.values).segment)
 
 
 def _by_segment(fitted: Fit, segments: tuple[Segment, ...]) -> list[float]:

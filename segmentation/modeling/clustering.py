@@ -11,6 +11,7 @@ from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits
 
 from segmentation.modeling.artefact import Floats, Ints, nearest
+from segmentation.modeling.sampling import some_rows
 
 START_ROWS = 30_000
 """Rows that are enough to tell good starts from bad ones."""
@@ -68,10 +69,10 @@ def fit_centroids(
     """
     rows = points
     if max_rows is not None and len(points) > max_rows:
-        rows = points[np.sort(np.random.default_rng(seed).choice(len(points), max_rows, replace=False))]
+        rows = points[some_rows(len(points), max_rows, np.random.default_rng(seed))]
     with threadpool_limits(limits=1):
         if len(rows) > START_ROWS and starts > 1:
-            some = rows[np.sort(np.random.default_rng(seed).choice(len(rows), START_ROWS, replace=False))]
+            some = rows[some_rows(len(rows), START_ROWS, np.random.default_rng(seed))]
             best = KMeans(k, n_init=starts, random_state=seed).fit(some)
             fit = KMeans(k, init=best.cluster_centers_, n_init=1).fit(rows)
         else:
@@ -93,9 +94,7 @@ def resample(points: Floats, centroids: Floats, *, seed: int) -> Resamples:
     """
     k = len(centroids)
     rng = np.random.default_rng((seed, k))
-    rows = np.arange(len(points))
-    if len(points) > RESAMPLE_ROWS:
-        rows = np.sort(rng.choice(len(points), RESAMPLE_ROWS, replace=False))
+    rows = some_rows(len(points), RESAMPLE_ROWS, rng)
     judged = points[rows]
     own = nearest(judged, centroids).segment
     overlaps, agreements, returned = [], [], np.zeros(len(judged))

@@ -11,8 +11,7 @@ from segmentation.modeling.artefact import Floats, ModelSpace, nearest
 from segmentation.modeling.build import TrainedModel
 from segmentation.modeling.clustering import fit_centroids
 from segmentation.modeling.metrics import SILHOUETTE_ROWS
-from segmentation.modeling.space import scaled_space
-from segmentation.modeling.specification import Specification
+from segmentation.modeling.space import fixed_space
 from segmentation.settings import Settings
 
 ELBOW_ROWS = 10_000
@@ -35,7 +34,7 @@ def figures(model: TrainedModel, settings: Settings) -> dict[str, bytes]:
         silhouettes = silhouette_samples(points[few], labels[few])
     ks = range(max(2, settings.min_segments - 2), settings.max_segments + 3)
     inertias = _inertias(points[np.sort(rows[:ELBOW_ROWS])], ks, settings.seed)
-    space = scaled_space(Specification(2), model.data.features, values)
+    space = fixed_space(model.data.features, values)
     scaled = space.scaled(values)
     means = np.array([scaled[labels == index].mean(axis=0) for index in range(len(names))])
     stability = [model.metrics[f"stability_{segment.id}"] for segment in artefact.segments]

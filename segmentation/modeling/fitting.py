@@ -13,7 +13,7 @@ from segmentation.modeling.data import Examples, History, TrainingData
 from segmentation.modeling.forward import auc, eta_squared
 from segmentation.modeling.identity import Predecessor, match
 from segmentation.modeling.metrics import fixed_silhouette, smallest_share, validity
-from segmentation.modeling.space import Space, fit_space, learn_forward, scaled_space
+from segmentation.modeling.space import Space, fit_space, fixed_space, learn_forward
 from segmentation.modeling.specification import Specification
 
 TRIAL_STARTS = 4
@@ -58,9 +58,8 @@ class Judge:
     _references: dict[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.fixed = scaled_space(Specification(2), self.data.features, self.data.current.values).scaled(
-            self.data.current.values
-        )
+        values = self.data.current.values
+        self.fixed = fixed_space(self.data.features, values).scaled(values)
 
     def with_seed(self, seed: int) -> "Judge":
         """The same data, with other starts and resamples."""
@@ -115,7 +114,7 @@ class Judge:
             judged, names = self.data.history.judged, [feature.name for feature in self.data.features]
             columns = [names.index(name) for name in RFM]
             values = np.ascontiguousarray(judged.values[:, columns])
-            space = scaled_space(Specification(k), [BY_NAME[name] for name in RFM], values)
+            space = fixed_space([BY_NAME[name] for name in RFM], values)
             points = space.points(values)
             if len(np.unique(points, axis=0)) < k:
                 return 0.0

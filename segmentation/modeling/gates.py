@@ -20,8 +20,7 @@ from segmentation.modeling.forward import eta_squared, read_outcome
 from segmentation.modeling.metrics import fixed_silhouette, smallest_share
 from segmentation.modeling.registry import ModelVersion, TrainingSet
 from segmentation.modeling.snapshots import FeatureMatrix, read_matrix
-from segmentation.modeling.space import scaled_space
-from segmentation.modeling.specification import Specification
+from segmentation.modeling.space import fixed_space
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
 
@@ -154,8 +153,7 @@ def judge(evidence: Evidence, settings: Settings) -> dict[str, GateResult]:
 def smallest_segment(evidence: Evidence, settings: Settings) -> GateResult:
     """No segment holds less than `min_segment_share` of the customers."""
     measured, threshold = evidence.smallest, settings.min_segment_share
-    return GateResult(
-        measured >= threshold,
+    return _at_least(
         measured,
         threshold,
         f"The smallest of {len(evidence.stability)} segments holds {measured:.1%} of customers; at least "
@@ -166,8 +164,7 @@ def smallest_segment(evidence: Evidence, settings: Settings) -> GateResult:
 def separation(evidence: Evidence, settings: Settings) -> GateResult:
     """The simplified silhouette (mean of 1 - distance / runner-up distance) reaches `min_separation`."""
     measured, threshold = evidence.separation, settings.min_separation
-    return GateResult(
-        measured >= threshold,
+    return _at_least(
         measured,
         threshold,
         f"The simplified silhouette is {measured:.3f}; at least {threshold:.3f} is needed.",
@@ -178,8 +175,7 @@ def stability(evidence: Evidence, settings: Settings) -> GateResult:
     """Every segment comes back in bootstrap resamples: Jaccard overlap of at least `min_stability` (Hennig 2007)."""
     weakest = min(evidence.stability, key=lambda name: evidence.stability[name])
     measured, threshold = evidence.stability[weakest], settings.min_stability
-    return GateResult(
-        measured >= threshold,
+    return _at_least(
         measured,
         threshold,
         f"When customers are resampled, the weakest segment, {weakest!r}, overlaps by {measured:.2f} (Jaccard) with "
@@ -193,8 +189,7 @@ def validity(evidence: Evidence, settings: Settings) -> GateResult:
     if evidence.comparison is None:
         return _nothing_to_compare(measured, f"The silhouette in the fixed space is {measured:.3f}")
     threshold = evidence.comparison.silhouette - settings.max_validity_loss
-    return GateResult(
-        measured >= threshold,
+    return _at_least(
         measured,
         threshold,
         f"The silhouette in the fixed space is {measured:.3f}, that of champion {evidence.comparison.champion} "
@@ -209,10 +204,9 @@ def forward_value(evidence: Evidence, settings: Settings) -> GateResult:
     measured, threshold = evidence.forward, settings.min_forward_value
     text = f"Segments hold {measured:.1%} of the variance of the next {settings.forward_days} days' spend"
     if evidence.comparison is None or evidence.comparison.forward is None:
-        return GateResult(measured >= threshold, measured, threshold, f"{text}; at least {threshold:.1%} is needed.")
+        return _at_least(measured, threshold, f"{text}; at least {threshold:.1%} is needed.")
     threshold = max(threshold, evidence.comparison.forward * (1 - settings.max_forward_loss))
-    return GateResult(
-        measured >= threshold,
+    return _at_least(
         measured,
         threshold,
         f"{text}, those of champion {evidence.comparison.champion} {evidence.comparison.forward:.1%}; at least "
@@ -258,11 +252,15 @@ def _compare(
 
 
 def _fixed(features: Sequence[str], values: Floats) -> Floats:
-    return scaled_space(Specification(2), [BY_NAME[name] for name in features], values).scaled(values)
+    return fixed_space([BY_NAME[name] for name in features], values).scaled(values)
 
 
 def _ids(artefact: Artefact) -> Ints:
     return np.array([segment.id for segment in artefact.segments])
+
+
+def _at_least(measured: float, threshold: float, explanation: str) -> GateResult:
+    return GateResult(measured >= threshold, measured, threshold, explanation)
 
 
 def _nothing_to_compare(measured: float, text: str) -> GateResult:

@@ -43,12 +43,10 @@ class Predecessor:
     """What the version before looks like to its successor.
 
     Attributes:
-        version: Its number.
         segments: Its segments.
         labels: Length n; index of its segment of each customer, the same customers as the successor's labels.
     """
 
-    version: int
     segments: tuple[Segment, ...]
     labels: Ints
 

@@ -9,6 +9,7 @@ from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silho
 from threadpoolctl import threadpool_limits
 
 from segmentation.modeling.artefact import Floats, Ints, nearest
+from segmentation.modeling.sampling import some_rows
 
 SILHOUETTE_ROWS = 2_000
 SCORED_ROWS = 20_000
@@ -46,8 +47,8 @@ def validity(points: Floats, fixed: Floats, centroids: Floats, seed: int) -> dic
     assignment = nearest(points, centroids)
     labels = assignment.segment
     rng = np.random.default_rng(seed)
-    some = _sample(labels, SCORED_ROWS, rng)
-    few = _sample(labels, SILHOUETTE_ROWS, rng)
+    some = some_rows(len(labels), SCORED_ROWS, rng)
+    few = some_rows(len(labels), SILHOUETTE_ROWS, rng)
     with threadpool_limits(limits=1):
         return {
             "segments": float(len(centroids)),
@@ -63,7 +64,7 @@ def validity(points: Floats, fixed: Floats, centroids: Floats, seed: int) -> dic
 
 def fixed_silhouette(fixed: Floats, labels: Ints, seed: int) -> float:
     """The silhouette of any labelling in the fixed space, on a sample."""
-    few = _sample(labels, SILHOUETTE_ROWS, np.random.default_rng(seed))
+    few = some_rows(len(labels), SILHOUETTE_ROWS, np.random.default_rng(seed))
     with threadpool_limits(limits=1):
         return _of_labels(silhouette_score, fixed[few], labels[few])
 
@@ -71,12 +72,6 @@ def fixed_silhouette(fixed: Floats, labels: Ints, seed: int) -> float:
 def smallest_share(labels: Ints, k: int) -> float:
     """Share of customers in the smallest of k segments."""
     return float(np.bincount(labels, minlength=k).min() / max(len(labels), 1))
-
-
-def _sample(labels: Ints, rows: int, rng: np.random.Generator) -> Ints:
-    if len(labels) <= rows:
-        return np.arange(len(labels))
-    return np.sort(rng.choice(len(labels), rows, replace=False))
 
 
 def _of_labels(score: object, points: Floats, labels: Ints) -> float:

@@ -444,34 +444,24 @@ def _insert_segments(
 ) -> None:
     """The segments of a version, and those of its predecessor that retire with it."""
     descents = {descent.segment_id: descent for descent in lineage}
-    for segment in artefact.segments:
-        descent = descents.get(segment.id)
+    retired = {descent.segment_id for descent in lineage if descent.event == "retired"}
+    predecessor = artefact.provenance.predecessor
+    segments = list(artefact.segments)
+    if retired and predecessor is not None:
+        former = load(con, predecessor, named=False).artefact.segments
+        segments += [segment for segment in former if segment.id in retired]
+    for segment in segments:
+        descent = descents.get(segment.id, Descent(segment.id, "new", ()))
         row = {
             "version": version,
             "segment_id": segment.id,
             "segment_name": segment.name,
             "description": segment.description,
             "colour": segment.colour or None,
-            "event": descent.event if descent else "new",
-            "relatives": msgspec.json.encode(descent.parents if descent else ()).decode(),
+            "event": descent.event,
+            "relatives": msgspec.json.encode(descent.parents).decode(),
         }
         _insert(con, SEGMENTS.name, row)
-    predecessor = artefact.provenance.predecessor
-    gone = {d.segment_id: d for d in lineage if d.event == "retired"}
-    if not gone or predecessor is None:
-        return
-    for segment in load(con, predecessor, named=False).artefact.segments:
-        if segment.id in gone:
-            row = {
-                "version": version,
-                "segment_id": segment.id,
-                "segment_name": segment.name,
-                "description": segment.description,
-                "colour": segment.colour or None,
-                "event": "retired",
-                "relatives": msgspec.json.encode(gone[segment.id].parents).decode(),
-            }
-            _insert(con, SEGMENTS.name, row)
 
 
 def _point(

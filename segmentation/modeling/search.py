@@ -31,6 +31,7 @@ from segmentation.modeling.data import Examples, History, TrainingData
 from segmentation.modeling.fitting import STARTS, Judge
 from segmentation.modeling.forward import Outcome
 from segmentation.modeling.identity import Predecessor
+from segmentation.modeling.sampling import some_rows
 from segmentation.modeling.specification import Scaling, Specification, Transforms
 from segmentation.modeling.tracking import Tracker
 from segmentation.settings import Settings
@@ -368,20 +369,14 @@ def _sampled(
     """The same data with at most `SEARCH_ROWS` customers per date, the seed, and the predecessor's view of them."""
 
     def some(examples: Examples) -> Examples:
-        rows = _rows(len(examples.values), seed)
+        rows = some_rows(len(examples.values), SEARCH_ROWS, np.random.default_rng(seed))
         outcome = examples.outcome
         if outcome is not None:
             outcome = Outcome(outcome.log_spend[rows], outcome.returned[rows])
         return Examples(examples.as_of, examples.values[rows], outcome)
 
     history = data.history and History(some(data.history.learned), some(data.history.judged))
-    rows = _rows(len(data.traits), seed)
+    rows = some_rows(len(data.traits), SEARCH_ROWS, np.random.default_rng(seed))
     if predecessor is not None:
         predecessor = replace(predecessor, labels=predecessor.labels[rows])
     return TrainingData(data.features, some(data.current), data.traits[rows], history), seed, predecessor
-
-
-def _rows(count: int, seed: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-    if count <= SEARCH_ROWS:
-        return np.arange(count)
-    return np.sort(np.random.default_rng(seed).choice(count, SEARCH_ROWS, replace=False))

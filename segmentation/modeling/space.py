@@ -45,6 +45,15 @@ class Space:
         return ModelSpace(self.rules, self.projection)
 
 
+def fixed_space(features: Sequence[Feature], matrix: Floats) -> Space:
+    """The space in which segmentations are compared, whatever space theirs is: all features by the catalogue's rules.
+
+    Raises:
+        NotEnoughDataError: No feature differs between any two customers.
+    """
+    return Space(tuple(features), fit_rules(features, matrix), None)
+
+
 def scaled_space(specification: Specification, features: Sequence[Feature], matrix: Floats) -> Space:
     """The rules alone: every feature that varies, scaled, with no projection.
 

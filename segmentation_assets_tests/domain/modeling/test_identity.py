@@ -9,7 +9,7 @@ from segmentation.modeling.identity import PALETTE, Predecessor, colours, descen
 
 def _old(labels: Ints, *ids: int) -> Predecessor:
     segments = tuple(Segment(i, f"segment {i}", "", (0.0,), colour=PALETTE[i % len(PALETTE)]) for i in ids)
-    return Predecessor(1, segments, labels)
+    return Predecessor(segments, labels)
 
 
 @given(st.integers(2, 8), st.integers(0, 10_000))

@@ -2,6 +2,7 @@ from collections.abc import Callable
 from datetime import date
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,8 +39,8 @@ def _data(*, with_history: bool = True, customers: int = 400) -> TrainingData:
     return TrainingData(FEATURES, Examples(current.as_of, current.values), traits, history if with_history else None)
 
 
-def _settings(home: Path, trials: int = 14, **changes: object) -> Settings:
-    return Settings(home=home, search_trials=trials, **changes)  # type: ignore[arg-type]
+def _settings(home: Path, trials: int = 14, **changes: Any) -> Settings:
+    return Settings(home=home, search_trials=trials, **changes)
 
 
 def _facts(found: Search) -> list[tuple[object, ...]]:
