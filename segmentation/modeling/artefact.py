@@ -23,8 +23,11 @@ from segmentation.modeling.specification import Specification
 FORMAT: Literal[1] = 1
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-BLOCK_ROWS = 8_192
-"""Rows that are compared with all centroids at a time: they stay in the processor's cache."""
+BLOCK_ROWS = 2_048
+"""Rows that are evaluated at a time: they stay in the processor's cache."""
+
+FEW_ROWS = 64
+"""Up to so many rows are compared with all centroids in one go: a call into NumPy costs more than their arithmetic."""
 
 Projection = tuple[tuple[float, ...], ...]
 
@@ -195,17 +198,20 @@ class ModelSpace:
         self._columns = {
             transform: np.array([i for i, rule in enumerate(rules) if rule.transform == transform], dtype=np.intp)
             for transform in get_args(Transform)
+            if transform != "identity" and any(rule.transform == transform for rule in rules)
         }
-        self._axes = None if projection is None else [np.array(axis) for axis in projection]
+        self._axes = None if projection is None else np.array(projection)
 
     def scaled(self, features: Floats) -> Floats:
         """Raw features filled, capped, transformed and scaled; shapes as for `coordinates`, before the projection."""
         x = np.where(np.isnan(features), self._missing, features)
-        x = np.clip(x, self._lower, self._upper)
+        np.maximum(x, self._lower, out=x)
+        np.minimum(x, self._upper, out=x)
         for transform, columns in self._columns.items():
-            if columns.size and transform != "identity":
-                x[:, columns] = apply_transform(transform, x[:, columns])
-        return np.ascontiguousarray((x - self._center) / self._scale)
+            x[:, columns] = apply_transform(transform, x.take(columns, axis=1))
+        x -= self._center
+        x /= self._scale
+        return np.ascontiguousarray(x)
 
     def coordinates(self, features: Floats) -> Floats:
         """Raw features to model space.
@@ -221,10 +227,7 @@ class ModelSpace:
         scaled = self.scaled(features)
         if self._axes is None:
             return scaled
-        points = np.empty((len(scaled), len(self._axes)))
-        for index, axis in enumerate(self._axes):
-            points[:, index] = np.einsum("ij,j->i", scaled, axis)
-        return points
+        return np.asarray(np.einsum("ij,kj->ik", scaled, self._axes))
 
 
 class Evaluator:
@@ -252,7 +255,10 @@ class Evaluator:
         Args:
             features: As for `coordinates`.
         """
-        return nearest(self.coordinates(features), self.centroids)
+        if len(features) <= BLOCK_ROWS:
+            return nearest(self.coordinates(features), self.centroids)
+        blocks = [self.assign(features[at : at + BLOCK_ROWS]) for at in range(0, len(features), BLOCK_ROWS)]
+        return _joined(blocks)
 
 
 def nearest(points: Floats, centroids: Floats) -> Assignment:
@@ -264,23 +270,36 @@ def nearest(points: Floats, centroids: Floats) -> Assignment:
         points: Shape (n, d), rows contiguous: the order of summation depends on the layout.
         centroids: Shape (k, d), k >= 2.
     """
-    n = len(points)
-    first, second = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
-    distance, runner_up_distance = np.empty(n), np.empty(n)
-    for start in range(0, n, BLOCK_ROWS):
-        block = points[start : start + BLOCK_ROWS]
-        place = slice(start, start + len(block))
-        squared = np.empty((len(block), len(centroids)))
-        for index, centroid in enumerate(centroids):
-            difference = block - centroid
-            squared[:, index] = np.einsum("ij,ij->i", difference, difference)
-        rows = np.arange(len(block))
-        first[place] = squared.argmin(axis=1)
-        distance[place] = squared[rows, first[place]]
-        squared[rows, first[place]] = np.inf
-        second[place] = squared.argmin(axis=1)
-        runner_up_distance[place] = squared[rows, second[place]]
-    return Assignment(first, np.sqrt(distance), second, np.sqrt(runner_up_distance))
+    if len(points) > BLOCK_ROWS:
+        return _joined([nearest(points[at : at + BLOCK_ROWS], centroids) for at in range(0, len(points), BLOCK_ROWS)])
+    squared = _squared_distances(points, centroids)
+    rows = np.arange(len(points))
+    first = squared.argmin(axis=1)
+    distance = squared[rows, first]
+    squared[rows, first] = np.inf
+    second = squared.argmin(axis=1)
+    return Assignment(first, np.sqrt(distance), second, np.sqrt(squared[rows, second]))
+
+
+def _squared_distances(points: Floats, centroids: Floats) -> Floats:
+    """Shape (n, k). Both ways sum a row's d squares in the same order, so they give the same bits."""
+    if len(points) <= FEW_ROWS:
+        differences = points[:, np.newaxis] - centroids
+        return np.asarray(np.einsum("ikj,ikj->ik", differences, differences))
+    squared = np.empty((len(points), len(centroids)))
+    for index, centroid in enumerate(centroids):
+        difference = points - centroid
+        squared[:, index] = np.einsum("ij,ij->i", difference, difference)
+    return squared
+
+
+def _joined(blocks: Sequence[Assignment]) -> Assignment:
+    return Assignment(
+        np.concatenate([block.segment for block in blocks]),
+        np.concatenate([block.distance for block in blocks]),
+        np.concatenate([block.runner_up for block in blocks]),
+        np.concatenate([block.runner_up_distance for block in blocks]),
+    )
 
 
 def apply_transform(transform: Transform, values: Floats) -> Floats:
