@@ -22,6 +22,7 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 import segmentation
+from segmentation.access.commands import keys
 from segmentation.diagnosis import diagnose
 from segmentation.errors import SegmentationError
 from segmentation.explain_command import explain
@@ -41,6 +42,7 @@ app = typer.Typer(
 )
 models = typer.Typer(help="Look at the versions of the model, and choose the one that serves.", no_args_is_help=True)
 app.add_typer(models, name="models")
+app.add_typer(keys, name="keys")
 app.command()(explain)
 
 console = Console() if sys.stdout.isatty() else Console(width=160)
@@ -213,6 +215,7 @@ def show_model(
 
 Reason = Annotated[str, typer.Option(help="Why; the ledger keeps it.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show who would change segment; write nothing.")]
+Actor = Annotated[str | None, typer.Option(help="Who decides, for the ledger; the user if left out.")]
 
 
 @models.command("promote")
@@ -221,6 +224,8 @@ def promote_model(
     reason: Reason = "",
     override: Annotated[bool, typer.Option(help="Although a gate refuses it; needs a reason.")] = False,
     dry_run: DryRun = False,
+    actor: Actor = None,
+    as_json: JsonFlag = False,
 ) -> None:
     """Make a version the champion, if it passes its gates.
 
@@ -231,31 +236,48 @@ def promote_model(
     with Lake(load_settings()) as lake:
         with lake.cursor() as con:
             number, serving = _number(con, version), registry.resolve(con, "champion")
-        if serving is not None and number != serving:
-            _show_movement(lifecycle.movement(lake, serving, number), serving, number)
+        if serving is not None and number != serving and (dry_run or not as_json):
+            _show_movement(lifecycle.movement(lake, serving, number), serving, number, as_json)
         if dry_run:
             return
         commit = Commit(f"models promote {number}", asset="training/champion_model")
         is_new = lifecycle.promote(
-            lake, number, actor=getpass.getuser(), commit=commit, reason=reason, override=override
+            lake, number, actor=actor or getpass.getuser(), commit=commit, reason=reason, override=override
         )
-    console.print(f"Model {number} is champion{'' if is_new else ' already'}.")
+    if as_json:
+        typer.echo(json.dumps({"champion": number, "is_new": is_new}))
+    else:
+        console.print(f"Model {number} is champion{'' if is_new else ' already'}.")
 
 
 @models.command("rollback")
-def roll_back_model(reason: Reason = "", dry_run: DryRun = False) -> None:
+def roll_back_model(
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    expected: Annotated[
+        int | None, typer.Option("--from", min=1, help="Only if this version is champion; any if left out.")
+    ] = None,
+    actor: Actor = None,
+    as_json: JsonFlag = False,
+) -> None:
     """Make the version champion again that served before."""
-    from segmentation.modeling import lifecycle
-
     with Lake(load_settings()) as lake:
-        with lake.cursor() as con:
-            serving, earlier = registry.champions(con)
-        _show_movement(lifecycle.movement(lake, serving, earlier), serving, earlier)
+        if dry_run or not as_json:
+            from segmentation.modeling import lifecycle  # needs scikit-learn, which the scorer's image lacks
+
+            with lake.cursor() as con:
+                serving, earlier = registry.champions(con)
+            _show_movement(lifecycle.movement(lake, serving, earlier), serving, earlier, as_json)
         if dry_run:
             return
         commit = Commit("models rollback", asset="training/champion_model")
-        serving, earlier = registry.roll_back(lake, actor=getpass.getuser(), reason=reason, commit=commit)
-    console.print(f"Model {earlier} is champion again, instead of {serving}.")
+        serving, earlier = registry.roll_back(
+            lake, actor=actor or getpass.getuser(), reason=reason, commit=commit, expected=expected
+        )
+    if as_json:
+        typer.echo(json.dumps({"champion": earlier, "is_new": True}))
+    else:
+        console.print(f"Model {earlier} is champion again, instead of {serving}.")
 
 
 @models.command("reproduce")
@@ -357,7 +379,10 @@ def _number(con: duckdb.DuckDBPyConnection, version: str) -> int:
     return number
 
 
-def _show_movement(moves: pl.DataFrame, before: int, after: int) -> None:
+def _show_movement(moves: pl.DataFrame, before: int, after: int, as_json: bool = False) -> None:
+    if as_json:
+        typer.echo(json.dumps(moves.to_dicts(), indent=2))
+        return
     table = RichTable(f"segment of model {before}", f"of model {after}", "customers", "share", "net revenue")
     total = int(moves["customers"].sum())
     stay = int(moves.filter(pl.col("from_id") == pl.col("to_id"))["customers"].sum())

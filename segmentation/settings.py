@@ -107,13 +107,47 @@ class Settings(BaseSettings):
         0, ge=0, description="With a margin: a customer changes too if another segment stays nearest so long; 0: never."
     )
 
-    model_poll_s: float = Field(2.0, gt=0, description="How often the scorer looks for a new champion, in seconds.")
-    max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024, description="Largest request body of the scorer.")
+    model_poll_s: float = Field(
+        2.0, gt=0, description="How often the scorer looks for a new champion and for changed keys, in seconds."
+    )
+    auth: Literal["required", "off"] = Field(
+        "required", description="Whether the scorer asks for a key or a token; `off` lets everybody do everything."
+    )
+    jwt_issuer: str = Field("", description="Issuer of the JSON Web Tokens that the scorer takes; empty: none.")
+    jwt_audience: str = Field("", description="Audience that those tokens must name.")
+    jwt_jwks_url: str = Field(
+        "", pattern=r"^(https?://\S+)?$", description="Where the issuer publishes its keys (JWKS)."
+    )
+    max_body_bytes: int = Field(
+        16 * 1024 * 1024, ge=1024, description="Largest JSON or MessagePack body of the scorer."
+    )
+    max_arrow_bytes: int = Field(256 * 1024 * 1024, ge=1024, description="Largest Arrow body of the scorer.")
+    max_rows: int = Field(
+        50_000, ge=1, description="Most customers or transactions in one JSON or MessagePack request."
+    )
+    max_arrow_rows: int = Field(2_000_000, ge=1, description="Most customers in one Arrow request.")
+    request_timeout_s: float = Field(30, gt=0, description="How long the scorer works on one request, in seconds.")
+    max_concurrent_requests: int = Field(
+        256, ge=1, description="Requests that one scorer process has in work; more are told to come back."
+    )
+    cors_origins: str = Field(
+        "", description="Origins whose pages may call the scorer, separated by commas; empty: none."
+    )
+    access_log_share: float = Field(
+        0.01, ge=0, le=1, description="Share of answered requests that are logged; failures always are."
+    )
 
     @model_validator(mode="after")
     def _segments_form_a_range(self) -> "Settings":
         if self.min_segments > self.max_segments:
             raise ValueError(f"min_segments ({self.min_segments}) exceeds max_segments ({self.max_segments})")
+        return self
+
+    @model_validator(mode="after")
+    def _tokens_are_set_up_wholly(self) -> "Settings":
+        given = [bool(self.jwt_issuer), bool(self.jwt_audience), bool(self.jwt_jwks_url)]
+        if any(given) and not all(given):
+            raise ValueError("jwt_issuer, jwt_audience and jwt_jwks_url must be set together")
         return self
 
     @property

@@ -1,46 +1,124 @@
-"""The application: routes, the champion that they answer from, and the lake that they read. Wiring only."""
+"""The application: routes, what they answer from, and the layers around them. Wiring only."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
-from litestar import Litestar
+from litestar import Litestar, Router
+from litestar.config.cors import CORSConfig
 from litestar.di import Provide
+from litestar.types import ASGIApp
 
-from segmentation.settings import Settings
-from serving.champion import ChampionFollower
+from segmentation.settings import Settings, load_settings
+from serving.auth import Authenticator, Clock, Gatekeeper, LiveKeyring, clock
+from serving.champion import LiveChampion
+from serving.customers import CustomerDesk, NewestSnapshot
+from serving.envelope import Envelope
+from serving.express import ExpressLane
+from serving.following import Watch, following
+from serving.limits import Deadline
+from serving.lines import LineScorer, LiveScopes
+from serving.metrics import Metrics
 from serving.openapi import openapi_config
 from serving.problems import EXCEPTION_HANDLERS
+from serving.promotion import Promoter
 from serving.reader import LakeReader
-from serving.routes.customers import customer
+from serving.routes.customers import customer, what_if
 from serving.routes.documentation import asset, home
-from serving.routes.health import live, ready
-from serving.routes.models import current_model
-from serving.routes.score import score_customers
-from serving.routes.segments import segments
+from serving.routes.health import live, metrics, ready
+from serving.routes.models import model, models, promote, roll_back
+from serving.routes.score import score_customers, score_transactions
+from serving.routes.segments import segment, segment_customers, segments, transitions
+from serving.scoring import Scorer
+from serving.tokens import TokenIssuer
+
+ROUTES = [
+    home,
+    asset,
+    live,
+    ready,
+    metrics,
+    score_transactions,
+    customer,
+    what_if,
+    segments,
+    segment,
+    segment_customers,
+    transitions,
+    models,
+    model,
+    promote,
+    roll_back,
+]
 
 
-def create_app(settings: Settings) -> Litestar:
-    """The scorer for an installation. Starts without a lake or a model, and is not ready until there is one."""
+def create_app(settings: Settings, now: Clock = clock) -> Litestar:
+    """The scorer for an installation. Starts without a lake or a model, and is not ready until there is one.
+
+    Args:
+        settings: Of the installation.
+        now: Tells the time.
+    """
+    figures = Metrics()
     reader = LakeReader(settings)
-    follower = ChampionFollower(reader, settings.model_poll_s)
+    champion, keyring, scopes = LiveChampion(settings), LiveKeyring(settings), LiveScopes(settings)
+    newest = NewestSnapshot()
+    scorer = Scorer(figures, settings.max_rows)
+    lines = LineScorer(scopes, figures, settings, now)
+
+    followed = (champion, keyring, scopes, newest)
+
+    def tell() -> None:
+        figures.model_version.set(champion.value.model.version if champion.value else 0)
+        figures.is_stale.set(any(each.is_stale for each in followed))
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         try:
-            async with follower.following():
+            async with following(Watch(followed, reader), settings.model_poll_s, tell):
                 yield
         finally:
             reader.close()
+            lines.close()
 
-    return Litestar(
-        route_handlers=[home, asset, live, ready, score_customers, customer, segments, current_model],
-        dependencies={
-            "reader": Provide(lambda: reader, sync_to_thread=False),
-            "follower": Provide(lambda: follower, sync_to_thread=False),
-        },
+    def express(app: ASGIApp) -> ExpressLane:
+        return ExpressLane(app, champion, scorer)
+
+    provided = {
+        "live": champion,
+        "lines": lines,
+        "desk": CustomerDesk(lines, newest),
+        "metrics": figures,
+        "promoter": Promoter(settings),
+        "reader": reader,
+        "scorer": scorer,
+        "settings": settings,
+    }
+    tokens = TokenIssuer(settings) if settings.jwt_issuer else None
+    authenticator = Authenticator(keyring, tokens, now) if settings.auth == "required" else None
+    origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
+    app = Litestar(
+        route_handlers=[*ROUTES, Router("/", route_handlers=[score_customers], middleware=[express])],
+        middleware=[
+            partial(Gatekeeper, authenticator=authenticator),
+            partial(Deadline, timeout_s=settings.request_timeout_s),
+        ],
+        dependencies={name: _provide(each) for name, each in provided.items()},
         lifespan=[lifespan],
         exception_handlers=EXCEPTION_HANDLERS,
         openapi_config=openapi_config(),
-        request_max_body_size=settings.max_body_bytes,
+        cors_config=CORSConfig(allow_origins=origins) if origins else None,
+        request_max_body_size=max(settings.max_body_bytes, settings.max_arrow_bytes),
         logging_config=None,
     )
+    app.asgi_handler = Envelope(app.asgi_handler, settings, figures)
+    return app
+
+
+def _provide(each: object) -> Provide:
+    return Provide(lambda: each, sync_to_thread=False)
+
+
+def create_app_from_environment() -> Litestar:
+    """The scorer with the settings of the environment, for worker processes."""
+    return create_app(load_settings())

@@ -1,30 +1,26 @@
-"""The live model: the registry's champion, followed in the background and swapped as a whole.
+"""The live model: a version of the registry made ready to serve.
 
 What is served is one immutable object. A new version takes its place only after its hash and a probe have been
-checked; until then, and whatever becomes of the catalogue, the last good one goes on serving.
+checked; until then, and whatever becomes of the catalogue, the last good one goes on serving (`following`).
 """
 
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from operator import attrgetter
 from typing import Self
 
-import anyio
 import numpy as np
 
-from segmentation.errors import ArtefactError, SegmentationError, WarehouseUnavailableError
+from segmentation.errors import ArtefactError
 from segmentation.features.catalogue import BY_NAME
 from segmentation.modeling.artefact import Artefact, Evaluator, Floats
 from segmentation.modeling.registry import ModelVersion, load_champion
+from segmentation.settings import Settings
 from serving.contract import Features
+from serving.following import Followed, LocalCopy
 from serving.problems import ProblemError
-from serving.reader import LakeReader
-
-FIRST_LOOK_S = 5.0
-"""How long the start waits for the first look at the registry; a catalogue that hangs must not keep it from living."""
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +61,7 @@ class Champion:
             )
         evaluator = Evaluator(artefact)
         _probe(evaluator, model.version)
+        logger.info("Model version %d (%s) is ready.", model.version, model.model_hash[:12])
         return cls(
             model,
             evaluator,
@@ -75,16 +72,12 @@ class Champion:
         )
 
 
-class ChampionFollower:
-    """Keeps the champion that the registry names."""
+class LiveChampion(Followed[ModelVersion, Champion]):
+    """The champion that the registry names."""
 
-    def __init__(self, reader: LakeReader, poll_s: float) -> None:
-        self._reader = reader
-        self._poll_s = poll_s
-        self._champion: Champion | None = None
-        self._trouble = ""
-        self._seen: int | None = None
-        self._has_looked = anyio.Event()
+    def __init__(self, settings: Settings) -> None:
+        copy = LocalCopy(settings.home / "scorer" / "champion.json", ModelVersion)
+        super().__init__("champion", load_champion, Champion.of, copy)
 
     def champion(self) -> Champion:
         """The model that serves. Take it once per request, so that an answer is of one version.
@@ -92,55 +85,10 @@ class ChampionFollower:
         Raises:
             ProblemError: There is none yet (503); the detail says why.
         """
-        champion = self._champion
+        champion = self.value
         if champion is None:
-            raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "no-champion", self._trouble or "Just starting.")
+            raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "no-champion", self.trouble)
         return champion
-
-    @asynccontextmanager
-    async def following(self) -> AsyncIterator[None]:
-        """Look for new champions for as long as the context lasts."""
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._keep_looking)
-            with anyio.move_on_after(FIRST_LOOK_S):
-                await self._has_looked.wait()
-            try:
-                yield
-            finally:
-                tasks.cancel_scope.cancel()
-
-    async def look(self) -> None:
-        """Look at the registry once. Trouble is logged, once each time that it changes, and changes nothing else."""
-        try:
-            version = await self._reader.version()
-            if version == self._seen:
-                return
-            model = await self._reader.read(load_champion)
-            if self._champion is None or model != self._champion.model:
-                self._champion = Champion.of(model)
-                logger.info("Serving model version %d (%s).", model.version, model.model_hash[:12])
-            if self._trouble:
-                logger.info("The champion can be read again.")
-            self._seen, self._trouble = version, ""
-        except WarehouseUnavailableError as error:
-            self._note(error, "The warehouse can't be read; the scorer's log says why.")
-        except SegmentationError as error:
-            self._note(error, str(error))
-        except Exception as error:  # a damaged row can break anywhere, and must not end the watch
-            self._note(error, "The champion can't be read; the scorer's log says why.")
-
-    def _note(self, error: Exception, public: str) -> None:
-        if public != self._trouble:
-            kept = f" Version {self._champion.model.version} goes on serving." if self._champion else ""
-            trace = None if isinstance(error, SegmentationError) else error
-            logger.error("No new champion: %s%s", error, kept, exc_info=trace)
-        self._seen, self._trouble = None, public
-
-    async def _keep_looking(self) -> None:
-        while True:
-            await self.look()
-            self._has_looked.set()
-            await anyio.sleep(self._poll_s)
 
 
 def _is_number(feature: str) -> bool:

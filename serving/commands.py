@@ -1,15 +1,24 @@
 """`segmentation serve`: the scorer's command."""
 
-import logging
+import os
+import shutil
 import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from segmentation.errors import SegmentationError
-from segmentation.settings import load_settings
+from segmentation.settings import Settings, load_settings
+
+BACKLOG = 2048
+APP = "serving.app:create_app_from_environment"
 
 
 class LogLevel(StrEnum):
@@ -21,6 +30,13 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+class LogFormat(StrEnum):
+    """How the scorer says it."""
+
+    JSON = "json"
+    TEXT = "text"
+
+
 def register(app: typer.Typer) -> None:
     """Add the scorer's commands to the command line."""
     app.command()(serve)
@@ -29,29 +45,80 @@ def register(app: typer.Typer) -> None:
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all of the machine's.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any that is free.")] = 8000,
+    workers: Annotated[
+        int | None, typer.Option("--workers", "-w", min=1, help="Processes; one per core if left out.")
+    ] = None,
     log_level: Annotated[LogLevel, typer.Option(help="Least severe messages that are logged.")] = LogLevel.INFO,
+    log_format: Annotated[
+        LogFormat | None, typer.Option(help="How messages are written; text on a terminal, JSON elsewhere.")
+    ] = None,
 ) -> None:
     """Serve scores over HTTP from the champion model.
 
-    A new champion is picked up without a restart.
+    A new champion is picked up without a restart, and so are new and revoked keys.
     Without a lake or a model the scorer starts all the same, and is ready once there is one.
-    Stop it with Ctrl-C.
+    Stop it with Ctrl-C; what is being answered is finished first.
     """
-    # Other commands shall not wait for the web server's modules.
-    import uvicorn
-
-    from serving.app import create_app
-
     settings = load_settings()
     listener = _listener(host, port)
-    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
     Console().print(f"Scorer: {address}\nDocs:   {address}/schema", markup=False, highlight=False, soft_wrap=True)
-    config = uvicorn.Config(create_app(settings), log_config=None, log_level=log_level.value, access_log=False)
+    if settings.auth == "off":
+        _warn(host)
+    as_json = log_format is LogFormat.JSON if log_format else not sys.stderr.isatty()
+    _run(settings, listener, workers or len(os.sched_getaffinity(0)), log_level.value, as_json)
+
+
+def _run(settings: Settings, listener: socket.socket, workers: int, log_level: str, as_json: bool) -> None:
+    # Other commands shall not wait for the web server's modules.
+    import uvicorn
+    from uvicorn.supervisors import Multiprocess
+
+    from serving.logs import log_config
+
+    config = uvicorn.Config(
+        APP,
+        factory=True,
+        workers=workers,
+        log_config=log_config(log_level, as_json),
+        log_level=log_level,
+        access_log=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=round(settings.request_timeout_s),
+    )
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        if workers == 1:
+            uvicorn.Server(config).run(sockets=[listener])
+        else:
+            with _shared_figures():
+                Multiprocess(config, sockets=[listener]).run()
     except KeyboardInterrupt:
         return
+
+
+@contextmanager
+def _shared_figures() -> Iterator[None]:
+    """An empty folder in which worker processes share their figures; those of an earlier start must not count."""
+    given = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    folder = given or tempfile.mkdtemp(prefix="segmentation-figures-")
+    shutil.rmtree(folder, ignore_errors=True)
+    Path(folder).mkdir(parents=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _warn(host: str) -> None:
+    where = "this machine" if host in {"127.0.0.1", "::1", "localhost"} else "the network"
+    Console(stderr=True).print(
+        f"[bold red]Warning:[/] nobody is asked for a key (SEGMENTATION_AUTH=off): everybody who reaches the scorer "
+        f"from {where} may read all customers and change the champion.",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _listener(host: str, port: int) -> socket.socket:

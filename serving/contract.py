@@ -5,12 +5,14 @@ decoded and answered is `scoring.py` and `routes/`.
 """
 
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
 from segmentation.features.catalogue import FEATURES, Feature
 from segmentation.modeling.artefact import FeatureRule, Provenance
+from segmentation.modeling.lineage import Parent
+from segmentation.segments.customer_explanation import Change, Contribution
 
 PYTHON_TYPES: dict[str, type] = {"DOUBLE": float, "BIGINT": float, "BOOLEAN": bool, "VARCHAR": str}
 """Counts are decoded as floats: a hypothetical customer may have 2.5 orders, and no number overflows a matrix."""
@@ -33,15 +35,22 @@ if TYPE_CHECKING:
 
 else:
     Features = msgspec.defstruct(
-        "Features", [_field(feature) for feature in FEATURES], forbid_unknown_fields=True, frozen=True, module=__name__
+        "Features",
+        [_field(feature) for feature in FEATURES],
+        forbid_unknown_fields=True,
+        frozen=True,
+        gc=False,
+        module=__name__,
     )
 
 
-class Customer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Customer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """One customer to be scored."""
 
     features: Features
-    customer_id: str | None = None
+    customer_id: Annotated[str | None, msgspec.Meta(description="Comes back with the score; has no other meaning.")] = (
+        None
+    )
 
 
 class ScoreRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,7 +59,7 @@ class ScoreRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     customers: Annotated[list[Customer], msgspec.Meta(min_length=1)]
 
 
-class Score(msgspec.Struct, frozen=True):
+class Score(msgspec.Struct, frozen=True, gc=False):
     """One customer's segment. `confidence` is 1 - distance / distance to the runner-up; low if below the cut-off."""
 
     customer_id: str | None
@@ -70,12 +79,88 @@ class ScoreAnswer(msgspec.Struct, frozen=True):
     results: list[Score]
 
 
-class CustomerAnswer(msgspec.Struct, frozen=True):
-    """A customer as last assigned, with the features of that date; fit to be sent to `POST /v1/score`."""
+Finite = Annotated[float, msgspec.Meta(ge=-1e11, le=1e11)]
+"""What the lake takes as a quantity or an amount."""
+
+
+class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What an order line holds besides its order."""
+
+    product_id: str
+    quantity: Annotated[Finite, msgspec.Meta(description="Units; negative for a return.")]
+    amount: Annotated[Finite, msgspec.Meta(description="What was paid for the line; negative for a return.")]
+    category: str | None = None
+    discount: Annotated[Finite, msgspec.Meta(description="Money taken off the line's price.")] = 0.0
+
+
+class Transaction(Item, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One order line, in the columns of the transaction contract that features look at."""
+
+    customer_id: str
+    order_id: str
+    ordered_at: Annotated[datetime, msgspec.Meta(description="When it was ordered; UTC, unless it says otherwise.")]
+    country: str | None = None
+    channel: str | None = None
+
+
+class TransactionsRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of `POST /v1/score/transactions`."""
+
+    transactions: Annotated[list[Transaction], msgspec.Meta(min_length=1)]
+    as_of: Annotated[
+        date | None,
+        msgspec.Meta(description="Only lines before this day (UTC) count; tomorrow if left out, so that all do."),
+    ] = None
+
+
+class CustomerScore(msgspec.Struct, frozen=True):
+    """One customer's segment, and the features that it comes from."""
+
+    customer_id: str
+    segment_id: int
+    segment_name: str
+    distance: float
+    runner_up_id: int
+    runner_up_name: str
+    confidence: float
+    is_low_confidence: bool
+    features: Features
+
+
+class TransactionsAnswer(msgspec.Struct, frozen=True):
+    """Scores by customer, in the order in which customers appear in the request, all by one model version."""
+
+    as_of: date
+    model_version: int
+    results: list[CustomerScore]
+    without_purchase: Annotated[
+        list[str], msgspec.Meta(description="Customers without a purchase in the window; they have no segment.")
+    ]
+
+
+class Membership(msgspec.Struct, frozen=True):
+    """The segment that a customer was given as of a date."""
+
+    as_of: date
+    segment_id: int
+    segment_name: str
+    confidence: float
+    model_version: int
+
+
+class CustomerAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A customer's segment, with what was asked about it; the features are fit to be sent to `POST /v1/score`."""
 
     customer_id: str
     as_of: date
     model_version: int
+    computed: Annotated[
+        Literal["snapshot", "rescored", "fresh"],
+        msgspec.Meta(
+            description="`snapshot`: as the warehouse has it. `rescored`: the snapshot's features, by the model that "
+            "was asked for. `fresh`: from the order lines that the lake has now."
+        ),
+    ]
     segment_id: int
     segment_name: str
     distance: float
@@ -84,7 +169,44 @@ class CustomerAnswer(msgspec.Struct, frozen=True):
     runner_up_distance: float
     confidence: float
     is_low_confidence: bool | None
-    features: Features | None
+    features: Features | None = None
+    history: tuple[Membership, ...] | None = None
+    why: tuple[Contribution, ...] | None = None
+    moves: tuple[Change, ...] | None = None
+
+
+class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A hypothetical order."""
+
+    items: Annotated[list[Item], msgspec.Meta(min_length=1, max_length=1000)]
+    ordered_at: Annotated[
+        datetime | None, msgspec.Meta(description="When; noon of the day before `as_of` if left out.")
+    ] = None
+    country: str | None = None
+    channel: str | None = None
+
+
+class WhatIfRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of `POST /v1/customers/{customer_id}/what-if`."""
+
+    orders: Annotated[list[Order], msgspec.Meta(min_length=1, max_length=1000)]
+    as_of: Annotated[
+        date | None, msgspec.Meta(description="When the customer is looked at again; tomorrow if left out.")
+    ] = None
+
+
+class WhatIfAnswer(msgspec.Struct, frozen=True):
+    """What hypothetical orders would change."""
+
+    customer_id: str
+    as_of: date
+    model_version: int
+    without: Annotated[
+        CustomerScore | None,
+        msgspec.Meta(description="Without the orders; null where no purchase is in the window then."),
+    ]
+    with_orders: Annotated[CustomerScore | None, msgspec.Meta(description="With them; null likewise.")]
+    is_moved: bool
 
 
 class SegmentProfile(msgspec.Struct, frozen=True):
@@ -103,19 +225,132 @@ class SegmentProfile(msgspec.Struct, frozen=True):
 
 
 class SegmentAnswer(msgspec.Struct, frozen=True):
-    """One segment of the champion; `profile` is null until a snapshot has been profiled with it."""
+    """One segment of a model; `profile` is null until a snapshot has been profiled with it."""
 
     segment_id: int
     segment_name: str
     description: str
+    colour: str
     profile: SegmentProfile | None
 
 
 class SegmentsAnswer(msgspec.Struct, frozen=True):
-    """The champion's segments."""
+    """The segments of a model."""
 
     model_version: int
     segments: list[SegmentAnswer]
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that sets a segment apart; docs/data-dictionary.md says what the figures of each kind mean."""
+
+    kind: str
+    rank: int
+    item: str
+    value: float
+    reference: float
+    score: float
+    sentence: str
+
+
+class LineageStep(msgspec.Struct, frozen=True):
+    """What became of a segment with one model version."""
+
+    model_version: int
+    event: str | None
+    segment_name: str
+    relatives: Annotated[
+        list[Parent], msgspec.Meta(description="The segments that it descends from; of a retired one, that it went to.")
+    ]
+
+
+class SegmentDetail(msgspec.Struct, frozen=True):
+    """Everything about one segment: its profile over time, what sets it apart, and where it comes from."""
+
+    model_version: int
+    segment_id: int
+    segment_name: str
+    description: str
+    colour: str
+    profiles: list[SegmentProfile]
+    findings: list[Finding]
+    lineage: list[LineageStep]
+
+
+class Member(msgspec.Struct, frozen=True):
+    """One customer of a segment."""
+
+    customer_id: str
+    confidence: float
+    is_low_confidence: bool | None
+    runner_up_id: int
+    model_version: int
+
+
+class MembersAnswer(msgspec.Struct, frozen=True):
+    """A page of a segment's customers, by id."""
+
+    as_of: date
+    segment_id: int
+    customers: list[Member]
+    next_cursor: Annotated[
+        str | None, msgspec.Meta(description="Send it as `cursor` for the next page; null on the last one.")
+    ]
+
+
+class Transition(msgspec.Struct, frozen=True):
+    """Customers who went from one segment to another since the snapshot before, and why."""
+
+    from_segment_id: int | None
+    from_segment_name: str | None
+    to_segment_id: int | None
+    to_segment_name: str | None
+    cause: str
+    customer_count: int
+    revenue: float | None
+
+
+class TransitionsAnswer(msgspec.Struct, frozen=True):
+    """All transitions of a snapshot."""
+
+    as_of: date
+    previous_as_of: date | None
+    transitions: list[Transition]
+
+
+class ModelSummary(msgspec.Struct, frozen=True):
+    """One version of the model, in a list."""
+
+    version: int
+    model_hash: str
+    as_of: date
+    created_at: datetime
+    aliases: tuple[str, ...]
+    segment_count: int
+    metrics: dict[str, float]
+
+
+class ModelsAnswer(msgspec.Struct, frozen=True):
+    """All versions of the model, newest first."""
+
+    models: list[ModelSummary]
+
+
+class DecisionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of `POST /v1/models/{version}/promote` and `…/rollback`."""
+
+    reason: Annotated[str, msgspec.Meta(max_length=1000, description="Why; the ledger keeps it.")] = ""
+    override: Annotated[
+        bool, msgspec.Meta(description="Promote although a gate refuses; needs a reason. Not for a rollback.")
+    ] = False
+
+
+class DecisionAnswer(msgspec.Struct, frozen=True):
+    """Which version is champion now."""
+
+    champion: int
+    is_new: bool
+    detail: str
 
 
 class ModelAnswer(msgspec.Struct, frozen=True):
@@ -142,3 +377,8 @@ class Ready(msgspec.Struct, frozen=True):
 
     status: str
     model_version: int
+    is_stale: Annotated[
+        bool,
+        msgspec.Meta(description="Whether the lake, or the champion that it names, can't be used, so this is older."),
+    ]
+    detail: Annotated[str, msgspec.Meta(description="Why; empty if nothing is wrong.")]

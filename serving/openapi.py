@@ -4,36 +4,52 @@ The page is Swagger UI, from the wheel `swagger-ui-bundle-v2` (its files are tho
 byte), so nothing is fetched from elsewhere when it is opened.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
+import msgspec
 from litestar import Response, Router
 from litestar.exceptions import NotFoundException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
-from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
+from litestar.openapi.spec import (
+    Components,
+    Example,
+    OpenAPIMediaType,
+    Operation,
+    Reference,
+    RequestBody,
+    Schema,
+    SecurityScheme,
+)
 
 import segmentation
-from segmentation.features.catalogue import FEATURES, Feature, modelled
-from serving.contract import described
+from segmentation.features.catalogue import modelled
+from serving.auth import ACCESS, PUBLIC
+from serving.contract import DecisionRequest, ScoreRequest, TransactionsRequest, WhatIfRequest
 
 DOCS_PATH = "/schema"
 ASSETS_PATH = f"{DOCS_PATH}/assets"
 ASSET_NAMES = ("swagger-ui-bundle.js", "swagger-ui-standalone-preset.js", "swagger-ui.css")
 
-JSON_TYPES = {
-    "DOUBLE": OpenAPIType.NUMBER,
-    "BIGINT": OpenAPIType.NUMBER,
-    "BOOLEAN": OpenAPIType.BOOLEAN,
-    "VARCHAR": OpenAPIType.STRING,
-}
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; frame-ancestors 'none'"
+)
+"""What the documentation page may load: its own files, and the API."""
 
 DESCRIPTION = """
 Segments of a shop's customers, from the model that is champion at the moment.
 
-Errors are `application/problem+json` (RFC 9457). A feature of the catalogue that the model doesn't use is accepted and
-ignored; `GET /v1/models/current` says which features the model needs.
+Every request but those about health needs a key (`Authorization: Bearer …` or `X-API-Key: …`) or, where the scorer is
+set up for it, a JSON Web Token, each with the scope that the operation needs.
+
+Errors are `application/problem+json` (RFC 9457), and every answer has an `X-Request-ID`, which the log has too. A
+feature of the catalogue that the model doesn't use is accepted and ignored; `GET /v1/models/current` says which ones
+the model needs.
 """
 
 EXAMPLE_VALUES = {"days": 12.5, "orders": 1, "money": 90.3, "products": 3, "nats": 0.69, "share": 0.25, "ratio": 0.1}
@@ -55,8 +71,29 @@ EXAMPLE_SCORE = {
     "is_low_confidence": False,
 }
 
-EXAMPLE_REQUEST = Example(summary="One customer", value={"customers": [EXAMPLE_CUSTOMER]})
-EXAMPLE_ANSWER = Example(summary="One score", value={"model_version": 3, "results": [EXAMPLE_SCORE]})
+EXAMPLE_LINE = {
+    "customer_id": "C-1042",
+    "order_id": "O-77",
+    "ordered_at": "2026-03-14T10:30:00Z",
+    "product_id": "P-9",
+    "category": "Toys",
+    "quantity": 2,
+    "amount": 19.9,
+}
+
+EXAMPLE_BODIES: dict[type, object] = {
+    ScoreRequest: {"customers": [EXAMPLE_CUSTOMER]},
+    TransactionsRequest: {"transactions": [EXAMPLE_LINE], "as_of": "2026-04-01"},
+    WhatIfRequest: {"orders": [{"items": [{"product_id": "P-9", "quantity": 2, "amount": 19.9}]}]},
+    DecisionRequest: {"reason": "agreed with marketing"},
+}
+
+SCORE_EXAMPLES = [Example(summary="One score", value={"model_version": 3, "results": [EXAMPLE_SCORE]})]
+
+KEYS: dict[str, SecurityScheme | Reference] = {
+    "key": SecurityScheme(type="http", scheme="bearer", description="A key, or a JSON Web Token."),
+    "keyHeader": SecurityScheme(type="apiKey", name="X-API-Key", security_scheme_in="header", description="A key."),
+}
 
 
 def _asset_paths() -> dict[str, Path]:
@@ -83,46 +120,63 @@ def openapi_config() -> OpenAPIConfig:
         version=segmentation.__version__,
         description=DESCRIPTION,
         render_plugins=[page],
-        openapi_router=Router(DOCS_PATH, route_handlers=[], include_in_schema=False, after_request=_refuse_html_404),
-    )
-
-
-def request_schema() -> Schema:
-    """The body of `POST /v1/score`, with every feature of the catalogue."""
-    features = Schema(
-        type=OpenAPIType.OBJECT,
-        properties={feature.name: _feature_schema(feature) for feature in FEATURES},
-        additional_properties=False,
-    )
-    customer_id = Schema(
-        type=[OpenAPIType.STRING, OpenAPIType.NULL], description="Comes back with the score; has no other meaning."
-    )
-    customer = Schema(
-        type=OpenAPIType.OBJECT,
-        properties={"customer_id": customer_id, "features": features},
-        required=["features"],
-        additional_properties=False,
-    )
-    return Schema(
-        type=OpenAPIType.OBJECT,
-        title="ScoreRequest",
-        properties={"customers": Schema(type=OpenAPIType.ARRAY, items=customer, min_items=1)},
-        required=["customers"],
-        additional_properties=False,
+        components=Components(security_schemes=KEYS),
+        openapi_router=Router(
+            DOCS_PATH,
+            route_handlers=[],
+            include_in_schema=False,
+            after_request=_refuse_html_404,
+            opt={ACCESS: PUBLIC},
+            response_headers={"content-security-policy": PAGE_POLICY},
+        ),
     )
 
 
 @dataclass
-class ScoreOperation(Operation):
-    """An operation whose body Litestar doesn't parse, and therefore can't describe."""
+class JsonSchema(Schema):
+    """A JSON schema as it is, rather than as Litestar's fields."""
 
-    def __post_init__(self) -> None:
-        content = OpenAPIMediaType(schema=request_schema(), examples={"one": EXAMPLE_REQUEST})
-        self.request_body = RequestBody(content={"application/json": content}, required=True)
+    document: dict[str, Any] = field(default_factory=dict)
+
+    def to_schema(self) -> dict[str, Any]:
+        """The schema itself."""
+        return self.document
 
 
-def _feature_schema(feature: Feature) -> Schema:
-    return Schema(type=[JSON_TYPES[feature.type], OpenAPIType.NULL], description=described(feature))
+def body_of(body: type, *others: tuple[str, OpenAPIMediaType]) -> type[Operation]:
+    """The class of an operation whose body Litestar doesn't parse, and therefore can't describe.
+
+    Args:
+        body: What the body is, as JSON.
+        others: Further media types that it may have, with their schemas.
+    """
+
+    @dataclass
+    class OperationWithBody(Operation):
+        def __post_init__(self) -> None:
+            example = Example(summary="Example", value=EXAMPLE_BODIES[body])
+            content = {"application/json": OpenAPIMediaType(schema=_schema(body), examples={"one": example})}
+            self.request_body = RequestBody(content={**content, **dict(others)}, required=True)
+
+    return OperationWithBody
+
+
+def _schema(body: type) -> JsonSchema:
+    (schema,), components = msgspec.json.schema_components([body], ref_template="{name}")
+    return JsonSchema(document=_resolved(schema, components))
+
+
+def _resolved(schema: Any, components: Mapping[str, Any]) -> Any:
+    """The schema with its references replaced by what they refer to: Litestar keeps the components to itself."""
+    match schema:
+        case {"$ref": name, **rest}:
+            return {**_resolved(components[name], components), **rest}
+        case dict():
+            return {key: _resolved(value, components) for key, value in schema.items()}
+        case list():
+            return [_resolved(value, components) for value in schema]
+        case _:
+            return schema
 
 
 async def _refuse_html_404(response: Response[bytes]) -> Response[bytes]:

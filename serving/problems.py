@@ -4,7 +4,7 @@ What is in a problem is meant for the client. Addresses, paths and tracebacks go
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -20,6 +20,9 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
 
 logger = logging.getLogger(__name__)
+
+Headers = Iterable[tuple[bytes, bytes]]
+"""As ASGI has them: names in lower case."""
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -44,9 +47,25 @@ class ProblemError(Exception):
         self.detail = detail
 
     @property
+    def type(self) -> str:
+        """Tells kinds apart, for programs."""
+        return f"urn:problem-type:{self.kind}"
+
+    @property
+    def title(self) -> str:
+        """The kind, for people."""
+        return self.kind.replace("-", " ").capitalize()
+
+    @property
     def headers(self) -> Mapping[str, str]:
-        """What the answer says besides: a passing problem tells when to come back."""
-        return {"retry-after": str(RETRY_AFTER_S)} if self.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+        """What the answer says besides: when to come back, or how to say who one is."""
+        match self.status:
+            case HTTPStatus.SERVICE_UNAVAILABLE:
+                return {"retry-after": str(RETRY_AFTER_S)}
+            case HTTPStatus.UNAUTHORIZED:
+                return {"www-authenticate": 'Bearer realm="segmentation"'}
+            case _:
+                return {}
 
 
 def problem_responses(*statuses: HTTPStatus) -> dict[int, ResponseSpec]:
@@ -57,17 +76,33 @@ def problem_responses(*statuses: HTTPStatus) -> dict[int, ResponseSpec]:
     }
 
 
+def refusals(*others: HTTPStatus) -> dict[int, ResponseSpec]:
+    """The problems of an operation that isn't for everybody: those that any may have, and its own."""
+    usual = (
+        HTTPStatus.BAD_REQUEST,
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    )
+    return problem_responses(*usual, *others)
+
+
+def problem_body(scope: Any, status: int, kind: str, title: str, detail: str) -> bytes:
+    """A problem as it is sent; `instance` is the path that was asked for."""
+    path = scope["raw_path"].partition(b"?")[0].decode("ascii", "replace")
+    return msgspec.json.encode(Problem(kind, title, status, detail, path))
+
+
 def _answer(
     request: AnyRequest, status: int, kind: str, title: str, detail: str, headers: Mapping[str, str]
 ) -> Response[bytes]:
-    path = request.scope["raw_path"].partition(b"?")[0].decode("ascii", "replace")
-    problem = Problem(kind, title, status, detail, path)
-    return Response(msgspec.json.encode(problem), status_code=status, media_type=MEDIA_TYPE, headers=dict(headers))
+    body = problem_body(request.scope, status, kind, title, detail)
+    return Response(body, status_code=status, media_type=MEDIA_TYPE, headers=dict(headers))
 
 
 def _on_problem(request: AnyRequest, error: ProblemError) -> Response[bytes]:
-    title = error.kind.replace("-", " ").capitalize()
-    return _answer(request, error.status, f"urn:problem-type:{error.kind}", title, error.detail, error.headers)
+    return _answer(request, error.status, error.type, error.title, error.detail, error.headers)
 
 
 def _on_warehouse(request: AnyRequest, error: WarehouseUnavailableError) -> Response[bytes]:
@@ -88,9 +123,6 @@ def _detail(request: AnyRequest, error: HTTPException) -> str:
             return "There is nothing at this path; /schema describes the API."
         case HTTPStatus.METHOD_NOT_ALLOWED:
             return f"{request.method} is not possible here; /schema describes the API."
-        case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            limit = request.route_handler.resolve_request_max_body_size()
-            return f"The body may have {limit} bytes (SEGMENTATION_MAX_BODY_BYTES); send fewer customers at a time."
         case _:
             return error.detail
 

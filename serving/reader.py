@@ -5,16 +5,21 @@ Reads happen in worker threads, so that none of them holds up other requests. No
 
 from collections.abc import Callable
 from threading import Lock
-from typing import TypeVar
+from typing import Generic, TypeVar
 
+import anyio
 import duckdb
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 
 from segmentation.errors import WarehouseUnavailableError
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
 
 T = TypeVar("T")
+Query = Callable[[duckdb.DuckDBPyConnection], T]
+
+READERS = 4
+"""Questions that one process asks of the lake at a time; others wait in line."""
 
 
 class LakeReader:
@@ -28,9 +33,13 @@ class LakeReader:
         self._settings = settings
         self._lake: Lake | None = None
         self._lock = Lock()
+        self._idle: list[duckdb.DuckDBPyConnection] = []
+        self._limiter = CapacityLimiter(READERS)
 
-    async def read(self, query: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+    async def read(self, query: Query[T]) -> T:
         """Run a query in a worker thread, on a cursor of its own, in a transaction that sees one snapshot.
+
+        If the request is given up meanwhile, so is the query.
 
         Args:
             query: Reads through the connection that it is given.
@@ -38,7 +47,17 @@ class LakeReader:
         Raises:
             WarehouseUnavailableError: There is no lake, or it can't be read.
         """
-        return await to_thread.run_sync(self._guarded, lambda lake: _in_one_snapshot(lake, query))
+        reading = _Reading(query)
+        try:
+            return await to_thread.run_sync(
+                self._guarded,
+                lambda lake: self._on_cursor(lake, reading.run),
+                abandon_on_cancel=True,
+                limiter=self._limiter,
+            )
+        except anyio.get_cancelled_exc_class():
+            reading.stop()
+            raise
 
     async def version(self) -> int:
         """The number of the newest snapshot.
@@ -54,6 +73,24 @@ class LakeReader:
             if self._lake is not None:
                 self._lake.close()
             self._lake = None
+            self._idle = []
+
+    def _on_cursor(self, lake: Lake, work: Query[T]) -> T:
+        """Work on a cursor that is kept: making one takes longer than a look-up. One that met an error is not."""
+        with self._lock:
+            con = self._idle.pop() if self._idle else None
+        con = con or lake.cursor()
+        con.begin()
+        try:
+            result = work(con)
+            con.rollback()
+        except BaseException:
+            con.close()
+            raise
+        with self._lock:
+            if lake is self._lake:
+                self._idle.append(con)
+        return result
 
     def _guarded(self, work: Callable[[Lake], T]) -> T:
         lake = self._opened()
@@ -71,7 +108,20 @@ class LakeReader:
             return self._lake
 
 
-def _in_one_snapshot(lake: Lake, query: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
-    with lake.cursor() as con:
-        con.begin()
-        return query(con)
+class _Reading(Generic[T]):
+    """One query, which may be stopped from outside."""
+
+    def __init__(self, query: Query[T]) -> None:
+        self._query = query
+        self._con: duckdb.DuckDBPyConnection | None = None
+
+    def run(self, con: duckdb.DuckDBPyConnection) -> T:
+        self._con = con
+        try:
+            return self._query(con)
+        finally:
+            self._con = None
+
+    def stop(self) -> None:
+        if (con := self._con) is not None:
+            con.interrupt()

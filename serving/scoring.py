@@ -1,53 +1,78 @@
-"""From a request's bytes to an answer's bytes. Knows the champion and the contract, but neither HTTP nor the lake."""
+"""From rows to scores: small bodies at once, large ones a slice at a time. Knows neither HTTP nor the lake."""
 
-import re
+import asyncio
 from collections.abc import Sequence
-from difflib import get_close_matches
 from http import HTTPStatus
 
 import msgspec
 import numpy as np
 
-from segmentation.features.catalogue import BY_NAME
 from segmentation.modeling.artefact import Assignment
+from serving.bodies import Language, encode_scores
 from serving.champion import Champion
-from serving.contract import Customer, Score, ScoreAnswer, ScoreRequest
+from serving.contract import Customer, CustomerScore, Features, Score
+from serving.limits import too_many
+from serving.metrics import Metrics
 from serving.problems import ProblemError
 
-MAX_QUOTED = 200
-"""Characters of the client's own text that an error repeats at most."""
+SMALL_BYTES = 64 * 1024
+"""A body up to this size is answered at once, within about a millisecond."""
 
-_DECODER = msgspec.json.Decoder(ScoreRequest)
-_ENCODER = msgspec.json.Encoder()
-_UNKNOWN_FEATURE = re.compile(r"Object contains unknown field `(?P<name>.*)` - at `\$\.(?P<place>.*\.features)`", re.S)
+SLICE_CUSTOMERS = 128
+"""So many customers take about a millisecond: that long does a large body hold up small ones."""
 
 
-def score(champion: Champion, body: bytes) -> bytes:
-    """Score the customers of a request.
+class Scorer:
+    """Scores rows, and counts what it scores."""
+
+    def __init__(self, metrics: Metrics, max_rows: int) -> None:
+        self._metrics = metrics
+        self._max_rows = max_rows
+        self._turn = asyncio.Lock()
+
+    def at_once(self, champion: Champion, body: bytes, given: Language, wanted: Language) -> bytes:
+        """Score a small body.
+
+        Raises:
+            ProblemError: It is not a valid request (400), or has too many customers (413).
+        """
+        customers = given.request(body).customers
+        self._check_count(len(customers))
+        return encode_scores(wanted, champion.model.version, self._counted(scores(champion, customers)))
+
+    async def in_slices(self, champion: Champion, body: bytes, given: Language, wanted: Language) -> bytes:
+        """Score a large body, giving way to other requests after each slice; one large body at a time.
+
+        Raises:
+            ProblemError: As for `at_once`.
+        """
+        async with self._turn:
+            rows = given.raw(body).customers
+            self._check_count(len(rows))
+            encoded: list[bytes] = []
+            for start in range(0, len(rows), SLICE_CUSTOMERS):
+                await asyncio.sleep(0)
+                part = rows[start : start + SLICE_CUSTOMERS]
+                customers = [given.customer(row, f".customers[{i}]") for i, row in enumerate(part, start)]
+                encoded += map(wanted.encode, self._counted(scores(champion, customers, start)))
+            return wanted.join(champion.model.version, encoded)
+
+    def _counted(self, scored: list[Score]) -> list[Score]:
+        self._metrics.count_scores(scored)
+        return scored
+
+    def _check_count(self, count: int) -> None:
+        if count > self._max_rows:
+            raise too_many("customers", count, self._max_rows, "SEGMENTATION_MAX_ROWS")
+
+
+def scores(champion: Champion, customers: Sequence[Customer], start: int = 0) -> list[Score]:
+    """Scores of customers, the first of whom is number `start` of the request.
 
     Raises:
-        ProblemError: The body is not a valid request (400).
+        ProblemError: One lacks a feature that the model needs (400).
     """
-    customers = decode(body)
-    return _ENCODER.encode(ScoreAnswer(champion.model.version, _scores(champion, customers)))
-
-
-def decode(body: bytes) -> list[Customer]:
-    """The customers of a request, strictly: nothing is converted, and nothing unknown is passed over.
-
-    Raises:
-        ProblemError: The body is not a valid request (400).
-    """
-    try:
-        return _DECODER.decode(body).customers
-    except msgspec.ValidationError as error:
-        raise _invalid(str(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ProblemError(HTTPStatus.BAD_REQUEST, "malformed-body", f"The body is no JSON: {error}.") from error
-
-
-def _scores(champion: Champion, customers: Sequence[Customer]) -> list[Score]:
-    assigned = _assign(champion, customers)
+    assigned = _assign(champion, customers, start)
     ids, names, cutoffs = champion.segment_ids, champion.segment_names, champion.cutoffs
     return [
         Score(
@@ -71,38 +96,30 @@ def _scores(champion: Champion, customers: Sequence[Customer]) -> list[Score]:
     ]
 
 
-def _assign(champion: Champion, customers: Sequence[Customer]) -> Assignment:
+def with_features(score: Score, features: Features) -> CustomerScore:
+    """A score beside the features that it comes from."""
+    return CustomerScore(**msgspec.structs.asdict(score), features=features)
+
+
+def _assign(champion: Champion, customers: Sequence[Customer], start: int) -> Assignment:
     values = np.array([champion.values_of(customer.features) for customer in customers], dtype=np.float64)
     assigned = champion.evaluator.assign(values.reshape(len(customers), -1))
     if np.isnan(assigned.distance).any():
-        raise _missing(champion, customers, int(np.isnan(assigned.distance).argmax()))
+        raise _missing(champion, customers, int(np.isnan(assigned.distance).argmax()), start)
     return assigned
 
 
-def _missing(champion: Champion, customers: Sequence[Customer], index: int) -> ProblemError:
+def _missing(champion: Champion, customers: Sequence[Customer], index: int, start: int) -> ProblemError:
     features = customers[index].features
     names = [
         rule.name
         for rule in champion.evaluator.artefact.rules
         if rule.missing_value is None and getattr(features, rule.name) is None
     ]
-    return ProblemError(
-        HTTPStatus.BAD_REQUEST,
-        "missing-feature",
-        f"customers[{index}].features lacks {', '.join(names)}, which model version {champion.model.version} needs.",
-    )
+    return lacks_features(f"customers[{start + index}].features", names, champion)
 
 
-def _invalid(message: str) -> ProblemError:
-    unknown = _UNKNOWN_FEATURE.fullmatch(message)
-    if unknown is None:
-        return ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", f"{_shortened(message)}.")
-    name = _shortened(unknown["name"])
-    close = get_close_matches(name, BY_NAME)
-    hint = f"Did you mean {' or '.join(close)}?" if close else "/schema lists all features."
-    detail = f"{unknown['place']} has an unknown feature {name!r}. {hint}"
-    return ProblemError(HTTPStatus.BAD_REQUEST, "unknown-feature", detail)
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}…"
+def lacks_features(place: str, names: Sequence[str], champion: Champion) -> ProblemError:
+    """The problem of a customer without features that the model has no rule for."""
+    detail = f"{place} lacks {', '.join(names)}, which model version {champion.model.version} needs."
+    return ProblemError(HTTPStatus.BAD_REQUEST, "missing-feature", detail)

@@ -97,6 +97,14 @@ def recorded_scope(con: duckdb.DuckDBPyConnection, as_of: date, settings: Settin
     return Window(as_of, row[0]), row[1]
 
 
+def recorded_scopes(con: duckdb.DuckDBPyConnection) -> dict[date, tuple[Window, str | None]]:
+    """The window and the home market of every snapshot on record, by its date, in order."""
+    rows = con.execute(
+        f"SELECT as_of, window_start, home_market FROM {FEATURE_SNAPSHOTS.name} ORDER BY as_of"
+    ).fetchall()
+    return {as_of: (Window(as_of, start), market) for as_of, start, market in rows}
+
+
 def refuse_empty(con: duckdb.DuckDBPyConnection, snapshots: Sequence[Snapshot]) -> None:
     """Raise a `NotEnoughDataError` that says what there is, if no customer has a purchase in one of the windows."""
     for snapshot in snapshots:

@@ -13,6 +13,11 @@ class Window:
     as_of: date
     start: date
 
+    @property
+    def lookback_days(self) -> int | None:
+        """Its length; None without a limit."""
+        return None if self.start == EARLIEST else (self.as_of - self.start).days
+
 
 def window_of(as_of: date, lookback_days: int | None) -> Window:
     """The window of a snapshot; without a limit it begins in 1900."""

@@ -37,6 +37,10 @@ ORDER BY alias, version
 """
 
 
+class UnknownVersionError(SegmentationError):
+    """The registry has no such version of the model."""
+
+
 @dataclass(frozen=True)
 class TrainingSet:
     """Customers to train on, pinned to a version of the lake.
@@ -193,25 +197,34 @@ def promote(
 
     def write(con: duckdb.DuckDBPyConnection) -> bool:
         if not con.execute(f"SELECT 1 FROM {MODELS.name} WHERE version = $v", {"v": version}).fetchone():
-            raise SegmentationError(f"There is no model version {version}; `segmentation models list` shows them.")
+            raise UnknownVersionError(f"There is no model version {version}; `segmentation models list` shows them.")
         return _point(con, alias, version, actor, reason, gates)
 
     with lake.cursor() as con:
         return lake.transaction(con, commit, write)
 
 
-def roll_back(lake: Lake, *, actor: str, reason: str, commit: Commit) -> tuple[int, int]:
+def roll_back(lake: Lake, *, actor: str, reason: str, commit: Commit, expected: int | None = None) -> tuple[int, int]:
     """Let `champion` point to the version that served before the present one.
+
+    Args:
+        lake: A writable lake.
+        actor: Who decides.
+        reason: Why.
+        commit: What the lake's commit says about itself.
+        expected: The version that must be champion, so that two who roll it back don't go back two versions.
 
     Returns:
         The version that served until now, and the one that serves again.
 
     Raises:
-        SegmentationError: No other version has served.
+        SegmentationError: No other version has served, or the champion is not the expected one.
     """
 
     def write(con: duckdb.DuckDBPyConnection) -> tuple[int, int]:
         serving, earlier = champions(con)
+        if expected is not None and serving != expected:
+            raise SegmentationError(f"Model {expected} isn't champion; {serving} is. Nothing was rolled back.")
         said = f"{reason}; rolled back from {serving}" if reason else f"rolled back from {serving}"
         _append(con, ROLLED_BACK, serving, actor, said)
         _point(con, "champion", earlier, actor, said)
@@ -266,7 +279,7 @@ def load(con: duckdb.DuckDBPyConnection, version: int, *, named: bool = True) ->
     """
     found = list_models(con, version, named=named)
     if not found:
-        raise SegmentationError(f"There is no model version {version}; `segmentation models list` shows them.")
+        raise UnknownVersionError(f"There is no model version {version}; `segmentation models list` shows them.")
     return found[0]
 
 

@@ -10,13 +10,14 @@ import numpy as np
 from segmentation.errors import SegmentationError
 from segmentation.features.one_customer import COLUMNS, FeatureCalculator
 from segmentation.features.records import recorded_scope
-from segmentation.features.windows import EARLIEST, Window
+from segmentation.features.windows import Window
 from segmentation.modeling import registry
 from segmentation.modeling.artefact import Evaluator, Floats
 from segmentation.segments.customer_explanation import Change, Contribution, explain_customer, smallest_change
 from segmentation.segments.sample import read_sample, typical
 from segmentation.settings import Settings
 from segmentation.sources.buckets import customer_bucket
+from segmentation.warehouse import literal
 from segmentation.warehouse.schema import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, TRANSACTIONS, customer_buckets
 
 ASSIGNED = f"""
@@ -27,12 +28,12 @@ ORDER BY as_of DESC
 LIMIT 1
 """
 
-# Buckets and times are written out, not bound: DuckLake skips files by what it can see when it plans.
+# Buckets, ids and times are written out, not bound: DuckLake skips files by what it can see when it plans.
 LINES = f"""
 SELECT {", ".join(COLUMNS)}
 FROM {TRANSACTIONS.name}
 WHERE customer_bucket = {{bucket}}
-    AND customer_id = $customer_id
+    AND customer_id = {{customer_id}}
     AND ordered_at >= TIMESTAMP '{{start}}' AND ordered_at < TIMESTAMP '{{as_of}}'
 ORDER BY ordered_at, line_id
 """
@@ -101,9 +102,9 @@ def read_explanation(
         changes = smallest_change(
             calculator,
             evaluator,
-            _lines(con, customer_id, window),
+            read_lines(con, customer_id, window),
             found,
-            lookback_days=None if window.start == EARLIEST else (found - window.start).days,
+            lookback_days=window.lookback_days,
             home_market=home_market,
         )
     return CustomerExplanation(
@@ -134,10 +135,12 @@ def _features(con: duckdb.DuckDBPyConnection, customer_id: str, as_of: date, nam
     return np.array(row, dtype=np.float64)
 
 
-def _lines(con: duckdb.DuckDBPyConnection, customer_id: str, window: Window) -> list[dict[str, Any]]:
+def read_lines(con: duckdb.DuckDBPyConnection, customer_id: str, window: Window) -> list[dict[str, Any]]:
+    """A customer's lines in a window, in the columns that features are computed from, in order of time."""
     bucket = customer_bucket(customer_id, customer_buckets(con))
-    query = LINES.format(bucket=bucket, start=window.start, as_of=window.as_of)
-    return con.execute(query, {"customer_id": customer_id}).pl().to_dicts()
+    query = LINES.format(bucket=bucket, customer_id=literal(customer_id), start=window.start, as_of=window.as_of)
+    found = con.execute(query)
+    return [dict(zip(COLUMNS, row, strict=True)) for row in found.fetchall()]
 
 
 def _unknown(con: duckdb.DuckDBPyConnection, customer_id: str, as_of: date | None) -> str:

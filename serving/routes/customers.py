@@ -1,82 +1,103 @@
-"""`GET /v1/customers/{customer_id}`: what the warehouse knows about one customer."""
+"""`/v1/customers/{customer_id}`: what is known about one customer, and what hypothetical orders would change."""
 
+from datetime import date
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import unquote
 
-import duckdb
-import msgspec
-from litestar import get
+from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import PathParameter
+from litestar.params import PathParameter, QueryParameter
 
-from segmentation.features.catalogue import FEATURES
-from segmentation.warehouse.schema import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, SEGMENTS
-from serving.contract import CustomerAnswer, Features
-from serving.problems import AnyRequest, ProblemError, problem_responses
+from segmentation.access.keys import Scope
+from segmentation.settings import Settings
+from serving.auth import needs
+from serving.bodies import json_decoder
+from serving.champion import LiveChampion
+from serving.contract import CustomerAnswer, WhatIfAnswer, WhatIfRequest
+from serving.customers import CustomerDesk, Part, Question
+from serving.limits import read_body, require_json
+from serving.openapi import body_of
+from serving.problems import AnyRequest, ProblemError, refusals
 from serving.reader import LakeReader
 
 PREFIX = "/v1/customers/"
 
-LATEST_SEGMENT = f"""
-SELECT assigned.*, named.segment_name AS runner_up_name
-FROM {CUSTOMER_SEGMENTS.name} AS assigned
-LEFT JOIN {SEGMENTS.name} AS named
-    ON named.version = assigned.model_version AND named.segment_id = assigned.runner_up_id
-WHERE assigned.customer_id = $customer_id
-ORDER BY assigned.as_of DESC
-LIMIT 1
-"""
+CustomerId = Annotated[str, PathParameter(description="The id as the source names it; `/` as `%2F`.")]
+AsOf = Annotated[date | None, QueryParameter(description="Date of the snapshot; the newest one if left out.")]
 
-FEATURES_THEN = f"""
-SELECT {", ".join(feature.name for feature in FEATURES)}
-FROM {CUSTOMER_FEATURES.name}
-WHERE customer_id = $customer_id AND as_of = $as_of
-"""
+_decode_what_if = json_decoder(WhatIfRequest)
 
 
 @get(
-    "/v1/customers/{customer_id:path}",
+    "/v1/customers/{customer_id:str}",
     tags=["Customers"],
     summary="One customer",
-    description="The segment that the customer was last assigned to, with the features of that date.",
+    description="The segment that the customer was given last, or as of a date; with features, history, what speaks "
+    "for the segment, and the smallest next steps that would move them. `fresh` computes from the order lines that the "
+    "lake has now.",
     operation_id="customer",
-    responses=problem_responses(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE),
+    responses=refusals(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    **needs(Scope.READ),
 )
 async def customer(
     request: AnyRequest,
-    customer_id: Annotated[str, PathParameter(description="The id as the source names it; `/` as `%2F`.")],  # noqa: ARG001
+    customer_id: CustomerId,  # noqa: ARG001
     reader: NamedDependency[LakeReader],
+    live: NamedDependency[LiveChampion],
+    desk: NamedDependency[CustomerDesk],
+    as_of: AsOf = None,
+    model: Annotated[
+        int | None,
+        QueryParameter(description="Version that decides; the one that did if left out.", ge=1, le=2**31 - 1),
+    ] = None,
+    fresh: Annotated[
+        bool,
+        QueryParameter(description="Compute from the order lines that the lake has now, as of tomorrow or `as_of`."),
+    ] = False,
+    include: Annotated[
+        list[Part] | None,
+        QueryParameter(description="What the answer holds besides the segment; repeat it. All if left out."),
+    ] = None,
 ) -> CustomerAnswer:
     """Answer from one snapshot of the lake."""
-    wanted = _exact_id(request)
-    # DuckLake can't look for text with a NUL, and nobody is called that.
-    found = None if "\0" in wanted else await reader.read(lambda con: find_customer(con, wanted))
-    if found is None:
-        raise ProblemError(
-            HTTPStatus.NOT_FOUND,
-            "unknown-customer",
-            "No snapshot has a segment for this customer. They may be misspelt, have no purchase in the look-back "
-            "window, or be newer than the latest snapshot.",
-        )
-    return found
+    parts = frozenset(Part if include is None else include)
+    question = Question(_exact_id(request), parts, as_of, model, fresh)
+    champion = live.champion()
+    return await reader.read(lambda con: desk.answer(con, question, champion))
 
 
-def find_customer(con: duckdb.DuckDBPyConnection, customer_id: str) -> CustomerAnswer | None:
-    """The latest segment of a customer and the features of that date; None without a segment."""
-    segment = _row(con.execute(LATEST_SEGMENT, {"customer_id": customer_id}))
-    if segment is None:
-        return None
-    features = _row(con.execute(FEATURES_THEN, {"customer_id": customer_id, "as_of": segment["as_of"]}))
-    return msgspec.convert({**segment, "features": features and Features(**features)}, CustomerAnswer)
+@post(
+    "/v1/customers/{customer_id:str}/what-if",
+    status_code=HTTPStatus.OK,
+    tags=["Customers"],
+    summary="What if they ordered …?",
+    description="The champion's segment of the customer with and without hypothetical orders, from the order lines "
+    "that the lake has now. Nothing is stored.",
+    operation_id="whatIf",
+    operation_class=body_of(WhatIfRequest),
+    responses=refusals(HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
+    **needs(Scope.READ),
+)
+async def what_if(
+    request: AnyRequest,
+    customer_id: CustomerId,  # noqa: ARG001
+    reader: NamedDependency[LakeReader],
+    live: NamedDependency[LiveChampion],
+    desk: NamedDependency[CustomerDesk],
+    settings: NamedDependency[Settings],
+) -> WhatIfAnswer:
+    """Play the orders on the customer's own lines."""
+    require_json(request)
+    wanted = _decode_what_if(await read_body(request, settings.max_body_bytes, "SEGMENTATION_MAX_BODY_BYTES"))
+    identity, champion = _exact_id(request), live.champion()
+    return await reader.read(lambda con: desk.what_if(con, identity, wanted, champion))
 
 
 def _exact_id(request: AnyRequest) -> str:
-    """The id as the client wrote it: routing has already lost which slashes were part of it."""
+    """The id as the client wrote it: routing keeps escaped slashes, so what it matched is not the id itself."""
     path = request.scope["raw_path"].partition(b"?")[0].decode("ascii", "replace")
-    return unquote(path.partition(PREFIX)[2])
-
-
-def _row(result: duckdb.DuckDBPyConnection) -> dict[str, Any] | None:
-    values = result.fetchone()
-    return dict(zip((column[0] for column in result.description), values, strict=True)) if values else None
+    wanted = unquote(path.removeprefix(PREFIX).partition("/")[0])
+    if "\0" in wanted:  # DuckDB can't look for it, and nobody is called that
+        raise ProblemError(HTTPStatus.NOT_FOUND, "unknown-customer", "No customer's id has a NUL.")
+    return wanted

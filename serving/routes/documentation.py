@@ -7,16 +7,17 @@ from litestar.exceptions import NotFoundException
 from litestar.params import PathParameter
 from litestar.response import File, Redirect
 
+from serving.auth import public
 from serving.openapi import ASSETS, ASSETS_PATH, DOCS_PATH
 
 
-@get("/", include_in_schema=False)
+@get("/", include_in_schema=False, **public())
 async def home() -> Redirect:
     """Lead whoever opens the address in a browser to the documentation."""
     return Redirect(DOCS_PATH)
 
 
-@get(f"{ASSETS_PATH}/{{name:str}}", include_in_schema=False)
+@get(f"{ASSETS_PATH}/{{name:str}}", include_in_schema=False, **public())
 async def asset(name: Annotated[str, PathParameter(description="File name.")]) -> File:
     """Serve one of the page's files, and no other file of the package."""
     if name not in ASSETS:

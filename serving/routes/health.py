@@ -1,16 +1,19 @@
-"""`/health/live` and `/health/ready`: for whatever restarts the process and sends it traffic."""
+"""`/health/live`, `/health/ready` and `/metrics`: for whatever restarts the process and watches it."""
 
 from http import HTTPStatus
 
-from litestar import get
+from litestar import Response, get
 from litestar.di import NamedDependency
 
-from serving.champion import ChampionFollower
+from segmentation.access.keys import Scope
+from serving.auth import needs, public
+from serving.champion import LiveChampion
 from serving.contract import Alive, Ready
-from serving.problems import problem_responses
+from serving.metrics import CONTENT_TYPE, Metrics
+from serving.problems import problem_responses, refusals
 
 
-@get("/health/live", tags=["Health"], summary="Does the process answer?", operation_id="live")
+@get("/health/live", tags=["Health"], summary="Does the process answer?", operation_id="live", **public())
 async def live() -> Alive:
     """Answer at all."""
     return Alive("alive")
@@ -20,9 +23,26 @@ async def live() -> Alive:
     "/health/ready",
     tags=["Health"],
     summary="Is there a model to answer with?",
+    description="Ready, though marked stale, while the lake can't be read: the last good model goes on serving.",
     operation_id="ready",
     responses=problem_responses(HTTPStatus.SERVICE_UNAVAILABLE),
+    **public(),
 )
-async def ready(follower: NamedDependency[ChampionFollower]) -> Ready:
+async def ready(live: NamedDependency[LiveChampion]) -> Ready:
     """Answer with the version that serves; without one, the problem says why."""
-    return Ready("ready", follower.champion().model.version)
+    return Ready("ready", live.champion().model.version, live.is_stale, live.trouble)
+
+
+@get(
+    "/metrics",
+    tags=["Health"],
+    summary="Figures for Prometheus",
+    description="Rate, errors and duration of requests, and the state of the model; of all worker processes.",
+    operation_id="metrics",
+    media_type="text/plain",
+    responses=refusals(),
+    **needs(Scope.READ),
+)
+async def metrics(metrics: NamedDependency[Metrics]) -> Response[bytes]:
+    """Answer in Prometheus' text format."""
+    return Response(metrics.exposition(), headers={"content-type": CONTENT_TYPE})

@@ -1,27 +1,153 @@
-"""`GET /v1/models/current`: which model answers, and where it came from."""
+"""`/v1/models`: the versions of the model, where they came from, and which one serves."""
 
 from datetime import UTC
 from http import HTTPStatus
+from typing import Annotated
 
-from litestar import get
+import duckdb
+from litestar import get, post
 from litestar.di import NamedDependency
+from litestar.params import PathParameter
 
-from serving.champion import ChampionFollower
-from serving.contract import ModelAnswer
-from serving.problems import problem_responses
+from segmentation.access.keys import Scope
+from segmentation.modeling import registry
+from segmentation.modeling.registry import ModelVersion
+from segmentation.settings import Settings
+from serving.auth import needs
+from serving.bodies import json_decoder
+from serving.champion import LiveChampion
+from serving.contract import DecisionAnswer, DecisionRequest, ModelAnswer, ModelsAnswer, ModelSummary
+from serving.limits import TIMEOUT_S, read_body, require_json
+from serving.openapi import body_of
+from serving.problems import AnyRequest, ProblemError, refusals
+from serving.promotion import TIMEOUT_S as PROMOTION_TIMEOUT_S
+from serving.promotion import Decision, Promoter
+from serving.reader import LakeReader
+
+CURRENT = "current"
+
+Version = Annotated[
+    str,
+    PathParameter(description="A version number, an alias such as `candidate`, or `current`: the one that answers."),
+]
+Number = Annotated[int, PathParameter(description="A version number.", ge=1, le=2**31 - 1)]
+
+_decode_decision = json_decoder(DecisionRequest)
 
 
 @get(
-    "/v1/models/current",
+    "/v1/models",
     tags=["Models"],
-    summary="The model that answers",
-    description="Version, hash, features with their rules, metrics and provenance. Answers without the warehouse.",
-    operation_id="currentModel",
-    responses=problem_responses(HTTPStatus.SERVICE_UNAVAILABLE),
+    summary="All versions of the model",
+    description="Newest first, with their aliases and figures.",
+    operation_id="models",
+    responses=refusals(),
+    **needs(Scope.READ),
 )
-async def current_model(follower: NamedDependency[ChampionFollower]) -> ModelAnswer:
-    """Answer from the champion in memory."""
-    model = follower.champion().model
+async def models(reader: NamedDependency[LakeReader]) -> ModelsAnswer:
+    """Answer from the registry."""
+    found = await reader.read(registry.list_models)
+    return ModelsAnswer([_summary(model) for model in reversed(found)])
+
+
+@get(
+    "/v1/models/{version:str}",
+    tags=["Models"],
+    summary="One version of the model",
+    description="Version, hash, features with their rules, metrics and provenance. `current` answers without the "
+    "warehouse.",
+    operation_id="model",
+    responses=refusals(HTTPStatus.NOT_FOUND),
+    **needs(Scope.READ),
+)
+async def model(
+    version: Version, live: NamedDependency[LiveChampion], reader: NamedDependency[LakeReader]
+) -> ModelAnswer:
+    """Answer from the champion in memory, or from the registry."""
+    if version == CURRENT:
+        return _answer(live.champion().model)
+    return _answer(await reader.read(lambda con: _load(con, version)))
+
+
+@post(
+    "/v1/models/{version:int}/promote",
+    status_code=HTTPStatus.OK,
+    tags=["Models"],
+    summary="Promote a version",
+    description="Make a version the champion if it passes its gates, as `segmentation models promote` does. The ledger "
+    "keeps who, when and why. Scorers follow within seconds.",
+    operation_id="promote",
+    operation_class=body_of(DecisionRequest),
+    responses=refusals(HTTPStatus.CONFLICT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
+    **needs(Scope.ADMIN, **{TIMEOUT_S: PROMOTION_TIMEOUT_S}),
+)
+async def promote(
+    request: AnyRequest, version: Number, promoter: NamedDependency[Promoter], settings: NamedDependency[Settings]
+) -> DecisionAnswer:
+    """Run the command on behalf of the caller."""
+    wanted = await _decision(request, settings)
+    decided = await promoter.promote(version, actor=_actor(request), reason=wanted.reason, override=wanted.override)
+    return _decided(decided, f"Model {decided.champion} is champion{'' if decided.is_new else ' already'}.")
+
+
+@post(
+    "/v1/models/{version:int}/rollback",
+    status_code=HTTPStatus.OK,
+    tags=["Models"],
+    summary="Roll a version back",
+    description="Take a version that is champion out of service, and put the one back that served before.",
+    operation_id="rollback",
+    operation_class=body_of(DecisionRequest),
+    responses=refusals(HTTPStatus.CONFLICT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
+    **needs(Scope.ADMIN, **{TIMEOUT_S: PROMOTION_TIMEOUT_S}),
+)
+async def roll_back(
+    request: AnyRequest, version: Number, promoter: NamedDependency[Promoter], settings: NamedDependency[Settings]
+) -> DecisionAnswer:
+    """Run the command on behalf of the caller."""
+    wanted = await _decision(request, settings)
+    if wanted.override:
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", "A rollback asks no gates to override.")
+    decided = await promoter.roll_back(version, actor=_actor(request), reason=wanted.reason)
+    return _decided(decided, f"Model {decided.champion} is champion again, instead of {version}.")
+
+
+async def _decision(request: AnyRequest, settings: Settings) -> DecisionRequest:
+    require_json(request)
+    return _decode_decision(await read_body(request, settings.max_body_bytes, "SEGMENTATION_MAX_BODY_BYTES"))
+
+
+def _actor(request: AnyRequest) -> str:
+    return f"scorer/{request.scope['user'].name}"
+
+
+def _decided(decision: Decision, detail: str) -> DecisionAnswer:
+    return DecisionAnswer(decision.champion, decision.is_new, detail)
+
+
+def _load(con: duckdb.DuckDBPyConnection, wanted: str) -> ModelVersion:
+    number = int(wanted) if wanted.isdecimal() and len(wanted) < 10 else registry.resolve(con, wanted)
+    try:
+        if number is None:
+            raise registry.UnknownVersionError(f"No model has the alias {wanted[:100]!r}.")
+        return registry.load(con, number)
+    except registry.UnknownVersionError as error:
+        raise ProblemError(HTTPStatus.NOT_FOUND, "unknown-model", str(error)) from error
+
+
+def _summary(model: ModelVersion) -> ModelSummary:
+    return ModelSummary(
+        version=model.version,
+        model_hash=model.model_hash,
+        as_of=model.artefact.provenance.as_of,
+        created_at=model.created_at.replace(tzinfo=UTC),
+        aliases=model.aliases,
+        segment_count=len(model.artefact.segments),
+        metrics=model.metrics,
+    )
+
+
+def _answer(model: ModelVersion) -> ModelAnswer:
     return ModelAnswer(
         version=model.version,
         model_hash=model.model_hash,

@@ -1,54 +1,124 @@
-"""`POST /v1/score`: features in, segments out."""
+"""`POST /v1/score`: features in, segments out. `POST /v1/score/transactions`: order lines in, segments out."""
 
 from http import HTTPStatus
 
-from litestar import post
+from anyio import CapacityLimiter, to_thread
+from litestar import Response, post
 from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
+from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Schema
 
-from serving.champion import ChampionFollower
-from serving.contract import ScoreAnswer
-from serving.openapi import EXAMPLE_ANSWER, ScoreOperation
-from serving.problems import AnyRequest, ProblemError, problem_responses
-from serving.scoring import score
+from segmentation.access.keys import Scope
+from segmentation.settings import Settings
+from serving import arrow
+from serving.auth import needs
+from serving.bodies import JSON, MSGPACK, Language, json_decoder
+from serving.champion import LiveChampion
+from serving.contract import ScoreAnswer, ScoreRequest, TransactionsAnswer, TransactionsRequest
+from serving.limits import bare, read_body, require_json, unknown_type
+from serving.lines import LineScorer
+from serving.metrics import Metrics
+from serving.openapi import SCORE_EXAMPLES, body_of
+from serving.problems import AnyRequest, refusals
+from serving.scoring import SMALL_BYTES, Scorer
 
-MEDIA_TYPE = "application/json"
+LANGUAGES: dict[str, Language | None] = {
+    arrow.MEDIA_TYPE: None,
+    **{media_type: each for each in (JSON, MSGPACK) for media_type in (each.media_type, *each.aliases)},
+}
+"""By media type; Arrow holds columns rather than rows."""
+
+REFUSALS = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+
+OTHER_KINDS = [
+    (kind, OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)))
+    for kind in (MSGPACK.media_type, arrow.MEDIA_TYPE)
+]
+
+_bulk = CapacityLimiter(1)
+_decode_transactions = json_decoder(TransactionsRequest)
 
 
 @post(
     "/v1/score",
     status_code=HTTPStatus.OK,
-    media_type=MEDIA_TYPE,
+    media_type=JSON.media_type,
     tags=["Scoring"],
     summary="Score customers",
-    description="The champion's segment for each of the given customers, in their order.",
+    description="The champion's segment for each of the given customers, in their order. The body is JSON, MessagePack "
+    "or, for many, an Arrow IPC stream; the answer is what `Accept` says, or of the same kind.",
     operation_id="score",
-    operation_class=ScoreOperation,
+    operation_class=body_of(ScoreRequest, *OTHER_KINDS),
     responses={
         HTTPStatus.OK: ResponseSpec(
-            ScoreAnswer, generate_examples=False, description="A score per customer.", examples=[EXAMPLE_ANSWER]
+            ScoreAnswer, generate_examples=False, description="A score per customer.", examples=SCORE_EXAMPLES
         ),
-        **problem_responses(
-            HTTPStatus.BAD_REQUEST,
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            HTTPStatus.SERVICE_UNAVAILABLE,
-        ),
+        **refusals(HTTPStatus.NOT_ACCEPTABLE, *REFUSALS),
     },
+    **needs(Scope.SCORE),
 )
-async def score_customers(request: AnyRequest, follower: NamedDependency[ChampionFollower]) -> bytes:
-    """Take bytes and answer with bytes: Litestar has nothing to convert."""
-    _require_json(request)
-    body = await request.body()
-    return score(follower.champion(), body)
+async def score_customers(
+    request: AnyRequest,
+    live: NamedDependency[LiveChampion],
+    scorer: NamedDependency[Scorer],
+    metrics: NamedDependency[Metrics],
+    settings: NamedDependency[Settings],
+) -> Response[bytes]:
+    """Take bytes and answer with bytes: Litestar has nothing to convert. Small JSON bodies take `express`."""
+    given = _language(request.headers.get("content-type", ""), "Content-Type", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+    wanted = _wanted(request.headers.get("accept", "*/*"), given)
+    champion = live.champion()
+    if given is None or wanted is None:
+        body = await read_body(request, settings.max_arrow_bytes, "SEGMENTATION_MAX_ARROW_BYTES")
+        answer = await to_thread.run_sync(arrow.score, champion, body, settings.max_arrow_rows, metrics, limiter=_bulk)
+        return Response(answer, media_type=arrow.MEDIA_TYPE)
+    body = await read_body(request, settings.max_body_bytes, "SEGMENTATION_MAX_BODY_BYTES")
+    if len(body) <= SMALL_BYTES:
+        answer = scorer.at_once(champion, body, given, wanted)
+    else:
+        answer = await scorer.in_slices(champion, body, given, wanted)
+    return Response(answer, media_type=wanted.media_type)
 
 
-def _require_json(request: AnyRequest) -> None:
-    given = request.headers.get("content-type", "")
-    if given.partition(";")[0].strip().lower() != MEDIA_TYPE:
-        sent = f"is {given!r}" if given else "is missing"
-        raise ProblemError(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            "unsupported-media-type",
-            f"The Content-Type {sent}; send JSON, with `Content-Type: {MEDIA_TYPE}`.",
-        )
+@post(
+    "/v1/score/transactions",
+    status_code=HTTPStatus.OK,
+    tags=["Scoring"],
+    summary="Score order lines",
+    description="The champion's segment of each customer in the given order lines, which need not be in the lake. "
+    "Features are computed by the very SQL of the pipeline.",
+    operation_id="scoreTransactions",
+    operation_class=body_of(TransactionsRequest),
+    responses=refusals(*REFUSALS),
+    **needs(Scope.SCORE),
+)
+async def score_transactions(
+    request: AnyRequest,
+    live: NamedDependency[LiveChampion],
+    lines: NamedDependency[LineScorer],
+    settings: NamedDependency[Settings],
+) -> TransactionsAnswer:
+    """Decode strictly, and compute in a worker thread."""
+    require_json(request)
+    body = await read_body(request, settings.max_body_bytes, "SEGMENTATION_MAX_BODY_BYTES")
+    return await lines.score(live.champion(), _decode_transactions(body))
+
+
+def _language(given: str, header: str, status: HTTPStatus) -> Language | None:
+    kind = bare(given)
+    if kind not in LANGUAGES:
+        raise unknown_type(given, header, status, ", ".join((JSON.media_type, MSGPACK.media_type, arrow.MEDIA_TYPE)))
+    return LANGUAGES[kind]
+
+
+def _wanted(accept: str, given: Language | None) -> Language | None:
+    """The language of the answer: the given one if that will do, else the first acceptable one; rows stay rows."""
+    accepted = [bare(part) for part in accept.split(",")]
+    mine = [media_type for media_type, language in LANGUAGES.items() if language is given]
+    if any(part in {*mine, "*/*", "application/*"} for part in accepted):
+        return given
+    others = [LANGUAGES[part] for part in accepted if part in LANGUAGES]
+    if given is None or not others or others[0] is None:
+        kinds = arrow.MEDIA_TYPE if given is None else f"{JSON.media_type}, {MSGPACK.media_type}"
+        raise unknown_type(accept, "Accept", HTTPStatus.NOT_ACCEPTABLE, kinds)
+    return others[0]

@@ -1,51 +1,88 @@
-"""`GET /v1/segments`: the segments that scores refer to."""
+"""`/v1/segments` and `/v1/transitions`: the segments that scores refer to, who is in them, and who moved."""
 
 from http import HTTPStatus
+from typing import Annotated
 
-import duckdb
 from litestar import get
 from litestar.di import NamedDependency
+from litestar.params import PathParameter, QueryParameter
 
-from segmentation.warehouse.schema import SEGMENT_PROFILES
-from serving.champion import Champion, ChampionFollower
-from serving.contract import SegmentAnswer, SegmentProfile, SegmentsAnswer
-from serving.problems import problem_responses
+from segmentation.access.keys import Scope
+from serving import segments as questions
+from serving.auth import needs
+from serving.champion import LiveChampion
+from serving.contract import MembersAnswer, SegmentDetail, SegmentsAnswer, TransitionsAnswer
+from serving.problems import refusals
 from serving.reader import LakeReader
+from serving.routes.customers import AsOf
 
-LATEST_PROFILES = f"""
-SELECT segment_id, {", ".join(SegmentProfile.__struct_fields__)}
-FROM {SEGMENT_PROFILES.name}
-WHERE model_version = $version
-    AND as_of = (SELECT MAX(as_of) FROM {SEGMENT_PROFILES.name} WHERE model_version = $version)
-"""
+SegmentId = Annotated[int, PathParameter(description="Id of the segment.", ge=0, le=2**31 - 1)]
 
 
 @get(
     "/v1/segments",
     tags=["Segments"],
     summary="All segments",
-    description="The champion's segments, each with its profile in the latest snapshot that this model decided.",
+    description="The champion's segments, each with its profile as of a date, or in the latest snapshot that this "
+    "model decided.",
     operation_id="segments",
-    responses=problem_responses(HTTPStatus.SERVICE_UNAVAILABLE),
+    responses=refusals(HTTPStatus.NOT_FOUND),
+    **needs(Scope.READ),
 )
-async def segments(follower: NamedDependency[ChampionFollower], reader: NamedDependency[LakeReader]) -> SegmentsAnswer:
+async def segments(
+    live: NamedDependency[LiveChampion], reader: NamedDependency[LakeReader], as_of: AsOf = None
+) -> SegmentsAnswer:
     """Answer from the champion in memory and the profiles in the lake."""
-    champion = follower.champion()
-    profiles = await reader.read(lambda con: latest_profiles(con, champion.model.version))
-    return _answer(champion, profiles)
+    champion = live.champion()
+    return await reader.read(lambda con: questions.all_segments(con, champion, as_of))
 
 
-def latest_profiles(con: duckdb.DuckDBPyConnection, version: int) -> dict[int, SegmentProfile]:
-    """Profiles by segment id, of the latest snapshot that a model version decided; empty if there is none."""
-    rows = con.execute(LATEST_PROFILES, {"version": version}).fetchall()
-    return {segment_id: SegmentProfile(*figures) for segment_id, *figures in rows}
+@get(
+    "/v1/segments/{segment_id:int}",
+    tags=["Segments"],
+    summary="One segment",
+    description="A segment of the champion: its profile in all snapshots, what sets it apart, and where it comes from.",
+    operation_id="segment",
+    responses=refusals(HTTPStatus.NOT_FOUND),
+    **needs(Scope.READ),
+)
+async def segment(
+    segment_id: SegmentId, live: NamedDependency[LiveChampion], reader: NamedDependency[LakeReader]
+) -> SegmentDetail:
+    """Answer from the champion in memory, and from the lake."""
+    champion = live.champion()
+    return await reader.read(lambda con: questions.one_segment(con, champion, segment_id))
 
 
-def _answer(champion: Champion, profiles: dict[int, SegmentProfile]) -> SegmentsAnswer:
-    return SegmentsAnswer(
-        champion.model.version,
-        [
-            SegmentAnswer(segment.id, segment.name, segment.description, profiles.get(segment.id))
-            for segment in champion.model.artefact.segments
-        ],
-    )
+@get(
+    "/v1/segments/{segment_id:int}/customers",
+    tags=["Segments"],
+    summary="A segment's customers",
+    description="Page by page, in order of their ids. All pages are of one snapshot date.",
+    operation_id="segmentCustomers",
+    responses=refusals(HTTPStatus.NOT_FOUND),
+    **needs(Scope.READ),
+)
+async def segment_customers(
+    segment_id: SegmentId,
+    reader: NamedDependency[LakeReader],
+    as_of: AsOf = None,
+    limit: Annotated[int, QueryParameter(description="Customers on a page.", ge=1, le=10_000)] = 100,
+    cursor: Annotated[str | None, QueryParameter(description="`next_cursor` of the page before.")] = None,
+) -> MembersAnswer:
+    """Answer from the lake."""
+    return await reader.read(lambda con: questions.members(con, segment_id, as_of, cursor, limit))
+
+
+@get(
+    "/v1/transitions",
+    tags=["Segments"],
+    summary="Who moved",
+    description="How many customers went from which segment to which since the snapshot before, and why.",
+    operation_id="transitions",
+    responses=refusals(HTTPStatus.NOT_FOUND),
+    **needs(Scope.READ),
+)
+async def transitions(reader: NamedDependency[LakeReader], as_of: AsOf = None) -> TransitionsAnswer:
+    """Answer from the lake."""
+    return await reader.read(lambda con: questions.transitions(con, as_of))

@@ -1,0 +1,184 @@
+"""Bulk scoring: an Arrow IPC stream of features in, one of segments out, record batch by record batch.
+
+Whatever a stream claims, its cost is bounded by its size: compressed buffers are refused before they are expanded, and
+so are more rows than the settings allow.
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+from http import HTTPStatus
+
+import numpy as np
+import pyarrow as pa
+
+from segmentation.features.catalogue import BY_NAME
+from segmentation.modeling.artefact import Floats, Ints
+from serving.bodies import shortened, unknown_feature
+from serving.champion import Champion
+from serving.limits import too_many
+from serving.metrics import Metrics
+from serving.problems import ProblemError
+from serving.scoring import lacks_features
+
+MEDIA_TYPE = "application/vnd.apache.arrow.stream"
+ID = "customer_id"
+PART_ROWS = 65_536
+"""Rows that are evaluated at a time, so that memory beyond the stream stays small."""
+
+PATHS_TO_COMPRESSION = {"record batch": (2, 3), "dictionary": (2, 1, 3)}
+"""By kind of message, the fields that lead from it to how its buffers are compressed (Message.fbs of the format)."""
+
+
+def score(champion: Champion, body: bytes, max_rows: int, metrics: Metrics) -> bytes:
+    """Score the customers of a stream.
+
+    Args:
+        champion: The model.
+        body: An Arrow IPC stream with a column per feature (numbers or booleans; null or NaN where missing) and
+            perhaps `customer_id` (text).
+        max_rows: Most customers that it may have.
+        metrics: Counts what is scored.
+
+    Returns:
+        An Arrow IPC stream with `customer_id` if it was given, `segment_id`, `segment_name`, `distance`,
+        `runner_up_id`, `runner_up_name`, `confidence`, `is_low_confidence` and `model_version`, in the same order.
+
+    Raises:
+        ProblemError: It is no such stream (400), or has too many rows (413).
+    """
+    try:
+        _refuse_compression(body)
+        with pa.ipc.open_stream(pa.py_buffer(body)) as reader:
+            _check_columns(reader.schema)
+            return _write(champion, reader, max_rows, metrics)
+    except (pa.ArrowException, OSError, ValueError, struct.error) as error:
+        detail = f"The body is no Arrow IPC stream: {shortened(str(error))}."
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "malformed-body", detail) from error
+
+
+def _write(champion: Champion, reader: pa.RecordBatchReader, max_rows: int, metrics: Metrics) -> bytes:
+    sink = pa.BufferOutputStream()
+    names = pa.array(champion.segment_names, pa.string())
+    rows = 0
+    writer = None
+    for batch in _parts(reader, max_rows):
+        scores = _scores(champion, batch, rows, names, metrics)
+        writer = writer or pa.ipc.new_stream(sink, scores.schema)
+        writer.write_batch(scores)
+        rows += batch.num_rows
+    if writer is None:
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", "The stream has no customers.")
+    writer.close()
+    return bytes(sink.getvalue())
+
+
+def _parts(reader: pa.RecordBatchReader, max_rows: int) -> Iterator[pa.RecordBatch]:
+    rows = 0
+    for batch in reader:
+        rows += batch.num_rows
+        if rows > max_rows:
+            raise too_many("customers, or more,", rows, max_rows, "SEGMENTATION_MAX_ARROW_ROWS")
+        batch.validate(full=True)
+        for start in range(0, batch.num_rows, PART_ROWS):
+            yield batch.slice(start, PART_ROWS)
+
+
+def _scores(champion: Champion, batch: pa.RecordBatch, start: int, names: pa.Array, metrics: Metrics) -> pa.RecordBatch:
+    values = _values(champion, batch)
+    assigned = champion.evaluator.assign(values)
+    if np.isnan(assigned.distance).any():
+        index = int(np.isnan(assigned.distance).argmax())
+        lacking = [
+            rule.name
+            for rule, value in zip(champion.evaluator.artefact.rules, values[index], strict=True)
+            if rule.missing_value is None and np.isnan(value)
+        ]
+        raise lacks_features(f"Row {start + index}", lacking, champion)
+    ids = np.array(champion.segment_ids, dtype=np.int32)
+    is_low = assigned.confidence < np.array(champion.cutoffs)[assigned.segment]
+    given, counts = np.unique(ids[assigned.segment], return_counts=True)
+    metrics.count_segments(dict(zip(given.tolist(), counts.tolist(), strict=True)), int(is_low.sum()))
+    columns = {
+        "segment_id": pa.array(ids[assigned.segment]),
+        "segment_name": _named(assigned.segment, names),
+        "distance": pa.array(assigned.distance),
+        "runner_up_id": pa.array(ids[assigned.runner_up]),
+        "runner_up_name": _named(assigned.runner_up, names),
+        "confidence": pa.array(assigned.confidence),
+        "is_low_confidence": pa.array(is_low),
+        "model_version": pa.array(np.full(len(values), champion.model.version, dtype=np.int32)),
+    }
+    if ID in batch.schema.names:
+        columns = {ID: batch.column(ID), **columns}
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def _named(indices: Ints, names: pa.Array) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(indices.astype(np.int32)), names)
+
+
+def _values(champion: Champion, batch: pa.RecordBatch) -> Floats:
+    """Shape (rows, features of the model); NaN where missing."""
+    given = set(batch.schema.names)
+    values = np.full((batch.num_rows, len(champion.evaluator.artefact.rules)), np.nan)
+    for index, name in enumerate(champion.evaluator.artefact.feature_names):
+        if name in given:
+            values[:, index] = batch.column(name).cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return values
+
+
+def _check_columns(schema: pa.Schema) -> None:
+    names = schema.names
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", f"Column {shortened(twice)!r} occurs twice.")
+    for field in schema:
+        if field.name == ID:
+            fits, wanted = _is_text(field.type), "text"
+        elif field.name not in BY_NAME:
+            raise unknown_feature(field.name, "The schema")
+        elif BY_NAME[field.name].type == "VARCHAR":
+            fits, wanted = _is_text(field.type), "text"
+        else:
+            fits, wanted = _is_number(field.type), "a number or boolean"
+        if not fits:
+            detail = f"Column {field.name!r} is of type {shortened(str(field.type))}; it must be {wanted}."
+            raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", detail)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or kind in {pa.bool_(), pa.null()}
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return plain in {pa.string(), pa.large_string(), pa.string_view(), pa.null()}
+
+
+def _refuse_compression(body: bytes) -> None:
+    """A few kilobytes may expand to more than there is memory, and nothing says so beforehand."""
+    for message in pa.ipc.MessageReader.open_stream(pa.py_buffer(body)):
+        path = PATHS_TO_COMPRESSION.get(message.type)
+        if path and _follow(message.metadata.to_pybytes(), path):
+            detail = "The stream is compressed; send it as it is (`compression=None`)."
+            raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", detail)
+
+
+def _follow(metadata: bytes, path: Sequence[int]) -> int:
+    """Where the last field of a path is, from table to table of a FlatBuffers message; 0 if one is missing."""
+    place = 0
+    for index in path:
+        (offset,) = struct.unpack_from("<I", metadata, place)
+        place = _field(metadata, place + offset, index)
+        if not place:
+            break
+    return place
+
+
+def _field(data: bytes, table: int, index: int) -> int:
+    """Where a FlatBuffers table has a field; 0 if it has none."""
+    (back,) = struct.unpack_from("<i", data, table)
+    vtable = table - back
+    (size,) = struct.unpack_from("<H", data, vtable)
+    place = 4 + 2 * index
+    (offset,) = struct.unpack_from("<H", data, vtable + place) if place < size else (0,)
+    return table + offset if offset else 0

@@ -1,0 +1,138 @@
+"""Who calls, and what they may do: keys of the lake, or tokens of an issuer. Every route says which scope it needs.
+
+A route without such a word is refused, so that a new one can't be left open by accident.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+from litestar.types import ASGIApp, Receive, Send
+from litestar.types import Scope as ASGIScope
+
+from segmentation.access.keys import PREFIX, ApiKey, Keyring, Scope, read_keys
+from segmentation.settings import Settings
+from serving.following import Followed, LocalCopy
+from serving.problems import Headers, ProblemError
+from serving.tokens import TokenIssuer
+
+ACCESS = "access"
+"""Key of a handler's `opt` that says who may call it."""
+
+PUBLIC = "public"
+"""What it says for everybody."""
+
+HOW = "Send a key as `Authorization: Bearer …` or `X-API-Key: …`; `segmentation keys create` makes one."
+
+Clock = Callable[[], datetime]
+"""Tells the time, naive UTC."""
+
+logger = logging.getLogger(__name__)
+
+
+def needs(scope: Scope, **opt: Any) -> dict[str, Any]:
+    """What a route that needs a scope passes to its decorator; `opt` says more about it."""
+    return {"opt": {ACCESS: scope, **opt}, "security": [{"key": []}, {"keyHeader": []}]}
+
+
+def public() -> dict[str, Any]:
+    """What a route for everybody passes to its decorator."""
+    return {"opt": {ACCESS: PUBLIC}, "security": [{}]}
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls: `key:NAME`, `token:SUBJECT`, or `anybody` where nobody is asked."""
+
+    name: str
+    scopes: frozenset[str]
+
+
+ANYBODY = Caller("anybody", frozenset(Scope))
+
+
+class LiveKeyring(Followed[tuple[ApiKey, ...], Keyring]):
+    """The keys of the lake."""
+
+    def __init__(self, settings: Settings) -> None:
+        copy = LocalCopy(settings.home / "scorer" / "keys.json", tuple[ApiKey, ...])
+        super().__init__("keys", read_keys, Keyring, copy)
+
+
+class Authenticator:
+    """Tells who calls from the headers of a request."""
+
+    def __init__(self, keyring: LiveKeyring, tokens: TokenIssuer | None, clock: Clock) -> None:
+        self._keyring = keyring
+        self._tokens = tokens
+        self._clock = clock
+
+    async def caller(self, headers: Headers) -> Caller:
+        """Who sent a request with these headers.
+
+        Raises:
+            ProblemError: Nobody that is known (401), or the keys can't be read (503).
+        """
+        credential = _credential(headers)
+        if self._tokens is not None and not credential.startswith(PREFIX):
+            subject, scopes = await self._tokens.verify(credential)
+            return Caller(f"token:{subject}", scopes)
+        keyring = self._keyring.value
+        if keyring is None:
+            raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "no-keys", self._keyring.trouble)
+        key = keyring.find(credential, self._clock())
+        if key is None:
+            raise unauthorized(f"The key is unknown, expired or revoked. {HOW}")
+        return Caller(f"key:{key.name}", frozenset(key.scopes))
+
+
+class Gatekeeper:
+    """ASGI middleware around every route: lets in who has the scope that the route needs."""
+
+    def __init__(self, app: ASGIApp, authenticator: Authenticator | None) -> None:
+        self._app = app
+        self._authenticator = authenticator
+
+    async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
+        """Refuse or pass on."""
+        access = scope["route_handler"].opt.get(ACCESS)
+        # A method that a path lacks is answered by Litestar; OPTIONS tells only which it has.
+        if access != PUBLIC and scope.get("method") != "OPTIONS":
+            scope["user"] = await self._admitted(scope, access)
+        await self._app(scope, receive, send)
+
+    async def _admitted(self, scope: ASGIScope, access: str | None) -> Caller:
+        if access is None:
+            raise ProblemError(HTTPStatus.FORBIDDEN, "no-access", "This route doesn't say who may call it.")
+        if self._authenticator is None:
+            return ANYBODY
+        caller = await self._authenticator.caller(scope["headers"])
+        if access not in caller.scopes:
+            raise ProblemError(
+                HTTPStatus.FORBIDDEN,
+                "missing-scope",
+                f"This needs the scope `{access}`; yours are: {', '.join(sorted(caller.scopes)) or 'none'}.",
+            )
+        return caller
+
+
+def clock() -> datetime:
+    """The present time, naive UTC."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def unauthorized(detail: str) -> ProblemError:
+    """The problem of somebody who is not known."""
+    return ProblemError(HTTPStatus.UNAUTHORIZED, "unauthorized", detail)
+
+
+def _credential(headers: Headers) -> str:
+    for name, value in headers:
+        if name == b"authorization" and value[:7].lower() == b"bearer ":
+            return value[7:].strip().decode("latin-1")
+        if name == b"x-api-key":
+            return value.strip().decode("latin-1")
+    raise unauthorized(f"This needs a key. {HOW}")

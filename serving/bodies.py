@@ -1,0 +1,136 @@
+"""The two languages of rows, JSON and MessagePack: strict decoding, and encoding in slices.
+
+A large body is decoded, scored and encoded a slice at a time, so that small requests are answered in between.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from http import HTTPStatus
+from typing import Annotated, Any, Generic, TypeVar
+
+import msgspec
+
+from segmentation.features.catalogue import BY_NAME
+from serving.contract import Customer, Score, ScoreAnswer, ScoreRequest
+from serving.problems import ProblemError
+
+T = TypeVar("T")
+
+MAX_QUOTED = 200
+"""Characters of the client's own text that an error repeats at most."""
+
+_UNKNOWN_FEATURE = re.compile(r"Object contains unknown field `(?P<name>.*)` - at `\$\.(?P<place>.*\.features)`", re.S)
+
+
+class RawRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A `ScoreRequest` whose customers are still to be decoded."""
+
+    customers: Annotated[list[msgspec.Raw], msgspec.Meta(min_length=1)]
+
+
+@dataclass(frozen=True)
+class Language:
+    """How rows are written.
+
+    Attributes:
+        name: As people call it.
+        media_type: As it is sent.
+        aliases: Media types that mean the same.
+        join: Makes an answer of a model version and encoded scores.
+    """
+
+    name: str
+    media_type: str
+    aliases: tuple[str, ...]
+    request: "Decoder[ScoreRequest]"
+    raw: "Decoder[RawRequest]"
+    customer: "Decoder[Customer]"
+    encode: Callable[[Any], bytes]
+    join: Callable[[int, Sequence[bytes]], bytes]
+
+
+class Decoder(Generic[T]):
+    """Decodes one type strictly: nothing is converted, and nothing unknown is passed over."""
+
+    def __init__(self, name: str, decode: Callable[[bytes | msgspec.Raw], T]) -> None:
+        self._name = name
+        self._decode = decode
+
+    def __call__(self, body: bytes | msgspec.Raw, place: str = "") -> T:
+        """Decode a body, or the part of it that is found at a place.
+
+        Raises:
+            ProblemError: It is not what it should be (400).
+        """
+        try:
+            return self._decode(body)
+        except msgspec.ValidationError as error:
+            raise _invalid(str(error).replace(" `$", f" `${place}")) from error
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            detail = f"The body is no {self._name}: {shortened(str(error))}."
+            raise ProblemError(HTTPStatus.BAD_REQUEST, "malformed-body", detail) from error
+
+
+def _join_json(version: int, scores: Sequence[bytes]) -> bytes:
+    return b'{"model_version":%d,"results":[%b]}' % (version, b",".join(scores))
+
+
+def _join_msgpack(version: int, scores: Sequence[bytes]) -> bytes:
+    encode = msgspec.msgpack.encode
+    array32 = b"\xdd" + len(scores).to_bytes(4, "big")
+    return b"".join([b"\x82", encode("model_version"), encode(version), encode("results"), array32, *scores])
+
+
+def _language(name: str, media_type: str, aliases: tuple[str, ...], module: Any, join: Any) -> Language:
+    return Language(
+        name,
+        media_type,
+        aliases,
+        Decoder(name, module.Decoder(ScoreRequest).decode),
+        Decoder(name, module.Decoder(RawRequest).decode),
+        Decoder(name, module.Decoder(Customer).decode),
+        module.Encoder().encode,
+        join,
+    )
+
+
+JSON = _language("JSON", "application/json", (), msgspec.json, _join_json)
+MSGPACK = _language(
+    "MessagePack",
+    "application/msgpack",
+    ("application/vnd.msgpack", "application/x-msgpack"),
+    msgspec.msgpack,
+    _join_msgpack,
+)
+
+
+def json_decoder(wanted: type[T]) -> Decoder[T]:
+    """A strict decoder of JSON bodies."""
+    return Decoder("JSON", msgspec.json.Decoder(wanted).decode)
+
+
+def encode_scores(language: Language, version: int, scores: list[Score]) -> bytes:
+    """An answer that is small enough to be encoded at once."""
+    return language.encode(ScoreAnswer(version, scores))
+
+
+def unknown_feature(name: str, place: str) -> ProblemError:
+    """The problem of a feature that the catalogue doesn't have."""
+    close = get_close_matches(name[:MAX_QUOTED], BY_NAME)
+    hint = f"Did you mean {' or '.join(close)}?" if close else "/schema lists all features."
+    detail = f"{place} has an unknown feature {shortened(name)!r}. {hint}"
+    return ProblemError(HTTPStatus.BAD_REQUEST, "unknown-feature", detail)
+
+
+def shortened(text: str) -> str:
+    """A text of the client, as far as it is repeated."""
+    return text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}…"
+
+
+def _invalid(message: str) -> ProblemError:
+    unknown = _UNKNOWN_FEATURE.fullmatch(message)
+    if unknown is not None:
+        return unknown_feature(unknown["name"], unknown["place"])
+    return ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", f"{shortened(message)}.")

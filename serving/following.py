@@ -1,0 +1,217 @@
+"""What the scorer keeps up to date with the lake, and keeps serving when the lake is gone.
+
+A `Followed` value is read again whenever the lake has a new snapshot, and swapped as a whole. What can't be read, or
+will not do, changes nothing: the last good value stays, marked stale. A copy on the local disk lets a scorer start
+while the catalogue is down.
+"""
+
+import asyncio
+import hashlib
+import logging
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import duckdb
+import msgspec
+
+from segmentation.errors import SegmentationError, WarehouseUnavailableError
+from segmentation.warehouse.changes import has_changed_outside
+from serving.reader import LakeReader
+
+FIRST_LOOK_S = 5.0
+"""How long the start waits for the first look at the lake; a catalogue that hangs must not keep it from living."""
+
+Source = TypeVar("Source")
+Value = TypeVar("Value")
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LocalCopy:
+    """A file that holds what was last read, with its checksum.
+
+    Attributes:
+        path: The file; only its owner may read it.
+        type: What it holds, as msgspec names it.
+    """
+
+    path: Path
+    type: Any
+
+    def save(self, source: object) -> None:
+        """Replace the file as a whole; a disk that is full or read-only is logged, and stops nothing."""
+        body = msgspec.json.encode(source)
+        draft = self.path.with_suffix(f".{os.getpid()}")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            draft.touch(mode=0o600)
+            draft.write_bytes(_checksum(body) + b"\n" + body)
+            draft.replace(self.path)
+        except OSError as error:
+            logger.warning("No local copy for a start without the catalogue: %s", error)
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+
+    def load(self) -> Any:
+        """What was saved last; None if there is nothing, or it is damaged."""
+        try:
+            checksum, _, body = self.path.read_bytes().partition(b"\n")
+            if checksum != _checksum(body):
+                raise ValueError("its checksum is wrong")
+            return msgspec.json.decode(body, type=self.type)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, msgspec.MsgspecError) as error:
+            logger.error("The local copy %s can't be used: %s", self.path, error)
+            return None
+
+
+class Followed(Generic[Source, Value]):
+    """One value that follows the lake.
+
+    Attributes:
+        what: What it is, as messages say it.
+        value: The present one; None until there is one.
+        is_stale: Whether the lake could not be read, or what it holds would not do, when last looked.
+        trouble: Why, fit for clients; empty if nothing is wrong.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        read: Callable[[duckdb.DuckDBPyConnection], Source],
+        prepare: Callable[[Source], Value],
+        copy: LocalCopy | None = None,
+    ) -> None:
+        self.what = what
+        self.value: Value | None = None
+        self.is_stale = False
+        self.trouble = "Just starting."
+        self._read = read
+        self._prepare = prepare
+        self._copy = copy
+        self._source: Source | None = None
+        self._seen: int | None = None
+
+    async def look(self, reader: LakeReader, marker: int) -> None:
+        """Read the value again, if the lake has changed since. Trouble is logged, once each time that it changes.
+
+        Args:
+            reader: Reads the lake.
+            marker: The last snapshot that may have changed the value.
+        """
+        if marker == self._seen:
+            return
+        try:
+            self._take(await reader.read(self._read))
+            if self.is_stale:
+                logger.info("The %s can be read again.", self.what)
+            self._seen, self.trouble, self.is_stale = marker, "", False
+        except WarehouseUnavailableError as error:
+            self.lose(error)
+        except SegmentationError as error:
+            self._note(error, str(error))
+        except Exception as error:  # a damaged row can break anywhere, and must not end the watch
+            self._note(error, f"The {self.what} can't be read; the scorer's log says why.")
+
+    def lose(self, error: Exception) -> None:
+        """The lake can't be read; without a value yet, take the one that was last read from this machine."""
+        self._note(error, "The warehouse can't be read; the scorer's log says why.")
+        if self.value is None and self._copy is not None:
+            self._warm(self._copy)
+
+    def _take(self, source: Source) -> None:
+        if self._source is None or source != self._source:
+            self.value = self._prepare(source)
+            self._source = source
+            if self._copy is not None:
+                self._copy.save(source)
+
+    def _warm(self, copy: LocalCopy) -> None:
+        source = copy.load()
+        if source is None:
+            return
+        try:
+            self.value = self._prepare(source)
+        except SegmentationError as error:
+            logger.error("The local copy of the %s will not do: %s", self.what, error)
+            return
+        logger.warning("The %s comes from the local copy %s, until the lake can be read.", self.what, copy.path)
+
+    def _note(self, error: Exception, public: str) -> None:
+        if public != self.trouble:
+            kept = "" if self.value is None else " The last good one goes on serving."
+            trace = None if isinstance(error, SegmentationError) else error
+            logger.error("No new %s: %s%s", self.what, error, kept, exc_info=trace)
+        self._seen, self.trouble, self.is_stale = None, public, True
+
+
+class Watch:
+    """Looks at the lake again and again, and tells what follows it."""
+
+    def __init__(self, followed: Sequence[Followed[Any, Any]], reader: LakeReader) -> None:
+        self._followed = followed
+        self._reader = reader
+        self._version: int | None = None
+        self._marker = 0
+
+    async def look(self) -> None:
+        """Look once."""
+        try:
+            marker = await self._last_that_matters()
+        except WarehouseUnavailableError as error:
+            for each in self._followed:
+                each.lose(error)
+            return
+        for each in self._followed:
+            await each.look(self._reader, marker)
+
+    async def _last_that_matters(self) -> int:
+        """The newest snapshot that changed more than rows of `raw`, which a stream does every second."""
+        version, before = await self._reader.version(), self._version
+        if version != before:
+            if before is None or await self._reader.read(
+                lambda con: has_changed_outside(con, "raw", since=before, until=version)
+            ):
+                self._marker = version
+            self._version = version
+        return self._marker
+
+
+@asynccontextmanager
+async def following(watch: Watch, poll_s: float, after_look: Callable[[], None]) -> AsyncIterator[None]:
+    """Keep values up to date for as long as the context lasts.
+
+    Args:
+        watch: Looks at the lake.
+        poll_s: Seconds between two looks.
+        after_look: Called after each of them.
+    """
+    has_looked = asyncio.Event()
+
+    async def keep_looking() -> None:
+        while True:
+            await watch.look()
+            after_look()
+            has_looked.set()
+            await asyncio.sleep(poll_s)
+
+    task = asyncio.create_task(keep_looking())
+    with suppress(TimeoutError):
+        async with asyncio.timeout(FIRST_LOOK_S):
+            await has_looked.wait()
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def _checksum(body: bytes) -> bytes:
+    return hashlib.sha256(body).hexdigest().encode()

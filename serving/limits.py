@@ -1,0 +1,95 @@
+"""What one request may be: how long it may take, how large its body may be, and of which kind."""
+
+import asyncio
+from http import HTTPStatus
+
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from serving.problems import AnyRequest, ProblemError
+
+JSON_TYPE = "application/json"
+
+TIMEOUT_S = "timeout_s"
+"""Key of a handler's `opt` for one that may take longer than others."""
+
+
+class Deadline:
+    """ASGI middleware around every route: breaks off what takes too long."""
+
+    def __init__(self, app: ASGIApp, timeout_s: float) -> None:
+        self._app = app
+        self._timeout_s = timeout_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer in time, or with a problem (504)."""
+        timeout_s = scope["route_handler"].opt.get(TIMEOUT_S, self._timeout_s)
+        try:
+            async with asyncio.timeout(timeout_s) as limit:
+                await self._app(scope, receive, send)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise ProblemError(
+                HTTPStatus.GATEWAY_TIMEOUT, "timeout", f"The answer took longer than {timeout_s:g} s; ask for less."
+            ) from error
+
+
+async def read_body(request: AnyRequest, most: int, setting: str) -> bytes:
+    """The body of a request, as long as it is within its limit.
+
+    Args:
+        request: The request.
+        most: Bytes that it may have.
+        setting: The variable that says so.
+
+    Raises:
+        ProblemError: It is larger (413), as soon as that is known.
+    """
+    announced = request.headers.get("content-length", "0")
+    if announced.isdecimal() and int(announced) > most:
+        raise too_large(most, setting)
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > most:
+            raise too_large(most, setting)
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def too_large(most: int, setting: str) -> ProblemError:
+    """The problem of a body over its limit."""
+    return ProblemError(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "body-too-large",
+        f"The body may have {most} bytes ({setting}); send fewer customers at a time.",
+    )
+
+
+def too_many(what: str, given: int, most: int, setting: str) -> ProblemError:
+    """The problem of a body with more rows than it may have."""
+    return ProblemError(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "too-many-rows",
+        f"The body has {given} {what} and may have {most} ({setting}); send fewer at a time.",
+    )
+
+
+def require_json(request: AnyRequest) -> None:
+    """Refuse a body that isn't said to be JSON (415)."""
+    given = request.headers.get("content-type", "")
+    if bare(given) != JSON_TYPE:
+        raise unknown_type(given, "Content-Type", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, JSON_TYPE)
+
+
+def bare(media_type: str) -> str:
+    """A media type without its parameters."""
+    return media_type.partition(";")[0].strip().lower()
+
+
+def unknown_type(given: str, header: str, status: HTTPStatus, known: str) -> ProblemError:
+    """The problem of a media type that will not do."""
+    said = f"is {given[:100]!r}" if given else "is missing"
+    kind = "unsupported-media-type" if status is HTTPStatus.UNSUPPORTED_MEDIA_TYPE else "not-acceptable"
+    return ProblemError(status, kind, f"The {header} {said}; use {known}.")

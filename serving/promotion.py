@@ -1,0 +1,68 @@
+"""Promoting and rolling back on behalf of a caller: the very command that people use, in a process of its own.
+
+Gates read whole snapshots and fit models, for minutes on a large lake and with scikit-learn; none of that belongs into
+a process that scores. The lake changes in one transaction, so a command that is killed has changed nothing.
+"""
+
+import asyncio
+import os
+import sys
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import msgspec
+
+from segmentation.settings import Settings
+from serving.problems import ProblemError
+
+TIMEOUT_S = 600
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What the command prints with `--json`; see `segmentation models promote --help`."""
+
+    champion: int
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class Promoter:
+    """Runs the commands in the scorer's own installation."""
+
+    settings: Settings
+
+    async def promote(self, version: int, *, actor: str, reason: str, override: bool) -> Decision:
+        """Make a version the champion.
+
+        Raises:
+            ProblemError: Its gates refuse it, or it can't be done here (409).
+        """
+        options = ["--override"] if override else []
+        return await self._run("promote", str(version), "--reason", reason, "--actor", actor, *options)
+
+    async def roll_back(self, version: int, *, actor: str, reason: str) -> Decision:
+        """Put the version before a champion back into service.
+
+        Raises:
+            ProblemError: The version isn't champion, or there is none before it (409).
+        """
+        return await self._run("rollback", "--from", str(version), "--reason", reason, "--actor", actor)
+
+    async def _run(self, *arguments: str) -> Decision:
+        command = [sys.executable, "-m", "segmentation.cli", "models", *arguments, "--json"]
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe, env=self._environment())
+        try:
+            printed, said = await process.communicate()
+        except asyncio.CancelledError:
+            process.kill()
+            await process.wait()
+            raise
+        if process.returncode:
+            detail = said.decode(errors="replace").strip().removeprefix("Error: ")
+            raise ProblemError(HTTPStatus.CONFLICT, "refused", detail or "The command failed.")
+        return msgspec.json.decode(printed, type=Decision)
+
+    def _environment(self) -> dict[str, str]:
+        own = self.settings.model_dump(mode="json", exclude_none=True)
+        return {**os.environ, **{f"SEGMENTATION_{name.upper()}": str(value) for name, value in own.items()}}

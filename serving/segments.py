@@ -1,0 +1,222 @@
+"""What can be asked about segments: profiles, what sets them apart, where they come from, who is in them, who moved.
+
+Everything here blocks, and runs in a worker thread on one snapshot of the lake.
+"""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from datetime import date
+from http import HTTPStatus
+
+import duckdb
+import msgspec
+
+from segmentation.modeling.artefact import Segment
+from segmentation.modeling.lineage import Parent
+from segmentation.warehouse import literal
+from segmentation.warehouse.schema import (
+    CUSTOMER_SEGMENTS,
+    SEGMENT_EXPLANATIONS,
+    SEGMENT_PROFILES,
+    SEGMENT_TRANSITIONS,
+    SEGMENTS,
+)
+from serving.champion import Champion
+from serving.contract import (
+    Finding,
+    LineageStep,
+    Member,
+    MembersAnswer,
+    SegmentAnswer,
+    SegmentDetail,
+    SegmentProfile,
+    SegmentsAnswer,
+    Transition,
+    TransitionsAnswer,
+)
+from serving.problems import ProblemError
+
+# Ids and dates are written out, not bound: DuckLake skips files by what it can see when it plans.
+PROFILES = f"""
+SELECT segment_id, {", ".join(SegmentProfile.__struct_fields__)}
+FROM {SEGMENT_PROFILES.name}
+WHERE {{condition}}
+ORDER BY as_of
+"""
+
+FINDINGS = f"""
+SELECT {", ".join(Finding.__struct_fields__)}
+FROM {SEGMENT_EXPLANATIONS.name}
+WHERE segment_id = {{segment_id}} AND as_of = (
+    SELECT MAX(as_of) FROM {SEGMENT_EXPLANATIONS.name} WHERE segment_id = {{segment_id}}
+)
+ORDER BY kind, rank
+"""
+
+LINEAGE = f"""
+SELECT version, event, segment_name, relatives
+FROM {SEGMENTS.name}
+WHERE segment_id = {{segment_id}}
+ORDER BY version
+"""
+
+MEMBERS = f"""
+SELECT {", ".join(Member.__struct_fields__)}
+FROM {CUSTOMER_SEGMENTS.name}
+WHERE as_of = DATE '{{as_of}}' AND segment_id = {{segment_id}} AND customer_id > {{after}}
+ORDER BY customer_id
+LIMIT {{limit}}
+"""
+
+TRANSITIONS = f"""
+SELECT previous_as_of, {", ".join(Transition.__struct_fields__)}
+FROM {SEGMENT_TRANSITIONS.name}
+WHERE as_of = DATE '{{as_of}}'
+ORDER BY customer_count DESC, from_segment_id, to_segment_id, cause
+"""
+
+
+class Cursor(msgspec.Struct, frozen=True, array_like=True):
+    """Where a page ends: clients send it back as it came."""
+
+    as_of: date
+    after: str
+
+
+def all_segments(con: duckdb.DuckDBPyConnection, model: Champion, as_of: date | None) -> SegmentsAnswer:
+    """The segments of a model with their profiles as of a date, or in the last snapshot that the model decided.
+
+    Raises:
+        ProblemError: No snapshot of that date was profiled (404).
+    """
+    version = model.model.version
+    if as_of is None:
+        last = f"SELECT MAX(as_of) FROM {SEGMENT_PROFILES.name} WHERE model_version = {version}"
+        condition = f"model_version = {version} AND as_of = ({last})"
+    else:
+        condition = f"as_of = DATE '{as_of}'"
+    rows = con.execute(PROFILES.format(condition=condition)).fetchall()
+    if as_of is not None and not rows:
+        raise _no_snapshot(con, as_of)
+    profiles = {segment_id: SegmentProfile(*figures) for segment_id, *figures in rows}
+    segments = model.model.artefact.segments
+    return SegmentsAnswer(
+        version,
+        [SegmentAnswer(s.id, s.name, s.description, s.colour, profiles.get(s.id)) for s in segments],
+    )
+
+
+def one_segment(con: duckdb.DuckDBPyConnection, model: Champion, segment_id: int) -> SegmentDetail:
+    """Everything about one segment of a model.
+
+    Raises:
+        ProblemError: The model has no such segment (404).
+    """
+    segment = _segment(model, segment_id)
+    profiles = con.execute(PROFILES.format(condition=f"segment_id = {segment_id}")).fetchall()
+    return SegmentDetail(
+        model.model.version,
+        segment.id,
+        segment.name,
+        segment.description,
+        segment.colour,
+        [SegmentProfile(*figures) for _, *figures in profiles],
+        [Finding(*row) for row in con.execute(FINDINGS.format(segment_id=segment_id)).fetchall()],
+        _lineage(con, segment_id),
+    )
+
+
+def members(
+    con: duckdb.DuckDBPyConnection, segment_id: int, as_of: date | None, cursor: str | None, limit: int
+) -> MembersAnswer:
+    """A page of a segment's customers, in order of their ids.
+
+    Args:
+        con: A cursor of the lake.
+        segment_id: The segment, of any model.
+        as_of: The snapshot; the newest one if None. A cursor knows its own.
+        cursor: Where the page before ended.
+        limit: Customers on a page.
+
+    Raises:
+        ProblemError: The cursor is none of ours (400), or there is no such segment or snapshot (404).
+    """
+    start = Cursor(_snapshot(con, as_of), "") if cursor is None else _decode(cursor)
+    if as_of is not None and as_of != start.as_of:
+        detail = f"The cursor is of {start.as_of}; leave out `as_of`, or the cursor."
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-cursor", detail)
+    if not _lineage(con, segment_id):
+        raise _no_segment(segment_id, "There is no segment")
+    rows = con.execute(
+        MEMBERS.format(as_of=start.as_of, segment_id=segment_id, after=literal(start.after), limit=limit + 1)
+    ).fetchall()
+    page = [Member(*row) for row in rows[:limit]]
+    more = _encode(Cursor(start.as_of, page[-1].customer_id)) if len(rows) > limit else None
+    return MembersAnswer(start.as_of, segment_id, page, more)
+
+
+def transitions(con: duckdb.DuckDBPyConnection, as_of: date | None) -> TransitionsAnswer:
+    """Who went where since the snapshot before.
+
+    Raises:
+        ProblemError: There is no such snapshot (404).
+    """
+    wanted = _snapshot(con, as_of)
+    rows = con.execute(TRANSITIONS.format(as_of=wanted)).fetchall()
+    return TransitionsAnswer(wanted, rows[0][0] if rows else None, [Transition(*row[1:]) for row in rows])
+
+
+def _lineage(con: duckdb.DuckDBPyConnection, segment_id: int) -> list[LineageStep]:
+    rows = con.execute(LINEAGE.format(segment_id=segment_id)).fetchall()
+    return [
+        LineageStep(version, event, name, msgspec.json.decode(relatives or "[]", type=list[Parent]))
+        for version, event, name, relatives in rows
+    ]
+
+
+def _segment(model: Champion, segment_id: int) -> Segment:
+    found = next((segment for segment in model.model.artefact.segments if segment.id == segment_id), None)
+    if found is None:
+        raise _no_segment(segment_id, f"Model version {model.model.version} has no segment", model.segment_ids)
+    return found
+
+
+def _snapshot(con: duckdb.DuckDBPyConnection, as_of: date | None) -> date:
+    """The snapshot that is asked for, or the newest one."""
+    dates = _dates(con)
+    if not dates or (as_of is not None and as_of not in dates):
+        raise _no_snapshot(con, as_of)
+    return as_of or dates[-1]
+
+
+def _dates(con: duckdb.DuckDBPyConnection) -> list[date]:
+    rows = con.execute(f"SELECT DISTINCT as_of FROM {SEGMENT_PROFILES.name} ORDER BY as_of").fetchall()
+    return [row[0] for row in rows]
+
+
+def _no_snapshot(con: duckdb.DuckDBPyConnection, as_of: date | None) -> ProblemError:
+    there = ", ".join(str(day) for day in _dates(con)) or "none yet"
+    wanted = f" as of {as_of}" if as_of else ""
+    return ProblemError(HTTPStatus.NOT_FOUND, "unknown-snapshot", f"There is no snapshot{wanted}. There are: {there}.")
+
+
+def _no_segment(segment_id: int, said: str, known: Sequence[int] = ()) -> ProblemError:
+    hint = f" It has {', '.join(map(str, known))}." if known else ""
+    return ProblemError(HTTPStatus.NOT_FOUND, "unknown-segment", f"{said} {segment_id}.{hint}")
+
+
+def _encode(cursor: Cursor) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).decode().rstrip("=")
+
+
+def _decode(text: str) -> Cursor:
+    try:
+        padded = text + "=" * (-len(text) % 4)
+        found = msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=Cursor)
+    except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
+        detail = "The cursor is none that a page came with; leave it out for the first page."
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-cursor", detail) from error
+    if "\0" in found.after:
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-cursor", "The cursor names nobody.")
+    return found
