@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 
 from litestar import Litestar, Router
 from litestar.config.cors import CORSConfig
@@ -81,8 +80,8 @@ def create_app(settings: Settings, now: Clock = clock) -> Litestar:
             reader.close()
             lines.close()
 
-    def express(app: ASGIApp) -> ExpressLane:
-        return ExpressLane(app, champion, scorer)
+    def express(inner: ASGIApp) -> ExpressLane:
+        return ExpressLane(inner, champion, scorer, settings.max_body_bytes)
 
     provided = {
         "live": champion,
@@ -100,8 +99,8 @@ def create_app(settings: Settings, now: Clock = clock) -> Litestar:
     app = Litestar(
         route_handlers=[*ROUTES, Router("/", route_handlers=[score_customers], middleware=[express])],
         middleware=[
-            partial(Gatekeeper, authenticator=authenticator),
-            partial(Deadline, timeout_s=settings.request_timeout_s),
+            lambda inner: Gatekeeper(inner, authenticator),
+            lambda inner: Deadline(inner, settings.request_timeout_s),
         ],
         dependencies={name: _provide(each) for name, each in provided.items()},
         lifespan=[lifespan],

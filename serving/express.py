@@ -20,14 +20,15 @@ CONTENT_TYPE = (b"content-type", JSON.media_type.encode())
 class ExpressLane:
     """ASGI middleware of the route that scores."""
 
-    def __init__(self, app: ASGIApp, live: LiveChampion, scorer: Scorer) -> None:
+    def __init__(self, app: ASGIApp, live: LiveChampion, scorer: Scorer, max_body_bytes: int) -> None:
         self._app = app
+        self._most = min(SMALL_BYTES, max_body_bytes)
         self._live = live
         self._scorer = scorer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass on."""
-        if not _is_small_json(scope["headers"]):
+        if not _is_small_json(scope["headers"], self._most):
             await self._app(scope, receive, send)
             return
         body = await _read(receive)
@@ -37,7 +38,7 @@ class ExpressLane:
         await send({"type": "http.response.body", "body": answer, "more_body": False})
 
 
-def _is_small_json(headers: Headers) -> bool:
+def _is_small_json(headers: Headers, most: int) -> bool:
     """Whether a request says that its body is small, and JSON, and that JSON will do for the answer."""
     length, is_json = 0, False
     for name, value in headers:
@@ -49,7 +50,7 @@ def _is_small_json(headers: Headers) -> bool:
             case b"accept":
                 if value not in (b"*/*", CONTENT_TYPE[1]):
                     return False
-    return is_json and 0 < length <= SMALL_BYTES
+    return is_json and 0 < length <= most
 
 
 async def _read(receive: Receive) -> bytes:

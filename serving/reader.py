@@ -82,15 +82,21 @@ class LakeReader:
         con = con or lake.cursor()
         con.begin()
         try:
-            result = work(con)
-            con.rollback()
-        except BaseException:
+            return work(con)
+        except duckdb.Error:
             con.close()
             raise
+        finally:
+            self._put_back(lake, con)
+
+    def _put_back(self, lake: Lake, con: duckdb.DuckDBPyConnection) -> None:
+        try:
+            con.rollback()
+        except duckdb.Error:  # it is closed, or broken
+            return
         with self._lock:
             if lake is self._lake:
                 self._idle.append(con)
-        return result
 
     def _guarded(self, work: Callable[[Lake], T]) -> T:
         lake = self._opened()

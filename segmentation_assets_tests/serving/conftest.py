@@ -28,6 +28,7 @@ def shop_settings(empty_lake: Path, tmp_path_factory: pytest.TempPathFactory) ->
 def client(shop_settings: Settings) -> Iterator[TestClient[Litestar]]:
     """The scorer on the shared lake."""
     with TestClient(create_app(shop_settings)) as opened:
+        opened.headers.update(shop.CREDENTIALS)
         shop.eventually(lambda: opened.get("/health/ready").status_code == 200)
         yield opened
 
@@ -56,5 +57,6 @@ def own_settings(shop_settings: Settings, tmp_path: Path) -> Settings:
 def own_client(own_settings: Settings) -> Iterator[TestClient[Litestar]]:
     """The scorer on the copy."""
     with TestClient(create_app(own_settings)) as opened:
+        opened.headers.update(shop.CREDENTIALS)
         shop.eventually(lambda: opened.get("/health/ready").status_code == 200)
         yield opened

@@ -1,5 +1,6 @@
 """A small shop in a lake, with two models to serve: what the scorer's tests ask about, and how they wait."""
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from urllib.parse import quote
 import httpx
 import numpy as np
 
+from segmentation.access.keys import Scope
 from segmentation.features.catalogue import FEATURES
 from segmentation.modeling import build, data, registry
 from segmentation.modeling.artefact import Artefact, Floats
@@ -23,6 +25,11 @@ MAY, JUNE, JULY = date(2024, 5, 1), date(2024, 6, 1), date(2024, 7, 1)
 ODD_IDS = ["ÅSE 12/3", "a//b/", "50%", "x?y=1#z", "日本", "what-if", " ", "a\\b'c\"d;--"]
 ESCAPED_ID = "%2F"
 """Litestar's test client decodes paths twice, so only a real connection can ask for this one."""
+
+KEY = "seg_0123456789ab_a-secret-of-tests"
+"""A key with all scopes, in every shop."""
+
+CREDENTIALS = {"authorization": f"Bearer {KEY}"}
 
 LAPSED, GONE = "C-299", "nobody"
 PATIENCE_S = 30
@@ -71,6 +78,7 @@ def open_shop(settings: Settings) -> None:
     Everybody is in the July snapshot but `LAPSED`, who was last seen in June.
     """
     with Lake(settings) as lake:
+        add_key(lake, KEY, *Scope)
         _add_customers(lake, JUNE, 150, 300)
         _add_customers(lake, JULY, 0, 299)
         for segments in (4, 5):
@@ -82,6 +90,16 @@ def open_shop(settings: Settings) -> None:
         for as_of in (JUNE, JULY):
             write_segments(lake, as_of, Commit("segments"))
             write_profiles(lake, as_of, Commit("profiles"))
+
+
+def add_key(lake: Lake, text: str, *scopes: Scope, expires_at: datetime | None = None) -> None:
+    """Put a key of a known text into the lake."""
+    _, key_id, secret = text.split("_")
+    digest = hashlib.sha256(f"salt{secret}".encode()).hexdigest()
+    values = [key_id, f"test {key_id}", " ".join(scopes), "salt", digest, datetime(2024, 1, 1), expires_at]
+    statement = "INSERT INTO access.api_keys VALUES (?, ?, ?, ?, ?, ?, ?, NULL)"
+    with lake.cursor() as con:
+        lake.transaction(con, Commit("key"), lambda c: c.execute(statement, values))
 
 
 def promote(settings: Settings, version: int) -> None:

@@ -48,7 +48,8 @@ def test_the_scorer_lives_before_there_is_a_lake_and_is_ready_once_there_is_a_ch
         shutil.rmtree(settings.home)
         _appear(shop_settings.home, settings.home)
         eventually(lambda: client.get("/health/ready").status_code == 200)
-        assert client.get("/health/ready").json() == {"status": "ready", "model_version": 1}
+        told = {"status": "ready", "model_version": 1, "is_stale": False, "detail": ""}
+        assert client.get("/health/ready").json() == told
 
 
 def test_a_new_champion_and_a_rollback_are_followed(own_client: Client, own_settings: Settings) -> None:
@@ -78,11 +79,15 @@ def test_a_damaged_model_is_refused_and_the_old_one_goes_on_serving(
     before = own_client.post("/v1/score", json=request(customers)).json()
 
     change(own_settings, damage)
-    with caplog.at_level(logging.ERROR, "serving.champion"):
+    with caplog.at_level(logging.ERROR, "serving.following"):
         change(own_settings, PROMOTE_2_UNCHECKED)
-        eventually(lambda: "Version 1 goes on serving" in caplog.text)
+        eventually(lambda: "The last good one goes on serving" in caplog.text)
 
-    assert own_client.get("/health/ready").json() == {"status": "ready", "model_version": 1}
+    ready = own_client.get("/health/ready")
+    assert ready.status_code == 200
+    assert ready.json()["model_version"] == 1
+    assert ready.json()["is_stale"]
+    assert ready.json()["detail"]
     assert own_client.post("/v1/score", json=request(customers)).json() == before
 
 
@@ -110,7 +115,7 @@ def test_a_model_that_this_scorer_cannot_evaluate_is_refused(
     broken: Callable[[Artefact], Artefact],
 ) -> None:
     version = register(own_settings, broken(models[1].artefact))
-    with caplog.at_level(logging.ERROR, "serving.champion"):
+    with caplog.at_level(logging.ERROR, "serving.following"):
         promote(own_settings, version)
         eventually(lambda: f"Model version {version}" in caplog.text)
     assert _version(own_client) == 1
@@ -120,7 +125,7 @@ def test_trouble_is_logged_once_and_over_when_it_is_over(
     own_client: Client, own_settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     change(own_settings, "DELETE FROM registry.models WHERE version = 2")
-    with caplog.at_level(logging.INFO, "serving.champion"):
+    with caplog.at_level(logging.INFO, "serving.following"):
         change(own_settings, PROMOTE_2_UNCHECKED)
         eventually(lambda: "goes on serving" in caplog.text)
         time.sleep(5 * own_settings.model_poll_s)

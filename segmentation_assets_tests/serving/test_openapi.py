@@ -45,16 +45,26 @@ def test_the_example_of_an_answer_looks_like_an_answer(client: Client, document:
 
 
 def test_every_route_is_documented_with_the_problems_it_may_tell(document: dict[str, Any]) -> None:
+    usual = {"200", "400", "401", "403", "503", "504"}
     operations = {
         (method, path): set(operation["responses"])
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
     }
     assert operations == {
-        ("post", "/v1/score"): {"200", "400", "413", "415", "503"},
-        ("get", "/v1/customers/{customer_id}"): {"200", "400", "404", "503"},
-        ("get", "/v1/segments"): {"200", "503"},
-        ("get", "/v1/models/current"): {"200", "503"},
+        ("post", "/v1/score"): usual | {"406", "413", "415"},
+        ("post", "/v1/score/transactions"): usual | {"413", "415"},
+        ("get", "/v1/customers/{customer_id}"): usual | {"404", "409"},
+        ("post", "/v1/customers/{customer_id}/what-if"): usual | {"404", "413", "415"},
+        ("get", "/v1/segments"): usual | {"404"},
+        ("get", "/v1/segments/{segment_id}"): usual | {"404"},
+        ("get", "/v1/segments/{segment_id}/customers"): usual | {"404"},
+        ("get", "/v1/transitions"): usual | {"404"},
+        ("get", "/v1/models"): usual,
+        ("get", "/v1/models/{version}"): usual | {"404"},
+        ("post", "/v1/models/{version}/promote"): usual | {"409", "413", "415"},
+        ("post", "/v1/models/{version}/rollback"): usual | {"409", "413", "415"},
+        ("get", "/metrics"): usual,
         ("get", "/health/live"): {"200"},
         ("get", "/health/ready"): {"200", "503"},
     }

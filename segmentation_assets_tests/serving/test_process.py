@@ -1,9 +1,6 @@
 """The scorer as a process of its own: the command, what it imports, and a change of champion under load."""
 
 import json
-import os
-import re
-import signal
 import socket
 import subprocess
 import sys
@@ -19,12 +16,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-import serving
 from segmentation.errors import SegmentationError
 from segmentation.modeling.artefact import Evaluator
 from segmentation.modeling.registry import ModelVersion
 from segmentation.settings import Settings
+from segmentation_assets_tests.serving.running import RunningScorer, environment_of, running_scorer
 from segmentation_assets_tests.serving.shop import (
+    CREDENTIALS,
     ESCAPED_ID,
     ODD_IDS,
     PATIENCE_S,
@@ -36,15 +34,6 @@ from segmentation_assets_tests.serving.shop import (
 )
 from serving.commands import register
 
-ROOT = Path(serving.__file__).parents[1]
-SERVE = """
-import typer
-from serving.commands import register
-app = typer.Typer()
-app.callback()(lambda: None)
-register(app)
-app()
-"""
 IMPORTS = """
 import json, sys, time
 from litestar.testing import TestClient
@@ -54,6 +43,7 @@ from serving.app import create_app
 app = create_app(load_settings())
 at_start = sorted(sys.modules)
 with TestClient(app) as client:
+    client.headers["authorization"] = sys.argv[1]
     while client.get("/health/ready").status_code != 200:
         time.sleep(0.1)
     paths = ["/schema", "/health/ready", "/v1/customers/C-20", "/v1/segments", "/v1/models/current"]
@@ -61,49 +51,31 @@ with TestClient(app) as client:
     answers.append(client.post("/v1/score", content=sys.stdin.read(), headers={"content-type": "application/json"}))
 print(json.dumps([[answer.status_code for answer in answers], at_start, sorted(sys.modules)]))
 """
+JSON = {"content-type": "application/json"}
 TRAINING = {"dagster", "dagster_duckdb", "sklearn", "scipy", "optuna", "mlflow", "matplotlib", "pyspark"}
 
 
 @pytest.fixture
 def environment(own_settings: Settings) -> dict[str, str]:
-    """What a process needs to find the code and the lake."""
-    return {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "SEGMENTATION_HOME": str(own_settings.home),
-        "SEGMENTATION_CUSTOMER_BUCKETS": str(own_settings.customer_buckets),
-        "SEGMENTATION_THREADS": "1",
-        "SEGMENTATION_MODEL_POLL_S": "0.05",
-        "SEGMENTATION_MAX_BODY_BYTES": "1000000",
-        "NO_COLOR": "1",
-    }
+    """Of processes on this test's own lake."""
+    return environment_of(own_settings)
 
 
-@pytest.fixture
-def address(environment: dict[str, str], tmp_path: Path) -> Iterator[str]:
-    """A scorer on a free port, ready; it has to end by itself when told to."""
-    log = tmp_path / "scorer.log"
-    with (
-        log.open("w") as output,
-        subprocess.Popen(
-            [sys.executable, "-c", SERVE, "serve", "--port", "0"], env=environment, stdout=output, stderr=output
-        ) as process,
-    ):
-        try:
-            yield _ready_address(process, log)
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(PATIENCE_S) in {0, -signal.SIGTERM}, log.read_text()
-        finally:
-            process.kill()
-    assert "Application shutdown complete" in log.read_text()
-    assert "Traceback" not in log.read_text()
+@pytest.fixture(params=["--workers=1", "--workers=2"])
+def scorer(environment: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[RunningScorer]:
+    """A scorer of one process, or of several."""
+    with running_scorer(environment, tmp_path / "scorer.log", request.param) as running:
+        yield running
+    log = running.log.read_text()
+    assert "Application shutdown complete" in log
+    assert "Traceback" not in log
 
 
 def test_the_scorer_imports_neither_dagster_nor_scikit_learn_nor_pandas(
     environment: dict[str, str], customers: list[ScoredCustomer]
 ) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", IMPORTS],
+        [sys.executable, "-c", IMPORTS, CREDENTIALS["authorization"]],
         env=environment,
         input=json.dumps(request(customers)),
         capture_output=True,
@@ -121,7 +93,7 @@ def test_the_scorer_imports_neither_dagster_nor_scikit_learn_nor_pandas(
 
 
 def test_every_answer_under_load_is_of_one_version_while_the_champion_changes(
-    address: str, own_settings: Settings, customers: list[ScoredCustomer], models: dict[int, ModelVersion]
+    scorer: RunningScorer, own_settings: Settings, customers: list[ScoredCustomer], models: dict[int, ModelVersion]
 ) -> None:
     expected = {version: _expected(model, customers) for version, model in models.items()}
     body = json.dumps(request(customers)).encode()
@@ -129,34 +101,34 @@ def test_every_answer_under_load_is_of_one_version_while_the_champion_changes(
 
     def ask() -> Counter[int]:
         seen: Counter[int] = Counter()
-        with httpx.Client(base_url=address, headers={"content-type": "application/json"}) as client:
+        with scorer.client() as client:
             while not is_over.is_set():
-                answer = client.post("/v1/score", content=body).raise_for_status().json()
+                answer = client.post("/v1/score", content=body, headers=JSON).raise_for_status().json()
                 results = [(r["segment_id"], r["distance"], r["confidence"]) for r in answer["results"]]
                 assert results == expected[answer["model_version"]]
                 seen[answer["model_version"]] += 1
         return seen
 
-    with ThreadPoolExecutor(3) as pool:
+    with ThreadPoolExecutor(3) as pool, scorer.client() as client:
         asking = [pool.submit(ask) for _ in range(3)]
         try:
             for version in (2, 1, 2):
                 promote(own_settings, version)
-                _wait_for_version(address, version)
+                _wait_for_version(client, version)
         finally:
             is_over.set()
         answered = sum((asked.result() for asked in asking), Counter[int]())
     assert set(answered) == {1, 2}
 
 
-def test_a_real_connection_survives_a_body_over_the_limit(address: str) -> None:
-    with httpx.Client(base_url=address, headers={"content-type": "application/json"}) as client:
-        assert client.post("/v1/score", content=b" " * 1_000_001).status_code == 413
+def test_a_real_connection_survives_a_body_over_the_limit(scorer: RunningScorer) -> None:
+    with scorer.client() as client:
+        assert client.post("/v1/score", content=b" " * 1_000_001, headers=JSON).status_code == 413
         assert client.get("/health/live").status_code == 200
 
 
-def test_a_real_connection_finds_customers_whatever_their_id(address: str) -> None:
-    with httpx.Client(base_url=address) as client:
+def test_a_real_connection_finds_customers_whatever_their_id(scorer: RunningScorer) -> None:
+    with scorer.client() as client:
         for customer_id in (*ODD_IDS, ESCAPED_ID):
             assert client.get(customer_path(customer_id)).json()["customer_id"] == customer_id
 
@@ -172,26 +144,9 @@ def test_a_port_that_is_taken_is_told_with_what_to_do() -> None:
     assert "--port" in str(result.exception)
 
 
-def _ready_address(process: subprocess.Popen[bytes], log: Path) -> str:
+def _wait_for_version(client: httpx.Client, version: int) -> None:
     deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline and process.poll() is None:
-        announced = re.search(r"Scorer: (http://\S+)\nDocs: +\1/schema\n", log.read_text())
-        if announced and _answers(announced[1]):
-            return announced[1]
-        time.sleep(0.05)
-    raise AssertionError(f"The scorer did not start:\n{log.read_text()}")
-
-
-def _answers(address: str) -> bool:
-    try:
-        return httpx.get(f"{address}/health/ready").status_code == 200
-    except httpx.TransportError:
-        return False
-
-
-def _wait_for_version(address: str, version: int) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while httpx.get(f"{address}/health/ready").json()["model_version"] != version:
+    while client.get("/health/ready").json()["model_version"] != version:
         assert time.monotonic() < deadline
         time.sleep(0.02)
 

@@ -67,16 +67,17 @@ async def score_customers(
     """Take bytes and answer with bytes: Litestar has nothing to convert. Small JSON bodies take `express`."""
     given = _language(request.headers.get("content-type", ""), "Content-Type", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
     wanted = _wanted(request.headers.get("accept", "*/*"), given)
-    champion = live.champion()
     if given is None or wanted is None:
         body = await read_body(request, settings.max_arrow_bytes, "SEGMENTATION_MAX_ARROW_BYTES")
-        answer = await to_thread.run_sync(arrow.score, champion, body, settings.max_arrow_rows, metrics, limiter=_bulk)
+        answer = await to_thread.run_sync(
+            arrow.score, live.champion(), body, settings.max_arrow_rows, metrics, limiter=_bulk
+        )
         return Response(answer, media_type=arrow.MEDIA_TYPE)
     body = await read_body(request, settings.max_body_bytes, "SEGMENTATION_MAX_BODY_BYTES")
     if len(body) <= SMALL_BYTES:
-        answer = scorer.at_once(champion, body, given, wanted)
+        answer = scorer.at_once(live.champion(), body, given, wanted)
     else:
-        answer = await scorer.in_slices(champion, body, given, wanted)
+        answer = await scorer.in_slices(live.champion(), body, given, wanted)
     return Response(answer, media_type=wanted.media_type)
 
 
