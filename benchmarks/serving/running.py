@@ -24,6 +24,7 @@ Announce = Callable[[str], None]
 SAME = 1e-9
 """How far a distance may be from the pipeline's."""
 CHUNK_ROWS = 100_000
+UNAUTHORIZED = 401
 WARM_UP_SHARE = 0.1
 LATENCY_SHARE = 0.4
 
@@ -172,12 +173,22 @@ def _start_all(
         try:
             python = python_for(contender, cache_folder, announce)
             first = requests.bytes_for(name, 1, JSON)
-            servers.append(stack.enter_context(started(contender, python, shop, folder / name, first)))
+            server = stack.enter_context(started(contender, python, shop, folder / name, first))
+            _see_that_it_is_guarded(server, first, shop.key)
+            servers.append(server)
             announce(f"{name} is up")
         except CannotRunError as error:
             reasons[name] = f"not run: {error}"
             announce(f"{name} {reasons[name]}")
     return servers, reasons
+
+
+def _see_that_it_is_guarded(server: Server, request: bytes, key: str) -> None:
+    """A scorer that answers everybody would be compared for less than what it does in production."""
+    if server.contender.has_key:
+        status, _ = ask(server.address, request.replace(key.encode(), b"of-nobody"))
+        if status != UNAUTHORIZED:
+            raise CannotRunError(f"it answers {status} to a key that nobody has")
 
 
 def _turns(servers: Sequence[Server], cases: Sequence[Case]) -> Iterator[tuple[Server, Case]]:

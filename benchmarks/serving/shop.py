@@ -72,6 +72,8 @@ def make_shop(folder: Path, customers: int = CUSTOMERS) -> Shop:
     """Make a shop in an empty folder, train a model on a year of it and make that the champion."""
     settings = Settings(
         home=folder / "lake",
+        catalog="",
+        data_path="",
         tracking_uri="off",
         min_stability=0.5,
         search_trials=5,
@@ -93,18 +95,15 @@ def make_shop(folder: Path, customers: int = CUSTOMERS) -> Shop:
             artefact = registry.load_champion(con).artefact
             matrix = read_matrix(con, END, artefact.feature_names)
     known = Customers(tuple(matrix.customer_ids), artefact.feature_names, matrix.values)
-    return Shop(settings, artefact, known, _make_key(settings))
+    return Shop(settings, artefact, known, make_key(settings))
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """The variables of a process that uses the shop: those of this one, but no other settings of the platform."""
+    """The variables of a process that uses the shop: those of this one with the shop's settings, and keys required."""
     others = {name: value for name, value in os.environ.items() if not name.startswith("SEGMENTATION_")}
-    chosen = {
-        "HOME": settings.home.resolve(),
-        "TRACKING_URI": settings.tracking_uri,
-        "MAX_BODY_BYTES": settings.max_body_bytes,
-    }
-    return others | {f"SEGMENTATION_{name}": str(value) for name, value in chosen.items()}
+    served = settings.model_copy(update={"home": settings.home.resolve(), "auth": "required"})
+    chosen = served.model_dump(exclude_none=True)
+    return others | {f"SEGMENTATION_{name.upper()}": str(value) for name, value in chosen.items()}
 
 
 def command(*words: str) -> list[str]:
@@ -112,9 +111,12 @@ def command(*words: str) -> list[str]:
     return [sys.executable, "-m", "segmentation.cli", *words]
 
 
-def _make_key(settings: Settings) -> str:
+def make_key(settings: Settings) -> str:
+    """A key that lets a client score, made as an operator would."""
     words = command("keys", "create", "benchmark", "--scope", "score", "--json")
-    made = subprocess.run(words, env=environment(settings), capture_output=True, text=True, check=False)
+    made = subprocess.run(
+        words, env=environment(settings), cwd=settings.home, capture_output=True, text=True, check=False
+    )
     if made.returncode:
         raise RuntimeError(f"No API key for the benchmark: {made.stderr.strip() or made.stdout.strip()}")
     return str(json.loads(made.stdout)["key"])

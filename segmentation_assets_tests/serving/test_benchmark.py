@@ -13,18 +13,19 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from benchmarks.serving.cases import HUNDRED, MANY, MANY_IN_ARROW, ONE
+from benchmarks.serving.cases import HUNDRED, MANY, MANY_IN_ARROW, ONE, Case
 from benchmarks.serving.contenders import BY_NAME, EMPTY, FLASK, OURS, Contender
 from benchmarks.serving.environments import CannotRunError, missing
 from benchmarks.serving.load import BadAnswerError, drive
 from benchmarks.serving.results import figures, rows, targets
 from benchmarks.serving.running import Outcome, Sample, difference, model_of, run
 from benchmarks.serving.servers import started
-from benchmarks.serving.shop import Customers, Shop
-from benchmarks.serving.wire import JSON, RECORDS, SPLIT_FRAME, STREAM, Scores, http_request
+from benchmarks.serving.shop import Customers, Shop, make_key
+from benchmarks.serving.wire import ARROW, JSON, RECORDS, SPLIT_FRAME, STREAM, Scores, http_request
 from segmentation.modeling.artefact import FORMAT, Artefact, Evaluator, FeatureRule, Provenance, Segment
+from segmentation.modeling.registry import ModelVersion
 from segmentation.settings import Settings
-from serving.scoring import decode
+from segmentation_assets_tests.serving.shop import ScoredCustomer, matrix
 
 RULES = (
     FeatureRule("net_revenue", None, -50.0, 900.0, "signed_log", 2.0, 1.5),
@@ -36,7 +37,7 @@ RULES = (
 PROJECTION = ((0.6, 0.0, 0.8, 0.1, 0.0), (0.0, 1.0, 0.0, 0.0, -0.3))
 
 
-def artefact(projection: tuple[tuple[float, ...], ...] | None = PROJECTION) -> Artefact:
+def made_up_artefact(projection: tuple[tuple[float, ...], ...] | None = PROJECTION) -> Artefact:
     centroids = np.random.default_rng(1).normal(size=(4, len(projection or RULES)))
     segments = tuple(
         Segment(10 + index, f"Segment {index}", "", tuple(centroid), cutoff=0.1)
@@ -45,26 +46,26 @@ def artefact(projection: tuple[tuple[float, ...], ...] | None = PROJECTION) -> A
     return Artefact(FORMAT, RULES, segments, Provenance(date(2026, 1, 1), 0, "test", 7, "test"), projection)
 
 
-def customers(count: int = 300) -> Customers:
+def some_customers(count: int = 300) -> Customers:
     """Some below, between and above the caps, with gaps where there is a rule for them."""
     rng = np.random.default_rng(2)
     values = rng.uniform(-100, 1000, (count, len(RULES)))
     values[:, 2:][rng.random((count, 3)) < 0.2] = np.nan
-    return Customers(tuple(f"C-{index}" for index in range(count)), artefact().feature_names, values)
+    return Customers(tuple(f"C-{index}" for index in range(count)), made_up_artefact().feature_names, values)
 
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Shop:
-    return Shop(Settings(home=tmp_path / "lake"), artefact(), customers(), "a key")
+    return Shop(Settings(home=tmp_path / "lake"), made_up_artefact(), some_customers(), "a key")
 
 
 @pytest.mark.parametrize("projection", [PROJECTION, None], ids=["projected", "not projected"])
 def test_the_pipeline_of_the_others_does_what_the_artefact_does(
     projection: tuple[tuple[float, ...], ...] | None,
 ) -> None:
-    known, model = customers(), model_of(artefact(projection))
+    known, model = some_customers(), model_of(made_up_artefact(projection))
     frame = pd.DataFrame(known.values, columns=list(known.features))
-    assigned = Evaluator(artefact(projection)).assign(known.values)
+    assigned = Evaluator(made_up_artefact(projection)).assign(known.values)
     scores = model.score(frame)
     assert (scores["segment_id"].to_numpy() == np.array(model.segment_ids)[assigned.segment]).all()
     assert (scores["runner_up_id"].to_numpy() == np.array(model.segment_ids)[assigned.runner_up]).all()
@@ -73,16 +74,8 @@ def test_the_pipeline_of_the_others_does_what_the_artefact_does(
     assert (model.pipeline.predict(frame) == assigned.segment).all()
 
 
-def test_the_scorer_reads_the_customers_that_are_sent() -> None:
-    known = customers(50)
-    read = decode(RECORDS.body(known))
-    assert tuple(one.customer_id for one in read) == known.ids
-    values = [[getattr(one.features, name) for name in known.features] for one in read]
-    np.testing.assert_array_equal(np.array(values, dtype=np.float64), known.values)
-
-
 def test_a_stream_has_a_column_for_each_feature_with_nulls_for_gaps() -> None:
-    known = customers(50)
+    known = some_customers(50)
     table = pa.ipc.open_stream(STREAM.body(known)).read_all()
     assert tuple(table.column_names) == ("customer_id", *known.features)
     assert table["customer_id"].to_pylist() == list(known.ids)
@@ -91,7 +84,7 @@ def test_a_stream_has_a_column_for_each_feature_with_nulls_for_gaps() -> None:
 
 
 def test_the_customers_of_a_batch_are_the_same_for_everybody() -> None:
-    known = customers()
+    known = some_customers()
     assert known.drawn(20).ids == known.drawn(20).ids
     assert len(set(known.drawn(20).ids)) > 1
 
@@ -149,6 +142,20 @@ def test_servers_are_measured_and_their_answers_compared(shop: Shop, tmp_path: P
     ]
     assert {outcome.note for outcome in outcomes} == {""}
     assert all(outcome.samples[0].requests >= 8 and outcome.samples[0].peak_rss_mb > 1 for outcome in outcomes)
+
+
+def test_the_scorer_wants_its_key_and_answers_right_in_both_forms(
+    own_settings: Settings, models: dict[int, ModelVersion], customers: list[ScoredCustomer], tmp_path: Path
+) -> None:
+    artefact = models[1].artefact
+    ids = tuple(customer.customer_id for customer in customers)
+    known = Customers(ids, artefact.feature_names, matrix(customers, artefact))
+    shop = Shop(own_settings, artefact, known, make_key(own_settings))
+    cases = [Case("20", 20, connections=1), Case("20 Arrow", 20, ARROW, connections=1)]
+    outcomes = run(shop, [OURS], cases, 1, 0.05, tmp_path, tmp_path, lambda _: None)
+    assert [(outcome.case, outcome.note, len(outcome.samples)) for outcome in outcomes] == [
+        (case, "", 1) for case in cases
+    ]
 
 
 def test_a_server_that_does_not_start_says_why(shop: Shop, tmp_path: Path) -> None:
