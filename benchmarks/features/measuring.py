@@ -54,13 +54,13 @@ class Meter:
 
     def _sample(self) -> None:
         while not self._stop.wait(SAMPLE_S):
-            self._descendants_kb = max(self._descendants_kb, sum(_rss_kb(pid) for pid in _descendants(os.getpid())))
-            self._own_kb = max(self._own_kb, _field(PROC / "self" / "status", "RssAnon:"))
+            self._descendants_kb = max(self._descendants_kb, sum(_rss_kb(pid) for pid in descendants(os.getpid())))
+            self._own_kb = max(self._own_kb, proc_field(PROC / "self" / "status", "RssAnon:"))
 
 
 def available_mb() -> float:
     """Memory that can be taken without swapping; unlimited where the system doesn't say."""
-    kb = _field(PROC / "meminfo", "MemAvailable:")
+    kb = proc_field(PROC / "meminfo", "MemAvailable:")
     return kb / 1024 if kb else float("inf")
 
 
@@ -69,20 +69,21 @@ def _cpu_s() -> float:
     for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
         used = resource.getrusage(who)
         seconds += used.ru_utime + used.ru_stime
-    return seconds + sum(_living_cpu_s(pid) for pid in _descendants(os.getpid()))
+    return seconds + sum(_living_cpu_s(pid) for pid in descendants(os.getpid()))
 
 
 def _own_peak_kb() -> int:
     # `ru_maxrss` of a process starts at that of the one that started it; `VmHWM` does not.
     unit = 1024 if sys.platform == "darwin" else 1
-    return _field(PROC / "self" / "status", "VmHWM:") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit
+    return proc_field(PROC / "self" / "status", "VmHWM:") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit
 
 
-def _descendants(pid: int) -> list[int]:
+def descendants(pid: int) -> list[int]:
+    """The processes that a process started, and those that they started; none where there is no /proc."""
     found = []
     for children in PROC.glob(f"{pid}/task/*/children"):
         for child in _read(children).split():
-            found += [int(child), *_descendants(int(child))]
+            found += [int(child), *descendants(int(child))]
     return found
 
 
@@ -93,10 +94,11 @@ def _living_cpu_s(pid: int) -> float:
 
 
 def _rss_kb(pid: int) -> int:
-    return _field(PROC / str(pid) / "status", "VmRSS:")
+    return proc_field(PROC / str(pid) / "status", "VmRSS:")
 
 
-def _field(path: Path, name: str) -> int:
+def proc_field(path: Path, name: str) -> int:
+    """The number after `name` in a file of /proc; 0 if there is none."""
     return next((int(line.split()[1]) for line in _read(path).splitlines() if line.startswith(name)), 0)
 
 
