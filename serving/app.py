@@ -3,10 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from litestar import Litestar, Router
+from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.di import Provide
-from litestar.types import ASGIApp
 
 from segmentation.settings import Settings, load_settings
 from serving.auth import Authenticator, Clock, Gatekeeper, LiveKeyring, clock
@@ -37,6 +36,7 @@ ROUTES = [
     live,
     ready,
     metrics,
+    score_customers,
     score_transactions,
     customer,
     what_if,
@@ -69,6 +69,7 @@ def create_app(settings: Settings, now: Clock = clock) -> Litestar:
 
     def tell() -> None:
         figures.model_version.set(champion.value.model.version if champion.value else 0)
+        figures.in_flight.set(envelope.in_flight)
         figures.is_stale.set(any(each.is_stale for each in followed))
 
     @asynccontextmanager
@@ -79,9 +80,6 @@ def create_app(settings: Settings, now: Clock = clock) -> Litestar:
         finally:
             reader.close()
             lines.close()
-
-    def express(inner: ASGIApp) -> ExpressLane:
-        return ExpressLane(inner, champion, scorer, settings.max_body_bytes)
 
     provided = {
         "live": champion,
@@ -97,10 +95,10 @@ def create_app(settings: Settings, now: Clock = clock) -> Litestar:
     authenticator = Authenticator(keyring, tokens, now) if settings.auth == "required" else None
     origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
     app = Litestar(
-        route_handlers=[*ROUTES, Router("/", route_handlers=[score_customers], middleware=[express])],
+        route_handlers=ROUTES,
         middleware=[
-            lambda inner: Gatekeeper(inner, authenticator),
-            lambda inner: Deadline(inner, settings.request_timeout_s),
+            lambda app: Gatekeeper(app, authenticator),
+            lambda app: Deadline(app, settings.request_timeout_s),
         ],
         dependencies={name: _provide(each) for name, each in provided.items()},
         lifespan=[lifespan],
@@ -110,7 +108,8 @@ def create_app(settings: Settings, now: Clock = clock) -> Litestar:
         request_max_body_size=max(settings.max_body_bytes, settings.max_arrow_bytes),
         logging_config=None,
     )
-    app.asgi_handler = Envelope(app.asgi_handler, settings, figures)
+    express = ExpressLane(app.asgi_handler, settings, authenticator, champion, scorer)
+    app.asgi_handler = envelope = Envelope(express, settings, figures)
     return app
 
 

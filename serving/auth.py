@@ -4,11 +4,10 @@ A route without such a word is refused, so that a new one can't be left open by 
 """
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from litestar.types import ASGIApp, Receive, Send
 from litestar.types import Scope as ASGIScope
@@ -43,15 +42,14 @@ def public() -> dict[str, Any]:
     return {"opt": {ACCESS: PUBLIC}, "security": [{}]}
 
 
-@dataclass(frozen=True)
-class Caller:
+class Caller(NamedTuple):
     """Who calls: `key:NAME`, `token:SUBJECT`, or `anybody` where nobody is asked."""
 
     name: str
-    scopes: frozenset[str]
+    scopes: Collection[str]
 
 
-ANYBODY = Caller("anybody", frozenset(Scope))
+ANYBODY = Caller("anybody", tuple(Scope))
 
 
 class LiveKeyring(Followed[tuple[ApiKey, ...], Keyring]):
@@ -86,7 +84,7 @@ class Authenticator:
         key = keyring.find(credential, self._clock())
         if key is None:
             raise unauthorized(f"The key is unknown, expired or revoked. {HOW}")
-        return Caller(f"key:{key.name}", frozenset(key.scopes))
+        return Caller(f"key:{key.name}", key.scopes)
 
 
 class Gatekeeper:
@@ -101,22 +99,33 @@ class Gatekeeper:
         access = scope["route_handler"].opt.get(ACCESS)
         # A method that a path lacks is answered by Litestar; OPTIONS tells only which it has.
         if access != PUBLIC and scope.get("method") != "OPTIONS":
-            scope["user"] = await self._admitted(scope, access)
+            if access is None:
+                raise ProblemError(HTTPStatus.FORBIDDEN, "no-access", "This route doesn't say who may call it.")
+            scope["user"] = await admitted(self._authenticator, scope["headers"], access)
         await self._app(scope, receive, send)
 
-    async def _admitted(self, scope: ASGIScope, access: str | None) -> Caller:
-        if access is None:
-            raise ProblemError(HTTPStatus.FORBIDDEN, "no-access", "This route doesn't say who may call it.")
-        if self._authenticator is None:
-            return ANYBODY
-        caller = await self._authenticator.caller(scope["headers"])
-        if access not in caller.scopes:
-            raise ProblemError(
-                HTTPStatus.FORBIDDEN,
-                "missing-scope",
-                f"This needs the scope `{access}`; yours are: {', '.join(sorted(caller.scopes)) or 'none'}.",
-            )
-        return caller
+
+async def admitted(authenticator: Authenticator | None, headers: Headers, access: Scope) -> Caller:
+    """Who sent a request with these headers, if they have a scope.
+
+    Args:
+        authenticator: Tells who it is; None if nobody is asked.
+        headers: Of the request.
+        access: The scope.
+
+    Raises:
+        ProblemError: It is nobody that is known (401), they lack the scope (403), or the keys can't be read (503).
+    """
+    if authenticator is None:
+        return ANYBODY
+    caller = await authenticator.caller(headers)
+    if access not in caller.scopes:
+        raise ProblemError(
+            HTTPStatus.FORBIDDEN,
+            "missing-scope",
+            f"This needs the scope `{access}`; yours are: {', '.join(sorted(caller.scopes)) or 'none'}.",
+        )
+    return caller
 
 
 def clock() -> datetime:

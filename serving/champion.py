@@ -32,7 +32,7 @@ class Champion:
     Attributes:
         model: The version, as registered.
         evaluator: Its artefact in NumPy.
-        values_of: Picks the model's features from a customer's, in the artefact's order; one alone comes bare.
+        values_of: Picks the model's features from a customer's, in the artefact's order.
         segment_ids: By index in the artefact.
         segment_names: By index in the artefact.
         cutoffs: Confidence below which it is low, by index in the artefact.
@@ -40,7 +40,7 @@ class Champion:
 
     model: ModelVersion
     evaluator: Evaluator
-    values_of: Callable[[Features], object]
+    values_of: Callable[[Features], tuple[float | None, ...]]
     segment_ids: tuple[int, ...]
     segment_names: tuple[str, ...]
     cutoffs: tuple[float, ...]
@@ -65,7 +65,7 @@ class Champion:
         return cls(
             model,
             evaluator,
-            attrgetter(*artefact.feature_names),
+            _picker(artefact.feature_names),
             tuple(segment.id for segment in artefact.segments),
             tuple(segment.name for segment in artefact.segments),
             tuple(segment.cutoff for segment in artefact.segments),
@@ -89,6 +89,13 @@ class LiveChampion(Followed[ModelVersion, Champion]):
         if champion is None:
             raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "no-champion", self.trouble)
         return champion
+
+
+def _picker(names: tuple[str, ...]) -> Callable[[Features], tuple[float | None, ...]]:
+    if len(names) > 1:
+        return attrgetter(*names)
+    [name] = names
+    return lambda features: (getattr(features, name),)  # attrgetter would give it bare
 
 
 def _is_number(feature: str) -> bool:

@@ -232,7 +232,7 @@ class CustomerDesk:
         return champion if version == champion.model.version else load_version(con, version)
 
     def _why(self, con: duckdb.DuckDBPyConnection, found: _Found, features: Features) -> tuple[Contribution, ...]:
-        values = np.array([found.model.values_of(features)], dtype=np.float64).reshape(-1)
+        values = np.array([found.model.values_of(features)], dtype=np.float64)[0]
         references = self._typical.of(con, found.model, found.as_of)
         return () if references is None else tuple(explain_customer(found.model.evaluator, values, references))
 
@@ -289,7 +289,7 @@ def load_version(con: duckdb.DuckDBPyConnection, version: int) -> Champion:
 
 
 def _assigned(model: Champion, features: Features, computed: str) -> dict[str, Any]:
-    values = np.array([model.values_of(features)], dtype=np.float64).reshape(1, -1)
+    values = np.array([model.values_of(features)], dtype=np.float64)
     [score] = scores(model, [Customer(features)])
     return {
         **msgspec.structs.asdict(score),

@@ -5,7 +5,6 @@ and for a share of the rest. Raw ASGI, since it is on the way of every score.
 """
 
 import logging
-import os
 import random
 import re
 from contextvars import ContextVar
@@ -19,7 +18,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from segmentation.settings import Settings
 from serving.metrics import Metrics
-from serving.problems import MEDIA_TYPE, Headers, ProblemError, problem_body
+from serving.problems import Headers, ProblemError, send_problem
 
 GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
@@ -36,6 +35,8 @@ HEADERS = [
 UNLIMITED = ("/health/", "/metrics")
 """Paths that answer however busy the scorer is: whoever watches it must not be told to come back."""
 
+BUSY = ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "busy", "The scorer has all the work it can do; come back.")
+
 NO_ROUTE = "(none)"
 OTHER = "(other)"
 METHODS = frozenset(HttpMethod)
@@ -47,14 +48,18 @@ access = logging.getLogger("serving.access")
 
 
 class Envelope:
-    """ASGI application around the whole of Litestar."""
+    """ASGI application around all others.
+
+    Attributes:
+        in_flight: Requests in work.
+    """
 
     def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
         self._most = settings.max_concurrent_requests
         self._log_share = settings.access_log_share
-        self._in_flight = 0
+        self.in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -62,20 +67,18 @@ class Envelope:
             await self._app(scope, receive, send)
             return
         scope["path"] = _path(scope)
-        identity = _given_id(scope["headers"]) or os.urandom(12).hex().encode()
+        identity = _given_id(scope["headers"]) or b"%024x" % random.getrandbits(96)
         token = request_id.set(identity.decode())
         answer = _Answer(send, identity)
         started = perf_counter()
-        self._in_flight += 1
-        self._metrics.in_flight.inc()
+        self.in_flight += 1
         try:
-            if self._in_flight > self._most and not scope["path"].startswith(UNLIMITED):
-                await _refuse(answer, scope)
+            if self.in_flight > self._most and not scope["path"].startswith(UNLIMITED):
+                await send_problem(scope, answer.send, BUSY)
             else:
                 await self._app(scope, receive, answer.send)
         finally:
-            self._in_flight -= 1
-            self._metrics.in_flight.dec()
+            self.in_flight -= 1
             self._tell(scope, answer, perf_counter() - started)
             request_id.reset(token)
 
@@ -117,15 +120,6 @@ class _Answer:
             headers.append((b"x-request-id", self._identity))
             message["headers"] = headers
         await self._send(message)
-
-
-async def _refuse(answer: _Answer, scope: Any) -> None:
-    busy = ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "busy", "The scorer has all the work it can do; come back.")
-    body = problem_body(scope, busy.status, busy.type, busy.title, busy.detail)
-    headers = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), **busy.headers}
-    encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
-    await answer.send({"type": "http.response.start", "status": busy.status, "headers": encoded})
-    await answer.send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def _given_id(headers: Headers) -> bytes | None:

@@ -1,41 +1,70 @@
 """The short way for the request that matters most: a small JSON body to `POST /v1/score`.
 
-Litestar makes a request object, resolves dependencies and makes a response object, which takes several times as long as
-scoring a customer. This middleware of the route answers small JSON bodies itself, in raw ASGI, and leaves all others
-to the handler. Both call the same scorer.
+Litestar finds a route, makes a request object, resolves dependencies and makes a response object, which takes several
+times as long as scoring a customer. This layer around it answers small JSON bodies itself, in raw ASGI, and leaves all
+others to the route. Both ask the same authenticator and the same scorer.
 """
 
+import asyncio
+from http import HTTPStatus
 from typing import Any
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from segmentation.access.keys import Scope as Access
+from segmentation.settings import Settings
+from serving.auth import Authenticator, admitted
 from serving.bodies import JSON
 from serving.champion import LiveChampion
-from serving.problems import Headers
+from serving.limits import late
+from serving.problems import Headers, ProblemError, send_problem
 from serving.scoring import SMALL_BYTES, Scorer
 
+PATH = "/v1/score"
 CONTENT_TYPE = (b"content-type", JSON.media_type.encode())
 
 
 class ExpressLane:
-    """ASGI middleware of the route that scores."""
+    """ASGI application around Litestar."""
 
-    def __init__(self, app: ASGIApp, live: LiveChampion, scorer: Scorer, max_body_bytes: int) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        authenticator: Authenticator | None,
+        live: LiveChampion,
+        scorer: Scorer,
+    ) -> None:
         self._app = app
-        self._most = min(SMALL_BYTES, max_body_bytes)
+        self._timeout_s = settings.request_timeout_s
+        self._most = min(SMALL_BYTES, settings.max_body_bytes)
+        self._authenticator = authenticator
         self._live = live
         self._scorer = scorer
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer, or pass on."""
-        if not _is_small_json(scope["headers"], self._most):
+        if scope["path"] != PATH or scope["method"] != "POST" or not _is_small_json(scope["headers"], self._most):
             await self._app(scope, receive, send)
             return
-        body = await _read(receive)
-        answer = self._scorer.at_once(self._live.champion(), body, JSON, JSON)
+        scope["path_template"] = PATH
+        try:
+            answer = await self._answer(scope, receive)
+        except ProblemError as problem:
+            await send_problem(scope, send, problem)
+            return
         headers = [CONTENT_TYPE, (b"content-length", b"%d" % len(answer))]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": headers})
         await send({"type": "http.response.body", "body": answer, "more_body": False})
+
+    async def _answer(self, scope: Scope, receive: Receive) -> bytes:
+        try:
+            async with asyncio.timeout(self._timeout_s):  # a client may be slow; scoring is not
+                scope["user"] = await admitted(self._authenticator, scope["headers"], Access.SCORE)
+                body = await _read(receive)
+        except TimeoutError as error:
+            raise late(self._timeout_s) from error
+        return self._scorer.at_once(self._live.champion(), body, JSON, JSON)
 
 
 def _is_small_json(headers: Headers, most: int) -> bool:

@@ -29,9 +29,14 @@ class Deadline:
         except TimeoutError as error:
             if not limit.expired():
                 raise
-            raise ProblemError(
-                HTTPStatus.GATEWAY_TIMEOUT, "timeout", f"The answer took longer than {timeout_s:g} s; ask for less."
-            ) from error
+            raise late(timeout_s) from error
+
+
+def late(timeout_s: float) -> ProblemError:
+    """The problem of an answer that took too long."""
+    return ProblemError(
+        HTTPStatus.GATEWAY_TIMEOUT, "timeout", f"The answer took longer than {timeout_s:g} s; ask for less."
+    )
 
 
 async def read_body(request: AnyRequest, most: int, setting: str) -> bytes:

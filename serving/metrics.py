@@ -68,8 +68,11 @@ class Metrics:
 
     def count_scores(self, scores: Sequence[Score | CustomerScore]) -> None:
         """Count scored customers."""
-        segments = Counts(score.segment_id for score in scores)
-        self.count_segments(segments, sum(score.is_low_confidence for score in scores))
+        if len(scores) == 1:  # most requests
+            self.count_segments({scores[0].segment_id: 1}, scores[0].is_low_confidence)
+        else:
+            segments = Counts(score.segment_id for score in scores)
+            self.count_segments(segments, sum(score.is_low_confidence for score in scores))
 
     def count_segments(self, customers: Mapping[int, int], low_confidence: int) -> None:
         """Count scored customers by segment, and those with a low confidence."""

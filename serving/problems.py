@@ -12,7 +12,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.openapi import ResponseSpec
-from litestar.types import ExceptionHandlersMap
+from litestar.types import ExceptionHandlersMap, Send
 
 from segmentation.errors import WarehouseUnavailableError
 
@@ -92,6 +92,15 @@ def problem_body(scope: Any, status: int, kind: str, title: str, detail: str) ->
     """A problem as it is sent; `instance` is the path that was asked for."""
     path = scope["raw_path"].partition(b"?")[0].decode("ascii", "replace")
     return msgspec.json.encode(Problem(kind, title, status, detail, path))
+
+
+async def send_problem(scope: Any, send: Send, problem: ProblemError) -> None:
+    """Answer with a problem in raw ASGI."""
+    body = problem_body(scope, problem.status, problem.type, problem.title, problem.detail)
+    headers = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), **problem.headers}
+    encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": problem.status, "headers": encoded})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def _answer(

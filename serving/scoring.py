@@ -1,13 +1,13 @@
 """From rows to scores: small bodies at once, large ones a slice at a time. Knows neither HTTP nor the lake."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
+from math import isnan
 
 import msgspec
 import numpy as np
 
-from segmentation.modeling.artefact import Assignment
 from serving.bodies import Language, encode_scores
 from serving.champion import Champion
 from serving.contract import Customer, CustomerScore, Features, Score
@@ -72,7 +72,6 @@ def scores(champion: Champion, customers: Sequence[Customer], start: int = 0) ->
     Raises:
         ProblemError: One lacks a feature that the model needs (400).
     """
-    assigned = _assign(champion, customers, start)
     ids, names, cutoffs = champion.segment_ids, champion.segment_names, champion.cutoffs
     return [
         Score(
@@ -85,13 +84,8 @@ def scores(champion: Champion, customers: Sequence[Customer], start: int = 0) ->
             confidence,
             confidence < cutoffs[first],
         )
-        for customer, first, distance, second, confidence in zip(
-            customers,
-            assigned.segment.tolist(),
-            assigned.distance.tolist(),
-            assigned.runner_up.tolist(),
-            assigned.confidence.tolist(),
-            strict=True,
+        for customer, (first, distance, second, confidence) in zip(
+            customers, _assigned(champion, customers, start), strict=True
         )
     ]
 
@@ -101,12 +95,19 @@ def with_features(score: Score, features: Features) -> CustomerScore:
     return CustomerScore(**msgspec.structs.asdict(score), features=features)
 
 
-def _assign(champion: Champion, customers: Sequence[Customer], start: int) -> Assignment:
-    values = np.array([champion.values_of(customer.features) for customer in customers], dtype=np.float64)
-    assigned = champion.evaluator.assign(values.reshape(len(customers), -1))
+def _assigned(champion: Champion, customers: Sequence[Customer], start: int) -> Iterable[tuple[int, float, int, float]]:
+    """Per customer: index of the segment, distance to it, index of the runner-up, and confidence."""
+    rows = [champion.values_of(customer.features) for customer in customers]
+    if len(rows) == 1:
+        one = champion.evaluator.assign_one(rows[0])
+        if isnan(one[1]):
+            raise _missing(champion, customers, 0, start)
+        return (one,)
+    assigned = champion.evaluator.assign(np.array(rows, dtype=np.float64))
     if np.isnan(assigned.distance).any():
         raise _missing(champion, customers, int(np.isnan(assigned.distance).argmax()), start)
-    return assigned
+    columns = (assigned.segment, assigned.distance, assigned.runner_up, assigned.confidence)
+    return zip(*(column.tolist() for column in columns), strict=True)
 
 
 def _missing(champion: Champion, customers: Sequence[Customer], index: int, start: int) -> ProblemError:

@@ -5,6 +5,7 @@ in a notebook. Training lives elsewhere; what is here runs in the scorer, withou
 """
 
 import hashlib
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -259,6 +260,23 @@ class Evaluator:
             return nearest(self.coordinates(features), self.centroids)
         blocks = [self.assign(features[at : at + BLOCK_ROWS]) for at in range(0, len(features), BLOCK_ROWS)]
         return _joined(blocks)
+
+    def assign_one(self, features: Sequence[float | None]) -> tuple[int, float, int, float]:
+        """`assign` for one customer, to the same bits and in half of the time.
+
+        Args:
+            features: Length d, in the order of `artefact.rules`; None where missing.
+
+        Returns:
+            As in `Assignment`: segment, distance, runner-up, and confidence.
+        """
+        point = self.coordinates(np.array([features], dtype=np.float64))
+        squared = _squared_distances(point, self.centroids)[0].tolist()
+        first = squared.index(min(squared))
+        nearest_squared, squared[first] = squared[first], math.inf
+        second = squared.index(min(squared))
+        distance, runner_up_distance = math.sqrt(nearest_squared), math.sqrt(squared[second])
+        return first, distance, second, 1.0 - distance / (runner_up_distance or 1.0)
 
 
 def nearest(points: Floats, centroids: Floats) -> Assignment:
