@@ -27,9 +27,6 @@ Ints = NDArray[np.int64]
 BLOCK_ROWS = 2_048
 """Rows that are evaluated at a time: they stay in the processor's cache."""
 
-FEW_ROWS = 64
-"""Up to so many rows are compared with all centroids in one go: a call into NumPy costs more than their arithmetic."""
-
 Projection = tuple[tuple[float, ...], ...]
 
 
@@ -238,6 +235,7 @@ class Evaluator:
         self.artefact = artefact
         self._space = ModelSpace(artefact.rules, artefact.projection)
         self.centroids: Floats = np.array([segment.centroid for segment in artefact.segments])
+        self._centroids = self.centroids.tolist()
 
     def coordinates(self, features: Floats) -> Floats:
         """Raw features to model space.
@@ -270,8 +268,8 @@ class Evaluator:
         Returns:
             As in `Assignment`: segment, distance, runner-up, and confidence.
         """
-        point = self.coordinates(np.array([features], dtype=np.float64))
-        squared = _squared_distances(point, self.centroids)[0].tolist()
+        [point] = self.coordinates(np.array([features], dtype=np.float64)).tolist()
+        squared = [_squared_distance(point, centroid) for centroid in self._centroids]
         first = squared.index(min(squared))
         nearest_squared, squared[first] = squared[first], math.inf
         second = squared.index(min(squared))
@@ -280,35 +278,52 @@ class Evaluator:
 
 
 def nearest(points: Floats, centroids: Floats) -> Assignment:
-    """The two nearest centroids of each point.
+    """The two nearest centroids of each point; ties go to the earlier one.
 
     A row's result does not depend on the rows beside it, which a matrix product would not promise.
 
     Args:
-        points: Shape (n, d), rows contiguous: the order of summation depends on the layout.
+        points: Shape (n, d).
         centroids: Shape (k, d), k >= 2.
     """
     if len(points) > BLOCK_ROWS:
         return _joined([nearest(points[at : at + BLOCK_ROWS], centroids) for at in range(0, len(points), BLOCK_ROWS)])
-    squared = _squared_distances(points, centroids)
-    rows = np.arange(len(points))
-    first = squared.argmin(axis=1)
-    distance = squared[rows, first]
-    squared[rows, first] = np.inf
-    second = squared.argmin(axis=1)
-    return Assignment(first, np.sqrt(distance), second, np.sqrt(squared[rows, second]))
+    axes = np.ascontiguousarray(points.T)
+    nearest_squared, runner_up_squared = _squared_distances(axes, centroids[0]), np.full(len(points), np.inf)
+    first, second = np.zeros(len(points), dtype=np.int16), np.ones(len(points), dtype=np.int16)
+    for index, centroid in enumerate(centroids[1:], start=1):
+        squared = _squared_distances(axes, centroid)
+        is_nearest = squared < nearest_squared
+        is_second = squared < runner_up_squared
+        is_second &= ~is_nearest
+        # Sums rather than selections, which are slow on rows in no order.
+        second += is_nearest * (first - second)
+        second += is_second * (index - second)
+        first += is_nearest * (index - first)
+        runner_up_squared = np.minimum(runner_up_squared, np.maximum(nearest_squared, squared))
+        nearest_squared = np.minimum(nearest_squared, squared)
+    return Assignment(
+        first.astype(np.int64), np.sqrt(nearest_squared), second.astype(np.int64), np.sqrt(runner_up_squared)
+    )
 
 
-def _squared_distances(points: Floats, centroids: Floats) -> Floats:
-    """Shape (n, k). Both ways sum a row's d squares in the same order, so they give the same bits."""
-    if len(points) <= FEW_ROWS:
-        differences = points[:, np.newaxis] - centroids
-        return np.asarray(np.einsum("ikj,ikj->ik", differences, differences))
-    squared = np.empty((len(points), len(centroids)))
-    for index, centroid in enumerate(centroids):
-        difference = points - centroid
-        squared[:, index] = np.einsum("ij,ij->i", difference, difference)
-    return squared
+def _squared_distances(axes: Floats, centroid: Floats) -> Floats:
+    """To a centroid from n points, shape (d, n); summed in the order of the axes, as `_squared_distance` does."""
+    total: Floats = axes[0] - centroid[0]
+    total *= total
+    for axis, value in zip(axes[1:], centroid[1:], strict=True):
+        difference = axis - value
+        difference *= difference
+        total += difference
+    return total
+
+
+def _squared_distance(point: Sequence[float], centroid: Sequence[float]) -> float:
+    total = 0.0
+    for value, other in zip(point, centroid, strict=True):
+        difference = value - other
+        total += difference * difference
+    return total
 
 
 def _joined(blocks: Sequence[Assignment]) -> Assignment:
