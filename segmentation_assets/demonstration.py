@@ -149,7 +149,10 @@ def _serve(settings: Settings, as_of: str) -> None:
     with _until_stopped(), ExitStack() as stack:
         ui = stack.enter_context(_dagster(settings, UI_PORT))
         scorer = stack.enter_context(
-            _process([sys.executable, "-m", "segmentation.cli", "serve", "--port", str(SCORER_PORT)], {})
+            _process(
+                [*(sys.executable, "-m", "segmentation.cli"), "serve", "--port", str(SCORER_PORT), "--workers", "1"],
+                {"SEGMENTATION_AUTH": "off"},  # what it shows is made up, or the user's own on their own machine
+            )
         )
         with console.out.status("Starting the Dagster UI and the scorer…"):
             _await(f"http://127.0.0.1:{SCORER_PORT}/health/ready", scorer)
@@ -172,7 +175,7 @@ def _show_next_steps(settings: Settings, as_of: str) -> None:
         f"""
 [bold]Running, until Ctrl-C:[/]
   Dagster UI   http://127.0.0.1:{UI_PORT}
-  Scorer       http://127.0.0.1:{SCORER_PORT} (its documentation is there)
+  Scorer       http://127.0.0.1:{SCORER_PORT} (its documentation is there; the demo asks for no key)
 
 [bold]Try next, in another terminal:[/]
   curl -s http://127.0.0.1:{SCORER_PORT}/v1/customers/{escape(urllib.parse.quote(customer, safe=""))}
