@@ -18,6 +18,7 @@ from segmentation.errors import SegmentationError
 from segmentation.settings import Settings, load_settings
 
 BACKLOG = 2048
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 (a folder of one's own is made in it)
 APP = "serving.app:create_app_from_environment"
 
 
@@ -101,7 +102,8 @@ def _run(settings: Settings, listener: socket.socket, workers: int, log_level: s
 def _shared_figures() -> Iterator[None]:
     """An empty folder in which worker processes share their figures; those of an earlier start must not count."""
     given = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-    folder = given or tempfile.mkdtemp(prefix="segmentation-figures-")
+    memory = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None  # a full disk must not stop a count
+    folder = given or tempfile.mkdtemp(prefix="segmentation-figures-", dir=memory)
     shutil.rmtree(folder, ignore_errors=True)
     Path(folder).mkdir(parents=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
