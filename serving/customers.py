@@ -166,10 +166,7 @@ class CustomerDesk:
         Raises:
             ProblemError: There is no such customer (404), or an order lies at or after the date (400).
         """
-        as_of = request.as_of or max(
-            self._lines.tomorrow(),
-            *(in_utc(order.ordered_at).date() + timedelta(days=1) for order in request.orders if order.ordered_at),
-        )
+        as_of = request.as_of or _after(request.orders, self._lines.tomorrow())
         own = read_lines(con, customer_id, Window(as_of, EARLIEST))
         if not own:
             raise _unknown(f"The lake has no lines of customer {customer_id!r} before {as_of}.")
@@ -322,9 +319,17 @@ def _history(con: duckdb.DuckDBPyConnection, customer_id: str) -> tuple[Membersh
     return tuple(Membership(*row) for row in rows)
 
 
+def _after(orders: Sequence[Order], tomorrow: date) -> date:
+    """The first day before which all orders lie, tomorrow at the earliest."""
+    last = max((in_utc(order.ordered_at).date() for order in orders if order.ordered_at), default=date.min)
+    if last == date.max:
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", f"Nobody can look back on {last}.")
+    return max(tomorrow, last + timedelta(days=1))
+
+
 def _lines_of(order: Order, number: int, as_of: date) -> Sequence[Line]:
     if order.ordered_at is None:
-        ordered_at = datetime.combine(as_of - timedelta(days=1), clock_time(12))
+        ordered_at = datetime.combine(as_of, clock_time()) - timedelta(hours=12)
     else:
         ordered_at = in_utc(order.ordered_at)
     if ordered_at >= datetime.combine(as_of, clock_time()):

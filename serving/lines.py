@@ -121,4 +121,8 @@ def as_line(transaction: Transaction) -> Line:
 
 def in_utc(moment: datetime) -> datetime:
     """A moment as naive UTC; without a time zone it is UTC already."""
-    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+    try:
+        return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+    except OverflowError as error:
+        detail = f"{moment.isoformat()} is before or after all time in UTC."
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", detail) from error
