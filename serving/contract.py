@@ -12,7 +12,7 @@ import msgspec
 from segmentation.features.catalogue import FEATURES, Feature
 from segmentation.modeling.artefact import FeatureRule, Provenance
 from segmentation.modeling.lineage import Parent
-from segmentation.segments.customer_explanation import Change, Contribution
+from segmentation.segments.reasons import Change, Contribution
 
 PYTHON_TYPES: dict[str, type] = {"DOUBLE": float, "BIGINT": float, "BOOLEAN": bool, "VARCHAR": str}
 """Counts are decoded as floats: a hypothetical customer may have 2.5 orders, and no number overflows a matrix."""

@@ -18,7 +18,8 @@ from hypothesis.extra import numpy as hnp
 from segmentation.errors import SegmentationError
 from segmentation.features.one_customer import FeatureCalculator
 from segmentation.modeling.artefact import Artefact, Evaluator, Floats
-from segmentation.segments.customer_explanation import Change, explain_customer, smallest_change
+from segmentation.segments.customer_explanation import explain_customer, smallest_change
+from segmentation.segments.reasons import Change
 from segmentation_assets_tests.lines import Line
 
 AS_OF = date(2024, 7, 1)
