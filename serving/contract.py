@@ -382,3 +382,13 @@ class Ready(msgspec.Struct, frozen=True):
         msgspec.Meta(description="Whether the lake, or the champion that it names, can't be used, so this is older."),
     ]
     detail: Annotated[str, msgspec.Meta(description="Why; empty if nothing is wrong.")]
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """What went wrong. `type` tells kinds apart for programs, `detail` says what to do for people."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
