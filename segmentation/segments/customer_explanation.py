@@ -104,9 +104,9 @@ def smallest_change(
     for step in steps:
         target = targets.get(step.text)
         if target != targets[now.text] and (target is None or target != unmoved[step.kind]):
-            moved = np.linalg.norm(points[step.text] - points[now.text]) if step.text in points else np.inf
-            changes.setdefault((step.kind, target), _change(evaluator, step, target, float(moved)))
-    return sorted(changes.values(), key=lambda change: change.distance)
+            moved = float(np.linalg.norm(points[step.text] - points[now.text])) if step.text in points else None
+            changes.setdefault((step.kind, target), _change(evaluator, step, target, moved))
+    return sorted(changes.values(), key=lambda change: np.inf if change.distance is None else change.distance)
 
 
 def _features_after(
@@ -164,7 +164,7 @@ def _contribution(
     return Contribution(name, mine, theirs, others, pull, sentence)
 
 
-def _change(evaluator: Evaluator, step: Step, target: int | None, distance: float) -> Change:
+def _change(evaluator: Evaluator, step: Step, target: int | None, distance: float | None) -> Change:
     if target is None:
         return Change(step.text, step.as_of, None, None, distance, f"{step.text} → no purchase left in the window")
     segment = evaluator.artefact.segments[target]

@@ -38,7 +38,7 @@ class Change:
         as_of: When the customer is looked at again.
         segment_id: The segment then; None if no purchase is left in the window, so that they are no customer any more.
         segment_name: Its name.
-        distance: How far the step moves the customer in model space; infinite if they drop out.
+        distance: How far the step moves the customer in model space; None if they drop out.
         sentence: Step and outcome in words.
     """
 
@@ -46,5 +46,5 @@ class Change:
     as_of: date
     segment_id: int | None
     segment_name: str | None
-    distance: float
+    distance: float | None
     sentence: str
