@@ -148,7 +148,7 @@ class CustomerDesk:
         """
         find = self._fresh if question.is_fresh else self._stored
         found = find(con, question, champion)
-        answer: dict[str, Any] = {"customer_id": question.customer_id, "as_of": found.as_of, **found.answer}
+        answer: dict[str, Any] = {**found.answer, "customer_id": question.customer_id, "as_of": found.as_of}
         if Part.FEATURES in question.parts:
             answer["features"] = found.features
         if Part.HISTORY in question.parts:
