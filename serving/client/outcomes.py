@@ -96,7 +96,7 @@ def pause_s(outcome: Outcome, attempt: int, jitter: float) -> float:
         jitter: From 0 to 1; spreads clients that were refused together.
     """
     asked: str = outcome.headers.get("retry-after", "") if isinstance(outcome, httpx.Response) else ""
-    least = int(asked) if asked.isascii() and asked.isdecimal() else 0
+    least = int(asked) if asked.isdecimal() else 0
     return float(min(least + FIRST_PAUSE_S * 2**attempt * (0.5 + jitter / 2), LONGEST_PAUSE_S))
 
 
