@@ -22,8 +22,9 @@ from segmentation.features.catalogue import FEATURES
 from segmentation.features.windows import EARLIEST, Window
 from segmentation.modeling import registry
 from segmentation.modeling.artefact import Floats
-from segmentation.segments.customer_explanation import Change, Contribution, explain_customer, smallest_change
+from segmentation.segments.customer_explanation import explain_customer, smallest_change
 from segmentation.segments.one_customer import read_lines
+from segmentation.segments.reasons import Change, Contribution
 from segmentation.segments.sample import read_sample, typical
 from segmentation.warehouse import literal
 from segmentation.warehouse.direct import partition_files
@@ -147,7 +148,7 @@ class CustomerDesk:
         """
         find = self._fresh if question.is_fresh else self._stored
         found = find(con, question, champion)
-        answer: dict[str, Any] = {"customer_id": question.customer_id, "as_of": found.as_of, **found.answer}
+        answer: dict[str, Any] = {**found.answer, "customer_id": question.customer_id, "as_of": found.as_of}
         if Part.FEATURES in question.parts:
             answer["features"] = found.features
         if Part.HISTORY in question.parts:
