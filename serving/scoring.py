@@ -8,6 +8,7 @@ from math import isnan
 import msgspec
 import numpy as np
 
+from segmentation.modeling.artefact import Floats
 from serving.bodies import Language, encode_scores
 from serving.champion import Champion
 from serving.contract import Customer, CustomerScore, Features, Score
@@ -111,16 +112,13 @@ def _assigned(champion: Champion, customers: Sequence[Customer], start: int) -> 
 
 
 def _missing(champion: Champion, customers: Sequence[Customer], index: int, start: int) -> ProblemError:
-    features = customers[index].features
-    names = [
-        rule.name
-        for rule in champion.evaluator.artefact.rules
-        if rule.missing_value is None and getattr(features, rule.name) is None
-    ]
-    return lacks_features(f"customers[{start + index}].features", names, champion)
+    values = np.array(champion.values_of(customers[index].features), dtype=np.float64)
+    return lacks_features(f"customers[{start + index}].features", values, champion)
 
 
-def lacks_features(place: str, names: Sequence[str], champion: Champion) -> ProblemError:
-    """The problem of a customer without features that the model has no rule for."""
+def lacks_features(place: str, values: Floats, champion: Champion) -> ProblemError:
+    """The problem of a customer without features that the model has no rule for; shape (d,), NaN where missing."""
+    rules = zip(champion.evaluator.artefact.rules, values, strict=True)
+    names = [rule.name for rule, value in rules if rule.missing_value is None and np.isnan(value)]
     detail = f"{place} lacks {', '.join(names)}, which model version {champion.model.version} needs."
     return ProblemError(HTTPStatus.BAD_REQUEST, "missing-feature", detail)

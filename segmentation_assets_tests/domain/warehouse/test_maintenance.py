@@ -149,7 +149,7 @@ def _age(lake: Lake) -> None:
     """Make the past forty days older, in the catalogue."""
     with lake.cursor() as con:
         older = "CAST(CAST(snapshot_time AS TIMESTAMPTZ) - INTERVAL 40 DAY AS VARCHAR)"
-        con.execute(f"UPDATE {maintenance.METADATA}.ducklake_snapshot SET snapshot_time = {older}")
+        con.execute(f"UPDATE {METADATA}.ducklake_snapshot SET snapshot_time = {older}")
 
 
 def _files(lake: Lake) -> dict[Path, int]:
