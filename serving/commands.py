@@ -1,5 +1,6 @@
 """`segmentation serve`: the scorer's command."""
 
+import math
 import os
 import shutil
 import socket
@@ -19,6 +20,7 @@ from segmentation.settings import Settings, load_settings
 
 BACKLOG = 2048
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 (a folder of one's own is made in it)
+CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 APP = "serving.app:create_app_from_environment"
 
 
@@ -67,7 +69,7 @@ def serve(
     if settings.auth == "off":
         _warn(host)
     as_json = log_format is LogFormat.JSON if log_format else not sys.stderr.isatty()
-    _run(settings, listener, workers or len(os.sched_getaffinity(0)), log_level.value, as_json)
+    _run(settings, listener, workers or _cores(), log_level.value, as_json)
 
 
 def _run(settings: Settings, listener: socket.socket, workers: int, log_level: str, as_json: bool) -> None:
@@ -96,6 +98,16 @@ def _run(settings: Settings, listener: socket.socket, workers: int, log_level: s
                 Multiprocess(config, sockets=[listener]).run()
     except KeyboardInterrupt:
         return
+
+
+def _cores() -> int:
+    """Cores that this process may use: those it may run on, and no more than a container's limit (cgroup v2)."""
+    cores = len(os.sched_getaffinity(0))
+    try:
+        quota, period = CPU_LIMIT.read_text().split()
+    except (OSError, ValueError):
+        return cores
+    return cores if quota == "max" else min(cores, math.ceil(int(quota) / int(period)))
 
 
 @contextmanager

@@ -17,6 +17,7 @@ import pytest
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake, maintenance
+from segmentation.warehouse.lake import METADATA
 from segmentation.warehouse.maintenance import Maintenance, expirable, maintain
 from segmentation.warehouse.schema import SEGMENTS, TRANSACTIONS, migrate
 from segmentation_assets_tests.domain.warehouse.test_lake import INSERT, WRITER
