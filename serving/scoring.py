@@ -53,8 +53,7 @@ class Scorer:
             encoded: list[bytes] = []
             for start in range(0, len(rows), SLICE_CUSTOMERS):
                 await asyncio.sleep(0)
-                part = rows[start : start + SLICE_CUSTOMERS]
-                customers = [given.customer(row, f".customers[{i}]") for i, row in enumerate(part, start)]
+                customers = given.customer.each(rows[start : start + SLICE_CUSTOMERS], start)
                 encoded += map(wanted.encode, self._counted(scores(champion, customers, start)))
             return wanted.join(champion.model.version, encoded)
 
