@@ -29,6 +29,7 @@ from segmentation.explain_command import explain
 from segmentation.housekeeping import keep_house
 from segmentation.modeling import registry
 from segmentation.modeling.registry import ModelVersion
+from segmentation.score_command import score
 from segmentation.settings import load_settings
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import migrate
@@ -44,6 +45,7 @@ models = typer.Typer(help="Look at the versions of the model, and choose the one
 app.add_typer(models, name="models")
 app.add_typer(keys, name="keys")
 app.command()(explain)
+app.command()(score)
 
 console = Console() if sys.stdout.isatty() else Console(width=160)
 errors = Console(stderr=True)
@@ -194,7 +196,7 @@ def show_model(
 ) -> None:
     """Show one version: its segments, features and figures."""
     with Lake(load_settings(), read_only=True) as lake, lake.cursor() as con:
-        number = _number(con, version)
+        number = registry.number_of(con, version)
         found = registry.load(con, number)
     if as_json:
         typer.echo(json.dumps({**_summary(found), "artefact": json.loads(found.artefact.to_json())}, indent=2))
@@ -235,7 +237,7 @@ def promote_model(
 
     with Lake(load_settings()) as lake:
         with lake.cursor() as con:
-            number, serving = _number(con, version), registry.resolve(con, "champion")
+            number, serving = registry.number_of(con, version), registry.resolve(con, "champion")
         if serving is not None and number != serving and (dry_run or not as_json):
             _show_movement(lifecycle.movement(lake, serving, number), serving, number, as_json)
         if dry_run:
@@ -290,7 +292,7 @@ def reproduce_model(
 
     with Lake(load_settings(), read_only=True) as lake:
         with lake.cursor() as con:
-            number = _number(con, version)
+            number = registry.number_of(con, version)
         found = reproduce(lake, number)
     if as_json:
         typer.echo(json.dumps({**asdict(found), "is_same": found.is_same}, indent=2))
@@ -320,7 +322,7 @@ def diff_models(
 
     with Lake(load_settings(), read_only=True) as lake:
         with lake.cursor() as con:
-            numbers = _number(con, before), _number(con, after)
+            numbers = registry.number_of(con, before), registry.number_of(con, after)
             tables = differences(*(registry.load(con, number) for number in numbers))
         moves = lifecycle.movement(lake, *numbers)
     if as_json:
@@ -370,13 +372,6 @@ def _read_names(file: Path) -> dict[int, str]:
     if not is_map:
         raise SegmentationError(f"{file} must map segment ids to names, such as `3: Loyal`.")
     return dict(found)
-
-
-def _number(con: duckdb.DuckDBPyConnection, version: str) -> int:
-    number = int(version) if version.isdecimal() else registry.resolve(con, version)
-    if number is None:
-        raise SegmentationError(f"No model has the alias {version!r}; `segmentation models list` shows them.")
-    return number
 
 
 def _show_movement(moves: pl.DataFrame, before: int, after: int, as_json: bool = False) -> None:

@@ -265,6 +265,20 @@ def resolve(con: duckdb.DuckDBPyConnection, alias: str) -> int | None:
     return row[0] if row else None
 
 
+def number_of(con: duckdb.DuckDBPyConnection, wanted: str) -> int:
+    """The version that a number or an alias means; whether there is one of that number, `load` says.
+
+    Raises:
+        UnknownVersionError: No model has that alias.
+    """
+    number = int(wanted) if wanted.isdecimal() and len(wanted) < 10 else None
+    if number is None and "\0" not in wanted:  # DuckDB can't look for it
+        number = resolve(con, wanted)
+    if number is None:
+        raise UnknownVersionError(f"No model has the alias {wanted[:100]!r}; `segmentation models list` shows them.")
+    return number
+
+
 def load(con: duckdb.DuckDBPyConnection, version: int, *, named: bool = True) -> ModelVersion:
     """One version with its artefact, checked against its hash.
 

@@ -126,13 +126,8 @@ def _decided(decision: Decision, detail: str) -> DecisionAnswer:
 
 
 def _load(con: duckdb.DuckDBPyConnection, wanted: str) -> ModelVersion:
-    number = int(wanted) if wanted.isdecimal() and len(wanted) < 10 else None
-    if number is None and "\0" not in wanted:  # DuckDB can't look for it
-        number = registry.resolve(con, wanted)
     try:
-        if number is None:
-            raise registry.UnknownVersionError(f"No model has the alias {wanted[:100]!r}.")
-        return registry.load(con, number)
+        return registry.load(con, registry.number_of(con, wanted))
     except registry.UnknownVersionError as error:
         raise ProblemError(HTTPStatus.NOT_FOUND, "unknown-model", str(error)) from error
 
