@@ -22,7 +22,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from serving.contract import CustomerScore, Score
 
-disable_created_metrics()  # when a counter was made says nothing here, and doubles what is sent
+disable_created_metrics()  # type: ignore[no-untyped-call]  # when a counter was made says nothing here, and doubles what is sent
 
 MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 CONTENT_TYPE = CONTENT_TYPE_LATEST
