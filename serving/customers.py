@@ -40,7 +40,7 @@ from serving.contract import (
     WhatIfRequest,
 )
 from serving.following import Followed
-from serving.lines import Line, LineScorer, in_utc
+from serving.lines import Line, LineScorer, day_after, in_utc
 from serving.problems import ProblemError
 from serving.scoring import scores, with_features
 
@@ -168,7 +168,7 @@ class CustomerDesk:
         """
         as_of = request.as_of or max(
             self._lines.tomorrow(),
-            *(in_utc(order.ordered_at).date() + timedelta(days=1) for order in request.orders if order.ordered_at),
+            *(day_after(order.ordered_at) for order in request.orders if order.ordered_at),
         )
         own = read_lines(con, customer_id, Window(as_of, EARLIEST))
         if not own:
