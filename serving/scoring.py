@@ -111,11 +111,11 @@ def _assigned(champion: Champion, customers: Sequence[Customer], start: int) -> 
 
 
 def _missing(champion: Champion, customers: Sequence[Customer], index: int, start: int) -> ProblemError:
-    features = customers[index].features
+    values = champion.values_of(customers[index].features)
     names = [
         rule.name
-        for rule in champion.evaluator.artefact.rules
-        if rule.missing_value is None and getattr(features, rule.name) is None
+        for rule, value in zip(champion.evaluator.artefact.rules, values, strict=True)
+        if rule.missing_value is None and (value is None or isnan(value))
     ]
     return lacks_features(f"customers[{start + index}].features", names, champion)
 
