@@ -114,7 +114,10 @@ async def roll_back(
 
 async def _decision(request: AnyRequest, settings: Settings) -> DecisionRequest:
     require_json(request)
-    return _decode_decision(await read_body(request, settings.max_body_bytes, "SEGMENTATION_MAX_BODY_BYTES"))
+    wanted = _decode_decision(await read_body(request, settings.max_body_bytes, "SEGMENTATION_MAX_BODY_BYTES"))
+    if "\0" in wanted.reason:  # no argument of a command can have one
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", "A reason may not have a NUL.")
+    return wanted
 
 
 def _actor(request: AnyRequest) -> str:
@@ -126,6 +129,8 @@ def _decided(decision: Decision, detail: str) -> DecisionAnswer:
 
 
 def _load(con: duckdb.DuckDBPyConnection, wanted: str) -> ModelVersion:
+    if "\0" in wanted:  # DuckDB can't look for it, and no alias is called that
+        raise ProblemError(HTTPStatus.NOT_FOUND, "unknown-model", "No model's alias has a NUL.")
     number = int(wanted) if wanted.isdecimal() and len(wanted) < 10 else registry.resolve(con, wanted)
     try:
         if number is None:
