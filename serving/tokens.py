@@ -8,7 +8,6 @@ import logging
 import time
 from http import HTTPStatus
 from typing import Any
-from urllib.error import URLError
 from urllib.request import urlopen
 
 import jwt
@@ -85,7 +84,7 @@ class TokenIssuer:
         try:
             found = await to_thread.run_sync(_fetch, self._url)
             self._keys = {key.key_id or "": key for key in jwt.PyJWKSet.from_dict(found).keys}
-        except (URLError, OSError, ValueError, jwt.PyJWTError) as error:
+        except Exception as error:  # whatever the issuer sends: the keys that it sent before stay
             logger.error("The token issuer's keys can't be read from %s: %s", self._url, error)
 
 
@@ -98,5 +97,11 @@ def _fetch(url: str) -> dict[str, Any]:
 
 
 def _scopes(claims: dict[str, Any]) -> frozenset[str]:
-    given = claims.get("scope", claims.get("scp", ""))
-    return frozenset(given.split() if isinstance(given, str) else map(str, given))
+    given = claims.get("scope") or claims.get("scp")
+    match given:
+        case str():
+            return frozenset(given.split())
+        case list():
+            return frozenset(map(str, given))
+        case _:
+            return frozenset()
