@@ -167,8 +167,7 @@ class CustomerDesk:
             ProblemError: There is no such customer (404), or an order lies at or after the date (400).
         """
         as_of = request.as_of or max(
-            self._lines.tomorrow(),
-            *(day_after(order.ordered_at) for order in request.orders if order.ordered_at),
+            [self._lines.tomorrow(), *(day_after(order.ordered_at) for order in request.orders if order.ordered_at)]
         )
         own = read_lines(con, customer_id, Window(as_of, EARLIEST))
         if not own:
