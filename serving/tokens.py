@@ -8,6 +8,7 @@ import logging
 import time
 from http import HTTPStatus
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import jwt
@@ -89,8 +90,12 @@ class TokenIssuer:
 
 
 def _fetch(url: str) -> dict[str, Any]:
-    with urlopen(url, timeout=5) as answer:  # noqa: S310 (the setting allows http and https only)
-        found = json.loads(answer.read(1_000_000))
+    try:
+        with urlopen(url, timeout=5) as answer:  # noqa: S310 (the setting allows http and https only)
+            found = json.loads(answer.read(1_000_000))
+    except HTTPError as error:
+        error.close()  # or its connection stays open
+        raise
     if not isinstance(found, dict):
         raise ValueError("it is no JSON object")
     return found
