@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import httpx
 import pytest
 from litestar import Litestar, get
+from litestar.routes import HTTPRoute
 from litestar.testing import TestClient
 
 from segmentation.access.keys import Scope, create_key, revoke_key, rotate_key
@@ -143,7 +144,7 @@ def test_every_route_says_who_may_call_it_and_few_are_for_everybody() -> None:
     access = {
         (route.path, handler.opt.get(ACCESS))
         for route in app.routes
-        for handler in route.route_handlers
+        for handler in (route.route_handlers if isinstance(route, HTTPRoute) else [route.route_handler])
         if handler.handler_name != "options_handler"  # Litestar's own, which tells the methods of a path
     }
     assert {path for path, who in access if who == PUBLIC} == PUBLIC_ROUTES
