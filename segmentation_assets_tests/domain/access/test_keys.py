@@ -3,8 +3,10 @@
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,9 +31,19 @@ from segmentation.access.keys import (
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
+from segmentation_assets_tests.conftest import BUCKETS
 
 NOW = datetime(2024, 7, 1, 12)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+
+
+@pytest.fixture(scope="module")
+def shared_lake(empty_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
+    """A lake for tests that leave others' keys alone; opening one takes longer than most of them."""
+    home = tmp_path_factory.mktemp("keys") / "warehouse"
+    shutil.copytree(empty_lake, home)
+    with Lake(Settings(home=home, customer_buckets=BUCKETS, threads=1)) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -43,10 +55,10 @@ def home(lake: Lake, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Pat
     return settings.home
 
 
-def test_a_new_key_is_found_by_its_text_alone(lake: Lake) -> None:
-    new = _create(lake, "checkout", Scope.SCORE, Scope.READ)
+def test_a_new_key_is_found_by_its_text_alone(shared_lake: Lake) -> None:
+    new = _create(shared_lake, "checkout", Scope.SCORE, Scope.READ)
     assert re.fullmatch(r"seg_[0-9a-f]{12}_[\w-]{43}", new.text)
-    assert _keyring(lake).find(new.text, NOW) == new.key
+    assert _keyring(shared_lake).find(new.text, NOW) == new.key
     assert new.key.scopes == (Scope.READ, Scope.SCORE)
     assert (new.key.name, new.key.created_at, new.key.expires_at) == ("checkout", NOW, None)
 
@@ -59,57 +71,58 @@ def test_keys_are_listed_oldest_first_whatever_became_of_them(lake: Lake) -> Non
     assert [key.name for key in _read(lake)] == ["first", "second", "third"]
 
 
-def test_no_two_keys_share_anything_secret(lake: Lake) -> None:
-    made = [_create(lake, "same name") for _ in range(3)]
+def test_no_two_keys_share_anything_secret(shared_lake: Lake) -> None:
+    made = [_create(shared_lake, "same name") for _ in range(3)]
     for part in ("key_id", "salt", "digest"):
         assert len({getattr(new.key, part) for new in made}) == 3
     assert len({new.text for new in made}) == 3
-    assert [_keyring(lake).find(new.text, NOW) for new in made] == [new.key for new in made]
+    assert [_keyring(shared_lake).find(new.text, NOW) for new in made] == [new.key for new in made]
 
 
 @pytest.mark.parametrize(
     "name", ["", "a" * 65, "a\nb", "a\n", "a\0b", "<script>", "a;b", "a'b", '"', "a\tb", "[bold]", "🙂"], ids=repr
 )
-def test_a_name_that_could_be_more_than_a_name_is_refused(lake: Lake, name: str) -> None:
+def test_a_name_that_could_be_more_than_a_name_is_refused(shared_lake: Lake, name: str) -> None:
+    before = _read(shared_lake)
     with pytest.raises(SegmentationError, match="is no name for a key"):
-        _create(lake, name)
-    assert _read(lake) == ()
+        _create(shared_lake, name)
+    assert _read(shared_lake) == before
 
 
 @pytest.mark.parametrize("name", ["a", "a" * 64, "Åsa", "ops@shop.example", "ci/deploy-1 v2.0", "日本"])
-def test_a_name_of_letters_digits_and_a_few_signs_is_taken(lake: Lake, name: str) -> None:
-    assert _create(lake, name).key.name == name
+def test_a_name_of_letters_digits_and_a_few_signs_is_taken(shared_lake: Lake, name: str) -> None:
+    assert _create(shared_lake, name).key.name == name
 
 
-def test_a_key_without_scopes_is_refused_with_those_there_are(lake: Lake) -> None:
+def test_a_key_without_scopes_is_refused_with_those_there_are(shared_lake: Lake) -> None:
     with pytest.raises(SegmentationError, match="needs a scope: score, read, ingest, admin"):
-        create_key(lake, "idle", [], now=NOW)
+        create_key(shared_lake, "idle", [], now=NOW)
 
 
-def test_a_scope_given_twice_counts_once(lake: Lake) -> None:
-    assert _create(lake, "twice", Scope.READ, Scope.READ).key.scopes == (Scope.READ,)
+def test_a_scope_given_twice_counts_once(shared_lake: Lake) -> None:
+    assert _create(shared_lake, "twice", Scope.READ, Scope.READ).key.scopes == (Scope.READ,)
 
 
 @pytest.mark.parametrize("expires_at", [NOW, NOW - DAY])
-def test_a_key_that_would_be_expired_is_refused(lake: Lake, expires_at: datetime) -> None:
+def test_a_key_that_would_be_expired_is_refused(shared_lake: Lake, expires_at: datetime) -> None:
     with pytest.raises(SegmentationError, match="expired already"):
-        create_key(lake, "late", [Scope.READ], now=NOW, expires_at=expires_at)
+        create_key(shared_lake, "late", [Scope.READ], now=NOW, expires_at=expires_at)
 
 
-def test_a_key_works_until_it_expires(lake: Lake) -> None:
-    new = create_key(lake, "guest", [Scope.READ], now=NOW, expires_at=NOW + DAY)
-    keyring = _keyring(lake)
+def test_a_key_works_until_it_expires(shared_lake: Lake) -> None:
+    new = create_key(shared_lake, "guest", [Scope.READ], now=NOW, expires_at=NOW + DAY)
+    keyring = _keyring(shared_lake)
     assert keyring.find(new.text, NOW + DAY - timedelta(microseconds=1)) == new.key
     assert keyring.find(new.text, NOW + DAY) is None
 
 
-def test_a_revoked_key_works_no_more_and_others_do(lake: Lake) -> None:
-    revoked, other = _create(lake, "revoked"), _create(lake, "other")
-    assert revoke_key(lake, revoked.key.key_id, now=NOW + HOUR).name == "revoked"
-    keyring = _keyring(lake)
+def test_a_revoked_key_works_no_more_and_others_do(shared_lake: Lake) -> None:
+    revoked, other = _create(shared_lake, "revoked"), _create(shared_lake, "other")
+    assert revoke_key(shared_lake, revoked.key.key_id, now=NOW + HOUR).name == "revoked"
+    keyring = _keyring(shared_lake)
     assert keyring.find(revoked.text, NOW + HOUR) is None
     assert keyring.find(other.text, NOW + HOUR) == other.key
-    assert [key.revoked_at for key in _read(lake) if key.name == "revoked"] == [NOW + HOUR]
+    assert [key.revoked_at for key in _read(shared_lake) if key.name == "revoked"] == [NOW + HOUR]
 
 
 def test_a_rotated_key_works_beside_its_successor_for_a_while(lake: Lake) -> None:
@@ -126,11 +139,11 @@ def test_a_rotated_key_works_beside_its_successor_for_a_while(lake: Lake) -> Non
     assert keyring.find(new.text, NOW + DAY + HOUR) == new.key
 
 
-def test_a_rotation_without_grace_ends_the_old_key_at_once(lake: Lake) -> None:
-    old = _create(lake, "leaked")
-    new = rotate_key(lake, old.key.key_id, now=NOW + HOUR, grace=timedelta())
-    assert _keyring(lake).find(old.text, NOW + HOUR) is None
-    assert _keyring(lake).find(new.text, NOW + HOUR) == new.key
+def test_a_rotation_without_grace_ends_the_old_key_at_once(shared_lake: Lake) -> None:
+    old = _create(shared_lake, "leaked")
+    new = rotate_key(shared_lake, old.key.key_id, now=NOW + HOUR, grace=timedelta())
+    assert _keyring(shared_lake).find(old.text, NOW + HOUR) is None
+    assert _keyring(shared_lake).find(new.text, NOW + HOUR) == new.key
 
 
 def test_a_rotation_never_prolongs_the_old_key_and_gives_the_new_one_its_whole_life(lake: Lake) -> None:
@@ -158,12 +171,12 @@ def test_what_has_ended_can_be_neither_rotated_nor_revoked(lake: Lake, end: str)
 
 
 @pytest.mark.parametrize("key_id", ["ffffffffffff", "", "' OR 1=1 --"])
-def test_a_key_that_is_not_there_is_named(lake: Lake, key_id: str) -> None:
-    _create(lake, "other")
+def test_a_key_that_is_not_there_is_named(shared_lake: Lake, key_id: str) -> None:
+    _create(shared_lake, "other")
     with pytest.raises(SegmentationError, match="There is no key"):
-        revoke_key(lake, key_id, now=NOW)
+        revoke_key(shared_lake, key_id, now=NOW)
     with pytest.raises(SegmentationError, match="There is no key"):
-        rotate_key(lake, key_id, now=NOW, grace=HOUR)
+        rotate_key(shared_lake, key_id, now=NOW, grace=HOUR)
 
 
 def test_no_secret_is_in_the_lake_nor_in_any_of_its_files(lake: Lake, settings: Settings) -> None:
@@ -291,8 +304,10 @@ def test_what_cannot_be_done_is_told_as_such(home: Path, arguments: list[str], m
     ],
     ids=" ".join,
 )
-def test_a_wrong_call_exits_with_2(home: Path, arguments: list[str]) -> None:
+def test_a_wrong_call_exits_with_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
+    monkeypatch.setenv("SEGMENTATION_HOME", str(tmp_path / "none"))
     assert CliRunner().invoke(commands, arguments).exit_code == 2
+    assert not (tmp_path / "none").exists()
 
 
 def test_the_command_works_as_people_call_it(home: Path) -> None:
