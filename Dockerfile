@@ -74,6 +74,8 @@ CMD ["dagster", "code-server", "start", "--host", "0.0.0.0", "--port", "4000", \
      "--module-name", "segmentation_assets.definitions"]
 
 FROM runtime AS scorer
+# For a volume that keeps the scorer's copy of model and keys.
+RUN install --directory --owner segmentation --group segmentation --mode 0700 /var/lib/scorer
 COPY --from=scorer-dependencies /opt/venv /opt/venv
 RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
     pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --no-index /wheels/*.whl

@@ -12,9 +12,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from segmentation.errors import SegmentationError
-from segmentation.segments.customer_explanation import Contribution
 from segmentation.segments.explained import SegmentExplanation, pick, read_segments
 from segmentation.segments.one_customer import CustomerExplanation, read_explanation
+from segmentation.segments.reasons import Contribution
 from segmentation.segments.wording import figure, noun
 from segmentation.settings import load_settings
 from segmentation.warehouse import Lake

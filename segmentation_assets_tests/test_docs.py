@@ -93,7 +93,8 @@ def parse(tree: TyperGroup, words: list[str]) -> list[str]:
         assert command is not None
         path.append(name)
         if not isinstance(command, TyperGroup):
-            command.make_context(name, rest, parent=context)
+            # A command that is only named may lack what it needs; one that is shown may not.
+            command.make_context(name, rest, parent=context, resilient_parsing=not rest)
             break
         group = command
     return path

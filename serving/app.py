@@ -1,7 +1,12 @@
 """The application: routes, what they answer from, and the layers around them. Wiring only."""
 
+import multiprocessing
+import os
+import signal
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from threading import Thread
 
 from litestar import Litestar
 from litestar.config.cors import CORSConfig
@@ -29,6 +34,8 @@ from serving.routes.score import score_customers, score_transactions
 from serving.routes.segments import segment, segment_customers, segments, transitions
 from serving.scoring import Scorer
 from serving.tokens import TokenIssuer
+
+PARENT_POLL_S = 1.0
 
 ROUTES = [
     home,
@@ -119,4 +126,18 @@ def _provide(each: object) -> Provide:
 
 def create_app_from_environment() -> Litestar:
     """The scorer with the settings of the environment, for worker processes."""
+    if multiprocessing.parent_process() is not None:
+        _end_with_parent()
     return create_app(load_settings())
+
+
+def _end_with_parent() -> None:
+    """A worker whose command was killed would go on answering, with nobody to stop or replace it."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_POLL_S)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    Thread(target=watch, daemon=True).start()

@@ -88,12 +88,7 @@ def _scores(champion: Champion, batch: pa.RecordBatch, start: int, names: pa.Arr
     assigned = champion.evaluator.assign(values)
     if np.isnan(assigned.distance).any():
         index = int(np.isnan(assigned.distance).argmax())
-        lacking = [
-            rule.name
-            for rule, value in zip(champion.evaluator.artefact.rules, values[index], strict=True)
-            if rule.missing_value is None and np.isnan(value)
-        ]
-        raise lacks_features(f"Row {start + index}", lacking, champion)
+        raise lacks_features(f"Row {start + index}", values[index], champion)
     ids = np.array(champion.segment_ids, dtype=np.int32)
     is_low = assigned.confidence < np.array(champion.cutoffs)[assigned.segment]
     given, counts = np.unique(ids[assigned.segment], return_counts=True)

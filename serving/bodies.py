@@ -21,6 +21,8 @@ T = TypeVar("T")
 MAX_QUOTED = 200
 """Characters of the client's own text that an error repeats at most."""
 
+DECODING_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 _UNKNOWN_FEATURE = re.compile(r"Object contains unknown field `(?P<name>.*)` - at `\$\.(?P<place>.*\.features)`", re.S)
 
 
@@ -58,19 +60,36 @@ class Decoder(Generic[T]):
         self._name = name
         self._decode = decode
 
-    def __call__(self, body: bytes | msgspec.Raw, place: str = "") -> T:
-        """Decode a body, or the part of it that is found at a place.
+    def __call__(self, body: bytes) -> T:
+        """Decode a body.
 
         Raises:
             ProblemError: It is not what it should be (400).
         """
         try:
             return self._decode(body)
-        except msgspec.ValidationError as error:
-            raise _invalid(str(error).replace(" `$", f" `${place}")) from error
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            detail = f"The body is no {self._name}: {shortened(str(error))}."
-            raise ProblemError(HTTPStatus.BAD_REQUEST, "malformed-body", detail) from error
+        except DECODING_ERRORS as error:
+            raise self._refusal(error, "") from error
+
+    def each(self, rows: Sequence[msgspec.Raw], start: int) -> list[T]:
+        """Decode customers, the first of whom is number `start` of the request.
+
+        Raises:
+            ProblemError: One is not what it should be (400); the detail says which.
+        """
+        decoded: list[T] = []
+        try:
+            for row in rows:
+                decoded.append(self._decode(row))  # noqa: PERF401 (how many there are says which one failed)
+        except DECODING_ERRORS as error:
+            raise self._refusal(error, f".customers[{start + len(decoded)}]") from error
+        return decoded
+
+    def _refusal(self, error: Exception, place: str) -> ProblemError:
+        if isinstance(error, msgspec.ValidationError):
+            return _invalid(str(error).replace(" `$", f" `${place}"))
+        detail = f"The body is no {self._name}: {shortened(str(error))}."
+        return ProblemError(HTTPStatus.BAD_REQUEST, "malformed-body", detail)
 
 
 def _join_json(version: int, scores: Sequence[bytes]) -> bytes:

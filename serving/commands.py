@@ -1,5 +1,6 @@
 """`segmentation serve`: the scorer's command."""
 
+import math
 import os
 import shutil
 import socket
@@ -18,6 +19,8 @@ from segmentation.errors import SegmentationError
 from segmentation.settings import Settings, load_settings
 
 BACKLOG = 2048
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 (a folder of one's own is made in it)
+CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 APP = "serving.app:create_app_from_environment"
 
 
@@ -66,7 +69,7 @@ def serve(
     if settings.auth == "off":
         _warn(host)
     as_json = log_format is LogFormat.JSON if log_format else not sys.stderr.isatty()
-    _run(settings, listener, workers or len(os.sched_getaffinity(0)), log_level.value, as_json)
+    _run(settings, listener, workers or _cores(), log_level.value, as_json)
 
 
 def _run(settings: Settings, listener: socket.socket, workers: int, log_level: str, as_json: bool) -> None:
@@ -97,11 +100,22 @@ def _run(settings: Settings, listener: socket.socket, workers: int, log_level: s
         return
 
 
+def _cores() -> int:
+    """Cores that this process may use: those it may run on, and no more than a container's limit (cgroup v2)."""
+    cores = len(os.sched_getaffinity(0))
+    try:
+        quota, period = CPU_LIMIT.read_text().split()
+    except (OSError, ValueError):
+        return cores
+    return cores if quota == "max" else min(cores, math.ceil(int(quota) / int(period)))
+
+
 @contextmanager
 def _shared_figures() -> Iterator[None]:
     """An empty folder in which worker processes share their figures; those of an earlier start must not count."""
     given = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-    folder = given or tempfile.mkdtemp(prefix="segmentation-figures-")
+    memory = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None  # a full disk must not stop a count
+    folder = given or tempfile.mkdtemp(prefix="segmentation-figures-", dir=memory)
     shutil.rmtree(folder, ignore_errors=True)
     Path(folder).mkdir(parents=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder

@@ -12,7 +12,7 @@ import msgspec
 from segmentation.features.catalogue import FEATURES, Feature
 from segmentation.modeling.artefact import FeatureRule, Provenance
 from segmentation.modeling.lineage import Parent
-from segmentation.segments.customer_explanation import Change, Contribution
+from segmentation.segments.reasons import Change, Contribution
 
 PYTHON_TYPES: dict[str, type] = {"DOUBLE": float, "BIGINT": float, "BOOLEAN": bool, "VARCHAR": str}
 """Counts are decoded as floats: a hypothetical customer may have 2.5 orders, and no number overflows a matrix."""
@@ -382,3 +382,13 @@ class Ready(msgspec.Struct, frozen=True):
         msgspec.Meta(description="Whether the lake, or the champion that it names, can't be used, so this is older."),
     ]
     detail: Annotated[str, msgspec.Meta(description="Why; empty if nothing is wrong.")]
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """What went wrong. `type` tells kinds apart for programs, `detail` says what to do for people."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str

@@ -22,8 +22,9 @@ from segmentation.features.catalogue import FEATURES
 from segmentation.features.windows import EARLIEST, Window
 from segmentation.modeling import registry
 from segmentation.modeling.artefact import Floats
-from segmentation.segments.customer_explanation import Change, Contribution, explain_customer, smallest_change
+from segmentation.segments.customer_explanation import explain_customer, smallest_change
 from segmentation.segments.one_customer import read_lines
+from segmentation.segments.reasons import Change, Contribution
 from segmentation.segments.sample import read_sample, typical
 from segmentation.warehouse import literal
 from segmentation.warehouse.direct import partition_files
@@ -40,7 +41,7 @@ from serving.contract import (
     WhatIfRequest,
 )
 from serving.following import Followed
-from serving.lines import Line, LineScorer, day_after, in_utc
+from serving.lines import Line, LineScorer, in_utc
 from serving.problems import ProblemError
 from serving.scoring import scores, with_features
 
@@ -147,7 +148,7 @@ class CustomerDesk:
         """
         find = self._fresh if question.is_fresh else self._stored
         found = find(con, question, champion)
-        answer: dict[str, Any] = {"customer_id": question.customer_id, "as_of": found.as_of, **found.answer}
+        answer: dict[str, Any] = {**found.answer, "customer_id": question.customer_id, "as_of": found.as_of}
         if Part.FEATURES in question.parts:
             answer["features"] = found.features
         if Part.HISTORY in question.parts:
@@ -166,9 +167,7 @@ class CustomerDesk:
         Raises:
             ProblemError: There is no such customer (404), or an order lies at or after the date (400).
         """
-        as_of = request.as_of or max(
-            [self._lines.tomorrow(), *(day_after(order.ordered_at) for order in request.orders if order.ordered_at)]
-        )
+        as_of = request.as_of or _after(request.orders, self._lines.tomorrow())
         own = read_lines(con, customer_id, Window(as_of, EARLIEST))
         if not own:
             raise _unknown(f"The lake has no lines of customer {customer_id!r} before {as_of}.")
@@ -321,9 +320,17 @@ def _history(con: duckdb.DuckDBPyConnection, customer_id: str) -> tuple[Membersh
     return tuple(Membership(*row) for row in rows)
 
 
+def _after(orders: Sequence[Order], tomorrow: date) -> date:
+    """The first day before which all orders lie, tomorrow at the earliest."""
+    last = max((in_utc(order.ordered_at).date() for order in orders if order.ordered_at), default=date.min)
+    if last == date.max:
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", f"Nobody can look back on {last}.")
+    return max(tomorrow, last + timedelta(days=1))
+
+
 def _lines_of(order: Order, number: int, as_of: date) -> Sequence[Line]:
     if order.ordered_at is None:
-        ordered_at = datetime.combine(as_of - timedelta(days=1), clock_time(12))
+        ordered_at = datetime.combine(as_of, clock_time()) - timedelta(hours=12)
     else:
         ordered_at = in_utc(order.ordered_at)
     if ordered_at >= datetime.combine(as_of, clock_time()):

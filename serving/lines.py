@@ -95,7 +95,7 @@ class LineScorer:
         try:
             return window_of(as_of, self._settings.lookback_days), home_market
         except OverflowError as error:
-            raise no_date(as_of) from error
+            raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", f"{as_of} is no date to ask for.") from error
 
     def tomorrow(self) -> date:
         """The first day (UTC) before which everything has happened."""
@@ -120,29 +120,9 @@ def as_line(transaction: Transaction) -> Line:
 
 
 def in_utc(moment: datetime) -> datetime:
-    """A moment as naive UTC; without a time zone it is UTC already.
-
-    Raises:
-        ProblemError: The calendar ends before it (400).
-    """
+    """A moment as naive UTC; without a time zone it is UTC already."""
     try:
         return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
     except OverflowError as error:
-        raise no_date(moment) from error
-
-
-def day_after(moment: datetime) -> date:
-    """The first day (UTC) before which a moment lies.
-
-    Raises:
-        ProblemError: The calendar ends before it (400).
-    """
-    try:
-        return in_utc(moment).date() + timedelta(days=1)
-    except OverflowError as error:
-        raise no_date(moment) from error
-
-
-def no_date(given: date) -> ProblemError:
-    """The problem of a date or time at the calendar's end."""
-    return ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", f"{given} is no date to ask for.")
+        detail = f"{moment.isoformat()} is before or after all time in UTC."
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", detail) from error

@@ -15,6 +15,7 @@ from litestar.openapi import ResponseSpec
 from litestar.types import ExceptionHandlersMap, Send
 
 from segmentation.errors import WarehouseUnavailableError
+from serving.contract import Problem
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
@@ -25,16 +26,6 @@ Headers = Iterable[tuple[bytes, bytes]]
 """As ASGI has them: names in lower case."""
 
 AnyRequest = Request[Any, Any, Any]
-
-
-class Problem(msgspec.Struct, frozen=True):
-    """What went wrong. `type` tells kinds apart for programs, `detail` says what to do for people."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    instance: str
 
 
 class ProblemError(Exception):

@@ -8,6 +8,7 @@ from math import isnan
 import msgspec
 import numpy as np
 
+from segmentation.modeling.artefact import Floats
 from serving.bodies import Language, encode_scores
 from serving.champion import Champion
 from serving.contract import Customer, CustomerScore, Features, Score
@@ -52,8 +53,7 @@ class Scorer:
             encoded: list[bytes] = []
             for start in range(0, len(rows), SLICE_CUSTOMERS):
                 await asyncio.sleep(0)
-                part = rows[start : start + SLICE_CUSTOMERS]
-                customers = [given.customer(row, f".customers[{i}]") for i, row in enumerate(part, start)]
+                customers = given.customer.each(rows[start : start + SLICE_CUSTOMERS], start)
                 encoded += map(wanted.encode, self._counted(scores(champion, customers, start)))
             return wanted.join(champion.model.version, encoded)
 
@@ -111,16 +111,13 @@ def _assigned(champion: Champion, customers: Sequence[Customer], start: int) -> 
 
 
 def _missing(champion: Champion, customers: Sequence[Customer], index: int, start: int) -> ProblemError:
-    values = champion.values_of(customers[index].features)
-    names = [
-        rule.name
-        for rule, value in zip(champion.evaluator.artefact.rules, values, strict=True)
-        if rule.missing_value is None and (value is None or isnan(value))
-    ]
-    return lacks_features(f"customers[{start + index}].features", names, champion)
+    values = np.array(champion.values_of(customers[index].features), dtype=np.float64)
+    return lacks_features(f"customers[{start + index}].features", values, champion)
 
 
-def lacks_features(place: str, names: Sequence[str], champion: Champion) -> ProblemError:
-    """The problem of a customer without features that the model has no rule for."""
+def lacks_features(place: str, values: Floats, champion: Champion) -> ProblemError:
+    """The problem of a customer without features that the model has no rule for; shape (d,), NaN where missing."""
+    rules = zip(champion.evaluator.artefact.rules, values, strict=True)
+    names = [rule.name for rule, value in rules if rule.missing_value is None and np.isnan(value)]
     detail = f"{place} lacks {', '.join(names)}, which model version {champion.model.version} needs."
     return ProblemError(HTTPStatus.BAD_REQUEST, "missing-feature", detail)

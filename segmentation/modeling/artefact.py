@@ -27,6 +27,9 @@ Ints = NDArray[np.int64]
 BLOCK_ROWS = 2_048
 """Rows that are evaluated at a time: they stay in the processor's cache."""
 
+FEW_ROWS = 512
+"""Up to so many rows a call into NumPy costs more than what it does."""
+
 Projection = tuple[tuple[float, ...], ...]
 
 
@@ -288,34 +291,49 @@ def nearest(points: Floats, centroids: Floats) -> Assignment:
     """
     if len(points) > BLOCK_ROWS:
         return _joined([nearest(points[at : at + BLOCK_ROWS], centroids) for at in range(0, len(points), BLOCK_ROWS)])
+    squared = _squared_distances(points, centroids)
+    first, second = _least_two(squared) if len(points) <= FEW_ROWS else _least_two_of_many(squared)
+    rows = np.arange(len(points))
+    return Assignment(first, np.sqrt(squared[first, rows]), second, np.sqrt(squared[second, rows]))
+
+
+def _squared_distances(points: Floats, centroids: Floats) -> Floats:
+    """Shape (k, n); summed in the order of the axes, as `_squared_distance` does."""
     axes = np.ascontiguousarray(points.T)
-    nearest_squared, runner_up_squared = _squared_distances(axes, centroids[0]), np.full(len(points), np.inf)
-    first, second = np.zeros(len(points), dtype=np.int16), np.ones(len(points), dtype=np.int16)
-    for index, centroid in enumerate(centroids[1:], start=1):
-        squared = _squared_distances(axes, centroid)
-        is_nearest = squared < nearest_squared
-        is_second = squared < runner_up_squared
-        is_second &= ~is_nearest
-        # Sums rather than selections, which are slow on rows in no order.
-        second += is_nearest * (first - second)
-        second += is_second * (index - second)
-        first += is_nearest * (index - first)
-        runner_up_squared = np.minimum(runner_up_squared, np.maximum(nearest_squared, squared))
-        nearest_squared = np.minimum(nearest_squared, squared)
-    return Assignment(
-        first.astype(np.int64), np.sqrt(nearest_squared), second.astype(np.int64), np.sqrt(runner_up_squared)
-    )
-
-
-def _squared_distances(axes: Floats, centroid: Floats) -> Floats:
-    """To a centroid from n points, shape (d, n); summed in the order of the axes, as `_squared_distance` does."""
-    total: Floats = axes[0] - centroid[0]
+    total: Floats = axes[0] - centroids[:, 0, np.newaxis]
     total *= total
-    for axis, value in zip(axes[1:], centroid[1:], strict=True):
-        difference = axis - value
+    for axis, values in zip(axes[1:], centroids.T[1:], strict=True):
+        difference = axis - values[:, np.newaxis]
         difference *= difference
         total += difference
     return total
+
+
+def _least_two(values: Floats) -> tuple[Ints, Ints]:
+    """Per column of (k, n), where the least and the next least value are."""
+    first = values.argmin(axis=0)
+    others = values.copy()
+    others[first, np.arange(len(first))] = np.inf
+    return first, others.argmin(axis=0)
+
+
+def _least_two_of_many(values: Floats) -> tuple[Ints, Ints]:
+    """As `_least_two`, row by row: many columns take it less time, few ones more.
+
+    Where is what is a sum rather than a selection, which is slow on values in no order.
+    """
+    least, next_least = values[0], np.full_like(values[0], np.inf)
+    first, second = np.zeros(len(least), dtype=np.int16), np.ones(len(least), dtype=np.int16)
+    for index, row in enumerate(values[1:], start=1):
+        is_least = row < least
+        is_second = row < next_least
+        is_second &= ~is_least
+        second += is_least * (first - second)
+        second += is_second * (index - second)
+        first += is_least * (index - first)
+        next_least = np.minimum(next_least, np.maximum(least, row))
+        least = np.minimum(least, row)
+    return first.astype(np.int64), second.astype(np.int64)
 
 
 def _squared_distance(point: Sequence[float], centroid: Sequence[float]) -> float:

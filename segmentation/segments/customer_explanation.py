@@ -4,7 +4,6 @@ Both need only the artefact's evaluation in NumPy, so that the scorer can use th
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, time
 
 import numpy as np
@@ -15,53 +14,11 @@ from segmentation.features.one_customer import FeatureCalculator
 from segmentation.features.windows import window_of
 from segmentation.modeling.artefact import Evaluator, Floats, nearest
 from segmentation.segments.next_steps import WAITING_AS_LONG, Line, Step, next_steps
+from segmentation.segments.reasons import Change, Contribution
 from segmentation.segments.wording import figure, noun
 
 NEGLIGIBLE = 0.01
 """Features with less than this share of all pulls hardly matter."""
-
-
-@dataclass(frozen=True)
-class Contribution:
-    """How much one feature pulls a customer to their segment rather than to the runner-up.
-
-    Attributes:
-        feature: Its name.
-        value: The customer's; None where missing.
-        segment_typical: The typical value of the customer's segment; None where nobody's is known.
-        runner_up_typical: The typical value of the runner-up.
-        contribution: Its part of d2² - d1², the squared distances to both centroids; negative where the feature
-            speaks for the runner-up.
-        sentence: The same in words.
-    """
-
-    feature: str
-    value: float | None
-    segment_typical: float | None
-    runner_up_typical: float | None
-    contribution: float
-    sentence: str
-
-
-@dataclass(frozen=True)
-class Change:
-    """A next step after which the customer is in another segment.
-
-    Attributes:
-        step: What happens, in words.
-        as_of: When the customer is looked at again.
-        segment_id: The segment then; None if no purchase is left in the window, so that they are no customer any more.
-        segment_name: Its name.
-        distance: How far the step moves the customer in model space; infinite if they drop out.
-        sentence: Step and outcome in words.
-    """
-
-    step: str
-    as_of: date
-    segment_id: int | None
-    segment_name: str | None
-    distance: float
-    sentence: str
 
 
 def explain_customer(evaluator: Evaluator, features: Floats, typical: Floats) -> list[Contribution]:
@@ -147,9 +104,9 @@ def smallest_change(
     for step in steps:
         target = targets.get(step.text)
         if target != targets[now.text] and (target is None or target != unmoved[step.kind]):
-            moved = np.linalg.norm(points[step.text] - points[now.text]) if step.text in points else np.inf
-            changes.setdefault((step.kind, target), _change(evaluator, step, target, float(moved)))
-    return sorted(changes.values(), key=lambda change: change.distance)
+            moved = float(np.linalg.norm(points[step.text] - points[now.text])) if step.text in points else None
+            changes.setdefault((step.kind, target), _change(evaluator, step, target, moved))
+    return sorted(changes.values(), key=lambda change: np.inf if change.distance is None else change.distance)
 
 
 def _features_after(
@@ -207,7 +164,7 @@ def _contribution(
     return Contribution(name, mine, theirs, others, pull, sentence)
 
 
-def _change(evaluator: Evaluator, step: Step, target: int | None, distance: float) -> Change:
+def _change(evaluator: Evaluator, step: Step, target: int | None, distance: float | None) -> Change:
     if target is None:
         return Change(step.text, step.as_of, None, None, distance, f"{step.text} → no purchase left in the window")
     segment = evaluator.artefact.segments[target]

@@ -13,7 +13,8 @@ from segmentation.features.records import recorded_scope
 from segmentation.features.windows import Window
 from segmentation.modeling import registry
 from segmentation.modeling.artefact import Evaluator, Floats
-from segmentation.segments.customer_explanation import Change, Contribution, explain_customer, smallest_change
+from segmentation.segments.customer_explanation import explain_customer, smallest_change
+from segmentation.segments.reasons import Change, Contribution
 from segmentation.segments.sample import read_sample, typical
 from segmentation.settings import Settings
 from segmentation.sources.buckets import customer_bucket

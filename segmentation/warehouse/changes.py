@@ -2,12 +2,16 @@
 
 import duckdb
 
-from segmentation.warehouse.lake import CATALOG
+from segmentation.warehouse.lake import CATALOG, METADATA
 
 SNAPSHOTS = f"SELECT snapshot_id, changes FROM ducklake_snapshots('{CATALOG}') WHERE snapshot_id > $since"
-TABLES = (
-    f"SELECT CAST(table_oid AS VARCHAR) FROM duckdb_tables() WHERE database_name = '{CATALOG}' AND schema_name = $s"
-)
+TABLES = f"""
+SELECT CAST(tables.table_id AS VARCHAR)
+FROM {METADATA}.ducklake_table AS tables
+JOIN {METADATA}.ducklake_schema AS schemas USING (schema_id)
+WHERE schemas.schema_name = $schema
+"""
+"""From the catalogue's own tables, as DuckLake's specification has them: no function tells a table's schema."""
 
 
 def has_changed_outside(con: duckdb.DuckDBPyConnection, schema: str, since: int, until: int) -> bool:
@@ -25,6 +29,6 @@ def has_changed_outside(con: duckdb.DuckDBPyConnection, schema: str, since: int,
     changes = dict(con.execute(SNAPSHOTS, {"since": since}).fetchall())
     if any(version not in changes for version in range(since + 1, until + 1)):
         return True
-    within = {row[0] for row in con.execute(TABLES, {"s": schema}).fetchall()}
+    within = {row[0] for row in con.execute(TABLES, {"schema": schema}).fetchall()}
     changed = {item for each in changes.values() for items in (each or {}).values() for item in items}
     return not changed <= within

@@ -25,6 +25,8 @@ from segmentation.warehouse.provenance import Commit
 T = TypeVar("T")
 
 CATALOG = "lake"
+METADATA = f"__ducklake_metadata_{CATALOG}"
+"""Where DuckDB attaches the catalogue's own tables."""
 BUSY_TIMEOUT_MS = 30_000
 GUARD = "guard"
 LOCK_KEY = 7_236_842

@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from segmentation.warehouse.lake import CATALOG, Lake
+from segmentation.warehouse.lake import CATALOG, METADATA, Lake
 from segmentation.warehouse.provenance import Commit
 from segmentation.warehouse.tables import literal
 
@@ -22,7 +22,6 @@ READER_GRACE = timedelta(days=2)
 ORPHAN_AGE = timedelta(days=7)
 """How old a file must be that no commit mentions: longer than any writer takes from its first file to its commit."""
 
-METADATA = f"__ducklake_metadata_{CATALOG}"
 """Where DuckLake attaches the catalogue of the lake."""
 
 SNAPSHOTS = f"SELECT snapshot_id, snapshot_time AT TIME ZONE 'UTC' FROM ducklake_snapshots('{CATALOG}')"

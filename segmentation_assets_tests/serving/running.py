@@ -35,7 +35,7 @@ class RunningScorer:
     def workers(self) -> list[int]:
         """Process ids of the workers that serve."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        return [int(pid) for pid in children if b"spawn_main" in _command_line(pid)]
 
 
 def environment_of(settings: Settings, **others: str) -> dict[str, str]:
@@ -55,7 +55,7 @@ def environment_of(settings: Settings, **others: str) -> dict[str, str]:
 
 @contextmanager
 def running_scorer(
-    environment: Mapping[str, str], log: Path, *options: str, is_ready: bool = True
+    environment: Mapping[str, str], log: Path, *options: str, is_ready: bool = True, is_killed: bool = False
 ) -> Iterator[RunningScorer]:
     """A scorer on a free port; it has to end by itself when told to.
 
@@ -64,13 +64,15 @@ def running_scorer(
         log: File for all that it says.
         options: Of `segmentation serve`.
         is_ready: Whether to wait until it has a model; else until it lives.
+        is_killed: Whether the test kills it.
     """
     command = [sys.executable, "-m", "segmentation.cli", "serve", "--port", "0", *options]
     with log.open("w") as output, subprocess.Popen(command, env=environment, stdout=output, stderr=output) as process:
         try:
             yield RunningScorer(_address(process, log, "ready" if is_ready else "live"), process, log)
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(PATIENCE_S) in {0, -signal.SIGTERM}, log.read_text()
+            if not is_killed:
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(PATIENCE_S) in {0, -signal.SIGTERM}, log.read_text()
         finally:
             process.kill()
 
@@ -90,3 +92,10 @@ def _answers(address: str) -> bool:
         return httpx.get(address).status_code == 200
     except httpx.TransportError:
         return False
+
+
+def _command_line(pid: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""

@@ -136,9 +136,9 @@ def _decided(decision: Decision, detail: str) -> DecisionAnswer:
 
 
 def _load(con: duckdb.DuckDBPyConnection, wanted: str) -> ModelVersion:
-    if "\0" in wanted:  # DuckDB can't look for it, and no alias is called that
-        raise ProblemError(HTTPStatus.NOT_FOUND, "unknown-model", "No model's alias has a NUL.")
-    number = int(wanted) if wanted.isdecimal() and len(wanted) < 10 else registry.resolve(con, wanted)
+    number = int(wanted) if wanted.isdecimal() and len(wanted) < 10 else None
+    if number is None and "\0" not in wanted:  # DuckDB can't look for it
+        number = registry.resolve(con, wanted)
     try:
         if number is None:
             raise registry.UnknownVersionError(f"No model has the alias {wanted[:100]!r}.")

@@ -18,7 +18,8 @@ from hypothesis.extra import numpy as hnp
 from segmentation.errors import SegmentationError
 from segmentation.features.one_customer import FeatureCalculator
 from segmentation.modeling.artefact import Artefact, Evaluator, Floats
-from segmentation.segments.customer_explanation import Change, explain_customer, smallest_change
+from segmentation.segments.customer_explanation import explain_customer, smallest_change
+from segmentation.segments.reasons import Change
 from segmentation_assets_tests.lines import Line
 
 AS_OF = date(2024, 7, 1)
@@ -155,7 +156,8 @@ def test_the_smallest_steps_that_move_a_customer_come_first(calculator: FeatureC
     ]
     assert [change.as_of for change in changes] == [date(2024, 7, 31), date(2024, 9, 29)]
     # From 1 order, 9.5625 days ago, to 2 orders, the last one 14.5625 days before the look; and to 99.5625 days.
-    assert [change.distance for change in changes] == pytest.approx([np.hypot(1, 5 / 30), 90 / 30])
+    distances = [change.distance for change in changes]
+    assert distances == pytest.approx([np.hypot(1, 5 / 30), 90 / 30])
     assert [change.segment_id for change in changes] == [11, 12]
 
 
@@ -173,7 +175,7 @@ def test_the_future_and_what_is_out_of_the_window_are_not_known(calculator: Feat
 def test_who_has_no_purchase_left_is_no_customer_any_more(calculator: FeatureCalculator) -> None:
     changes = smallest_change(calculator, LOYALTY, bought(date(2024, 6, 21)), AS_OF, lookback_days=40)
     assert sentences(changes)[-1] == "No order for 60 days → no purchase left in the window"
-    assert (changes[-1].segment_id, changes[-1].segment_name) == (None, None)
+    assert (changes[-1].segment_id, changes[-1].segment_name, changes[-1].distance) == (None, None, None)
 
 
 def test_a_larger_order_and_a_return_move_by_what_is_spent(calculator: FeatureCalculator) -> None:

@@ -17,6 +17,7 @@ import pytest
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake, maintenance
+from segmentation.warehouse.lake import METADATA
 from segmentation.warehouse.maintenance import Maintenance, expirable, maintain
 from segmentation.warehouse.schema import SEGMENTS, TRANSACTIONS, migrate
 from segmentation_assets_tests.domain.warehouse.test_lake import INSERT, WRITER
@@ -149,7 +150,7 @@ def _age(lake: Lake) -> None:
     """Make the past forty days older, in the catalogue."""
     with lake.cursor() as con:
         older = "CAST(CAST(snapshot_time AS TIMESTAMPTZ) - INTERVAL 40 DAY AS VARCHAR)"
-        con.execute(f"UPDATE {maintenance.METADATA}.ducklake_snapshot SET snapshot_time = {older}")
+        con.execute(f"UPDATE {METADATA}.ducklake_snapshot SET snapshot_time = {older}")
 
 
 def _files(lake: Lake) -> dict[Path, int]:
