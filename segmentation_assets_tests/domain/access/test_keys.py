@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -214,6 +214,10 @@ def _near_keys() -> st.SearchStrategy[str]:
 
 @hypothesis_settings(max_examples=500, derandomize=True, database=None)
 @given(st.text() | _near_keys())
+@example(ONE.text.removeprefix("seg_"))
+@example(f"seg_{ONE.text}")
+@example(ONE.text.replace("seg_", "seg__"))
+@example(f"{ONE.text} ")
 def test_no_other_text_is_the_key(text: str) -> None:
     assume(text != ONE.text)
     assert RING.find(ONE.text, NOW) == ONE.key
