@@ -1,6 +1,6 @@
 """The OpenAPI document against a real scorer: what Schemathesis makes of every operation, with a key and without."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -44,6 +44,8 @@ CHECKS: list[CheckFunction] = [
     allow_header_conformance,
     missing_required_header,
 ]
+OneCase = Callable[[schemathesis.Case[Any], RunningScorer, requests.Session], None]
+
 EXPECTED_REFUSALS = [400, 404, 405, 406, 413, 415]
 """What a request that doesn't fit the document may get: too many rows of a list are too large a body first."""
 
@@ -69,6 +71,25 @@ def _document(mode: str) -> BaseSchema:
 
 
 everything, invalid_only = _document("all"), _document("negative")
+OPERATIONS = [each["operationId"] for methods in everything.raw_schema["paths"].values() for each in methods.values()]
+
+
+def _for_each_operation(document: BaseSchema, operations: list[str], max_examples: int) -> Callable[[OneCase], OneCase]:
+    """Make a test per operation: those that Schemathesis makes all have one name, of which xdist runs only one."""
+
+    def decorate(check: OneCase) -> OneCase:
+        def test_of(operation: str) -> Any:
+            @document.include(operation_id=operation).parametrize()
+            @hypothesis_settings(QUICK, max_examples=max_examples)
+            def test(case: schemathesis.Case[Any], scorer: RunningScorer, session: requests.Session) -> None:
+                check(case, scorer, session)
+
+            return test
+
+        globals().update({f"test_{check.__name__}_{operation}": test_of(operation) for operation in operations})
+        return check
+
+    return decorate
 
 
 @pytest.fixture(scope="module")
@@ -87,9 +108,8 @@ def session() -> Iterator[requests.Session]:
         yield opened
 
 
-@everything.exclude(operation_id=ADMIN).parametrize()
-@hypothesis_settings(QUICK, max_examples=20)
-def test_every_answer_is_as_documented(
+@_for_each_operation(everything, [each for each in OPERATIONS if each not in ADMIN], max_examples=20)
+def every_answer_is_as_documented(
     case: schemathesis.Case[Any], scorer: RunningScorer, session: requests.Session
 ) -> None:
     case.call_and_validate(
@@ -97,9 +117,8 @@ def test_every_answer_is_as_documented(
     )
 
 
-@invalid_only.include(operation_id=ADMIN).parametrize()
-@hypothesis_settings(QUICK, max_examples=20)
-def test_decisions_that_do_not_fit_the_document_are_refused(
+@_for_each_operation(invalid_only, ADMIN, max_examples=20)
+def decisions_that_do_not_fit_the_document_are_refused(
     case: schemathesis.Case[Any], scorer: RunningScorer, session: requests.Session
 ) -> None:
     case.call_and_validate(
@@ -107,9 +126,8 @@ def test_decisions_that_do_not_fit_the_document_are_refused(
     )
 
 
-@everything.parametrize()
-@hypothesis_settings(QUICK, max_examples=10)
-def test_without_a_key_only_what_is_public_answers(
+@_for_each_operation(everything, OPERATIONS, max_examples=10)
+def without_a_key_only_what_is_public_answers(
     case: schemathesis.Case[Any], scorer: RunningScorer, session: requests.Session
 ) -> None:
     response = case.call(base_url=scorer.address, session=session, timeout=PATIENCE_S)
