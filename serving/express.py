@@ -68,17 +68,19 @@ class ExpressLane:
 
 
 def _is_small_json(headers: Headers, most: int) -> bool:
-    """Whether a request says that its body is small, and JSON, and that JSON will do for the answer."""
+    """Whether a request says that its body is small, and JSON, and that plain JSON will do for the answer."""
     length, is_json = 0, False
     for name, value in headers:
         match name:
             case b"content-length":
-                length = int(value) if value.isdigit() else 0
+                length = int(value) if value.isdigit() and len(value) < 10 else 0
             case b"content-type":
                 is_json = value == CONTENT_TYPE[1]
             case b"accept":
                 if value not in (b"*/*", CONTENT_TYPE[1]):
                     return False
+            case b"origin":  # a browser's page, whose answer needs the CORS headers that Litestar adds
+                return False
     return is_json and 0 < length <= most
 
 

@@ -8,7 +8,7 @@ import logging
 import time
 from http import HTTPStatus
 from typing import Any
-from urllib.error import URLError
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import jwt
@@ -85,18 +85,28 @@ class TokenIssuer:
         try:
             found = await to_thread.run_sync(_fetch, self._url)
             self._keys = {key.key_id or "": key for key in jwt.PyJWKSet.from_dict(found).keys}
-        except (URLError, OSError, ValueError, jwt.PyJWTError) as error:
+        except Exception as error:  # whatever the issuer sends: the keys that it sent before stay
             logger.error("The token issuer's keys can't be read from %s: %s", self._url, error)
 
 
 def _fetch(url: str) -> dict[str, Any]:
-    with urlopen(url, timeout=5) as answer:  # noqa: S310 (the setting allows http and https only)
-        found = json.loads(answer.read(1_000_000))
+    try:
+        with urlopen(url, timeout=5) as answer:  # noqa: S310 (the setting allows http and https only)
+            found = json.loads(answer.read(1_000_000))
+    except HTTPError as error:
+        error.close()  # or its connection stays open
+        raise
     if not isinstance(found, dict):
         raise ValueError("it is no JSON object")
     return found
 
 
 def _scopes(claims: dict[str, Any]) -> frozenset[str]:
-    given = claims.get("scope", claims.get("scp", ""))
-    return frozenset(given.split() if isinstance(given, str) else map(str, given))
+    given = claims.get("scope") or claims.get("scp")
+    match given:
+        case str():
+            return frozenset(given.split())
+        case list():
+            return frozenset(map(str, given))
+        case _:
+            return frozenset()

@@ -17,6 +17,9 @@ from segmentation.warehouse import Lake
 keys = typer.Typer(help="Make, list, rotate and revoke the scorer's API keys.", no_args_is_help=True)
 console = Console() if sys.stdout.isatty() else Console(width=160)
 
+MAX_DAYS = 36_500
+"""A century; much more, and the calendar ends."""
+
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
@@ -32,7 +35,9 @@ def create(
             "models and metrics. `ingest`: deliver transactions. `admin`: promote and roll back.",
         ),
     ],
-    expires_days: Annotated[int | None, typer.Option(min=1, help="Days until it expires; never if left out.")] = None,
+    expires_days: Annotated[
+        int | None, typer.Option(min=1, max=MAX_DAYS, help="Days until it expires; never if left out.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Make a key and show it, once: only a salted hash of it is kept.
@@ -66,7 +71,9 @@ def list_keys(as_json: JsonFlag = False) -> None:
 @keys.command("rotate")
 def rotate(
     key_id: Annotated[str, typer.Argument(help="Id of the key that is replaced.")],
-    grace_hours: Annotated[float, typer.Option(min=0, help="Hours for which the old key still works.")] = 24,
+    grace_hours: Annotated[
+        float, typer.Option(min=0, max=24 * MAX_DAYS, help="Hours for which the old key still works.")
+    ] = 24,
     as_json: JsonFlag = False,
 ) -> None:
     """Make a key with the same name and scopes as another one, which goes on working for a while."""

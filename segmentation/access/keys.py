@@ -83,8 +83,9 @@ class Keyring:
 
     def find(self, text: str, now: datetime) -> ApiKey | None:
         """The key that a text is, if it is one and valid at a moment (UTC). Takes as long for an unknown id."""
-        key_id, _, secret = text.removeprefix(PREFIX).partition("_")
-        key = self._keys.get(key_id, NOBODYS)
+        prefix, _, rest = text.partition("_")
+        key_id, _, secret = rest.partition("_")
+        key = self._keys.get(key_id, NOBODYS) if f"{prefix}_" == PREFIX else NOBODYS
         return key if key.opens_with(secret) and key.is_valid(now) else None
 
 

@@ -32,6 +32,13 @@ Version = Annotated[
 ]
 Number = Annotated[int, PathParameter(description="A version number.", ge=1, le=2**31 - 1)]
 
+DECISION_REFUSALS = (
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.CONFLICT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+)
+
 _decode_decision = json_decoder(DecisionRequest)
 
 
@@ -78,7 +85,7 @@ async def model(
     "keeps who, when and why. Scorers follow within seconds.",
     operation_id="promote",
     operation_class=body_of(DecisionRequest),
-    responses=refusals(HTTPStatus.CONFLICT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
+    responses=refusals(*DECISION_REFUSALS),
     **needs(Scope.ADMIN, **{TIMEOUT_S: PROMOTION_TIMEOUT_S}),
 )
 async def promote(
@@ -98,7 +105,7 @@ async def promote(
     description="Take a version that is champion out of service, and put the one back that served before.",
     operation_id="rollback",
     operation_class=body_of(DecisionRequest),
-    responses=refusals(HTTPStatus.CONFLICT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
+    responses=refusals(*DECISION_REFUSALS),
     **needs(Scope.ADMIN, **{TIMEOUT_S: PROMOTION_TIMEOUT_S}),
 )
 async def roll_back(
@@ -114,7 +121,10 @@ async def roll_back(
 
 async def _decision(request: AnyRequest, settings: Settings) -> DecisionRequest:
     require_json(request)
-    return _decode_decision(await read_body(request, settings.max_body_bytes, "SEGMENTATION_MAX_BODY_BYTES"))
+    wanted = _decode_decision(await read_body(request, settings.max_body_bytes, "SEGMENTATION_MAX_BODY_BYTES"))
+    if "\0" in wanted.reason:  # no argument of a command can have one
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", "A reason may not have a NUL.")
+    return wanted
 
 
 def _actor(request: AnyRequest) -> str:
