@@ -1,4 +1,4 @@
-"""Bulk scoring: an Arrow IPC stream of features in, one of segments out, record batch by record batch.
+"""Bulk scoring: an Arrow IPC stream of features in, one of segments out, a part at a time.
 
 Whatever a stream claims, its cost is bounded by its size: compressed buffers are refused before they are expanded, and
 so are more rows than the settings allow.
@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from segmentation.features.catalogue import BY_NAME
-from segmentation.modeling.artefact import Floats, Ints
+from segmentation.modeling.artefact import Assignment, Floats, Ints
 from serving.bodies import shortened, unknown_feature
 from serving.champion import Champion
 from serving.limits import too_many
@@ -22,6 +22,9 @@ from serving.scoring import lacks_features
 
 MEDIA_TYPE = "application/vnd.apache.arrow.stream"
 ID = "customer_id"
+MAX_BATCHES = 10_000
+"""Record batches in a stream: each costs as much as thousands of rows."""
+
 PART_ROWS = 65_536
 """Rows that are evaluated at a time, so that memory beyond the stream stays small."""
 
@@ -57,68 +60,73 @@ def score(champion: Champion, body: bytes, max_rows: int, metrics: Metrics) -> b
 
 
 def _write(champion: Champion, reader: pa.RecordBatchReader, max_rows: int, metrics: Metrics) -> bytes:
-    sink = pa.BufferOutputStream()
-    names = pa.array(champion.segment_names, pa.string())
-    rows = 0
-    writer = None
-    for batch in _parts(reader, max_rows):
-        scores = _scores(champion, batch, rows, names, metrics)
-        writer = writer or pa.ipc.new_stream(sink, scores.schema)
-        writer.write_batch(scores)
-        rows += batch.num_rows
-    if writer is None:
+    table = pa.Table.from_batches(_checked(reader, max_rows), reader.schema)
+    if not table.num_rows:
         raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", "The stream has no customers.")
-    writer.close()
+    scores = _scores(champion, table, metrics)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, scores.schema) as writer:
+        writer.write_table(scores)
     return bytes(sink.getvalue())
 
 
-def _parts(reader: pa.RecordBatchReader, max_rows: int) -> Iterator[pa.RecordBatch]:
+def _checked(reader: pa.RecordBatchReader, max_rows: int) -> Iterator[pa.RecordBatch]:
     rows = 0
-    for batch in reader:
+    for number, batch in enumerate(reader, start=1):
         rows += batch.num_rows
         if rows > max_rows:
             raise too_many("customers, or more,", rows, max_rows, "SEGMENTATION_MAX_ARROW_ROWS")
+        if number > MAX_BATCHES:
+            detail = f"The stream has more than {MAX_BATCHES} record batches; put more rows into each."
+            raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", detail)
         batch.validate(full=True)
-        for start in range(0, batch.num_rows, PART_ROWS):
-            yield batch.slice(start, PART_ROWS)
+        yield batch
 
 
-def _scores(champion: Champion, batch: pa.RecordBatch, start: int, names: pa.Array, metrics: Metrics) -> pa.RecordBatch:
-    values = _values(champion, batch)
+def _scores(champion: Champion, table: pa.Table, metrics: Metrics) -> pa.Table:
+    parts = [_assigned(champion, table, start) for start in range(0, table.num_rows, PART_ROWS)]
+    segment, runner_up = (np.concatenate([getattr(part, name) for part in parts]) for name in ("segment", "runner_up"))
+    confidence = np.concatenate([part.confidence for part in parts])
+    ids = np.array(champion.segment_ids, dtype=np.int32)
+    names = pa.array(champion.segment_names, pa.string())
+    is_low = confidence < np.array(champion.cutoffs)[segment]
+    given, counts = np.unique(ids[segment], return_counts=True)
+    metrics.count_segments(dict(zip(given.tolist(), counts.tolist(), strict=True)), int(is_low.sum()))
+    columns = {
+        "segment_id": pa.array(ids[segment]),
+        "segment_name": _named(segment, names),
+        "distance": pa.array(np.concatenate([part.distance for part in parts])),
+        "runner_up_id": pa.array(ids[runner_up]),
+        "runner_up_name": _named(runner_up, names),
+        "confidence": pa.array(confidence),
+        "is_low_confidence": pa.array(is_low),
+        "model_version": pa.array(np.full(table.num_rows, champion.model.version, dtype=np.int32)),
+    }
+    if ID in table.schema.names:
+        columns = {ID: table.column(ID).combine_chunks(), **columns}
+    return pa.table(columns)
+
+
+def _assigned(champion: Champion, table: pa.Table, start: int) -> Assignment:
+    values = _values(champion, table.slice(start, PART_ROWS))
     assigned = champion.evaluator.assign(values)
     if np.isnan(assigned.distance).any():
         index = int(np.isnan(assigned.distance).argmax())
         raise lacks_features(f"Row {start + index}", values[index], champion)
-    ids = np.array(champion.segment_ids, dtype=np.int32)
-    is_low = assigned.confidence < np.array(champion.cutoffs)[assigned.segment]
-    given, counts = np.unique(ids[assigned.segment], return_counts=True)
-    metrics.count_segments(dict(zip(given.tolist(), counts.tolist(), strict=True)), int(is_low.sum()))
-    columns = {
-        "segment_id": pa.array(ids[assigned.segment]),
-        "segment_name": _named(assigned.segment, names),
-        "distance": pa.array(assigned.distance),
-        "runner_up_id": pa.array(ids[assigned.runner_up]),
-        "runner_up_name": _named(assigned.runner_up, names),
-        "confidence": pa.array(assigned.confidence),
-        "is_low_confidence": pa.array(is_low),
-        "model_version": pa.array(np.full(len(values), champion.model.version, dtype=np.int32)),
-    }
-    if ID in batch.schema.names:
-        columns = {ID: batch.column(ID), **columns}
-    return pa.RecordBatch.from_pydict(columns)
+    return assigned
 
 
 def _named(indices: Ints, names: pa.Array) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(indices.astype(np.int32)), names)
 
 
-def _values(champion: Champion, batch: pa.RecordBatch) -> Floats:
+def _values(champion: Champion, table: pa.Table) -> Floats:
     """Shape (rows, features of the model); NaN where missing."""
-    given = set(batch.schema.names)
-    values = np.full((batch.num_rows, len(champion.evaluator.artefact.rules)), np.nan)
+    given = set(table.schema.names)
+    values = np.full((table.num_rows, len(champion.evaluator.artefact.rules)), np.nan)
     for index, name in enumerate(champion.evaluator.artefact.feature_names):
         if name in given:
-            values[:, index] = batch.column(name).cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+            values[:, index] = table.column(name).cast(pa.float64(), safe=False).to_numpy()
     return values
 
 

@@ -18,7 +18,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from segmentation.settings import Settings
 from serving.metrics import Metrics
-from serving.problems import Headers, ProblemError, send_problem
+from serving.problems import FAILURE, Headers, ProblemError, send_problem
 
 GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
@@ -37,6 +37,8 @@ UNLIMITED = ("/health/", "/metrics")
 
 BUSY = ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "busy", "The scorer has all the work it can do; come back.")
 
+FAILED = ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, "failure", FAILURE)
+
 NO_ROUTE = "(none)"
 OTHER = "(other)"
 METHODS = frozenset(HttpMethod)
@@ -45,6 +47,7 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 """Of the request that is being answered, for logs."""
 
 access = logging.getLogger("serving.access")
+logger = logging.getLogger(__name__)
 
 
 class Envelope:
@@ -77,6 +80,11 @@ class Envelope:
                 await send_problem(scope, answer.send, BUSY)
             else:
                 await self._app(scope, receive, answer.send)
+        except Exception as error:  # what Litestar answers never comes here; what is around it might fail, too
+            logger.error("Failed to answer %s", scope.get("path_template", ""), exc_info=error)
+            if answer.has_begun:
+                raise
+            await send_problem(scope, answer.send, FAILED)
         finally:
             self.in_flight -= 1
             self._tell(scope, answer, perf_counter() - started)
@@ -110,10 +118,12 @@ class _Answer:
         self._send = send
         self._identity = identity
         self.status = int(HTTPStatus.INTERNAL_SERVER_ERROR)
+        self.has_begun = False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            self.has_begun = True
             headers = list(message["headers"])
             said = {name for name, _ in headers}
             headers += [header for header in HEADERS if header[0] not in said]

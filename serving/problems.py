@@ -19,6 +19,7 @@ from serving.contract import Problem
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
+FAILURE = "The scorer failed; its log says why."
 
 logger = logging.getLogger(__name__)
 
@@ -130,7 +131,7 @@ def _detail(request: AnyRequest, error: HTTPException) -> str:
 def _on_unexpected(request: AnyRequest, error: Exception) -> Response[bytes]:
     logger.error("Failed to answer %s", request.scope.get("path_template", ""), exc_info=error)
     status = HTTPStatus.INTERNAL_SERVER_ERROR
-    return _answer(request, status, "about:blank", status.phrase, "The scorer failed; its log says why.", {})
+    return _answer(request, status, "about:blank", status.phrase, FAILURE, {})
 
 
 EXCEPTION_HANDLERS: ExceptionHandlersMap = {

@@ -5,6 +5,7 @@ a process that scores. The lake changes in one transaction, so a command that is
 """
 
 import asyncio
+import logging
 import os
 import sys
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from segmentation.settings import Settings
 from serving.problems import ProblemError
 
 TIMEOUT_S = 600
+MESSAGE = "Error: "
+
+logger = logging.getLogger(__name__)
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -59,10 +63,17 @@ class Promoter:
             await process.wait()
             raise
         if process.returncode:
-            detail = said.decode(errors="replace").strip().removeprefix("Error: ")
-            raise ProblemError(HTTPStatus.CONFLICT, "refused", detail or "The command failed.")
+            raise ProblemError(HTTPStatus.CONFLICT, "refused", _reason(said.decode(errors="replace").strip()))
         return msgspec.json.decode(printed, type=Decision)
 
     def _environment(self) -> dict[str, str]:
         own = self.settings.model_dump(mode="json", exclude_none=True)
         return {**os.environ, **{f"SEGMENTATION_{name.upper()}": str(value) for name, value in own.items()}}
+
+
+def _reason(said: str) -> str:
+    """What the command says to people; anything else it said is for the log."""
+    if said.startswith(MESSAGE):
+        return said.removeprefix(MESSAGE)
+    logger.error("The command failed: %s", said)
+    return "The command failed; the scorer's log says why."

@@ -12,7 +12,7 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import jwt
-from anyio import Lock, to_thread
+from anyio import Lock, fail_after, to_thread
 
 from segmentation.settings import Settings
 from serving.problems import ProblemError
@@ -25,6 +25,9 @@ LEEWAY_S = 30
 
 REFRESH_S = 300
 """How old the issuer's keys may be."""
+
+FETCH_S = 5
+"""How long the issuer may take to send them."""
 
 COOLDOWN_S = 10
 """How long an unknown key id, or a failure, waits for the next look at the issuer's keys."""
@@ -66,6 +69,9 @@ class TokenIssuer:
         return str(claims["sub"]), _scopes(claims)
 
     async def _key(self, key_id: str) -> jwt.PyJWK:
+        known = self._keys.get(key_id)
+        if known is not None and time.monotonic() - self._looked_at < REFRESH_S:
+            return known
         async with self._lock:
             age = time.monotonic() - self._looked_at
             if age > REFRESH_S or (key_id not in self._keys and age > COOLDOWN_S):
@@ -83,15 +89,18 @@ class TokenIssuer:
     async def _refresh(self) -> None:
         self._looked_at = time.monotonic()
         try:
-            found = await to_thread.run_sync(_fetch, self._url)
+            with fail_after(FETCH_S):
+                found = await to_thread.run_sync(_fetch, self._url, abandon_on_cancel=True)
             self._keys = {key.key_id or "": key for key in jwt.PyJWKSet.from_dict(found).keys}
         except Exception as error:  # whatever the issuer sends: the keys that it sent before stay
-            logger.error("The token issuer's keys can't be read from %s: %s", self._url, error)
+            logger.error(
+                "The token issuer's keys can't be read from %s: %s", self._url, str(error) or "it takes too long"
+            )
 
 
 def _fetch(url: str) -> dict[str, Any]:
     try:
-        with urlopen(url, timeout=5) as answer:  # noqa: S310 (the setting allows http and https only)
+        with urlopen(url, timeout=FETCH_S) as answer:  # noqa: S310 (the setting allows http and https only)
             found = json.loads(answer.read(1_000_000))
     except HTTPError as error:
         error.close()  # or its connection stays open

@@ -127,9 +127,10 @@ def rotate_key(lake: Lake, key_id: str, *, now: datetime, grace: timedelta) -> N
         grace: How long the old one still works.
 
     Raises:
-        SegmentationError: There is no such key, or it is revoked or expired.
+        SegmentationError: There is no such key, it is revoked or expired, or it is being replaced already.
     """
     old = _valid(lake, key_id, now)
+    _refuse_second_successor(lake, old, now)
     new = _make(old.name, old.scopes, now, old.expires_at and now + (old.expires_at - old.created_at))
     end = min(now + grace, old.expires_at or now + grace)
 
@@ -166,6 +167,15 @@ def _valid(lake: Lake, key_id: str, now: datetime) -> ApiKey:
             f"Key {key_id} ({found.name}) is {'revoked' if found.revoked_at else 'expired'} already."
         )
     return found
+
+
+def _refuse_second_successor(lake: Lake, old: ApiKey, now: datetime) -> None:
+    """A key in its grace period has one that took its place, and that has its whole life."""
+    with lake.cursor() as con:
+        alike = [key for key in read_keys(con) if (key.name, key.scopes) == (old.name, old.scopes)]
+    successor = next((key for key in alike if key.created_at > old.created_at and key.is_valid(now)), None)
+    if old.expires_at is not None and successor is not None:
+        raise SegmentationError(f"Key {old.key_id} ({old.name}) is being replaced already, by {successor.key_id}.")
 
 
 def _make(name: str, scopes: Iterable[Scope], now: datetime, expires_at: datetime | None) -> NewKey:

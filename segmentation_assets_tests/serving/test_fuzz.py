@@ -26,6 +26,7 @@ from segmentation_assets_tests.serving import shop
 from segmentation_assets_tests.serving.shop import ScoredCustomer, problem, request
 from serving import arrow, bodies
 from serving.app import create_app
+from serving.arrow import MAX_BATCHES
 from serving.scoring import SMALL_BYTES
 
 Client = TestClient[Litestar]
@@ -404,7 +405,6 @@ def test_a_stream_may_have_as_many_rows_as_the_settings_allow(scorer: Client, cu
     assert "SEGMENTATION_MAX_ARROW_ROWS" in refused["detail"]
 
 
-@pytest.mark.xfail(strict=True, reason="each part of a batch is written with all the texts that its views point into")
 def test_an_answer_is_not_much_larger_than_its_ids(scorer: Client, customers: list[ScoredCustomer]) -> None:
     rows = MAX_ARROW_ROWS
     ids = pa.array([f"{number:0100}" for number in range(rows)], pa.string_view())
@@ -416,6 +416,11 @@ def test_an_answer_is_not_much_larger_than_its_ids(scorer: Client, customers: li
     answer = _score(scorer, _stream([batch]), ARROW)
 
     assert len(answer.content) < 1.2 * (ids.nbytes + 60 * rows)
+
+
+def test_a_stream_in_crumbs_is_refused(scorer: Client, customers: list[ScoredCustomer]) -> None:
+    crumbs = [_batch(customers[:1]).slice(0, 0)] * (MAX_BATCHES + 1)
+    assert "record batches" in problem(_score(scorer, _stream(crumbs), ARROW, 400))["detail"]
 
 
 @pytest.mark.parametrize("column", ["recency_days", "customer_id"])

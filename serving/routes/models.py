@@ -128,7 +128,8 @@ async def _decision(request: AnyRequest, settings: Settings) -> DecisionRequest:
 
 
 def _actor(request: AnyRequest) -> str:
-    return f"scorer/{request.scope['user'].name}"
+    name = "".join(letter if letter.isprintable() else "?" for letter in request.scope["user"].name)
+    return f"scorer/{name[:200]}"
 
 
 def _decided(decision: Decision, detail: str) -> DecisionAnswer:

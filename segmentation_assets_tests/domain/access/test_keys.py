@@ -139,6 +139,14 @@ def test_a_rotated_key_works_beside_its_successor_for_a_while(lake: Lake) -> Non
     assert keyring.find(new.text, NOW + DAY + HOUR) == new.key
 
 
+def test_a_key_that_is_being_replaced_is_not_replaced_again(lake: Lake) -> None:
+    old = create_key(lake, "twice", [Scope.READ], now=NOW)
+    new = rotate_key(lake, old.key.key_id, now=NOW + DAY, grace=DAY)
+    with pytest.raises(SegmentationError, match=f"by {new.key.key_id}"):
+        rotate_key(lake, old.key.key_id, now=NOW + DAY + HOUR, grace=DAY)
+    assert rotate_key(lake, new.key.key_id, now=NOW + 2 * DAY, grace=HOUR).key.expires_at is None
+
+
 def test_a_rotation_without_grace_ends_the_old_key_at_once(shared_lake: Lake) -> None:
     old = _create(shared_lake, "leaked")
     new = rotate_key(shared_lake, old.key.key_id, now=NOW + HOUR, grace=timedelta())
