@@ -29,6 +29,7 @@ from segmentation.segments.sample import read_sample, typical
 from segmentation.warehouse import literal
 from segmentation.warehouse.direct import partition_files
 from segmentation.warehouse.schema import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, SEGMENT_PROFILES
+from serving.bodies import shortened
 from serving.champion import Champion
 from serving.contract import (
     Customer,
@@ -139,6 +140,7 @@ class CustomerDesk:
         self._lines = lines
         self._newest = newest
         self._typical = _TypicalCustomers()
+        self._others: dict[int, Champion] = {}
 
     def answer(self, con: duckdb.DuckDBPyConnection, question: Question, champion: Champion) -> CustomerAnswer:
         """Answer a question.
@@ -170,7 +172,7 @@ class CustomerDesk:
         as_of = request.as_of or _after(request.orders, self._lines.tomorrow())
         own = read_lines(con, customer_id, Window(as_of, EARLIEST))
         if not own:
-            raise _unknown(f"The lake has no lines of customer {customer_id!r} before {as_of}.")
+            raise _unknown(f"The lake has no lines of customer {_quoted(customer_id)} before {as_of}.")
         imagined = [line for number, order in enumerate(request.orders) for line in _lines_of(order, number, as_of)]
         cases: dict[str, Sequence[Line]] = {"without": own, "with": [*own, *imagined]}
         lines = [{**line, "customer_id": case} for case, each in cases.items() for line in each]
@@ -194,7 +196,7 @@ class CustomerDesk:
             row["runner_up_name"] = names.get(row["runner_up_id"])
             return _Found(as_of, model, features, {**row, "computed": "snapshot"})
         if features is None:
-            raise _unknown(f"Customer {question.customer_id!r} has no features as of {as_of} to score with.")
+            raise _unknown(f"Customer {_quoted(question.customer_id)} has no features as of {as_of} to score with.")
         return _Found(as_of, model, features, _assigned(model, features, "rescored"))
 
     def _segment_then(
@@ -221,13 +223,22 @@ class CustomerDesk:
         features = self._lines.features(lines, as_of).get(question.customer_id)
         if features is None:
             raise _unknown(
-                f"The lake has no purchase of customer {question.customer_id!r} between {window.start} and {as_of}."
+                f"The lake has no purchase of customer {_quoted(question.customer_id)} between {window.start} and "
+                f"{as_of}."
             )
         model = self._model(con, question.model or champion.model.version, champion)
         return _Found(as_of, model, features, _assigned(model, features, "fresh"))
 
     def _model(self, con: duckdb.DuckDBPyConnection, version: int, champion: Champion) -> Champion:
-        return champion if version == champion.model.version else load_version(con, version)
+        """A version, kept for as long as the champion is the same: loading one takes ten queries."""
+        if version == champion.model.version:
+            return champion
+        if self._others.get(champion.model.version) is not champion:
+            self._others = {champion.model.version: champion}
+        others = self._others
+        if version not in others:
+            others[version] = load_version(con, version)
+        return others[version]
 
     def _why(self, con: duckdb.DuckDBPyConnection, found: _Found, features: Features) -> tuple[Contribution, ...]:
         values = np.array([found.model.values_of(features)], dtype=np.float64)[0]
@@ -348,7 +359,7 @@ def _lines_of(order: Order, number: int, as_of: date) -> Sequence[Line]:
 def _why_not(con: duckdb.DuckDBPyConnection, question: Question) -> str:
     there = ", ".join(str(each.as_of) for each in _history(con, question.customer_id))
     if there:
-        return f"Customer {question.customer_id!r} has no segment as of {question.as_of}, only as of {there}."
+        return f"Customer {_quoted(question.customer_id)} has no segment as of {question.as_of}, only as of {there}."
     return (
         "No snapshot has a segment for this customer. They may be misspelt, have no purchase in the look-back "
         "window, or be newer than the latest snapshot."
@@ -357,6 +368,10 @@ def _why_not(con: duckdb.DuckDBPyConnection, question: Question) -> str:
 
 def _unknown(detail: str) -> ProblemError:
     return ProblemError(HTTPStatus.NOT_FOUND, "unknown-customer", detail)
+
+
+def _quoted(customer_id: str) -> str:
+    return repr(shortened(customer_id))
 
 
 def _row(

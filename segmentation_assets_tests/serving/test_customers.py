@@ -82,6 +82,13 @@ def test_another_model_scores_the_features_of_the_snapshot(
         assert _ask(client, customer.customer_id, model="1")["computed"] == "snapshot"
 
 
+def test_another_model_is_loaded_once_for_all_who_ask(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    _ask(client, "C-20", model="2", include="segment")
+    monkeypatch.setattr("serving.customers.load_version", None)
+    for customer_id in ("C-20", "C-21", "C-22"):
+        assert _ask(client, customer_id, model="2", include="segment")["model_version"] == 2
+
+
 def test_an_answer_holds_the_parts_that_were_asked_for(client: Client) -> None:
     parts = {"features", "history", "why", "moves"}
     assert parts <= _ask(client, "C-20").keys()
