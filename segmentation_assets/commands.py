@@ -4,6 +4,8 @@ Dagster is imported inside them: partitions begin where the data begins, which `
 looking at it, and `segmentation --help` stays quick.
 """
 
+import json
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import Annotated
 
@@ -33,15 +35,37 @@ def ingest(
     ] = None,
     profile: Profile = None,
     source: Annotated[str | None, typer.Option(help="Name of the source; the profile's name if left out.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would come in, and what would be rejected.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs; with --dry-run.")] = False,
 ) -> None:
     """Bring a file's lines into the lake, through `raw/transactions`.
 
     For example: segmentation ingest orders.csv --profile canonical
     """
+    if as_json and not dry_run:
+        raise typer.BadParameter("--json goes with --dry-run.")
+    if dry_run:
+        _try_out(path, profile or "canonical", source, as_json)
+        return
     from segmentation_assets import steps
 
     with console.progress() as on_progress:
         steps.ingest(path, profile or "canonical", source, on_progress)
+
+
+def _try_out(path: str | None, profile: str, source: str | None, as_json: bool) -> None:
+    from segmentation.settings import load_settings
+    from segmentation.sources.profile import load_profile
+    from segmentation.sources.trial import facts_of, try_out
+
+    now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+    trial = try_out(load_settings(), path, load_profile(profile), source=source, now=now)
+    if as_json:
+        typer.echo(json.dumps(facts_of(trial), indent=2))
+    else:
+        console.show_trial(trial)
 
 
 def materialize(

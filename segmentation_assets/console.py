@@ -17,6 +17,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from segmentation.sources.trial import Trial
 from segmentation_assets.progress import Listener
 
 out = Console() if sys.stdout.isatty() else Console(width=120)
@@ -82,6 +83,21 @@ def show_rejected(reasons: list[tuple[str, int]], read: int) -> None:
     out.print(f"{read:,} lines read, {read - rejected:,} accepted, {rejected:,} rejected", highlight=False)
     for reason, count in reasons:
         out.print(f"  {count:>9,}  {reason}", highlight=False)
+
+
+def show_trial(trial: Trial) -> None:
+    """What a source would give: days, lines, why some are refused, and the first that are not."""
+    files = f"{len(trial.paths)} files" if len(trial.paths) > 1 else trial.paths[0]
+    out.print(f"{files}: {trial.first_day} to {trial.last_day}, as the source {trial.source}", highlight=False)
+    show_rejected([(row["reason"], row["lines"]) for row in trial.rejects.to_dicts()], trial.report.lines_read)
+    for row in trial.rejects.to_dicts():
+        out.print(f"[yellow]{escape(row['reason'])}[/], for example {escape(row['example'])}", soft_wrap=True)
+    table = Table(*trial.preview.columns, title="The first lines that would be accepted", title_style="bold")
+    for values in trial.preview.iter_rows():
+        table.add_row(*("" if value is None else escape(str(value)) for value in values))
+    if trial.preview.height:
+        out.print(table)
+    out.print("Nothing was written.")
 
 
 def _short(amount: float) -> str:

@@ -211,21 +211,42 @@ def _load(lake: Lake, start: date, end: date, commit: Commit, tell: Progress) ->
         window = _Window(start, end, tuple(read_source_files(con)))
         if not window.files:
             return LoadReport()
-        _prepare(con, window)
-        sources = []
-        for source, files in groupby(window.files, key=lambda file: file.source):
-            if covering := window.covering(source):
-                tell(f"Reading {len(covering)} files of {source}")
-                _judge_source(con, source, list(files), covering)
-                sources.append(source)
-        settle(con)
-        con.execute(COUNT_MALFORMED)
-        con.execute(DAY_COUNTS)
-        _refuse_ids_of_other_days(con, window)
-        report = _report(con, window, sources)
+        report = _judge(con, window, tell)
         tell(f"Writing {report.accepted:,} accepted and {report.rejected:,} rejected lines")
         lake.transaction(con, commit, lambda c: _replace(c, window))
     return report
+
+
+def judge_files(con: duckdb.DuckDBPyConnection, files: Sequence[SourceFile], start: date, end: date) -> LoadReport:
+    """Judge the lines of files that need not be registered, and write nothing.
+
+    Leaves the lines in the temporary tables `accepted` and `rejected` of the connection.
+
+    Args:
+        con: A cursor of the lake; may be read-only.
+        files: The files, of one source.
+        start: First day that counts.
+        end: Day after the last one.
+
+    Raises:
+        SourceError: A file can't be read, or a line has the id of one of another day.
+    """
+    return _judge(con, _Window(start, end, tuple(files)), lambda _: None)
+
+
+def _judge(con: duckdb.DuckDBPyConnection, window: _Window, tell: Progress) -> LoadReport:
+    _prepare(con, window)
+    sources = []
+    for source, files in groupby(window.files, key=lambda file: file.source):
+        if covering := window.covering(source):
+            tell(f"Reading {len(covering)} files of {source}")
+            _judge_source(con, source, list(files), covering)
+            sources.append(source)
+    settle(con)
+    con.execute(COUNT_MALFORMED)
+    con.execute(DAY_COUNTS)
+    _refuse_ids_of_other_days(con, window)
+    return _report(con, window, sources)
 
 
 def _prepare(con: duckdb.DuckDBPyConnection, window: _Window) -> None:

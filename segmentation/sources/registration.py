@@ -73,26 +73,41 @@ def register(
     Raises:
         SourceError: Something can't be read as it stands. Nothing has been written then.
     """
-    source = profile.name if source is None else source
-    if not SOURCE_NAME.fullmatch(source):
-        raise SourceError(f"{source!r} can't name a source; use letters, digits, `.`, `-` and `_`.")
-    paths = locate(_path(path, profile), profile.products.files if profile.products else ())
+    source = source_name(profile, source)
+    paths = files_at(path, profile)
     text = profile.to_yaml()
     registered_at = now if now.tzinfo is None else now.astimezone(UTC).replace(tzinfo=None)
     with lake.cursor() as con:
         before = _of_source(con, source)
         facts = inspect(con, profile, source, [*paths, *_to_look_at_again(before, paths, text)])
-        rows = [_row(source, text, registered_at, found) for found in facts]
+        rows = [as_source_file(source, text, registered_at, found) for found in facts]
         _write(lake, con, source, rows, Commit(f"Register {len(paths)} files of {source}", asset="raw/source_files"))
         loaded = _loaded_days(con, source, [row.path for row in rows])
     record_first_day(lake.settings, min(found.first_day for found in facts))
     return _registration(profile, source, facts[: len(paths)], _span([*_changed(before, rows), *rows], loaded))
 
 
-def _path(path: str | None, profile: Profile) -> str:
+def source_name(profile: Profile, source: str | None) -> str:
+    """The name of a source; the profile's if it has none.
+
+    Raises:
+        SourceError: It can't be one.
+    """
+    name = profile.name if source is None else source
+    if not SOURCE_NAME.fullmatch(name):
+        raise SourceError(f"{name!r} can't name a source; use letters, digits, `.`, `-` and `_`.")
+    return name
+
+
+def files_at(path: str | None, profile: Profile) -> list[Path]:
+    """The files of a path, folder or glob, or those that the profile locates.
+
+    Raises:
+        SourceError: There are none.
+    """
     if path is None and profile.location is None:
         raise SourceError(f"The profile {profile.name} doesn't say where its data is; give the path of a file.")
-    return path or profile.location or ""
+    return list(locate(path or profile.location or "", profile.products.files if profile.products else ()))
 
 
 def _of_source(con: duckdb.DuckDBPyConnection, source: str) -> list[SourceFile]:
@@ -105,7 +120,8 @@ def _to_look_at_again(before: Iterable[SourceFile], paths: Sequence[Path], text:
     ]
 
 
-def _row(source: str, text: str, registered_at: datetime, found: FileFacts) -> SourceFile:
+def as_source_file(source: str, text: str, registered_at: datetime, found: FileFacts) -> SourceFile:
+    """A file as a row of `raw.source_files`; `text` is its profile."""
     return SourceFile(
         source,
         str(found.path),
