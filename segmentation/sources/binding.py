@@ -1,5 +1,6 @@
 """Which column of a file is which input of a profile."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,21 @@ def bind(wanted: Wanted, header: Iterable[str], path: Path) -> Binding:
             "header to the profile's `inputs`."
         )
     return bound
+
+
+def refuse_repeated(wanted: Wanted, header: Iterable[str], path: Path) -> None:
+    """Complain about a header with the same input twice: nobody can tell which one is meant.
+
+    Raises:
+        SourceError: So it is.
+    """
+    known = {_folded(name) for entry in wanted.inputs.values() for name in entry.headers}
+    times = Counter(_folded(name) for name in header)
+    repeated = [name for name in times if times[name] > 1 and name in known]
+    if repeated:
+        raise SourceError(
+            f"{path} has the column {repeated[0]!r} {times[repeated[0]]} times. Rename or remove all but one."
+        )
 
 
 def quoted(identifier: str) -> str:

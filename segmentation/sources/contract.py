@@ -35,6 +35,7 @@ GENERIC_RULES = (
     ("missing_order", "order_id IS NULL"),
     ("missing_customer", "customer_id IS NULL"),
     ("missing_product", "product_id IS NULL"),
+    ("nul_in_customer", "contains(customer_id, chr(0))"),  # nobody could look for them
     ("unparsable_date", "ordered_at IS NULL"),
     ("missing_quantity", "quantity IS NULL"),
     ("zero_quantity", "quantity = 0"),

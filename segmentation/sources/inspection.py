@@ -14,7 +14,7 @@ from segmentation.sources.contract import CLEANED_BY
 from segmentation.sources.judging import check_profile
 from segmentation.sources.lines import Lines, drop_lines, read_lines
 from segmentation.sources.mapping import mapped, original_of, profile_errors
-from segmentation.sources.paths import InputFile
+from segmentation.sources.paths import InputFile, format_of
 from segmentation.sources.product_list import read_product_list
 from segmentation.sources.profile import Profile
 from segmentation.sources.text_parts import MALFORMED
@@ -69,6 +69,9 @@ def inspect(con: duckdb.DuckDBPyConnection, profile: Profile, source: str, paths
     files = [InputFile(file_id, path) for file_id, path in enumerate(paths)]
     groups = read_lines(con, "inspected", files, Wanted(profile.name, profile.inputs, profile.reader))
     for lines in groups:
+        # The types of an empty Parquet file may be none, and say nothing about the profile.
+        if len(paths) == 1 and format_of(paths[0]) == "parquet" and _is_empty(con, lines):
+            raise SourceError(_no_lines(paths[0]))
         check_profile(con, profile, lines)
     with profile_errors(profile, source):
         counts = {row[0]: row[1:] for row in con.execute(_counts(profile, groups)).fetchall()}
@@ -87,7 +90,7 @@ def _counts(profile: Profile, groups: Sequence[Lines]) -> str:
 
 def _facts(path: Path, profile: Profile, counts: tuple[int, int, date, date, str] | None) -> FileFacts:
     if counts is None:
-        raise SourceError(f"{path} has no lines below its header. Remove it or fetch it again.")
+        raise SourceError(_no_lines(path))
     line_count, dated_count, first_day, last_day, undated = counts
     if dated_count == 0:
         raise SourceError(
@@ -98,3 +101,11 @@ def _facts(path: Path, profile: Profile, counts: tuple[int, int, date, date, str
     status = path.stat()
     modified_at = datetime.fromtimestamp(status.st_mtime, UTC).replace(tzinfo=None)
     return FileFacts(path, line_count, first_day, last_day, status.st_size, modified_at)
+
+
+def _is_empty(con: duckdb.DuckDBPyConnection, lines: Lines) -> bool:
+    return con.execute(f"SELECT 1 FROM {lines.relation} LIMIT 1").fetchone() is None
+
+
+def _no_lines(path: Path) -> str:
+    return f"{path} has no lines below its header. Remove it or fetch it again."

@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from segmentation.errors import SourceError
-from segmentation.sources.binding import Wanted, bind, quoted
+from segmentation.sources.binding import Wanted, bind, quoted, refuse_repeated
 from segmentation.sources.paths import InputFile, format_of
 from segmentation.sources.text_files import CsvStream, is_json_array, json_lines
 
@@ -81,6 +81,7 @@ def parts_of(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted) ->
 
 def _csv(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted) -> Iterator[Part]:
     stream = CsvStream(file.path, wanted.reader)
+    refuse_repeated(wanted, stream.header, file.path)
     con.register(INCOMING, stream.batches())
     yield Part(INCOMING, {name: f"c{position}" for position, name in enumerate(stream.header)})
     if stream.malformed:

@@ -75,8 +75,14 @@ def try_out(
     Raises:
         SourceError: Something can't be read as it stands.
     """
+    with _lake(settings) as lake:
+        return try_out_on(lake, path, profile, source=source, now=now)
+
+
+def try_out_on(lake: Lake, path: str | None, profile: Profile, *, source: str | None = None, now: datetime) -> Trial:
+    """`try_out` with a lake that is open already; it may be read-only."""
     name, paths, text = source_name(profile, source), files_at(path, profile), profile.to_yaml()
-    with _lake(settings) as lake, lake.cursor() as con:
+    with lake.cursor() as con:
         facts = inspect(con, profile, name, paths)
         files = [as_source_file(name, text, now, found) for found in facts]
         first, last = min(found.first_day for found in facts), max(found.last_day for found in facts)
