@@ -21,11 +21,12 @@ NOT_FILLED_BY_THE_GRAPH = {
     "registry.segment_names",
     "monitoring.feature_drift",
     "monitoring.model_quality",
+    "access.api_keys",
 }
 NOT_ASSETS = {
     "raw.loads",
     "raw.rejected_transactions",
-    *(table.name for table in TABLES if table.schema in ("registry", "monitoring")),
+    *(table.name for table in TABLES if table.schema in ("registry", "monitoring", "access")),
 }
 
 

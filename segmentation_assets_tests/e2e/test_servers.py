@@ -65,24 +65,6 @@ def test_a_year_is_backfilled_from_the_ui_as_one_run_and_one_commit(home: Path) 
     assert sql(home, "SELECT COUNT(*) FROM raw.transactions") == lines
 
 
-def test_the_scorer_answers_and_agrees_with_the_lake(home: Path) -> None:
-    port = free_port()
-    with server(home, "serve", "--port", str(port), ready=f"http://127.0.0.1:{port}/health/ready"):
-        customer, name = sql(
-            home,
-            "SELECT customer_id, segment_name FROM segments.customer_segments WHERE as_of = '2026-01-01' "
-            "ORDER BY customer_id LIMIT 1",
-        ).split(",", 1)
-        curl = subprocess.run(
-            ["curl", "-s", f"http://127.0.0.1:{port}/v1/customers/{customer}"],
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=True,
-        )
-        assert json.loads(curl.stdout)["segment_name"] == name.strip('"')
-
-
 def test_queries_are_answered_while_a_materialization_runs(home: Path) -> None:
     from segmentation.warehouse.extensions import wheel_path
 

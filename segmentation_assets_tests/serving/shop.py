@@ -105,7 +105,12 @@ def add_key(lake: Lake, text: str, *scopes: Scope, expires_at: datetime | None =
 def promote(settings: Settings, version: int) -> None:
     """Make a version the champion, as another process would."""
     with Lake(settings) as lake:
-        registry.promote(lake, version, alias="champion", actor="test", reason="test", commit=Commit("promote"))
+        promote_on(lake, version)
+
+
+def promote_on(lake: Lake, version: int) -> None:
+    """The same, with a lake that is open."""
+    registry.promote(lake, version, alias="champion", actor="test", reason="test", commit=Commit("promote"))
 
 
 def register(settings: Settings, artefact: Artefact) -> int:

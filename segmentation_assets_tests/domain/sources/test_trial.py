@@ -43,7 +43,7 @@ def test_a_trial_needs_no_lake_and_leaves_none(settings: Settings, tmp_path: Pat
 
 
 @hypothesis_settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(changes=st.lists(CHANGES, min_size=1, max_size=8))
 def test_a_trial_tells_what_a_load_then_does(lake: Lake, tmp_path: Path, changes: list[dict[str, object]]) -> None:
