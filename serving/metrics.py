@@ -7,6 +7,7 @@ sets up; whichever worker is asked answers for all.
 import os
 from collections import Counter as Counts
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from prometheus_client import (
@@ -18,7 +19,7 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from serving.contract import CustomerScore, Score
 
@@ -97,7 +98,18 @@ class Metrics:
     def exposition(self) -> bytes:
         """All figures, of all workers, as Prometheus reads them."""
         registry = self._registry
-        if os.environ.get(MULTIPROCESS_DIR):
+        if folder := os.environ.get(MULTIPROCESS_DIR):
+            _forget_the_dead(Path(folder))
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
+
+
+def _forget_the_dead(folder: Path) -> None:
+    """A worker that was killed has no requests in work and no model any more; what it counted stays counted."""
+    for path in folder.glob("gauge_live*_*.db"):
+        pid = int(path.stem.rpartition("_")[2])
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]

@@ -67,6 +67,9 @@ def test_a_killed_worker_takes_only_its_own_connections_along_and_is_replaced(
             told = [each.result() for each in asking]
         assert sum(answered for answered, _ in told) > 100
         assert sum(broken for _, broken in told) <= 8  # a connection of each, and one that was just being accepted
+        shop.promote(own_settings, 2)
+        with scorer.client() as client:  # whatever worker answers: the dead one's model counts no more
+            eventually(lambda: "segmentation_model_version 2.0" in client.get("/metrics").text)
 
 
 def test_workers_do_not_outlive_the_command(own_settings: Settings, tmp_path: Path) -> None:
