@@ -150,7 +150,16 @@ def _serve(settings: Settings, as_of: str) -> None:
         ui = stack.enter_context(_dagster(settings, UI_PORT))
         scorer = stack.enter_context(
             _process(
-                [*(sys.executable, "-m", "segmentation.cli"), "serve", "--port", str(SCORER_PORT), "--workers", "1"],
+                [
+                    *(sys.executable, "-m", "segmentation.cli"),
+                    "serve",
+                    "--port",
+                    str(SCORER_PORT),
+                    "--workers",
+                    "1",
+                    "--log-level",
+                    "warning",
+                ],
                 {"SEGMENTATION_AUTH": "off"},  # what it shows is made up, or the user's own on their own machine
             )
         )

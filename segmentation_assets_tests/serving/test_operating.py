@@ -167,8 +167,9 @@ def test_a_stream_of_order_lines_makes_nobody_read_the_champion_again(
 def test_two_hundred_swaps_under_load_fail_no_request_and_mix_no_versions(
     own_settings: Settings, tmp_path: Path, customers: list[ScoredCustomer], models: dict[int, ModelVersion]
 ) -> None:
-    expected = {version: _expected(model, customers) for version, model in models.items()}
-    body = json.dumps(request(customers)).encode()
+    some = customers[::10]
+    expected = {version: _expected(model, some) for version, model in models.items()}
+    body = json.dumps(request(some)).encode()
     is_over = Event()
     with running_scorer(environment_of(own_settings), tmp_path / "log", "--workers=1") as scorer:
 
