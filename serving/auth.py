@@ -3,7 +3,6 @@
 A route without such a word is refused, so that a new one can't be left open by accident.
 """
 
-import logging
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -28,8 +27,6 @@ HOW = "Send a key as `Authorization: Bearer …` or `X-API-Key: …`; `segmentat
 
 Clock = Callable[[], datetime]
 """Tells the time, naive UTC."""
-
-logger = logging.getLogger(__name__)
 
 
 def needs(scope: Scope, **opt: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Generic, TypeVar
 import msgspec
 
 from segmentation.features.catalogue import BY_NAME
-from serving.contract import Customer, Score, ScoreAnswer, ScoreRequest
+from serving.contract import Customer, ScoreRequest
 from serving.problems import ProblemError
 
 T = TypeVar("T")
@@ -37,13 +37,15 @@ class Language:
     """How rows are written.
 
     Attributes:
-        name: As people call it.
         media_type: As it is sent.
         aliases: Media types that mean the same.
+        request: Decodes a whole request.
+        raw: Decodes a request, but not yet its customers.
+        customer: Decodes one of those.
+        encode: Encodes an answer, or a part of it.
         join: Makes an answer of a model version and encoded scores.
     """
 
-    name: str
     media_type: str
     aliases: tuple[str, ...]
     request: "Decoder[ScoreRequest]"
@@ -104,7 +106,6 @@ def _join_msgpack(version: int, scores: Sequence[bytes]) -> bytes:
 
 def _language(name: str, media_type: str, aliases: tuple[str, ...], module: Any, join: Any) -> Language:
     return Language(
-        name,
         media_type,
         aliases,
         Decoder(name, module.Decoder(ScoreRequest).decode),
@@ -128,11 +129,6 @@ MSGPACK = _language(
 def json_decoder(wanted: type[T]) -> Decoder[T]:
     """A strict decoder of JSON bodies."""
     return Decoder("JSON", msgspec.json.Decoder(wanted).decode)
-
-
-def encode_scores(language: Language, version: int, scores: list[Score]) -> bytes:
-    """An answer that is small enough to be encoded at once."""
-    return language.encode(ScoreAnswer(version, scores))
 
 
 def unknown_feature(name: str, place: str) -> ProblemError:

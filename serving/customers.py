@@ -378,16 +378,16 @@ def _row(
     con: duckdb.DuckDBPyConnection, query: str, relations: Sequence[str], customer_id: str, as_of: date | None
 ) -> dict[str, Any] | None:
     """The customer's row in the first of some relations that can be read."""
+    relation, *others = relations
     condition = f"as_of = DATE '{as_of}'" if as_of else "true"
-    for relation in relations:
-        try:
-            found = con.execute(query.format(relation=relation, customer_id=literal(customer_id), condition=condition))
-            values = found.fetchone()
-            return dict(zip((column[0] for column in found.description), values, strict=True)) if values else None
-        except duckdb.IOException:  # files of a snapshot that was replaced meanwhile, and cleaned up
-            if relation == relations[-1]:
-                raise
-    raise AssertionError("no relation")  # pragma: no cover
+    try:
+        found = con.execute(query.format(relation=relation, customer_id=literal(customer_id), condition=condition))
+        values = found.fetchone()
+    except duckdb.IOException:  # files of a snapshot that was replaced meanwhile, and cleaned up
+        if not others:
+            raise
+        return _row(con, query, others, customer_id, as_of)
+    return dict(zip((column[0] for column in found.description), values, strict=True)) if values else None
 
 
 def _read_newest(con: duckdb.DuckDBPyConnection) -> Snapshot | None:

@@ -164,7 +164,7 @@ class Watch:
         """Look once."""
         try:
             marker = await self._last_that_matters()
-        except WarehouseUnavailableError as error:
+        except Exception as error:  # whatever it is, the watch must not end
             for each in self._followed:
                 each.lose(error)
             return

@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from segmentation.settings import Settings
 from serving.problems import AnyRequest, ProblemError
 
 JSON_TYPE = "application/json"
@@ -81,11 +82,25 @@ def too_many(what: str, given: int, most: int, setting: str) -> ProblemError:
     )
 
 
-def require_json(request: AnyRequest) -> None:
-    """Refuse a body that isn't said to be JSON (415)."""
+async def read_json(request: AnyRequest, settings: Settings) -> bytes:
+    """The body of a request that takes JSON and nothing else.
+
+    Raises:
+        ProblemError: It isn't said to be JSON (415), or is too large (413).
+    """
     given = request.headers.get("content-type", "")
     if bare(given) != JSON_TYPE:
         raise unknown_type(given, "Content-Type", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, JSON_TYPE)
+    return await read_rows(request, settings)
+
+
+async def read_rows(request: AnyRequest, settings: Settings) -> bytes:
+    """The body of a request in JSON or MessagePack.
+
+    Raises:
+        ProblemError: It is too large (413).
+    """
+    return await read_body(request, settings.max_body_bytes, "SEGMENTATION_MAX_BODY_BYTES")
 
 
 def bare(media_type: str) -> str:

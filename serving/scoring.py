@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 
 from segmentation.modeling.artefact import Floats
-from serving.bodies import Language, encode_scores
+from serving.bodies import Language
 from serving.champion import Champion
-from serving.contract import Customer, CustomerScore, Features, Score
+from serving.contract import Customer, CustomerScore, Features, Score, ScoreAnswer
 from serving.limits import too_many
 from serving.metrics import Metrics
 from serving.problems import ProblemError
@@ -39,7 +39,7 @@ class Scorer:
         """
         customers = given.request(body).customers
         self._check_count(len(customers))
-        return encode_scores(wanted, champion.model.version, self._counted(scores(champion, customers)))
+        return wanted.encode(ScoreAnswer(champion.model.version, self._counted(scores(champion, customers))))
 
     async def in_slices(self, champion: Champion, body: bytes, given: Language, wanted: Language) -> bytes:
         """Score a large body, giving way to other requests after each slice; one large body at a time.

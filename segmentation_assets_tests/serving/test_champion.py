@@ -170,3 +170,14 @@ def _reason(client: Client) -> str:
 
 def _version(client: Client) -> int:
     return int(client.get("/health/ready").json()["model_version"])
+
+
+def test_whatever_goes_wrong_the_watch_goes_on(own_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: object) -> int:
+        raise ValueError("nobody thought of this")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("segmentation.warehouse.Lake.version", broken)
+        eventually(lambda: own_client.get("/health/ready").json()["is_stale"])
+        assert _version(own_client) == 1
+    eventually(lambda: not own_client.get("/health/ready").json()["is_stale"])

@@ -16,7 +16,7 @@ from serving.bodies import json_decoder
 from serving.champion import LiveChampion
 from serving.contract import CustomerAnswer, WhatIfAnswer, WhatIfRequest
 from serving.customers import CustomerDesk, Part, Question
-from serving.limits import read_body, require_json
+from serving.limits import read_json
 from serving.openapi import body_of
 from serving.problems import AnyRequest, ProblemError, refusals
 from serving.reader import LakeReader
@@ -88,8 +88,7 @@ async def what_if(
     settings: NamedDependency[Settings],
 ) -> WhatIfAnswer:
     """Play the orders on the customer's own lines."""
-    require_json(request)
-    wanted = _decode_what_if(await read_body(request, settings.max_body_bytes, "SEGMENTATION_MAX_BODY_BYTES"))
+    wanted = _decode_what_if(await read_json(request, settings))
     identity, champion = _exact_id(request), live.champion()
     return await reader.read(lambda con: desk.what_if(con, identity, wanted, champion))
 

@@ -17,7 +17,7 @@ from serving.auth import needs
 from serving.bodies import json_decoder
 from serving.champion import LiveChampion
 from serving.contract import DecisionAnswer, DecisionRequest, ModelAnswer, ModelsAnswer, ModelSummary
-from serving.limits import TIMEOUT_S, read_body, require_json
+from serving.limits import TIMEOUT_S, read_json
 from serving.openapi import body_of
 from serving.problems import AnyRequest, ProblemError, refusals
 from serving.promotion import TIMEOUT_S as PROMOTION_TIMEOUT_S
@@ -120,8 +120,7 @@ async def roll_back(
 
 
 async def _decision(request: AnyRequest, settings: Settings) -> DecisionRequest:
-    require_json(request)
-    wanted = _decode_decision(await read_body(request, settings.max_body_bytes, "SEGMENTATION_MAX_BODY_BYTES"))
+    wanted = _decode_decision(await read_json(request, settings))
     if "\0" in wanted.reason:  # no argument of a command can have one
         raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", "A reason may not have a NUL.")
     return wanted

@@ -15,7 +15,7 @@ from serving.auth import needs
 from serving.bodies import JSON, MSGPACK, Language, json_decoder
 from serving.champion import LiveChampion
 from serving.contract import ScoreAnswer, ScoreRequest, TransactionsAnswer, TransactionsRequest
-from serving.limits import bare, read_body, require_json, unknown_type
+from serving.limits import bare, read_body, read_json, read_rows, unknown_type
 from serving.lines import LineScorer
 from serving.metrics import Metrics
 from serving.openapi import SCORE_EXAMPLES, body_of
@@ -73,7 +73,7 @@ async def score_customers(
             arrow.score, live.champion(), body, settings.max_arrow_rows, metrics, limiter=_bulk
         )
         return Response(answer, media_type=arrow.MEDIA_TYPE)
-    body = await read_body(request, settings.max_body_bytes, "SEGMENTATION_MAX_BODY_BYTES")
+    body = await read_rows(request, settings)
     if len(body) <= SMALL_BYTES:
         answer = scorer.at_once(live.champion(), body, given, wanted)
     else:
@@ -100,9 +100,8 @@ async def score_transactions(
     settings: NamedDependency[Settings],
 ) -> TransactionsAnswer:
     """Decode strictly, and compute in a worker thread."""
-    require_json(request)
-    body = await read_body(request, settings.max_body_bytes, "SEGMENTATION_MAX_BODY_BYTES")
-    return await lines.score(live.champion(), _decode_transactions(body))
+    wanted = _decode_transactions(await read_json(request, settings))
+    return await lines.score(live.champion(), wanted)
 
 
 def _language(given: str, header: str, status: HTTPStatus) -> Language | None:
