@@ -37,6 +37,7 @@ class Settings(BaseSettings):
         12, ge=1, description="How many model versions, the newest ones, are kept; those with an alias stay anyway."
     )
 
+    sources: Path = Field(Path("sources.yaml"), description="File that declares where transactions come from.")
     partitions_start: date | None = Field(
         None, description="First day of the daily partitions; unset: the first day of the ingested data."
     )

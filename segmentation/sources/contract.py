@@ -51,8 +51,19 @@ GENERIC_RULES = (
 )
 """Name and SQL condition of the rules that follow a profile's own, in order. What passes them fits the contract."""
 
+DELIVERED_RULES = (
+    ("missing_line_id", "NOT has_own_id"),
+    ("nul_in_text", "contains(concat(line_id, order_id, customer_id, product_id, category, country, channel), chr(0))"),
+    *GENERIC_RULES,
+)
+"""The same for lines that are delivered rather than read from files: repeats are told by their id alone, and a
+catalogue can't hold a NUL."""
+
+LINE_ID_OF_ANOTHER_SOURCE = "line_id_of_another_source"
+"""Reason for a delivered line whose `line_id` another source has."""
+
 MALFORMED_LINE = "malformed_line"
-"""Reason for a line of a text file that can't be split into fields."""
+"""Reason for a line of a text file that can't be split into fields, or a message that can't be decoded."""
 
 DUPLICATE_LINE_ID = "duplicate_line_id"
 """Reason for a second line of the same day with the same `line_id`, where the source gives one."""

@@ -35,6 +35,8 @@ CREATE OR REPLACE TEMP TABLE judged (
 """
 """Lines as judged alone. A plainly accepted one has no `remark`, which costs it a list's few bytes only."""
 
+NO_SUSPECTS = "CREATE OR REPLACE TEMP TABLE suspects (line_key UBIGINT)"
+
 SUSPECTS = """
 CREATE OR REPLACE TEMP TABLE suspects AS
 SELECT line_key FROM ({line_keys}) GROUP BY line_key HAVING count(*) > 1
@@ -93,15 +95,30 @@ def find_suspects(con: duckdb.DuckDBPyConnection, profile: Profile, groups: Sequ
     con.execute(SUSPECTS.format(line_keys=line_keys))
 
 
-def judge(con: duckdb.DuckDBPyConnection, profile: Profile, lines: Lines, *, has_product_list: bool) -> None:
-    """Add the lines of the window to `judged`; needs `suspects`, and `product_list` if there is one."""
+def judge(
+    con: duckdb.DuckDBPyConnection,
+    profile: Profile,
+    lines: Lines,
+    *,
+    has_product_list: bool,
+    rules: Sequence[tuple[str, str]] = GENERIC_RULES,
+) -> None:
+    """Add the lines of the window to `judged`; needs `suspects`, and `product_list` if there is one.
+
+    Args:
+        con: Where the lines are.
+        profile: How they are mapped; its own rules come first.
+        lines: What to judge.
+        has_product_list: Whether there is one.
+        rules: Name and SQL condition of the rules that follow.
+    """
     con.execute(
         JUDGE.format(
             mapped=mapped(profile.columns, CLEANED_BY, lines),
             filled=filled(profile, lines),
             categorised=CATEGORISED if has_product_list else "FROM filled",
             input=_input(lines),
-            reason=_reason(profile),
+            reason=_reason(profile, rules),
             columns=", ".join(CLEANED_BY),
             fingerprint=fingerprint(lines),
             original=original_of(lines),
@@ -153,9 +170,9 @@ def _product_name(profile: Profile) -> dict[str, str]:
     return {"product_name": profile.product_name or "NULL"}
 
 
-def _reason(profile: Profile) -> str:
-    rules = [(rule.name, rule.reject) for rule in profile.rules] + list(GENERIC_RULES)
-    cases = " ".join(f"WHEN {_condition(sql)} THEN {literal(name)}" for name, sql in rules)
+def _reason(profile: Profile, rules: Sequence[tuple[str, str]]) -> str:
+    all_rules = [(rule.name, rule.reject) for rule in profile.rules] + list(rules)
+    cases = " ".join(f"WHEN {_condition(sql)} THEN {literal(name)}" for name, sql in all_rules)
     return f"CASE {cases} END"
 
 

@@ -51,8 +51,13 @@ FIELD_END = "chr(31)"
 
 def prepare(con: duckdb.DuckDBPyConnection) -> None:
     """Define what expressions may call, once per connection."""
-    con.execute("SET VARIABLE latest_us = CAST(epoch_us(now() + INTERVAL 1 DAY) AS HUGEINT)")
+    set_latest(con)
     con.execute((files("segmentation.sources") / "macros.sql").read_text(encoding="utf-8"))
+
+
+def set_latest(con: duckdb.DuckDBPyConnection) -> None:
+    """Let times count as plausible until a day from now."""
+    con.execute("SET VARIABLE latest_us = CAST(epoch_us(now() + INTERVAL 1 DAY) AS HUGEINT)")
 
 
 def use_profile(con: duckdb.DuckDBPyConnection, profile: Profile, source: str) -> None:

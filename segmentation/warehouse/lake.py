@@ -50,16 +50,24 @@ class Lake:
     Attributes:
         settings: The settings it was opened with.
         read_only: Whether writes are refused.
+        inline_rows: Inserts of up to so many rows go to the catalogue; None for DuckLake's own limit.
     """
 
-    def __init__(self, settings: Settings, *, read_only: bool = False) -> None:
+    def __init__(self, settings: Settings, *, read_only: bool = False, inline_rows: int | None = None) -> None:
         """Attach the lake; creates it if there is none and `read_only` is false.
+
+        Args:
+            settings: Where it is.
+            read_only: Whether writes are refused.
+            inline_rows: Inserts of up to so many rows go to the catalogue instead of to files, until maintenance or
+                the writer itself flushes them; None for DuckLake's own limit of a few rows.
 
         Raises:
             WarehouseUnavailableError: The catalogue can't be reached, is no lake, or is missing for a reader.
         """
         self.settings = settings
         self.read_only = read_only
+        self.inline_rows = inline_rows
         self._is_sqlite = settings.catalog_uri.startswith("sqlite:")
         _check_location(settings, read_only)
         self._versions: set[int] = set()
@@ -188,11 +196,14 @@ class Lake:
 
     def _attach(self, name: str, options: str) -> None:
         settings = self.settings
-        meta = f", META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT {BUSY_TIMEOUT_MS}" if self._is_sqlite else ""
-        self._con.execute(
-            f"ATTACH {_quoted('ducklake:' + settings.catalog_uri)} AS {name} "
-            f"(DATA_PATH {_quoted(settings.data_uri)}, OVERRIDE_DATA_PATH true{meta}{', ' if options else ''}{options})"
-        )
+        chosen = [f"DATA_PATH {_quoted(settings.data_uri)}", "OVERRIDE_DATA_PATH true"]
+        if self.inline_rows is not None:
+            chosen.append(f"DATA_INLINING_ROW_LIMIT {self.inline_rows}")
+        if self._is_sqlite:
+            chosen += ["META_JOURNAL_MODE 'WAL'", f"META_BUSY_TIMEOUT {BUSY_TIMEOUT_MS}"]
+        if options:
+            chosen.append(options)
+        self._con.execute(f"ATTACH {_quoted('ducklake:' + settings.catalog_uri)} AS {name} ({', '.join(chosen)})")
 
 
 def sqlite_path(settings: Settings) -> Path:

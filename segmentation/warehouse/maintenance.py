@@ -14,7 +14,7 @@ import duckdb
 
 from segmentation.warehouse.lake import CATALOG, METADATA, Lake
 from segmentation.warehouse.provenance import Commit
-from segmentation.warehouse.tables import literal
+from segmentation.warehouse.tables import Table, literal
 
 READER_GRACE = timedelta(days=2)
 """How long a file stays that no snapshot needs any more: longer than any query takes, also Spark's."""
@@ -102,6 +102,16 @@ def maintain(
     return Maintenance(rows_flushed, files_merged, tuple(old), removed, before, after)
 
 
+def flush(lake: Lake, tables: Iterable[Table]) -> int:
+    """Write the rows of tables that the catalogue holds to files; returns how many.
+
+    Raises:
+        SegmentationError: Others kept the lake busy beyond the limit.
+    """
+    with lake.cursor() as con:
+        return sum(_flush(lake, con, *table.name.split(".")) for table in tables)
+
+
 def expirable(snapshots: Iterable[tuple[int, datetime]], before: datetime, protected: Collection[int]) -> list[int]:
     """The snapshots (numbers, each with its time) that were superseded before a moment, ascending.
 
@@ -122,11 +132,15 @@ def _tidy(lake: Lake, con: duckdb.DuckDBPyConnection, schema: str, table: str) -
 
     What is missing here is `ducklake_rewrite_data_files`: see docs/decisions/0013-maintenance-rewrites-no-files.md.
     """
-    name, schema, table = f"{schema}.{table}", literal(schema), literal(table)
-    flush = f"CALL ducklake_flush_inlined_data('{CATALOG}', schema_name => {schema}, table_name => {table})"
-    merge = f"CALL ducklake_merge_adjacent_files('{CATALOG}', {table}, schema => {schema})"
-    flushed, merged = _call(lake, con, f"Flush {name}", flush), _call(lake, con, f"Merge {name}", merge)
-    return sum(rows for _, _, rows in flushed), sum(files for _, _, files, _ in merged)
+    merge = f"CALL ducklake_merge_adjacent_files('{CATALOG}', {literal(table)}, schema => {literal(schema)})"
+    flushed, merged = _flush(lake, con, schema, table), _call(lake, con, f"Merge {schema}.{table}", merge)
+    return flushed, sum(files for _, _, files, _ in merged)
+
+
+def _flush(lake: Lake, con: duckdb.DuckDBPyConnection, schema: str, table: str) -> int:
+    names = f"schema_name => {literal(schema)}, table_name => {literal(table)}"
+    call = f"CALL ducklake_flush_inlined_data('{CATALOG}', {names})"
+    return sum(rows for _, _, rows in _call(lake, con, f"Flush {schema}.{table}", call))
 
 
 def _remove(lake: Lake, con: duckdb.DuckDBPyConnection, now: datetime) -> int:

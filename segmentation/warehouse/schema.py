@@ -46,7 +46,7 @@ TRANSACTIONS = Table(
         Column("country", "VARCHAR", "Country of the customer or delivery, where known."),
         Column("channel", "VARCHAR", "Where it was sold (web, app, store, …), where known."),
         Column("source", "VARCHAR", "Name of the source that delivered the line.", nullable=False),
-        Column("ingested_at", "TIMESTAMP", "When the line's file was registered, UTC.", nullable=False),
+        Column("ingested_at", "TIMESTAMP", "When the line arrived, or its file was registered, UTC.", nullable=False),
         Column(
             "customer_bucket",
             "INTEGER",
@@ -63,11 +63,11 @@ REJECTED = Table(
     "One line that a source's rules refused, with the reason and the line as it was.",
     (
         Column("source", "VARCHAR", "Name of the source that delivered the line.", nullable=False),
-        Column("source_file", "VARCHAR", "The file that holds the line.", nullable=False),
+        Column("source_file", "VARCHAR", "The file, table, or place in a stream that holds the line.", nullable=False),
         Column("ordered_on", "DATE", "Day of the line; NULL where its date can't be read."),
         Column("reason", "VARCHAR", "Name of the first rule that refused the line.", nullable=False),
         Column("original", "VARCHAR", "The line as read, as JSON.", nullable=False),
-        Column("ingested_at", "TIMESTAMP", "When the line's file was registered, UTC.", nullable=False),
+        Column("ingested_at", "TIMESTAMP", "When the line arrived, or its file was registered, UTC.", nullable=False),
     ),
 )
 
@@ -111,6 +111,59 @@ LOADS = Table(
         Column("lines_read", "BIGINT", "Lines that the file holds for the day.", nullable=False),
         Column("lines_accepted", "BIGINT", "Lines that went to raw.transactions.", nullable=False),
         Column("lines_rejected", "BIGINT", "Lines that went to raw.rejected_transactions.", nullable=False),
+    ),
+)
+
+DELIVERIES = Table(
+    "raw.deliveries",
+    "One delivery of lines that a source handed over and the lake acknowledged: a push, a batch of a stream, or a page "
+    "of a database's rows.",
+    (
+        Column("source", "VARCHAR", "Name of the source.", nullable=False),
+        Column(
+            "delivery_key", "VARCHAR", "What the sender calls the delivery, so that it is taken once; NULL if nothing."
+        ),
+        Column("content_hash", "VARCHAR", "SHA-256 of what was sent; NULL without a key."),
+        Column("received_at", "TIMESTAMP", "When it was written, UTC.", nullable=False),
+        Column("lines_read", "BIGINT", "Lines in it: new + replaced + repeated + rejected ones.", nullable=False),
+        Column("lines_new", "BIGINT", "Lines that the lake hadn't.", nullable=False),
+        Column("lines_replaced", "BIGINT", "Lines whose content took the place of an earlier one's.", nullable=False),
+        Column("lines_repeated", "BIGINT", "Lines that the lake had already, just so.", nullable=False),
+        Column("lines_rejected", "BIGINT", "Lines that went to raw.rejected_transactions.", nullable=False),
+        Column("rejected_by_reason", "VARCHAR", "Their number by reason, as a JSON object.", nullable=False),
+        Column("first_day", "DATE", "Earliest day (UTC) whose lines it changed; NULL if it changed none."),
+        Column("last_day", "DATE", "Latest day (UTC) whose lines it changed."),
+    ),
+)
+
+POSITIONS = Table(
+    "raw.positions",
+    "How far a stream or a database table has been read: everything before is in the lake, and nothing after. Of a "
+    "channel the row with the highest revision counts; earlier ones are cleared away now and then.",
+    (
+        Column("source", "VARCHAR", "Name of the source.", nullable=False),
+        Column(
+            "channel", "VARCHAR", "What is read: `topic/partition` of a stream, or the cursor's column.", nullable=False
+        ),
+        Column(
+            "position", "VARCHAR", "The next offset of a partition, or the last value of the cursor.", nullable=False
+        ),
+        Column("revision", "BIGINT", "1, 2, 3, … of the source, in order of commits.", nullable=False),
+        Column("updated_at", "TIMESTAMP", "When, UTC.", nullable=False),
+    ),
+)
+
+SOURCE_SCHEMAS = Table(
+    "raw.source_schemas",
+    "One set of columns that a source delivered and hadn't before; the last accepted one is what is expected.",
+    (
+        Column("source", "VARCHAR", "Name of the source.", nullable=False),
+        Column("columns", "VARCHAR", "Type by column, as a JSON object.", nullable=False),
+        Column("seen_in", "VARCHAR", "The file, topic or table where it was first seen.", nullable=False),
+        Column("seen_at", "TIMESTAMP", "When, UTC.", nullable=False),
+        Column(
+            "accepted_at", "TIMESTAMP", "When a person accepted it, UTC; a source's first one is accepted by itself."
+        ),
     ),
 )
 
@@ -443,6 +496,9 @@ SCHEMA_VERSIONS = Table(
     ),
 )
 
+STREAMED_TABLES = (TRANSACTIONS, REJECTED, DELIVERIES, POSITIONS)
+"""What every delivery adds some rows to."""
+
 TABLES: tuple[Table, ...] = (
     SCHEMA_VERSIONS,
     TRANSACTIONS,
@@ -450,6 +506,9 @@ TABLES: tuple[Table, ...] = (
     PRODUCTS,
     SOURCE_FILES,
     LOADS,
+    DELIVERIES,
+    POSITIONS,
+    SOURCE_SCHEMAS,
     *FEATURE_GROUPS.values(),
     CUSTOMER_FEATURES,
     FEATURE_SNAPSHOTS,

@@ -1,0 +1,1 @@
+"""The live stream: a Kafka topic into the lake, batch by batch."""

@@ -1,0 +1,370 @@
+"""One consumer of a topic: reads messages, lands them in the lake, and goes on where the lake says it was left.
+
+How far each partition has been read is kept in the lake, in the commit that writes the lines. So a consumer that is
+killed at any moment loses nothing and doubles nothing; one that lost a partition to another consumer notices when it
+tries to commit, and gives its batch up. The broker only shares out the partitions, and is told the offsets for the
+sake of its own tools.
+"""
+
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from threading import Event
+
+import duckdb
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    OFFSET_END,
+    TIMESTAMP_NOT_AVAILABLE,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+
+from segmentation.errors import SegmentationError, SourceError
+from segmentation.sources.declared import KafkaSource
+from segmentation.sources.deliveries import Advance, Delivery, Malformed, Receipt, StalePositionsError
+from segmentation.sources.landing import Lander
+from segmentation.sources.records import Record
+from segmentation.streaming.figures import StreamFigures
+from segmentation.streaming.messages import Decode, malformed
+from segmentation.warehouse import Lake
+from segmentation.warehouse.maintenance import flush
+from segmentation.warehouse.schema import STREAMED_TABLES
+
+QUEUED_KB = 16 * 1024
+"""What librdkafka reads ahead; while the lake is slow, no more than this is fetched."""
+
+METADATA_S = 10
+DEAD_LETTER_S = 10
+LONGEST_PAUSE_S = 30.0
+FLUSH_LINES = 100_000
+FATAL = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One message as it was sent.
+
+    Attributes:
+        partition: Its partition.
+        offset: Its offset there.
+        sent_s: When it was sent, in seconds since 1970; None if the broker doesn't say.
+        key: Its key.
+        body: What it says.
+    """
+
+    partition: int
+    offset: int
+    sent_s: float | None
+    key: bytes | None
+    body: bytes | None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Messages as lines.
+
+    Attributes:
+        records: The lines.
+        messages: For each line, its message.
+        before: By partition, the offset where the reading began; None for one that was never read.
+        after: By partition, the next offset after the batch.
+    """
+
+    records: tuple[Record | Malformed, ...]
+    messages: tuple[Sent, ...]
+    before: Mapping[int, str | None]
+    after: Mapping[int, str]
+
+
+class StreamConsumer:
+    """Reads one declared topic. Not for use by several threads."""
+
+    def __init__(
+        self,
+        source: KafkaSource,
+        lake: Lake,
+        decode: Decode,
+        figures: StreamFigures,
+        *,
+        skip_lost: bool = False,
+        on_batch: Callable[[Receipt, float], object] = lambda *_: None,
+    ) -> None:
+        """Join the consumer group.
+
+        Args:
+            source: What to read.
+            lake: Where to; opened with `inline_rows`.
+            decode: Turns messages into lines.
+            figures: Is told what happens.
+            skip_lost: Whether to go on with the oldest message there is where the next one is gone from the broker.
+            on_batch: Is told of each batch that was committed, with the seconds that it took.
+
+        Raises:
+            SourceError: The options are none that librdkafka knows, or the profile gives no line ids.
+        """
+        self._source, self._lake, self._decode, self._figures, self._on_batch = source, lake, decode, figures, on_batch
+        self._profile = source.read_profile()
+        self._lander = Lander(lake)
+        self._next: dict[int, str | None] = {}
+        self._unflushed, self._flushed_at = 0, time.monotonic()
+        self._fatal: str | None = None
+        try:
+            self._consumer = Consumer(self._options(skip_lost), logger=logger)
+            self._dead_letters = self._producer() if source.dead_letter_topic else None
+        except (KafkaException, ValueError, TypeError) as error:
+            raise SourceError(f"The options of the source {source.name} can't be used: {error}") from error
+
+    def run(self, stop: Event, *, until_empty: bool = False) -> None:
+        """Read until told to stop, or until nothing is left.
+
+        Raises:
+            SourceError: Messages that were not read yet are gone from the broker, or the topic can't be read.
+            SegmentationError: The lake can't be written at all.
+        """
+        self._consumer.subscribe([self._source.topic], on_assign=self._assigned, on_revoke=self._revoked)
+        try:
+            while not stop.is_set():
+                batch = self._read()
+                if batch is not None:
+                    self._land(batch, stop)
+                else:
+                    self._figures.idle(time.time())
+                self._flush_in_time()
+                self._tell_lag()
+                if until_empty and batch is None and self._is_at_end():
+                    return
+        finally:
+            self._consumer.close()
+
+    def close(self) -> None:
+        """Close the lake."""
+        self._lake.close()
+
+    def _options(self, skip_lost: bool) -> dict[str, str | int | float | bool | Callable[..., object]]:
+        source = self._source
+        return {
+            "session.timeout.ms": 10_000,
+            "queued.max.messages.kbytes": QUEUED_KB,
+            **source.options,
+            "bootstrap.servers": source.servers,
+            "group.id": source.group or f"segmentation-{source.name}",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest" if skip_lost else "error",
+            "enable.partition.eof": False,
+            "error_cb": self._heard,
+        }
+
+    def _producer(self) -> Producer:
+        return Producer({**self._source.options, "bootstrap.servers": self._source.servers, "enable.idempotence": True})
+
+    def _heard(self, error: KafkaError) -> None:
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:
+            self._figures.broker(False)
+        logger.warning("Kafka: %s", error)
+        if error.fatal():
+            self._fatal = str(error)
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Begin each partition where the lake says that it was left."""
+        positions = self._lander.positions(self._source.name)
+        start = OFFSET_BEGINNING if self._source.start == "earliest" else OFFSET_END
+        for partition in partitions:
+            position = positions.get(self._channel(partition.partition))
+            self._next[partition.partition] = position
+            partition.offset = start if position is None else int(position)
+        logger.info("Assigned %s", {each.partition: each.offset for each in partitions})
+        consumer.incremental_assign(partitions) if self._is_cooperative() else consumer.assign(partitions)
+
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        for partition in partitions:
+            self._next.pop(partition.partition, None)
+        consumer.incremental_unassign(partitions) if self._is_cooperative() else consumer.unassign()
+
+    def _is_cooperative(self) -> bool:
+        return "cooperative" in str(self._source.options.get("partition.assignment.strategy", ""))
+
+    def _channel(self, partition: int) -> str:
+        return f"{self._source.topic}/{partition}"
+
+    def _read(self) -> Batch | None:
+        """What is waiting, up to a batch; None if that is nothing."""
+        found = self._consumer.consume(self._source.batch_lines, self._source.linger_s)
+        if self._fatal:
+            raise SourceError(f"The broker of the source {self._source.name} refuses this consumer: {self._fatal}")
+        for message in found:
+            if (error := message.error()) is not None:
+                self._refuse_if_fatal(error, message)
+        messages = [_sent(message) for message in found if message.error() is None]
+        messages = [message for message in messages if message.partition in self._next]  # else another one has it now
+        if not messages:
+            return None
+        self._figures.broker(True)
+        lines = [(record, message) for message in messages for record in self._decoded(message)]
+        after = {message.partition: str(message.offset + 1) for message in messages}
+        return Batch(
+            tuple(record for record, _ in lines),
+            tuple(message for _, message in lines),
+            {number: self._next[number] for number in after},
+            after,
+        )
+
+    def _decoded(self, message: Sent) -> Sequence[Record | Malformed]:
+        return [malformed(b"")] if message.body is None else self._decode(message.body)
+
+    def _delivery(self, batch: Batch) -> Delivery:
+        before = {self._channel(number): offset for number, offset in batch.before.items() if offset is not None}
+        after = {self._channel(number): offset for number, offset in batch.after.items()}
+        places = tuple(f"{self._channel(message.partition)}@{message.offset}" for message in batch.messages)
+        return Delivery(self._source.name, self._profile, batch.records, places, advance=Advance(before, after))
+
+    def _refuse_if_fatal(self, error: KafkaError, message: Message) -> None:
+        if error.code() in FATAL:
+            number = message.partition()
+            position = None if number is None else self._next.get(number)
+            raise SourceError(
+                f"Messages of {self._source.topic}/{number} from offset {position} on are gone from "
+                f"the broker, and never came into the lake ({error}). Look for them elsewhere; to go on without them: "
+                f"segmentation stream {self._source.name} --skip-lost"
+            )
+        if error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED):
+            raise SourceError(
+                f"The topic {self._source.topic} of the source {self._source.name} can't be read: {error}"
+            )
+        logger.warning("Kafka: %s", error)
+
+    def _land(self, batch: Batch, stop: Event) -> None:
+        """Commit a batch; for as long as the lake can't be written, keep it and try again."""
+        delivery = self._delivery(batch)
+        pause = 0.5
+        while True:
+            began = time.monotonic()
+            try:
+                (receipt,) = self._lander.land([delivery], now=datetime.now(UTC).replace(tzinfo=None))
+            except StalePositionsError:
+                logger.info("Another consumer was first; going on from where the lake is")
+                self._go_back()
+                return
+            except SourceError:
+                raise
+            except (duckdb.Error, SegmentationError) as error:
+                logger.error("Could not write to the lake; trying again in %.0f s: %s", pause, error)
+                self._figures.failed()
+                if stop.wait(pause * random.uniform(0.5, 1.0)):  # noqa: S311 (jitter)
+                    return
+                pause = min(pause * 2, LONGEST_PAUSE_S)
+                self._reopen()
+            else:
+                self._committed(batch, receipt, time.monotonic() - began)
+                return
+
+    def _committed(self, batch: Batch, receipt: Receipt, took_s: float) -> None:
+        self._next.update(batch.after)
+        sent_s = {(message.partition, message.offset): message.sent_s for message in batch.messages}
+        self._figures.landed(receipt, took_s, [sent for sent in sent_s.values() if sent is not None], time.time())
+        self._bury(batch, receipt)
+        self._tell_broker(batch)
+        self._unflushed += receipt.lines_new + receipt.lines_replaced
+        self._on_batch(receipt, took_s)
+
+    def _tell_broker(self, batch: Batch) -> None:
+        offsets = [TopicPartition(self._source.topic, number, int(offset)) for number, offset in batch.after.items()]
+        try:
+            self._consumer.commit(offsets=offsets, asynchronous=True)
+        except KafkaException as error:
+            logger.info("The broker was not told the offsets, which are in the lake: %s", error)
+
+    def _bury(self, batch: Batch, receipt: Receipt) -> None:
+        """Copy refused messages to the dead-letter topic, with the reason; the rejects have them in any case."""
+        if self._dead_letters is None or not receipt.rejects:
+            return
+        for index, reason in receipt.rejects:
+            message = batch.messages[index]
+            headers: dict[str, str | bytes | None] = {
+                "reason": reason,
+                "place": f"{self._channel(message.partition)}@{message.offset}",
+            }
+            self._dead_letters.produce(self._source.dead_letter_topic, message.body, key=message.key, headers=headers)
+        if left := self._dead_letters.flush(DEAD_LETTER_S):
+            logger.error("%d refused messages did not reach the dead-letter topic; the rejects have them", left)
+
+    def _go_back(self) -> None:
+        """Forget what was read ahead, and go on where the lake is."""
+        positions = self._lander.positions(self._source.name)
+        for number in list(self._next):
+            position = positions.get(self._channel(number))
+            self._next[number] = position
+            if position is not None:
+                self._consumer.seek(TopicPartition(self._source.topic, number, int(position)))
+
+    def _reopen(self) -> None:
+        """A DuckDB that met a fatal error doesn't recover; a new one may."""
+        try:
+            fresh = Lake(self._lake.settings, inline_rows=self._lake.inline_rows)
+        except SegmentationError as error:
+            logger.warning("%s", error)
+            return
+        try:
+            self._lander = Lander(fresh)
+        except (duckdb.Error, SegmentationError) as error:
+            fresh.close()
+            logger.warning("%s", error)
+            return
+        self._lake.close()
+        self._lake = fresh
+
+    def _flush_in_time(self) -> None:
+        """Bring lines from the catalogue to files, now and then, so that reading them stays quick."""
+        since = time.monotonic() - self._flushed_at
+        if self._unflushed and (since >= self._source.flush_s or self._unflushed >= FLUSH_LINES):
+            try:
+                flush(self._lake, STREAMED_TABLES)
+            except (duckdb.Error, SegmentationError) as error:
+                logger.warning("Could not flush; it is tried again: %s", error)
+            else:
+                self._unflushed = 0
+            self._flushed_at = time.monotonic()
+
+    def _tell_lag(self) -> None:
+        self._figures.lag({number: lag for number in self._next if (lag := self._lag_of(number)) is not None})
+
+    def _lag_of(self, number: int) -> int | None:
+        """Messages that wait in a partition; None if the broker hasn't said yet."""
+        low, high = self._consumer.get_watermark_offsets(TopicPartition(self._source.topic, number), cached=True)
+        if high < 0:
+            return None
+        position = self._next.get(number)
+        return max(high - (low if position is None else int(position)), 0)
+
+    def _is_at_end(self) -> bool:
+        """Whether every partition that this consumer has was read to its end, as the broker says right now."""
+        for number in self._next:
+            partition = TopicPartition(self._source.topic, number)
+            try:
+                low, high = self._consumer.get_watermark_offsets(partition, timeout=METADATA_S)
+            except KafkaException:
+                return False
+            position = self._next[number]
+            if high > (low if position is None else int(position)):
+                return False
+        return bool(self._next)
+
+
+def _sent(message: Message) -> Sent:
+    kind, millis = message.timestamp()
+    sent_s = None if kind == TIMESTAMP_NOT_AVAILABLE else millis / 1000
+    partition, offset, key, body = message.partition(), message.offset(), message.key(), message.value()
+    return Sent(partition or 0, offset or 0, sent_s, _bytes(key), _bytes(body))
+
+
+def _bytes(text: str | bytes | None) -> bytes | None:
+    return text.encode() if isinstance(text, str) else text
