@@ -63,7 +63,14 @@ def running_broker() -> Iterator[Broker]:
         port = probe.getsockname()[1]
     address = f"127.0.0.1:{port}"
     TANSU.chmod(0o755)
-    command = [str(TANSU), "broker", "--listener-url", f"tcp://{address}", "--advertised-listener-url", f"tcp://{address}"]
+    command = [
+        str(TANSU),
+        "broker",
+        "--listener-url",
+        f"tcp://{address}",
+        "--advertised-listener-url",
+        f"tcp://{address}",
+    ]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             _wait_for(port)

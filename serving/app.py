@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from threading import Thread
 
+from anyio import to_thread
 from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.di import Provide
@@ -25,6 +26,7 @@ from serving.metrics import Metrics
 from serving.openapi import openapi_config
 from serving.problems import EXCEPTION_HANDLERS
 from serving.promotion import Promoter
+from serving.pushing import Pusher
 from serving.reader import LakeReader
 from serving.routes.customers import customer, what_if
 from serving.routes.documentation import asset, home
@@ -32,6 +34,7 @@ from serving.routes.health import live, metrics, ready
 from serving.routes.models import model, models, promote, roll_back
 from serving.routes.score import score_customers, score_transactions
 from serving.routes.segments import segment, segment_customers, segments, transitions
+from serving.routes.transactions import push_transactions
 from serving.scoring import Scorer
 from serving.tokens import TokenIssuer
 
@@ -45,6 +48,7 @@ ROUTES = [
     metrics,
     score_customers,
     score_transactions,
+    push_transactions,
     customer,
     what_if,
     segments,
@@ -70,6 +74,7 @@ def create_app(settings: Settings, now: Clock = clock) -> Litestar:
     champion, keyring, scopes = LiveChampion(settings), LiveKeyring(settings), LiveScopes(settings)
     newest = NewestSnapshot()
     scorer = Scorer(figures, settings.max_rows)
+    pusher = Pusher(settings, now)
     lines = LineScorer(scopes, figures, settings, now)
 
     followed = (champion, keyring, scopes, newest)
@@ -85,6 +90,7 @@ def create_app(settings: Settings, now: Clock = clock) -> Litestar:
             async with following(Watch(followed, reader), settings.model_poll_s, tell):
                 yield
         finally:
+            await to_thread.run_sync(pusher.close)
             reader.close()
             lines.close()
 
@@ -94,6 +100,7 @@ def create_app(settings: Settings, now: Clock = clock) -> Litestar:
         "desk": CustomerDesk(lines, newest),
         "metrics": figures,
         "promoter": Promoter(settings),
+        "pusher": pusher,
         "reader": reader,
         "scorer": scorer,
         "settings": settings,

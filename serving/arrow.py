@@ -5,7 +5,7 @@ so are more rows than the settings allow.
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
 
 import numpy as np
@@ -49,20 +49,7 @@ def score(champion: Champion, body: bytes, max_rows: int, metrics: Metrics) -> b
     Raises:
         ProblemError: It is no such stream (400), or has too many rows (413).
     """
-    try:
-        _refuse_compression(body)
-        with pa.ipc.open_stream(pa.py_buffer(body)) as reader:
-            _check_columns(reader.schema)
-            return _write(champion, reader, max_rows, metrics)
-    except (pa.ArrowException, OSError, ValueError, struct.error) as error:
-        detail = f"The body is no Arrow IPC stream: {shortened(str(error))}."
-        raise ProblemError(HTTPStatus.BAD_REQUEST, "malformed-body", detail) from error
-
-
-def _write(champion: Champion, reader: pa.RecordBatchReader, max_rows: int, metrics: Metrics) -> bytes:
-    table = pa.Table.from_batches(_checked(reader, max_rows), reader.schema)
-    if not table.num_rows:
-        raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", "The stream has no customers.")
+    table = read(body, max_rows, "customers", "SEGMENTATION_MAX_ARROW_ROWS", _check_columns)
     scores = _scores(champion, table, metrics)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, scores.schema) as writer:
@@ -70,12 +57,40 @@ def _write(champion: Champion, reader: pa.RecordBatchReader, max_rows: int, metr
     return bytes(sink.getvalue())
 
 
-def _checked(reader: pa.RecordBatchReader, max_rows: int) -> Iterator[pa.RecordBatch]:
+def read(
+    body: bytes, max_rows: int, what: str, setting: str, check: Callable[[pa.Schema], None] = lambda _: None
+) -> pa.Table:
+    """The rows of a stream, at least one.
+
+    Args:
+        body: The stream.
+        max_rows: Most rows that it may have.
+        what: What the rows are, for errors.
+        setting: The variable that limits them.
+        check: Looks at the columns before any row is read.
+
+    Raises:
+        ProblemError: It is no such stream, or is empty (400), or has too many rows (413).
+    """
+    try:
+        _refuse_compression(body)
+        with pa.ipc.open_stream(pa.py_buffer(body)) as reader:
+            check(reader.schema)
+            table = pa.Table.from_batches(_checked(reader, max_rows, what, setting), reader.schema)
+    except (pa.ArrowException, OSError, ValueError, struct.error) as error:
+        detail = f"The body is no Arrow IPC stream: {shortened(str(error))}."
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "malformed-body", detail) from error
+    if not table.num_rows:
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", f"The stream has no {what}.")
+    return table
+
+
+def _checked(reader: pa.RecordBatchReader, max_rows: int, what: str, setting: str) -> Iterator[pa.RecordBatch]:
     rows = 0
     for number, batch in enumerate(reader, start=1):
         rows += batch.num_rows
         if rows > max_rows:
-            raise too_many("customers, or more,", rows, max_rows, "SEGMENTATION_MAX_ARROW_ROWS")
+            raise too_many(f"{what}, or more,", rows, max_rows, setting)
         if number > MAX_BATCHES:
             detail = f"The stream has more than {MAX_BATCHES} record batches; put more rows into each."
             raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", detail)

@@ -5,7 +5,7 @@ decoded and answered is `scoring.py` and `routes/`.
 """
 
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
@@ -111,6 +111,38 @@ class TransactionsRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
         date | None,
         msgspec.Meta(description="Only lines before this day (UTC) count; tomorrow if left out, so that all do."),
     ] = None
+
+
+class PushRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of `POST /v1/transactions`."""
+
+    transactions: Annotated[
+        list[dict[str, Any]],
+        msgspec.Meta(min_length=1, description="Order lines, in the columns that the source's profile reads."),
+    ]
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """One line that was refused."""
+
+    index: Annotated[int, msgspec.Meta(description="Of the line in the request; the first one is 0.")]
+    reason: Annotated[str, msgspec.Meta(description="Name of the rule that refused it.")]
+
+
+class PushAnswer(msgspec.Struct, frozen=True):
+    """What became of order lines; all of it is durable."""
+
+    source: str
+    lines_read: Annotated[int, msgspec.Meta(description="New, replaced, repeated and rejected ones.")]
+    lines_new: int
+    lines_replaced: Annotated[int, msgspec.Meta(description="Lines that took the place of one with the same line_id.")]
+    lines_repeated: Annotated[int, msgspec.Meta(description="Lines that were there already, just so.")]
+    lines_rejected: int
+    rejected_by_reason: dict[str, int]
+    rejects: Annotated[list[Refusal], msgspec.Meta(description="The first hundred of the refused lines.")]
+    is_replay: Annotated[
+        bool, msgspec.Meta(description="Whether the delivery had been taken before; the figures are those of then.")
+    ]
 
 
 class CustomerScore(msgspec.Struct, frozen=True):

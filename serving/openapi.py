@@ -29,7 +29,7 @@ from litestar.openapi.spec import (
 import segmentation
 from segmentation.features.catalogue import modelled
 from serving.auth import ACCESS, PUBLIC
-from serving.contract import DecisionRequest, ScoreRequest, TransactionsRequest, WhatIfRequest
+from serving.contract import DecisionRequest, PushRequest, ScoreRequest, TransactionsRequest, WhatIfRequest
 
 DOCS_PATH = "/schema"
 ASSETS_PATH = f"{DOCS_PATH}/assets"
@@ -84,6 +84,7 @@ EXAMPLE_LINE = {
 EXAMPLE_BODIES: dict[type, object] = {
     ScoreRequest: {"customers": [EXAMPLE_CUSTOMER]},
     TransactionsRequest: {"transactions": [EXAMPLE_LINE], "as_of": "2026-04-01"},
+    PushRequest: {"transactions": [{"line_id": "O-77/1", **EXAMPLE_LINE, "unit_price": 9.95}]},
     WhatIfRequest: {"orders": [{"items": [{"product_id": "P-9", "quantity": 2, "amount": 19.9}]}]},
     DecisionRequest: {"reason": "agreed with marketing"},
 }

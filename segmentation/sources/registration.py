@@ -18,7 +18,7 @@ from segmentation.sources.paths import locate
 from segmentation.sources.profile import Profile
 from segmentation.sources.source_files import SourceFile, read_source_files, replace_source_files
 from segmentation.warehouse import Commit, Lake
-from segmentation.warehouse.schema import LOADS
+from segmentation.warehouse.schema import DELIVERIES, LOADS
 
 SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -26,6 +26,8 @@ SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 LOADED_DAYS = f"""
 SELECT MIN(ordered_on), MAX(ordered_on) FROM {LOADS.name} WHERE source = $source AND list_contains($paths, source_file)
 """
+
+DELIVERED = f"SELECT 1 FROM {DELIVERIES.name} WHERE source = $source LIMIT 1"
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,7 @@ def _changed(before: Sequence[SourceFile], rows: Sequence[SourceFile]) -> list[S
 def _write(lake: Lake, con: duckdb.DuckDBPyConnection, source: str, rows: Sequence[SourceFile], commit: Commit) -> None:
     def write(c: duckdb.DuckDBPyConnection) -> None:
         # Read inside the transaction: another process may have registered files of the source meanwhile.
+        _refuse_delivered(c, source)
         before = _of_source(c, source)
         after = _merged(before, rows)
         gone = [file for file in before if file not in after]
@@ -169,6 +172,14 @@ def _write(lake: Lake, con: duckdb.DuckDBPyConnection, source: str, rows: Sequen
 
     if _changed(_of_source(con, source), rows):
         lake.transaction(con, commit, write)
+
+
+def _refuse_delivered(con: duckdb.DuckDBPyConnection, source: str) -> None:
+    if con.execute(DELIVERED, {"source": source}).fetchone():
+        raise SourceError(
+            f"The lines of the source {source} are delivered otherwise: pushed, streamed, or read from a database. "
+            "Give files a source name of their own."
+        )
 
 
 def _loaded_days(con: duckdb.DuckDBPyConnection, source: str, paths: Sequence[str]) -> list[date]:

@@ -36,6 +36,7 @@ class ScorerClient:
 
     score = _sent(calls.score)
     score_transactions = _sent(calls.score_transactions)
+    push_transactions = _sent(calls.push_transactions)
     customer = _sent(calls.customer)
     what_if = _sent(calls.what_if)
     segments = _sent(calls.segments)

@@ -5,7 +5,7 @@ Their methods have the signatures and the documentation of these functions.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from io import BytesIO
 from typing import Any, Generic, Literal, Protocol, TypeVar
@@ -25,6 +25,7 @@ from serving.contract import (
     ModelAnswer,
     ModelsAnswer,
     Order,
+    PushAnswer,
     Ready,
     ScoreAnswer,
     SegmentDetail,
@@ -55,6 +56,9 @@ take large bodies in pieces, and httpcore copies the rest for each."""
 PAGE_ROWS = 1_000
 """Customers of a segment that are asked for at a time."""
 
+PUSH_S = 60.0
+"""How long a delivery is waited for: the lake may be busy with another commit."""
+
 DECISION_S = 610.0
 """How long a promotion or rollback is waited for: the scorer gives the command ten minutes."""
 
@@ -79,6 +83,7 @@ class Call(Generic[T]):
         is_repeatable: Whether sending it twice does no more than sending it once.
         timeout_s: How long to wait for the answer, where the client's own time doesn't do.
         hint: What an error says besides.
+        headers: Of HTTP, besides those that every request has.
     """
 
     method: Literal["GET", "POST"]
@@ -90,6 +95,7 @@ class Call(Generic[T]):
     is_repeatable: bool = True
     timeout_s: float | None = None
     hint: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def score(customers: Iterable[Customer | Row]) -> Call[ScoreAnswer]:
@@ -114,6 +120,22 @@ def score_transactions(
 ) -> Call[TransactionsAnswer]:
     """The segments of the customers in some order lines; those before a day (UTC) count, all if it is None."""
     return _post("/v1/score/transactions", {"transactions": list(transactions), "as_of": as_of}, TransactionsAnswer)
+
+
+def push_transactions(
+    source: str, transactions: Iterable[Row], *, idempotency_key: str | None = None
+) -> Call[PushAnswer]:
+    """Deliver order lines to the lake; they are durable when this returns.
+
+    Args:
+        source: A source of type push, as the scorer's `sources.yaml` declares it.
+        transactions: The lines, in the columns that the source's profile reads.
+        idempotency_key: What this delivery is called: sent again with it, it is answered as before. Repeated lines
+            change nothing in any case.
+    """
+    made = _post("/v1/transactions", {"transactions": list(transactions)}, PushAnswer)
+    headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+    return replace(made, query=(("source", source),), headers=headers, timeout_s=PUSH_S)
 
 
 def customer(

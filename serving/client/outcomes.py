@@ -73,7 +73,7 @@ def request_of(http: httpx.Client | httpx.AsyncClient, call: Call[Any]) -> httpx
         call.path,
         params=[(name, str(value)) for name, value in call.query if value is not None],
         content=call.body,
-        headers={} if call.body is None else {"content-type": call.kind},
+        headers={**({} if call.body is None else {"content-type": call.kind}), **call.headers},
         timeout=httpx.Timeout(
             connect=usual.connect, read=call.timeout_s or usual.read, write=usual.write, pool=usual.pool
         ),

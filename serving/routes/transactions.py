@@ -1,0 +1,102 @@
+"""`POST /v1/transactions`: order lines into the lake."""
+
+import re
+from collections.abc import Sequence
+from hashlib import sha256
+from http import HTTPStatus
+from typing import Annotated
+
+from anyio import to_thread
+from litestar import post
+from litestar.di import NamedDependency
+from litestar.openapi import ResponseSpec
+from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Schema
+from litestar.params import HeaderParameter, QueryParameter
+
+from segmentation.access.keys import Scope
+from segmentation.settings import Settings
+from segmentation.sources.deliveries import Delivery
+from segmentation.sources.records import Record
+from serving import arrow
+from serving.auth import needs
+from serving.bodies import JSON, json_decoder
+from serving.contract import PushAnswer, PushRequest
+from serving.limits import bare, read_body, read_rows, too_many, unknown_type
+from serving.openapi import body_of
+from serving.problems import AnyRequest, ProblemError, refusals
+from serving.pushing import Pusher
+
+KEY = re.compile(r"[\x21-\x7e]{1,200}")
+SETTING = "SEGMENTATION_MAX_ROWS"
+PLACE = "push"
+
+ARROW_BODY = (
+    arrow.MEDIA_TYPE,
+    OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)),
+)
+
+_decode = json_decoder(PushRequest)
+
+
+@post(
+    "/v1/transactions",
+    status_code=HTTPStatus.OK,
+    tags=["Transactions"],
+    summary="Deliver order lines",
+    description="Each line is in the lake, or among the rejects with a reason, when the answer comes. A line whose "
+    "`line_id` is there already takes its place if anything differs, and changes nothing if not; so what was sent "
+    "without getting an answer can be sent again.",
+    operation_id="pushTransactions",
+    operation_class=body_of(PushRequest, ARROW_BODY),
+    responses={
+        HTTPStatus.OK: ResponseSpec(PushAnswer, generate_examples=False, description="What became of the lines."),
+        **refusals(
+            HTTPStatus.NOT_FOUND,
+            HTTPStatus.CONFLICT,
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+        ),
+    },
+    **needs(Scope.INGEST),
+)
+async def push_transactions(
+    request: AnyRequest,
+    pusher: NamedDependency[Pusher],
+    settings: NamedDependency[Settings],
+    source: Annotated[str, QueryParameter(description="A source of type push in sources.yaml.")],
+    idempotency_key: Annotated[
+        str | None,
+        HeaderParameter(
+            name="Idempotency-Key",
+            description="What the sender calls this delivery: sent again with it, it is answered as before.",
+            pattern=KEY.pattern,
+        ),
+    ] = None,
+) -> PushAnswer:
+    """Decode in a thread, and wait until the lines are durable."""
+    if idempotency_key is not None and not KEY.fullmatch(idempotency_key):
+        detail = "The Idempotency-Key must be 1 to 200 visible ASCII characters."
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", detail)
+    profile = await to_thread.run_sync(pusher.profile, source)
+    kind = bare(request.headers.get("content-type", ""))
+    if kind == arrow.MEDIA_TYPE:
+        body = await read_body(request, settings.max_arrow_bytes, "SEGMENTATION_MAX_ARROW_BYTES")
+    elif kind == JSON.media_type:
+        body = await read_rows(request, settings)
+    else:
+        known = f"{JSON.media_type}, {arrow.MEDIA_TYPE}"
+        raise unknown_type(kind, "Content-Type", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, known)
+    records = await to_thread.run_sync(_records, kind, body, settings.max_rows)
+    content_hash = sha256(body).hexdigest() if idempotency_key else None
+    return await pusher.push(Delivery(source, profile, records, PLACE, idempotency_key, content_hash))
+
+
+def _records(kind: str, body: bytes, max_rows: int) -> Sequence[Record]:
+    if kind == arrow.MEDIA_TYPE:
+        rows: list[Record] = arrow.read(body, max_rows, "transactions", SETTING).to_pylist()
+        return rows
+    records = _decode(body).transactions
+    if len(records) > max_rows:
+        raise too_many("transactions", len(records), max_rows, SETTING)
+    return records
