@@ -31,6 +31,7 @@ from segmentation.modeling import registry
 from segmentation.modeling.registry import ModelVersion
 from segmentation.score_command import score
 from segmentation.settings import load_settings
+from segmentation.sources.commands import sources
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import migrate
 
@@ -44,6 +45,7 @@ app = typer.Typer(
 models = typer.Typer(help="Look at the versions of the model, and choose the one that serves.", no_args_is_help=True)
 app.add_typer(models, name="models")
 app.add_typer(keys, name="keys")
+app.add_typer(sources, name="sources")
 app.command()(explain)
 app.command()(score)
 

@@ -7,11 +7,16 @@ looking at it, and `segmentation --help` stays quick.
 import json
 from datetime import UTC, datetime
 from importlib.util import find_spec
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from segmentation_assets import console
+
+if TYPE_CHECKING:
+    from segmentation.sources.declared import Declared
+    from segmentation.sources.trial import Trial
 
 AsOf = Annotated[
     str | None,
@@ -31,7 +36,10 @@ def register(app: typer.Typer) -> None:
 def ingest(
     path: Annotated[
         str | None,
-        typer.Argument(help="File, folder or glob; may be left out if the profile names its own data."),
+        typer.Argument(
+            help="File, folder or glob, or the name of a source in sources.yaml; left out, the data that the profile "
+            "names, or all declared sources that can be read."
+        ),
     ] = None,
     profile: Profile = None,
     source: Annotated[str | None, typer.Option(help="Name of the source; the profile's name if left out.")] = None,
@@ -40,32 +48,65 @@ def ingest(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs; with --dry-run.")] = False,
 ) -> None:
-    """Bring a file's lines into the lake, through `raw/transactions`.
+    """Bring the lines of files, or of declared sources, into the lake, through `raw/transactions`.
 
     For example: segmentation ingest orders.csv --profile canonical
     """
     if as_json and not dry_run:
         raise typer.BadParameter("--json goes with --dry-run.")
+    declared = [] if profile or source else _declared(path)
     if dry_run:
-        _try_out(path, profile or "canonical", source, as_json)
+        for each in declared:
+            _show_trial(_trial_of(each), as_json)
+        if not declared:
+            _show_trial(_trial(path, profile or "canonical", source), as_json)
         return
     from segmentation_assets import steps
 
     with console.progress() as on_progress:
-        steps.ingest(path, profile or "canonical", source, on_progress)
+        if declared:
+            steps.read_sources(declared, on_progress)
+        else:
+            steps.ingest(path, profile or "canonical", source, on_progress)
 
 
-def _try_out(path: str | None, profile: str, source: str | None, as_json: bool) -> None:
+def _declared(path: str | None) -> "list[Declared]":
+    """The declared sources that are meant, unless it is a file."""
+    from segmentation.settings import load_settings
+    from segmentation.sources.declared import KafkaSource, PushSource, declared_sources
+
+    found = declared_sources(load_settings())
+    if path is None:
+        return [each for each in found.values() if not isinstance(each, PushSource | KafkaSource)]
+    return [found[path]] if path in found and not Path(path).exists() else []
+
+
+def _trial(path: str | None, profile: str, source: str | None) -> "Trial":
     from segmentation.settings import load_settings
     from segmentation.sources.profile import load_profile
-    from segmentation.sources.trial import facts_of, try_out
+    from segmentation.sources.trial import try_out
 
-    now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
-    trial = try_out(load_settings(), path, load_profile(profile), source=source, now=now)
+    return try_out(load_settings(), path, load_profile(profile), source=source, now=_now())
+
+
+def _trial_of(source: "Declared") -> "Trial":
+    from segmentation.settings import load_settings
+    from segmentation.sources.trial import try_declared
+
+    return try_declared(load_settings(), source, now=_now())
+
+
+def _show_trial(trial: "Trial", as_json: bool) -> None:
+    from segmentation.sources.trial import facts_of
+
     if as_json:
         typer.echo(json.dumps(facts_of(trial), indent=2))
     else:
         console.show_trial(trial)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
 
 
 def materialize(

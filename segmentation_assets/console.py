@@ -1,7 +1,7 @@
 """What the commands show: progress bars and the table of segments."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import polars as pl
@@ -17,6 +17,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from segmentation.sources.reading import Reading
 from segmentation.sources.trial import Trial
 from segmentation_assets.progress import Listener
 
@@ -42,6 +43,16 @@ def progress() -> Iterator[Listener]:
             bars.update(tasks[what], completed=done, total=total)
 
         yield listen
+
+
+def show_readings(readings: Mapping[str, Reading]) -> None:
+    """What declared sources brought."""
+    table = Table("source", "files", "read", "new", "replaced", "repeated", "rejected", "days")
+    for name, reading in readings.items():
+        lines = [f"{count:,}" if reading.receipts else "" for count in reading.lines().values()]
+        days = f"{reading.first_day} to {reading.last_day}" if reading.first_day else "nothing new"
+        table.add_row(name, f"{len(reading.files):,}" if reading.files else "", *lines, days)
+    out.print(table)
 
 
 def show_profiles(profiles: pl.DataFrame) -> None:

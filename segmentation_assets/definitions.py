@@ -10,6 +10,7 @@ from segmentation_assets.assets.segments import (
     segment_movement,
     segment_profiles,
 )
+from segmentation_assets.assets.sources import SOURCES
 from segmentation_assets.assets.training import candidate_model, champion_model, training_set
 from segmentation_assets.assets.warehouse import maintenance
 from segmentation_assets.automation.schedules import SCHEDULES
@@ -17,12 +18,14 @@ from segmentation_assets.automation.sensors import SENSORS
 from segmentation_assets.checks import features as feature_checks
 from segmentation_assets.checks import raw as raw_checks
 from segmentation_assets.checks import segments as segment_checks
+from segmentation_assets.checks import sources as source_checks
 from segmentation_assets.checks import training as training_checks
 from segmentation_assets.jobs import JOBS
 from segmentation_assets.resources import WarehouseResource
 
 defs = dg.Definitions(
     assets=[
+        *SOURCES,
         source_files,
         transactions,
         products,
@@ -37,6 +40,7 @@ defs = dg.Definitions(
         maintenance,
     ],
     asset_checks=[
+        *source_checks.CHECKS,
         *raw_checks.CHECKS,
         *feature_checks.CHECKS,
         *training_checks.CHECKS,

@@ -13,8 +13,10 @@ from dagster_shared.error import SerializableErrorInfo
 from segmentation import errors
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
+from segmentation.sources.reading import Reading
 from segmentation.sources.registration import Registration
 from segmentation_assets.assets.raw import IS_LOADED, source_files
+from segmentation_assets.assets.sources import key_of, metadata_of
 from segmentation_assets.definitions import defs
 from segmentation_assets.event_log import quick_event_log
 from segmentation_assets.progress import Listener, listener
@@ -101,6 +103,14 @@ def report_registration(settings: Settings, registered: Registration) -> None:
                 metadata={"source": registered.source, "lines": registered.line_count, IS_LOADED: True},
             )
         )
+
+
+def report_readings(settings: Settings, readings: Mapping[str, Reading]) -> None:
+    """Let the UI know of sources that a command has read, and whose days it has loaded."""
+    with dg.DagsterInstance.from_config(str(dagster_home(settings))) as instance:
+        for name, reading in readings.items():
+            metadata = {**metadata_of(reading), IS_LOADED: dg.MetadataValue.bool(True)}
+            instance.report_runless_asset_event(dg.AssetMaterialization(key_of(name), metadata=metadata))
 
 
 def _why(result: dg.ExecuteInProcessResult, failed: Sequence[dg.AssetCheckEvaluation]) -> str:

@@ -8,10 +8,12 @@ import polars as pl
 
 from segmentation.errors import NotEnoughDataError, SegmentationError
 from segmentation.settings import Settings, load_settings
+from segmentation.sources.declared import Declared
 from segmentation.sources.profile import load_profile
+from segmentation.sources.reading import read
 from segmentation.sources.registration import Registration, register
 from segmentation.warehouse import Lake
-from segmentation.warehouse.schema import REJECTED, SEGMENT_PROFILES, SOURCE_FILES, TRANSACTIONS, migrate
+from segmentation.warehouse.schema import DELIVERIES, REJECTED, SEGMENT_PROFILES, SOURCE_FILES, TRANSACTIONS, migrate
 from segmentation_assets import console
 from segmentation_assets.progress import Listener
 
@@ -19,6 +21,14 @@ if TYPE_CHECKING:
     import dagster as dg
 
 RAW = ("raw/transactions", "raw/products")
+DAYS_AT_HAND = f"""
+SELECT MIN(first_day), MAX(last_day)
+FROM (
+    SELECT first_day, last_day FROM {SOURCE_FILES.name}
+    UNION ALL
+    SELECT first_day, last_day FROM {DELIVERIES.name}
+)
+"""
 TRAINED = ("training__training_set", "training__candidate_model")
 
 
@@ -42,6 +52,42 @@ def ingest(path: str | None, profile: str, source: str | None, on_progress: List
 
     report_registration(settings, registered)
     return registered
+
+
+def read_sources(sources: Sequence[Declared], on_progress: Listener) -> None:
+    """Bring in what declared sources have since they were read last, and load the days that changed.
+
+    Raises:
+        SegmentationError: One can't be read, after the others have been, or a check stopped the run.
+    """
+    settings = load_settings()
+    with Lake(settings) as lake:
+        migrate(lake)
+    found, problems = {}, []
+    for source in sources:
+        what = f"Reading {source.name}"
+        on_progress(what, 0, 1)
+        try:
+            found[source] = read(settings, source, tell=_ignore)
+        except SegmentationError as error:
+            problems.append(f"{source.name}: {error}")
+            continue
+        on_progress(what, 1, 1)
+        problems += [f"{source.name}: {problem}" for _, problem in found[source].problems]
+    firsts = [reading.first_day for reading in found.values() if reading.first_day]
+    lasts = [reading.last_day for reading in found.values() if reading.last_day]
+    if firsts and min(firsts) < datetime.now(UTC).date():
+        load(settings, min(firsts), max(lasts), on_progress)
+    from segmentation_assets.runs import report_readings
+
+    report_readings(settings, {source.name: reading for source, reading in found.items()})
+    console.show_readings({source.name: reading for source, reading in found.items()})
+    if problems:
+        raise SegmentationError("\n".join(problems))
+
+
+def _ignore(_: str) -> None:
+    """What is being done inside a source; a progress bar has no place for it."""
 
 
 def load(settings: Settings, first: date, last: date, on_progress: Listener, names: Sequence[str] = RAW) -> None:
@@ -163,7 +209,7 @@ def _days_at_hand(settings: Settings) -> tuple[date, date]:
     with Lake(settings) as lake:
         migrate(lake)
         with lake.cursor() as con:
-            row = con.execute(f"SELECT MIN(first_day), MAX(last_day) FROM {SOURCE_FILES.name}").fetchone()
+            row = con.execute(DAYS_AT_HAND).fetchone()
     if row is None or row[0] is None:
         raise NotEnoughDataError("Nothing has been ingested yet; `segmentation ingest PATH --profile NAME` does.")
     return row[0], row[1]

@@ -64,6 +64,10 @@ class Declared(BaseModel):
     type: str
     profile: str = Field("canonical", description="A bundled profile, or the path of a YAML file.")
     description: str = ""
+    schedule: str = Field("", description="When it is read, as cron has it (UTC); never by itself if left out.")
+    fresh_within_hours: float | None = Field(
+        None, gt=0, description="Lines are expected at least this often; Dagster tells when none have come."
+    )
 
     def read_profile(self) -> Profile:
         """The profile.

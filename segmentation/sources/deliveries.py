@@ -52,6 +52,7 @@ class Delivery:
         key: What the sender calls the delivery: one that comes again with it is not taken again.
         content_hash: Of what was sent, to tell a repeated delivery from a reused key.
         advance: How far the source has been read with it.
+        columns: Type by column, where the source knows it; else what the records themselves are is looked at.
     """
 
     source: str
@@ -61,6 +62,7 @@ class Delivery:
     key: str | None = None
     content_hash: str | None = None
     advance: Advance | None = None
+    columns: Mapping[str, str] | None = None
 
     def place(self, index: int) -> str:
         """Where a line was."""

@@ -1,6 +1,6 @@
 """What a file holds, seen through a profile: how many lines, of which days. Nothing is written here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -46,6 +46,7 @@ class FileFacts:
         last_day: Day (UTC) of the latest line.
         byte_size: Its size.
         modified_at: When it was last changed, UTC.
+        columns: Type by column.
     """
 
     path: Path
@@ -54,6 +55,7 @@ class FileFacts:
     last_day: date
     byte_size: int
     modified_at: datetime
+    columns: Mapping[str, str]
 
 
 def inspect(con: duckdb.DuckDBPyConnection, profile: Profile, source: str, paths: Sequence[Path]) -> list[FileFacts]:
@@ -67,7 +69,14 @@ def inspect(con: duckdb.DuckDBPyConnection, profile: Profile, source: str, paths
     mapping.prepare(con)
     mapping.use_profile(con, profile, source)
     files = [InputFile(file_id, path) for file_id, path in enumerate(paths)]
-    groups = read_lines(con, "inspected", files, Wanted(profile.name, profile.inputs, profile.reader))
+    columns: dict[int, dict[str, str]] = {}
+    groups = read_lines(
+        con,
+        "inspected",
+        files,
+        Wanted(profile.name, profile.inputs, profile.reader),
+        on_columns=lambda file, found: columns.setdefault(file.file_id, {}).update(found),
+    )
     for lines in groups:
         # The types of an empty Parquet file may be none, and say nothing about the profile.
         if len(paths) == 1 and format_of(paths[0]) == "parquet" and _is_empty(con, lines):
@@ -77,7 +86,7 @@ def inspect(con: duckdb.DuckDBPyConnection, profile: Profile, source: str, paths
         counts = {row[0]: row[1:] for row in con.execute(_counts(profile, groups)).fetchall()}
     drop_lines(con, groups)
     read_product_list(con, profile, source, paths)
-    return [_facts(file.path, profile, counts.get(file.file_id)) for file in files]
+    return [_facts(file.path, profile, counts.get(file.file_id), columns.get(file.file_id, {})) for file in files]
 
 
 def _counts(profile: Profile, groups: Sequence[Lines]) -> str:
@@ -88,7 +97,9 @@ def _counts(profile: Profile, groups: Sequence[Lines]) -> str:
     return COUNTS.format(lines=" UNION ALL ".join(selects) or "SELECT NULL, NULL, NULL LIMIT 0")
 
 
-def _facts(path: Path, profile: Profile, counts: tuple[int, int, date, date, str] | None) -> FileFacts:
+def _facts(
+    path: Path, profile: Profile, counts: tuple[int, int, date, date, str] | None, columns: Mapping[str, str]
+) -> FileFacts:
     if counts is None:
         raise SourceError(_no_lines(path))
     line_count, dated_count, first_day, last_day, undated = counts
@@ -100,7 +111,7 @@ def _facts(path: Path, profile: Profile, counts: tuple[int, int, date, date, str
         )
     status = path.stat()
     modified_at = datetime.fromtimestamp(status.st_mtime, UTC).replace(tzinfo=None)
-    return FileFacts(path, line_count, first_day, last_day, status.st_size, modified_at)
+    return FileFacts(path, line_count, first_day, last_day, status.st_size, modified_at, columns)
 
 
 def _is_empty(con: duckdb.DuckDBPyConnection, lines: Lines) -> bool:

@@ -29,6 +29,7 @@ from segmentation.sources.deliveries import (
     UsedKeyError,
     check_fit,
 )
+from segmentation.sources.drift import columns_of, last_columns, observe
 from segmentation.sources.judging import CREATE_JUDGED, NO_SUSPECTS, judge
 from segmentation.sources.known_ids import KnownIds, hashes_of
 from segmentation.sources.mapping import profile_errors
@@ -176,6 +177,7 @@ class Lander:
         self._lake = lake
         self._con = lake.cursor()
         self._known = KnownIds()
+        self._columns: dict[str, dict[str, str]] = {}
         mapping.prepare(self._con)
         self._con.execute(CUSTOMER_BUCKET_MACRO)
         self._con.execute("SET VARIABLE customer_buckets = $buckets", {"buckets": customer_buckets(self._con)})
@@ -211,7 +213,21 @@ class Lander:
         work = _Landing(self._con, self._known, deliveries, starts, now)
         receipts = self._lake.transaction(self._con, commit, work.write)
         self._known.add(work.hashes, work.version + 1)
+        self._observe(deliveries, now)
         return receipts
+
+    def _observe(self, deliveries: Sequence[Delivery], now: datetime) -> None:
+        """Take note of columns that a source didn't have before."""
+        for delivery in deliveries:
+            if delivery.source not in self._columns:
+                self._columns[delivery.source] = last_columns(self._con, delivery.source) or {}
+            known = self._columns[delivery.source]
+            found = delivery.columns or columns_of(
+                (record for record in delivery.records if not isinstance(record, Malformed)), known
+            )
+            if found and found != known:
+                observe(self._lake, delivery.source, found, delivery.place(0), now)
+                self._columns[delivery.source] = dict(found)
 
     def _judge(self, deliveries: Sequence[Delivery], starts: Sequence[int]) -> None:
         mapping.set_latest(self._con)

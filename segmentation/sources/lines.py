@@ -6,7 +6,7 @@ is not known here.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -52,8 +52,17 @@ class Lines:
     types: dict[str, str]
 
 
+OnColumns = Callable[[InputFile, Mapping[str, str]], object]
+"""Is told the columns of a file, with their types; those of text are `text`."""
+
+
 def read_lines(
-    con: duckdb.DuckDBPyConnection, name: str, files: Sequence[InputFile], wanted: Wanted, keep: str = "true"
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    files: Sequence[InputFile],
+    wanted: Wanted,
+    keep: str = "true",
+    on_columns: OnColumns = lambda *_: None,
 ) -> list[Lines]:
     """Make the lines of files readable in SQL.
 
@@ -64,6 +73,7 @@ def read_lines(
         wanted: What to read from each file.
         keep: SQL condition over the inputs; text lines that don't meet it are dropped at once. Parquet is scanned
             later, so there it has no effect.
+        on_columns: Is told the columns of each file, before it is known whether the profile fits them.
 
     Returns:
         One relation per set of equal headers.
@@ -76,8 +86,8 @@ def read_lines(
     parquet = [file for file in files if format_of(file.path) == "parquet"]
     text = [file for file in files if format_of(file.path) != "parquet"]
     return [
-        *_scan_parquet(con, f"{name}_parquet", parquet, wanted),
-        *_read_text(con, f"{name}_text", text, wanted, keep),
+        *_scan_parquet(con, f"{name}_parquet", parquet, wanted, on_columns),
+        *_read_text(con, f"{name}_text", text, wanted, keep, on_columns),
     ]
 
 
@@ -98,10 +108,14 @@ def _check_there(file: InputFile) -> None:
         raise SourceError(f"{file.path} is empty (0 bytes). Remove it or fetch it again.")
 
 
-def _scan_parquet(con: duckdb.DuckDBPyConnection, name: str, files: Sequence[InputFile], wanted: Wanted) -> list[Lines]:
+def _scan_parquet(
+    con: duckdb.DuckDBPyConnection, name: str, files: Sequence[InputFile], wanted: Wanted, on_columns: OnColumns
+) -> list[Lines]:
     groups: dict[tuple[tuple[str, str], ...], list[InputFile]] = {}
     for file in files:
-        groups.setdefault(tuple(_parquet_columns(con, file).items()), []).append(file)
+        columns = _parquet_columns(con, file)
+        on_columns(file, columns)
+        groups.setdefault(tuple(columns.items()), []).append(file)
     return [
         _parquet_view(con, f"{name}_{number}", group, bind(wanted, dict(columns), group[0].path), dict(columns))
         for number, (columns, group) in enumerate(groups.items())
@@ -138,12 +152,18 @@ def _exact(kind: str) -> str:
 
 
 def _read_text(
-    con: duckdb.DuckDBPyConnection, name: str, files: Sequence[InputFile], wanted: Wanted, keep: str
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    files: Sequence[InputFile],
+    wanted: Wanted,
+    keep: str,
+    on_columns: OnColumns,
 ) -> list[Lines]:
     groups: dict[tuple[tuple[str, str | None], ...], Lines] = {}
     for file in files:
         with reading_errors(file.path, wanted.reader.encoding):
             for part in parts_of(con, file, wanted):
+                on_columns(file, dict.fromkeys(part.columns, "text"))
                 binding = bind(wanted, part.columns, file.path)
                 key = tuple(binding.items())
                 if key not in groups:

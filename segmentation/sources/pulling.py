@@ -41,19 +41,6 @@ class PagedSource(Protocol):
         """The lines after a position, oldest first; all there are for None. Lines may come again, never be left out."""
 
 
-@dataclass(frozen=True)
-class Pulled:
-    """What a pull brought.
-
-    Attributes:
-        receipts: One per page.
-        columns: Type by column of the last page that said so.
-    """
-
-    receipts: tuple[Receipt, ...]
-    columns: Mapping[str, str] | None
-
-
 def pull(
     lander: Lander,
     source: str,
@@ -62,26 +49,26 @@ def pull(
     *,
     now: Callable[[], datetime],
     on_page: Callable[[Receipt], object] = lambda _: None,
-) -> Pulled:
-    """Land what a source has since it was read last.
+) -> tuple[Receipt, ...]:
+    """Land what a source has since it was read last; returns a receipt for each page.
 
     Raises:
         SourceError: It can't be read. The pages before are landed, and the next pull goes on after them.
         StalePositionsError: Another process is pulling the same source.
     """
     position = lander.positions(source).get(CHANNEL)
-    receipts, columns = [], None
+    receipts = []
     for page in pages.pages(position):
-        delivery = Delivery(source, profile, page.records, source, advance=_advance(position, page.position))
+        advance = _advance(position, page.position)
+        delivery = Delivery(source, profile, page.records, source, advance=advance, columns=page.columns)
         try:
             (receipt,) = lander.land([delivery], now=now())
         except StalePositionsError as error:
             raise StalePositionsError(f"Another process is reading the source {source} at the same time.") from error
         position = page.position or position
-        columns = page.columns or columns
         receipts.append(receipt)
         on_page(receipt)
-    return Pulled(tuple(receipts), columns)
+    return tuple(receipts)
 
 
 def _advance(before: str | None, after: str | None) -> Advance:

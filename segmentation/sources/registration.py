@@ -4,7 +4,7 @@ Registering reads the files but loads nothing; that is `loading`.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -44,6 +44,7 @@ class Registration:
         load_start: First day that has to be loaded (again).
         load_end: The day after the last one that has to be loaded. With `load_start` it spans what the files hold
             now, and what changed files of the source held before.
+        columns: Type by column of the last file.
     """
 
     source: str
@@ -54,6 +55,7 @@ class Registration:
     last_day: date
     load_start: date
     load_end: date
+    columns: Mapping[str, str]
 
 
 def register(
@@ -75,8 +77,18 @@ def register(
     Raises:
         SourceError: Something can't be read as it stands. Nothing has been written then.
     """
+    return register_paths(lake, files_at(path, profile), profile, source=source, now=now)
+
+
+def register_paths(
+    lake: Lake, paths: Sequence[Path], profile: Profile, *, source: str | None = None, now: datetime
+) -> Registration:
+    """`register` for files that have been found already.
+
+    Raises:
+        SourceError: Something can't be read as it stands. Nothing has been written then.
+    """
     source = source_name(profile, source)
-    paths = files_at(path, profile)
     text = profile.to_yaml()
     registered_at = now if now.tzinfo is None else now.astimezone(UTC).replace(tzinfo=None)
     with lake.cursor() as con:
@@ -203,4 +215,5 @@ def _registration(profile: Profile, source: str, facts: Sequence[FileFacts], spa
         last_day=max(found.last_day for found in facts),
         load_start=span[0],
         load_end=span[1],
+        columns=facts[-1].columns,
     )

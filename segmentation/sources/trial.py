@@ -10,13 +10,18 @@ from tempfile import TemporaryDirectory
 import polars as pl
 
 from segmentation.settings import Settings
+from segmentation.sources.declared import Declared, FilesSource
+from segmentation.sources.deliveries import Delivery
 from segmentation.sources.inspection import inspect
+from segmentation.sources.landing import Lander
 from segmentation.sources.loading import LoadReport, judge_files
+from segmentation.sources.objects import fetch, is_remote
 from segmentation.sources.profile import Profile
+from segmentation.sources.reading import paged
 from segmentation.sources.registration import as_source_file, files_at, source_name
 from segmentation.warehouse import Lake
 from segmentation.warehouse.lake import sqlite_path
-from segmentation.warehouse.schema import migrate
+from segmentation.warehouse.schema import REJECTED, TRANSACTIONS, migrate
 
 PREVIEW_LINES = 5
 
@@ -44,7 +49,7 @@ class Trial:
     Attributes:
         source: Name of the source.
         paths: The files, absolute.
-        first_day: Day (UTC) of the earliest line.
+        first_day: Day (UTC) of the earliest line; None if there is none.
         last_day: Day (UTC) of the latest line.
         report: How many lines were read, accepted and rejected.
         rejects: `reason`, `lines`, and an `example`: a line as it was, as JSON.
@@ -53,8 +58,8 @@ class Trial:
 
     source: str
     paths: tuple[str, ...]
-    first_day: date
-    last_day: date
+    first_day: date | None
+    last_day: date | None
     report: LoadReport
     rejects: pl.DataFrame
     preview: pl.DataFrame
@@ -89,6 +94,31 @@ def try_out_on(lake: Lake, path: str | None, profile: Profile, *, source: str | 
         report = judge_files(con, files, first, last + timedelta(days=1))
         rejects, preview = con.execute(REJECTS).pl(), con.execute(PREVIEW).pl()
     return Trial(name, tuple(file.path for file in files), first, last, report, rejects, preview)
+
+
+def try_declared(settings: Settings, source: Declared, *, now: datetime) -> Trial:
+    """What a declared source would give: of files all, of a database or plug-in the first page.
+
+    Raises:
+        SourceError: It can't be read as it stands, or comes by itself.
+    """
+    if isinstance(source, FilesSource):
+        path = str(fetch(settings, source.name, source.path).folder) if is_remote(source.path) else source.path
+        return try_out(settings, path, source.read_profile(), source=source.name, now=now)
+    profile = source.read_profile()
+    page = next(iter(paged(source).pages(None)), None)
+    records = page.records if page else ()
+    with TemporaryDirectory(prefix="segmentation-trial-") as folder:
+        passing = settings.model_copy(update={"home": Path(folder), "catalog": "", "data_path": ""})
+        with Lake(passing) as lake:
+            migrate(lake)
+            (receipt,) = Lander(lake).land([Delivery(source.name, profile, records, source.name)], now=now)
+            with lake.cursor() as con:
+                rejects = con.execute(REJECTS.replace("FROM rejected", f"FROM {REJECTED.name}")).pl()
+                preview = con.execute(PREVIEW.replace("FROM accepted", f"FROM {TRANSACTIONS.name}")).pl()
+    accepted = receipt.lines_read - receipt.lines_rejected
+    report = LoadReport(receipt.lines_read, accepted, dict(receipt.rejected_by_reason), 0, (source.name,))
+    return Trial(source.name, (), receipt.first_day, receipt.last_day, report, rejects, preview)
 
 
 @contextmanager

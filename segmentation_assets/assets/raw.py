@@ -12,6 +12,7 @@ from segmentation.sources.products import load_products
 from segmentation.sources.profile import load_profile
 from segmentation.sources.registration import register
 from segmentation.warehouse.schema import PRODUCTS, SOURCE_FILES, TRANSACTIONS
+from segmentation_assets.assets.sources import DECLARED, key_of
 from segmentation_assets.metadata import column_metadata, preview
 from segmentation_assets.partitions import DAYS
 from segmentation_assets.progress import narrator, reporter
@@ -79,7 +80,7 @@ def source_files(
 
 @dg.asset(
     key=["raw", "transactions"],
-    deps=[source_files],
+    deps=[source_files, *(dg.AssetDep(key_of(source.name)) for source in DECLARED)],
     partitions_def=DAYS,
     backfill_policy=dg.BackfillPolicy.single_run(),
     group_name=GROUP,

@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import dagster as dg
 
+from segmentation.sources.declared import Declared
+from segmentation_assets.assets.sources import DECLARED, is_read, key_of
 from segmentation_assets.assets.training import TrainingConfig
 from segmentation_assets.jobs import ingest, maintain, retrain, snapshot
 
@@ -48,4 +50,23 @@ weekly_maintenance = dg.ScheduleDefinition(
     description="Maintenance of the lake, on Sundays at 03:00 UTC.",
 )
 
-SCHEDULES = [daily_ingestion, monthly_snapshot, monthly_retraining, weekly_maintenance]
+
+def reading_schedule(source: Declared) -> dg.ScheduleDefinition:
+    """The schedule that `sources.yaml` gives a source; it is on, since somebody asked for it."""
+    name = key_of(source.name).path[-1]
+    return dg.ScheduleDefinition(
+        name=f"read_{name}",
+        target=dg.AssetSelection.assets(key_of(source.name)),
+        cron_schedule=source.schedule,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=f"Read the source {source.name}, as sources.yaml says.",
+    )
+
+
+SCHEDULES = [
+    daily_ingestion,
+    monthly_snapshot,
+    monthly_retraining,
+    weekly_maintenance,
+    *(reading_schedule(source) for source in DECLARED if source.schedule and is_read(source)),
+]

@@ -1,8 +1,8 @@
-"""Sensors: files that arrive are registered and their days loaded; a champion that does badly is trained anew."""
+"""Sensors: files that arrive are registered and their days loaded; deliveries are told of; bad models are replaced."""
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -11,9 +11,13 @@ import dagster as dg
 from segmentation.errors import SourceError
 from segmentation.monitoring.retraining import Request, decide, read_state
 from segmentation.settings import Settings, load_settings
+from segmentation.sources.first_day import record_first_day
+from segmentation.sources.ledger import DeliveryTotals, read_totals
 from segmentation.sources.profile import load_profile
 from segmentation.warehouse import Lake
+from segmentation.warehouse.schema import migrate
 from segmentation_assets.assets.raw import IS_LOADED, RegistrationConfig, SourceFile, inbox_profile, source_files
+from segmentation_assets.assets.sources import DECLARED, READ_KEYS, is_read, key_of
 from segmentation_assets.jobs import ingest, register_files, retrain
 from segmentation_assets.partitions import days_to_load, range_tags
 
@@ -54,15 +58,55 @@ def new_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipR
     description="Days covered by newly registered files are loaded, one run per registration.",
 )
 def registered_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    """Ask for a run over the days of each registration since the last look."""
+    """Ask for a run over the days of each registration, or of what a source brought, since the last look."""
     after = int(context.cursor) if context.cursor else None
-    records = context.instance.fetch_materializations(
-        dg.AssetRecordsFilter(source_files.key, after_storage_id=after), limit=MOST_REGISTRATIONS, ascending=True
-    ).records
+    records = [
+        record
+        for key in (source_files.key, *READ_KEYS)
+        for record in context.instance.fetch_materializations(
+            dg.AssetRecordsFilter(key, after_storage_id=after), limit=MOST_REGISTRATIONS, ascending=True
+        ).records
+    ]
     if not records:
         return dg.SkipReason("no file was registered")
+    # Of each asset the oldest were fetched: what is newer than the last of a full fetch must not be passed over.
+    records = sorted(records, key=lambda record: record.storage_id)[:MOST_REGISTRATIONS]
     requests = [request for record in records if (request := _load_request(record)) is not None]
     return dg.SensorResult(requests, cursor=str(records[-1].storage_id))
+
+
+@dg.sensor(
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="What was pushed or streamed into the lake is told as materializations of its source.",
+)
+def deliveries(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    """Tell of what has come since the last look, by source."""
+    told: dict[str, list[int]] = json.loads(context.cursor) if context.cursor else {}
+    settings, come = load_settings(), [source.name for source in DECLARED if not is_read(source)]
+    if not come:
+        return dg.SkipReason(f"{settings.sources} declares no source of type push or kafka")
+    with Lake(settings) as lake:
+        migrate(lake)
+        with lake.cursor() as con:
+            found = read_totals(con, come)
+    fresh = [total for total in found if told.get(total.source) != total.counts]
+    if not fresh:
+        return dg.SkipReason("nothing was delivered")
+    days = [total.first_day for total in fresh if total.first_day is not None]
+    if days:  # who delivers need not share the platform's home
+        record_first_day(settings, min(days))
+    events = [_event(total, told.get(total.source, [0] * len(total.counts))) for total in fresh]
+    return dg.SensorResult(
+        asset_events=events, cursor=json.dumps(told | {total.source: total.counts for total in fresh})
+    )
+
+
+def _event(total: DeliveryTotals, told: Sequence[int]) -> dg.AssetMaterialization:
+    since = {name: now - before for (name, now), before in zip(total.named(), told, strict=True)}
+    return dg.AssetMaterialization(
+        key_of(total.source), metadata={**since, "lines_in_all": total.lines_new, "last_delivery": str(total.last_at)}
+    )
 
 
 def _load_request(record: dg.EventLogRecord) -> dg.RunRequest | None:
@@ -70,8 +114,10 @@ def _load_request(record: dg.EventLogRecord) -> dg.RunRequest | None:
     metadata = materialization.metadata if materialization else {}
     if "first_day" not in metadata or IS_LOADED in metadata:
         return None
-    days = (date.fromisoformat(str(metadata[name].value)) for name in ("first_day", "last_day"))
-    return dg.RunRequest(run_key=str(record.storage_id), tags=range_tags(*days_to_load(*days)))
+    first, last = (date.fromisoformat(str(metadata[name].value)) for name in ("first_day", "last_day"))
+    if first >= datetime.now(UTC).date():  # of a day that isn't over; it is loaded when it is
+        return None
+    return dg.RunRequest(run_key=str(record.storage_id), tags=range_tags(*days_to_load(first, last)))
 
 
 def inbox_files(settings: Settings, now: float, problems: list[str]) -> Iterator[tuple[SourceFile, str]]:
@@ -133,4 +179,4 @@ def degraded_model(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.
     )
 
 
-SENSORS = [new_files, registered_files, degraded_model, follow]
+SENSORS = [new_files, registered_files, deliveries, degraded_model, follow]

@@ -17,6 +17,9 @@ OWN_HISTORY = {SCHEMA_VERSIONS.name}
 
 
 NOT_FILLED_BY_THE_GRAPH = {
+    "raw.deliveries",
+    "raw.positions",
+    "raw.source_schemas",
     "raw.rejected_transactions",
     "registry.segment_names",
     "monitoring.feature_drift",
@@ -24,6 +27,9 @@ NOT_FILLED_BY_THE_GRAPH = {
     "access.api_keys",
 }
 NOT_ASSETS = {
+    "raw.deliveries",
+    "raw.positions",
+    "raw.source_schemas",
     "raw.loads",
     "raw.rejected_transactions",
     *(table.name for table in TABLES if table.schema in ("registry", "monitoring", "access")),

@@ -1,0 +1,195 @@
+"""Reading a declared source: files are registered, databases and plug-ins are landed page by page.
+
+Pushes and streams come by themselves; they are not read here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from segmentation.errors import SourceError
+from segmentation.settings import Settings
+from segmentation.sources.databases import DatabasePages
+from segmentation.sources.declared import (
+    DatabaseSource,
+    Declared,
+    FilesSource,
+    KafkaSource,
+    PluginSource,
+    PushSource,
+    plugins,
+)
+from segmentation.sources.deliveries import Receipt
+from segmentation.sources.drift import observe
+from segmentation.sources.first_day import record_first_day
+from segmentation.sources.landing import Lander
+from segmentation.sources.objects import count_objects, fetch, is_remote
+from segmentation.sources.profile import Profile
+from segmentation.sources.pulling import PagedSource, pull
+from segmentation.sources.registration import files_at, register_paths
+from segmentation.sources.source_files import read_source_files
+from segmentation.warehouse import Lake
+from segmentation.warehouse.lake import without_password
+
+INLINE_ROWS = 1_000
+"""Lines of a page that go to the catalogue; pages with more become files at once."""
+
+Tell = Callable[[str], object]
+"""Is told what is being done, in a few words."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What reading a source brought.
+
+    Attributes:
+        first_day: Earliest day (UTC) whose lines have changed or have to be loaded; None if nothing has come.
+        last_day: Latest one.
+        receipts: What became of delivered lines, per page; none for files.
+        files: Files that were registered, new or changed ones.
+        problems: By file, why it can't be read; the others are.
+    """
+
+    first_day: date | None = None
+    last_day: date | None = None
+    receipts: tuple[Receipt, ...] = ()
+    files: tuple[str, ...] = ()
+    problems: tuple[tuple[str, str], ...] = ()
+
+    def lines(self) -> dict[str, int]:
+        """Delivered lines by what became of them."""
+        return {
+            "lines_read": sum(receipt.lines_read for receipt in self.receipts),
+            "lines_new": sum(receipt.lines_new for receipt in self.receipts),
+            "lines_replaced": sum(receipt.lines_replaced for receipt in self.receipts),
+            "lines_repeated": sum(receipt.lines_repeated for receipt in self.receipts),
+            "lines_rejected": sum(receipt.lines_rejected for receipt in self.receipts),
+        }
+
+
+def read(settings: Settings, source: Declared, *, tell: Tell = lambda _: None) -> Reading:
+    """Bring in what a source has since it was read last; files are registered, and their days still to be loaded.
+
+    Raises:
+        SourceError: It can't be read, or comes by itself.
+        StalePositionsError: Another process is reading it.
+    """
+    if isinstance(source, FilesSource):
+        with Lake(settings) as lake:
+            return _register(lake, source, tell)
+    with Lake(settings, inline_rows=INLINE_ROWS) as lake:
+        return _pull(lake, source, tell)
+
+
+def paged(source: Declared) -> PagedSource:
+    """The pages of a database or a plug-in.
+
+    Raises:
+        SourceError: The source comes by itself, or its plug-in doesn't take the options.
+    """
+    if isinstance(source, DatabaseSource):
+        return DatabasePages(source)
+    if isinstance(source, PluginSource):
+        try:
+            made: PagedSource = plugins()[source.type].load()(**source.options)
+        except (ImportError, AttributeError, TypeError, ValueError) as error:
+            raise SourceError(
+                f"The source {source.name} can't be made by its plug-in {source.type}: {error}"
+            ) from error
+        return made
+    how = "POST /v1/transactions" if isinstance(source, PushSource) else f"segmentation stream {source.name}"
+    raise SourceError(f"The source {source.name} is of type {source.type}: its lines come in by `{how}`.")
+
+
+def check(settings: Settings, source: Declared) -> str:
+    """Try to reach a source; says what was found.
+
+    Raises:
+        SourceError: It can't be reached, or its profile can't be used.
+    """
+    source.read_profile()
+    if isinstance(source, FilesSource):
+        return f"{_count(settings, source):,} files at {source.path}"
+    if isinstance(source, KafkaSource):
+        return _topic(source)
+    if isinstance(source, PushSource):
+        return f"POST /v1/transactions?source={source.name}, through the profile {source.profile}"
+    return without_password(paged(source).check())
+
+
+def _register(lake: Lake, source: FilesSource, tell: Tell) -> Reading:
+    profile = source.read_profile()
+    path = source.path
+    if is_remote(path):
+        path = str(fetch(lake.settings, source.name, path, on_file=lambda key: tell(f"Fetching {key}")).folder)
+    paths = _pending(lake, source, profile, files_at(path, profile))
+    found, problems = [], []
+    for number, each in enumerate(paths, start=1):
+        tell(f"Inspecting {each.name} ({number} of {len(paths)})")
+        try:
+            registered = register_paths(lake, [each], profile, source=source.name, now=_now())
+            observe(lake, source.name, registered.columns, each.name, _now())
+            found.append(registered)
+        except SourceError as error:
+            problems.append((str(each), str(error)))
+    return Reading(
+        first_day=min((each.load_start for each in found), default=None),
+        last_day=max((each.load_end - timedelta(days=1) for each in found), default=None),
+        files=tuple(path for each in found for path in each.paths),
+        problems=tuple(problems),
+    )
+
+
+def _pending(lake: Lake, source: FilesSource, profile: Profile, paths: list[Path]) -> list[Path]:
+    """Files that are new, have changed, or were registered through another profile."""
+    with lake.cursor() as con:
+        known = {
+            file.path: (file.byte_size, file.modified_at)
+            for file in read_source_files(con)
+            if file.source == source.name and file.profile == profile.to_yaml()
+        }
+    return [path for path in paths if known.get(str(path)) != _state(path)]
+
+
+def _state(path: Path) -> tuple[int, datetime]:
+    status = path.stat()
+    return status.st_size, datetime.fromtimestamp(status.st_mtime, UTC).replace(tzinfo=None)
+
+
+def _pull(lake: Lake, source: Declared, tell: Tell) -> Reading:
+    lines = 0
+
+    def told(receipt: Receipt) -> None:
+        nonlocal lines
+        lines += receipt.lines_read
+        tell(f"Read {lines:,} lines")
+
+    profile, pages = source.read_profile(), paged(source)
+    receipts = pull(Lander(lake), source.name, profile, pages, now=_now, on_page=told)
+    first = min((each.first_day for each in receipts if each.first_day), default=None)
+    if first is not None:
+        record_first_day(lake.settings, first)
+    last = max((each.last_day for each in receipts if each.last_day), default=None)
+    return Reading(first, last, receipts)
+
+
+def _count(settings: Settings, source: FilesSource) -> int:
+    if is_remote(source.path):
+        found = count_objects(settings, source.path)
+        if not found:
+            raise SourceError(f"there is no object at {source.path}")
+        return found
+    return len(files_at(source.path, source.read_profile()))
+
+
+def _topic(source: KafkaSource) -> str:
+    try:
+        from segmentation.streaming.topic import describe
+    except ModuleNotFoundError as error:
+        raise SourceError(f"streams need the packages of the extra `stream` ({error})") from error
+    return describe(source)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)

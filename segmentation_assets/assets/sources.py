@@ -1,0 +1,99 @@
+"""Declared sources (`sources.yaml`), each an asset of its own: those that are read, and those that come by themselves.
+
+Reading is the domain's; here it is given a name in the graph, a schedule and figures that people see.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+
+import dagster as dg
+
+from segmentation.errors import SourceError
+from segmentation.settings import load_settings
+from segmentation.sources.declared import Declared, KafkaSource, PushSource, declared_sources
+from segmentation.sources.reading import Reading, read
+from segmentation_assets.metadata import markdown_table
+from segmentation_assets.progress import narrator
+from segmentation_assets.resources import WarehouseResource
+
+GROUP = "sources"
+KINDS = {"files": "file", "postgres": "postgres", "mysql": "mysql", "push": "rest", "kafka": "kafka"}
+
+
+def key_of(name: str) -> dg.AssetKey:
+    """The asset of a source; Dagster's names have letters, digits and underscores only."""
+    return dg.AssetKey([GROUP, re.sub(r"\W", "_", name)])
+
+
+def is_read(source: Declared) -> bool:
+    """Whether the platform fetches its lines; the others come by themselves."""
+    return not isinstance(source, PushSource | KafkaSource)
+
+
+def make_asset(source: Declared) -> dg.AssetsDefinition | dg.AssetSpec:
+    """The asset of a source: one that reads it, or one that is told of what has come."""
+    spec = dg.AssetSpec(
+        key_of(source.name),
+        group_name=GROUP,
+        kinds={KINDS.get(source.type, "python"), "ducklake"},
+        description=source.description or f"The source `{source.name}`, of type {source.type}.",
+        metadata={"source": source.name, "type": source.type, "profile": source.profile},
+        freshness_policy=_freshness(source),
+    )
+    if not is_read(source):
+        return spec
+
+    @dg.multi_asset(specs=[spec], name="__".join(spec.key.path))
+    def read_source(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
+        with narrator(context) as tell:
+            found = read(warehouse.settings(), source, tell=tell)
+        for path, problem in found.problems:
+            context.log.error(f"{path}: {problem}")
+        return dg.MaterializeResult(metadata=metadata_of(found))
+
+    return read_source
+
+
+def metadata_of(found: Reading) -> dict[str, dg.MetadataValue]:
+    """What people see of a reading."""
+    days = (
+        {
+            "first_day": dg.MetadataValue.text(str(found.first_day)),
+            "last_day": dg.MetadataValue.text(str(found.last_day)),
+        }
+        if (found.first_day and found.last_day)
+        else {}
+    )
+    problems = markdown_table(["file", "problem"], [(path, problem) for path, problem in found.problems])
+    reasons: dict[str, int] = {}
+    for receipt in found.receipts:
+        for reason, lines in receipt.rejected_by_reason.items():
+            reasons[reason] = reasons.get(reason, 0) + lines
+    return {
+        **({name: dg.MetadataValue.int(lines) for name, lines in found.lines().items()} if found.receipts else {}),
+        **({"rejected_by_reason": dg.MetadataValue.json(reasons)} if reasons else {}),
+        "files": dg.MetadataValue.json(list(found.files)),
+        "unreadable_files": dg.MetadataValue.md(problems if found.problems else "none"),
+        **days,
+    }
+
+
+def _freshness(source: Declared) -> dg.FreshnessPolicy | None:
+    if source.fresh_within_hours is None:
+        return None
+    return dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=source.fresh_within_hours))
+
+
+def _all() -> list[Declared]:
+    found = list(declared_sources(load_settings()).values())
+    keys = [key_of(source.name) for source in found]
+    if len(set(keys)) < len(keys):
+        raise SourceError("Two sources have names that Dagster can't tell apart; use letters, digits and underscores.")
+    return found
+
+
+DECLARED: Sequence[Declared] = _all()
+SOURCES = [make_asset(source) for source in DECLARED]
+READ_KEYS = [key_of(source.name) for source in DECLARED if is_read(source)]
+"""Assets whose runs bring lines in, or files to load."""
