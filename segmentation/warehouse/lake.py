@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from segmentation.errors import SegmentationError, WarehouseUnavailableError
 from segmentation.settings import Settings
 from segmentation.warehouse.extensions import load_extension
+from segmentation.warehouse.object_stores import create_secrets, is_object_store, meaning_of
 from segmentation.warehouse.provenance import Commit
 
 T = TypeVar("T")
@@ -142,6 +143,7 @@ class Lake:
 
         Raises:
             SegmentationError: Other writers kept the lake busy beyond the limits.
+            WarehouseUnavailableError: The object store with the lake's files refuses, or can't be reached.
             duckdb.Error: Whatever else `write` ran into; nothing has been changed then.
         """
         for attempt in range(1, MAX_ATTEMPTS + 1):
@@ -150,6 +152,7 @@ class Lake:
                     return _attempt(con, commit, write)
             except duckdb.Error as error:
                 if not any(sign in str(error).lower() for sign in RETRYABLE):
+                    self._explain(error)
                     raise
                 if attempt == MAX_ATTEMPTS:
                     raise SegmentationError(
@@ -158,6 +161,14 @@ class Lake:
                     ) from error
                 time.sleep(min(0.05 * 2**attempt, 5) * random.uniform(0.5, 1.0))  # noqa: S311 (jitter)
         raise AssertionError("unreachable")  # pragma: no cover
+
+    def _explain(self, error: duckdb.Error) -> None:
+        """Raise an error of the object store in words that say what to do."""
+        location = self.settings.data_uri
+        if is_object_store(location) and (meaning := meaning_of(error)):
+            raise WarehouseUnavailableError(
+                f"Can't write to {location}: {meaning}; `segmentation doctor` tries it out. Nothing was written."
+            ) from error
 
     def _writer_lock(self) -> AbstractContextManager[object]:
         if not self._is_sqlite:
@@ -250,8 +261,7 @@ def _connect(settings: Settings) -> duckdb.DuckDBPyConnection:
     con.execute("SET GLOBAL TimeZone = 'UTC'")  # a plain SET would not reach the cursors
     load_extension(con, "ducklake")
     load_extension(con, EXTENSIONS_BY_SCHEME[settings.catalog_uri.partition(":")[0]])
-    if "://" in settings.data_uri:
-        load_extension(con, "httpfs")
+    create_secrets(con, settings, settings.data_uri)
     return con
 
 
