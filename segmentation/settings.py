@@ -175,8 +175,8 @@ class Settings(BaseSettings):
     def _data_path_is_folder_or_bucket(cls, value: str) -> str:
         if "://" in value and not BUCKET.fullmatch(value):
             raise ValueError(
-                f"it must be a folder, or a bucket that begins with {', '.join(f'{scheme}://' for scheme in CLOUDS)} and "
-                "has no space and none of ? * [ ] # in it"
+                f"it must be a folder, or a bucket that begins with {', '.join(f'{scheme}://' for scheme in CLOUDS)}, "
+                "without a space and any of ? * [ ] # in it"
             )
         return value
 

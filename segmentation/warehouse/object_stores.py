@@ -1,8 +1,8 @@
 """Object stores: what DuckDB needs to read and write in them, and what their errors mean.
 
 Nothing here knows the lake, so that sources use it as well. Keys come from the settings and are bound to statements,
-never written into them: DuckDB quotes statements in its errors. Without a key the cloud's own chain is asked (variables,
-profiles, the role of the machine), each time that what it gave expires.
+never written into them: DuckDB quotes statements in its errors. Without a key the cloud's own chain is asked
+(variables, profiles, the role of the machine), each time that what it gave expires.
 """
 
 from collections.abc import Iterator, Mapping
@@ -41,7 +41,7 @@ MEANINGS = (
             "Failed to get token",
             "AuthenticationFail",
         ),
-        "access is refused. Check the key and what it is allowed to do (SEGMENTATION_S3_KEY_ID and SEGMENTATION_S3_SECRET, "
+        "access is refused. Check the key and what it may do (SEGMENTATION_S3_KEY_ID and SEGMENTATION_S3_SECRET, "
         "SEGMENTATION_GCS_KEY_ID and SEGMENTATION_GCS_SECRET, SEGMENTATION_AZURE_CONNECTION_STRING, or the credentials "
         "of this machine)",
     ),
