@@ -65,7 +65,7 @@ class Lake:
         _check_location(settings, read_only)
         self._versions: set[int] = set()
         try:
-            self._con = _connect(settings)
+            self._con = _connect(settings, read_only=read_only)
             if not self._is_sqlite and not read_only:
                 self._attach_guard()
             with nullcontext() if read_only else self._writer_lock():
@@ -247,7 +247,7 @@ def _too_long(lock: str, settings: Settings) -> str:
     )
 
 
-def _connect(settings: Settings) -> duckdb.DuckDBPyConnection:
+def _connect(settings: Settings, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     options: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": False,
         "preserve_insertion_order": False,
@@ -262,6 +262,9 @@ def _connect(settings: Settings) -> duckdb.DuckDBPyConnection:
     load_extension(con, "ducklake")
     load_extension(con, EXTENSIONS_BY_SCHEME[settings.catalog_uri.partition(":")[0]])
     create_secrets(con, settings, settings.data_uri)
+    if read_only and is_object_store(settings.data_uri):
+        # Else every look-up in a known file asks whether it has changed. Writers read sources as well, and those do.
+        con.execute("SET GLOBAL enable_http_metadata_cache = true")
     return con
 
 

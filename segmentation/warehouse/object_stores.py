@@ -107,6 +107,20 @@ def create_secrets(con: duckdb.DuckDBPyConnection, settings: Settings, *location
             raise SegmentationError(f"DuckDB can't be given access to {secret.cloud} storage: {reason}") from error
 
 
+def s3_service(settings: Settings) -> dict[str, str | bool]:
+    """Where S3 is, in the words of DuckDB's secrets; without keys."""
+    scheme, _, host = settings.s3_endpoint.rstrip("/").rpartition("://")
+    style = settings.s3_url_style
+    options: dict[str, str | bool] = {"URL_STYLE": style if style != "auto" else "path" if host else "vhost"}
+    if host:
+        options["ENDPOINT"] = host
+    if settings.s3_use_ssl is not None or scheme:
+        options["USE_SSL"] = scheme == "https" if settings.s3_use_ssl is None else settings.s3_use_ssl
+    if settings.s3_region:
+        options["REGION"] = settings.s3_region
+    return options
+
+
 def meaning_of(error: Exception) -> str | None:
     """What an error of an object store means and what to do about it; None if it comes from somewhere else."""
     text = str(error)
@@ -116,7 +130,7 @@ def meaning_of(error: Exception) -> str | None:
 def _secrets(settings: Settings, locations: tuple[str, ...]) -> Iterator[_Secret]:
     clouds = {cloud_of(location) for location in locations}
     if settings.s3_key_id or "s3" in clouds:
-        yield _Secret("segmentation_s3", "s3", _s3(settings))
+        yield _Secret("segmentation_s3", "s3", {**s3_service(settings), **_s3_key(settings)})
     if settings.gcs_key_id:
         keys = {"KEY_ID": settings.gcs_key_id, "SECRET": settings.gcs_secret.get_secret_value()}
         yield _Secret("segmentation_gcs", "gcs", keys)
@@ -131,20 +145,11 @@ def _secrets(settings: Settings, locations: tuple[str, ...]) -> Iterator[_Secret
             yield _Secret(f"segmentation_azure_{number}", "azure", _azure_chain(host))
 
 
-def _s3(settings: Settings) -> dict[str, str | bool]:
-    scheme, _, host = settings.s3_endpoint.rstrip("/").rpartition("://")
-    style = settings.s3_url_style
-    options: dict[str, str | bool] = {"URL_STYLE": style if style != "auto" else "path" if host else "vhost"}
-    if host:
-        options["ENDPOINT"] = host
-    if settings.s3_use_ssl is not None or scheme:
-        options["USE_SSL"] = scheme == "https" if settings.s3_use_ssl is None else settings.s3_use_ssl
-    if settings.s3_region:
-        options["REGION"] = settings.s3_region
+def _s3_key(settings: Settings) -> dict[str, str | bool]:
     if settings.s3_key_id:
-        return {**options, "KEY_ID": settings.s3_key_id, "SECRET": settings.s3_secret.get_secret_value()}
+        return {"KEY_ID": settings.s3_key_id, "SECRET": settings.s3_secret.get_secret_value()}
     # Not validated: without credentials anywhere, public buckets can still be read.
-    return {**options, **CHAIN, "VALIDATION": "none", "REFRESH": "auto"}
+    return {**CHAIN, "VALIDATION": "none", "REFRESH": "auto"}
 
 
 def _azure_host(location: str) -> tuple[str, str]:

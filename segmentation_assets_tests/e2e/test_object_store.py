@@ -45,7 +45,7 @@ def _scorer(home: Path, **extra: str) -> Iterator[httpx.Client]:
     made = segmentation(home, "keys", "create", "test", "--scope", "read", "--json", **extra)
     address = f"http://127.0.0.1:{(port := free_port())}"
     with (
-        server(home, "serve", "--port", str(port), "--workers", "1", ready=f"{address}/health/ready", **extra),
+        server(home, "serve", f"--port={port}", "--workers=1", ready=f"{address}/health/ready", timeout_s=60, **extra),
         httpx.Client(
             base_url=address, headers={"authorization": f"Bearer {json.loads(made.stdout)['key']}"}, timeout=60
         ) as opened,

@@ -5,20 +5,22 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from segmentation.diagnosis import diagnose
-from segmentation.errors import WarehouseUnavailableError
+from segmentation.errors import SegmentationError, WarehouseUnavailableError
 from segmentation.settings import Settings, as_environment
+from segmentation.spark.lake_files import hand_over, pin
 from segmentation.warehouse import Commit, Lake, literal
+from segmentation.warehouse.direct import partition_files
 from segmentation.warehouse.maintenance import maintain
 from segmentation.warehouse.probing import probe_data_path
-from segmentation.warehouse.schema import migrate
+from segmentation.warehouse.schema import CUSTOMER_SEGMENTS, migrate
 from segmentation_assets_tests.lines import INTO_SEGMENTS
 from segmentation_assets_tests.object_store import (
     READER_KEY_ID,
@@ -29,6 +31,7 @@ from segmentation_assets_tests.object_store import (
 )
 from segmentation_assets_tests.postgres import Postgres
 
+AS_OF = date(2024, 3, 1)
 WRONG_SECRET = "a-wrong-secret"
 ROWS = 50
 """Rows of one commit: more than the catalogue takes, so that each commit writes an object."""
@@ -189,6 +192,61 @@ def test_a_reader_with_a_wrong_key_shows_no_secret(lake: Lake) -> None:
     with Lake(wrong, read_only=True) as reader, pytest.raises(duckdb.HTTPException) as refused:
         _batches(reader)
     assert WRONG_SECRET not in str(refused.value)
+
+
+def test_a_look_up_that_was_made_before_asks_the_store_for_nothing(lake: Lake) -> None:
+    hand_over(lake, [CUSTOMER_SEGMENTS], AS_OF, Commit("segments"), lambda folders: _write_segments(lake, folders))
+    with Lake(lake.settings, read_only=True) as reader, reader.cursor() as con:
+        con.execute("CALL enable_logging('HTTP')")
+        con.begin()
+        relation = partition_files(con, CUSTOMER_SEGMENTS, AS_OF)
+        assert relation is not None
+        assert "s3://" in relation
+        look_up = f"SELECT segment_name FROM {relation} WHERE customer_id = 'c7'"
+        asked = []
+        for _ in range(2):
+            assert con.execute(look_up).fetchall() == [("name",)]
+            asked.append(con.execute("SELECT COUNT(*) FROM duckdb_logs_parsed('HTTP')").fetchall()[0][0])
+    assert asked[0] == asked[1] > 0
+
+
+def test_what_another_engine_wrote_becomes_the_lakes_own_and_is_removed_if_it_fails(
+    lake: Lake, store: ObjectStore
+) -> None:
+    before = lake.version()
+    hand_over(lake, [CUSTOMER_SEGMENTS], AS_OF, Commit("segments"), lambda folders: _write_segments(lake, folders))
+    assert lake.version() == before + 1
+    with lake.cursor() as con:
+        assert con.execute("SELECT COUNT(*) FROM segments.customer_segments").fetchall() == [(ROWS,)]
+    objects = store.objects(lake.settings.home.name)
+    assert [path.rpartition("/")[2] for path in objects] == ["part-0.parquet"]
+    assert pin(lake, CUSTOMER_SEGMENTS).paths == tuple(objects)
+
+    def fail(folders: Mapping[str, str]) -> None:
+        _write_segments(lake, folders)
+        raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        hand_over(lake, [CUSTOMER_SEGMENTS], AS_OF, Commit("segments"), fail)
+    assert store.objects(lake.settings.home.name) == objects
+
+
+def _write_segments(lake: Lake, folders: Mapping[str, str]) -> None:
+    """Write a file as Spark does, with a marker beside it."""
+    (folder,) = folders.values()
+    with lake.cursor() as con:
+        columns = f"DATE '{AS_OF}' AS as_of, 'c' || i AS customer_id, 'name' AS segment_name"
+        con.execute(f"CREATE OR REPLACE TEMP TABLE written AS FROM {CUSTOMER_SEGMENTS.name} LIMIT 0")
+        con.execute(f"INSERT INTO temp.written BY NAME SELECT {columns} FROM range({ROWS}) AS t(i)")
+        con.execute(f"COPY temp.written TO {literal(f'{folder}/part-0.parquet')} (FORMAT parquet)")
+        con.execute(f"COPY (SELECT 1) TO {literal(f'{folder}/_SUCCESS')} (FORMAT csv)")
+
+
+@pytest.mark.parametrize("data_path", ["az://shop.blob.core.windows.net/box/lake", "gcs://shop/lake"])
+def test_addresses_that_spark_does_not_know_are_refused(lake: Lake, data_path: str) -> None:
+    lake.settings = lake.settings.model_copy(update={"data_path": data_path})
+    with pytest.raises(SegmentationError, match="Use the DuckDB engine"):
+        pin(lake, CUSTOMER_SEGMENTS)
 
 
 def test_a_probe_leaves_nothing_behind(settings: Settings, store: ObjectStore) -> None:
