@@ -121,8 +121,8 @@ def s3_service(settings: Settings) -> dict[str, str | bool]:
     return options
 
 
-def meaning_of(error: Exception) -> str | None:
-    """What an error of an object store means and what to do about it; None if it comes from somewhere else."""
+def meaning_of(error: duckdb.Error | str) -> str | None:
+    """What an error of DuckDB says about an object store and what to do; None if it is about something else."""
     text = str(error)
     return next((meaning for signs, meaning in MEANINGS if any(sign in text for sign in signs)), None)
 

@@ -1,17 +1,17 @@
 """The whole platform with its catalogue in PostgreSQL and its files in a bucket, by settings alone."""
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import httpx
 import pytest
 
 from segmentation.settings import Settings, as_environment
-from segmentation_assets_tests.e2e.conftest import free_port, segmentation, server, sql
-from segmentation_assets_tests.object_store import ObjectStore, running_object_store
+from segmentation.warehouse import Lake
+from segmentation_assets_tests.e2e.conftest import free_port, segmentation, server
+from segmentation_assets_tests.object_store import SECRET, ObjectStore, running_object_store
 from segmentation_assets_tests.postgres import running_postgres
 
 CUSTOMERS = 12
@@ -22,6 +22,8 @@ SELECT
     (SELECT SUM(hash(s)) FROM segments.customer_segments AS s WHERE as_of = ({AS_OF})) AS segments,
     (SELECT SUM(hash(f)) FROM features.customer_features AS f WHERE as_of = ({AS_OF})) AS features
 """
+QUESTIONS = ({}, {"fresh": "true", "as_of": "2026-01-01"})
+WRONG_SECRET = "a-wrong-secret"
 
 
 @pytest.fixture(scope="module")
@@ -31,52 +33,61 @@ def store() -> Iterator[ObjectStore]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def remote(store: ObjectStore) -> Iterator[dict[str, str]]:
-    """The variables that put catalogue and files elsewhere."""
+@pytest.fixture
+def remote(store: ObjectStore, tmp_path: Path) -> Iterator[Settings]:
+    """Settings that put catalogue and files elsewhere."""
     with running_postgres() as postgres:
-        values = store.settings_for("lake") | {"catalog": f"postgres:{postgres.new_database()}"}
-        variables = as_environment(Settings(**values))
-        yield {name: variables[name] for name in variables if name.removeprefix("SEGMENTATION_").lower() in values}
+        catalog = f"postgres:{postgres.new_database()}"
+        yield Settings(home=tmp_path / "warehouse", catalog=catalog, **store.settings_for("lake"))
 
 
-@contextmanager
-def _scorer(home: Path, **extra: str) -> Iterator[httpx.Client]:
-    made = segmentation(home, "keys", "create", "test", "--scope", "read", "--json", **extra)
-    address = f"http://127.0.0.1:{(port := free_port())}"
-    with (
-        server(home, "serve", f"--port={port}", "--workers=1", ready=f"{address}/health/ready", timeout_s=60, **extra),
-        httpx.Client(
-            base_url=address, headers={"authorization": f"Bearer {json.loads(made.stdout)['key']}"}, timeout=60
-        ) as opened,
-    ):
-        yield opened
+def _variables(settings: Settings) -> dict[str, str]:
+    names = ("CATALOG", "DATA_PATH", "S3_ENDPOINT", "S3_REGION", "S3_KEY_ID", "S3_SECRET")
+    variables = as_environment(settings)
+    return {name: variables[name] for name in (f"SEGMENTATION_{name}" for name in names)}
 
 
-def _answers(home: Path, **extra: str) -> list[dict[str, Any]]:
+def _rows(settings: Settings, query: str) -> list[tuple[Any, ...]]:
+    with Lake(settings, read_only=True) as lake, lake.cursor() as con:
+        return con.execute(query).fetchall()
+
+
+def _answers(home: Path, names: Sequence[str], **extra: str) -> list[dict[str, Any]]:
     """What the scorer says about some customers: from the snapshot, and fresh."""
-    names = segmentation(home, "sql", SOME, "--format", "json", **extra)
-    assert names.returncode == 0, names.stderr
-    with _scorer(home, **extra) as client:
+    address = f"http://127.0.0.1:{(port := free_port())}"
+    serve = ("serve", f"--port={port}", "--workers=1")
+    with (
+        server(home, *serve, ready=f"{address}/health/ready", timeout_s=60, SEGMENTATION_AUTH="off", **extra),
+        httpx.Client(base_url=address, timeout=60) as client,
+    ):
         return [
-            client.get(f"/v1/customers/{row['customer_id']}", params=asked).raise_for_status().json()
-            for row in json.loads(names.stdout)
-            for asked in ({"include": "features"}, {"fresh": "true", "as_of": "2026-01-01", "include": "features"})
+            client.get(f"/v1/customers/{name}", params={"include": "features", **asked}).raise_for_status().json()
+            for name in names
+            for asked in QUESTIONS
         ]
 
 
 def test_a_shop_in_a_bucket_has_the_segments_and_the_answers_of_one_in_a_folder(
-    home: Path, tmp_path: Path, remote: dict[str, str], store: ObjectStore
+    home: Path, remote: Settings, store: ObjectStore
 ) -> None:
-    lines = str(home / "demo" / "transactions")
-    elsewhere = tmp_path / "warehouse"
-    for arguments in (("ingest", lines, "--profile", "canonical"), ("materialize",)):
-        done = segmentation(elsewhere, *arguments, **remote)
+    elsewhere, variables, local = remote.home, _variables(remote), Settings(home=home)
+    for arguments in (("ingest", str(home / "demo" / "transactions"), "--profile", "canonical"), ("materialize",)):
+        done = segmentation(elsewhere, *arguments, **variables)
         assert done.returncode == 0, done.stdout + done.stderr
     assert list(elsewhere.rglob("ducklake-*.parquet")) == []
     assert store.objects("lake")
-    totals = segmentation(elsewhere, "sql", TOTALS, "--format", "csv", **remote)
-    assert totals.stdout.partition("\n")[2].strip() == sql(home, TOTALS)
-    answers = _answers(elsewhere, **remote)
+    assert _rows(remote, TOTALS) == _rows(local, TOTALS)
+    names = [name for (name,) in _rows(local, SOME)]
+    answers = _answers(elsewhere, names, **variables)
     assert len(answers) == 2 * CUSTOMERS
-    assert answers == _answers(home)
+    assert answers == _answers(home, names)
+    for command in (("explain", names[0]), ("materialize", "--select", "group:features")):
+        _check_refusal(segmentation(elsewhere, *command, **variables | {"SEGMENTATION_S3_SECRET": WRONG_SECRET}))
+
+
+def _check_refusal(done: CompletedProcess[str]) -> None:
+    """A command that may not read says so in a sentence, and shows no key."""
+    assert done.returncode == 1
+    assert "Can't read from object storage: access is refused" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not any(secret in done.stdout + done.stderr for secret in (WRONG_SECRET, SECRET))
