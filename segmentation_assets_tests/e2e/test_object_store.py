@@ -22,7 +22,7 @@ SELECT
     (SELECT SUM(hash(s)) FROM segments.customer_segments AS s WHERE as_of = ({AS_OF})) AS segments,
     (SELECT SUM(hash(f)) FROM features.customer_features AS f WHERE as_of = ({AS_OF})) AS features
 """
-QUESTIONS = ({}, {"fresh": "true", "as_of": "2026-01-01"})
+QUESTIONS: tuple[dict[str, str], ...] = ({}, {"fresh": "true", "as_of": "2026-01-01"})
 WRONG_SECRET = "a-wrong-secret"
 
 
