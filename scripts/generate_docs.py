@@ -13,6 +13,7 @@ from typing import Annotated, get_args
 
 import typer
 from annotated_types import Ge, Gt, Le, Lt
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
@@ -32,6 +33,8 @@ TYPE_NAMES: dict[type, str] = {
     int: "whole number",
     float: "number",
     date: "date",
+    bool: "`true` or `false`",
+    SecretStr: "secret text",
 }
 BOUNDS: dict[type, tuple[str, str]] = {Ge: ("≥", "ge"), Gt: (">", "gt"), Le: ("≤", "le"), Lt: ("<", "lt")}
 OPTION_TYPES = {"str": "text", "int": "whole number", "int range": "whole number", "path": "path"}
@@ -203,7 +206,7 @@ def _setting_type(field: FieldInfo) -> str:
 def _setting_default(default: object) -> str:
     if default is None:
         return "unset"
-    return f"`{default}`" if default != "" else "empty"
+    return f"`{default}`" if str(default) else "empty"
 
 
 def _command_section(path: str, command: TyperCommand | TyperGroup) -> str:

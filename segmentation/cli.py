@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import duckdb
 import polars as pl
@@ -33,6 +33,7 @@ from segmentation.score_command import score
 from segmentation.settings import load_settings
 from segmentation.sources.commands import sources
 from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse.object_stores import meaning_of
 from segmentation.warehouse.schema import migrate
 
 app = typer.Typer(
@@ -77,8 +78,17 @@ def main() -> None:
     try:
         app()
     except SegmentationError as error:
-        errors.print(f"[bold red]Error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
-        sys.exit(1)
+        _fail(str(error))
+    except duckdb.IOException as error:
+        meaning = meaning_of(error)
+        if meaning is None:
+            raise
+        _fail(f"Can't read from object storage: {meaning}; `segmentation doctor` tries it out.")
+
+
+def _fail(message: str) -> NoReturn:
+    errors.print(f"[bold red]Error:[/] {escape(message)}", highlight=False, soft_wrap=True)
+    sys.exit(1)
 
 
 @app.callback(invoke_without_command=True)

@@ -15,6 +15,8 @@ from segmentation.settings import Settings
 from segmentation.warehouse import Lake
 from segmentation.warehouse.extensions import wheel_path
 from segmentation.warehouse.lake import EXTENSIONS_BY_SCHEME, without_password
+from segmentation.warehouse.object_stores import extensions_of
+from segmentation.warehouse.probing import probe_data_path
 from segmentation.warehouse.schema import CUSTOMER_SEGMENTS, SCHEMA_VERSION, TRANSACTIONS
 
 LEAST_FREE_BYTES = 1_000_000_000
@@ -31,7 +33,7 @@ class Finding:
 
 def diagnose(settings: Settings) -> list[Finding]:
     """Look at everything; never raises for what it finds."""
-    findings = [_versions(), *_extensions(settings), _folder(settings)]
+    findings = [_versions(), *_extensions(settings), _folder(settings), _data_path(settings)]
     try:
         with Lake(settings, read_only=True) as lake:
             findings += _contents(lake)
@@ -49,7 +51,7 @@ def _versions() -> Finding:
 
 def _extensions(settings: Settings) -> Iterator[Finding]:
     names = ["ducklake", EXTENSIONS_BY_SCHEME.get(settings.catalog_uri.partition(":")[0], "sqlite_scanner")]
-    for name in names:
+    for name in (*names, *extensions_of(settings.data_uri)):
         path = wheel_path(name)
         detail = str(path) if path else "no wheel for this platform; DuckDB will download it at first use"
         yield Finding(f"extension {name}", True, detail)
@@ -64,6 +66,13 @@ def _folder(settings: Settings) -> Finding:
     if free < LEAST_FREE_BYTES:
         return Finding("home", False, f"{home} has only {free / 1e9:.1f} GB free")
     return Finding("home", True, f"{home}, {free / 1e9:,.0f} GB free")
+
+
+def _data_path(settings: Settings) -> Finding:
+    try:
+        return Finding("data", True, probe_data_path(settings))
+    except SegmentationError as error:
+        return Finding("data", False, str(error))
 
 
 def _contents(lake: Lake) -> Iterator[Finding]:

@@ -1,26 +1,59 @@
 """Every setting of the platform, in one place: `SEGMENTATION_*` variables or a `.env` file.
 
 Settings are read once, at the edge (a command, a Dagster resource, the scorer's start), and passed on as arguments.
+What is secret is a `SecretStr`, which shows itself to nobody who doesn't ask for it.
 """
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from segmentation.errors import SegmentationError
+
+CLOUDS = {"s3": "s3", "gs": "gcs", "gcs": "gcs", "az": "azure", "abfss": "azure"}
+"""What the address of a bucket begins with, and what DuckDB calls its cloud."""
+
+BUCKET = re.compile(rf"({'|'.join(CLOUDS)})://[^/?*\[\]#\s][^?*\[\]#\s]*")
+"""Some characters in it would mean something else to those who read it."""
 
 
 class Settings(BaseSettings):
     """What an installation can choose. Frozen: a changed setting is a new object."""
 
-    model_config = SettingsConfigDict(env_prefix="SEGMENTATION_", env_file=".env", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="SEGMENTATION_", env_file=".env", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     home: Path = Field(Path("warehouse"), description="Folder for everything that a run writes.")
     catalog: str = Field("", description="DuckLake catalogue: `sqlite:PATH` or `postgres:DSN`. Empty: in `home`.")
-    data_path: str = Field("", description="Where the lake keeps its Parquet files; empty: `home/data/`.")
+    data_path: str = Field(
+        "",
+        description="Where the lake keeps its Parquet files: a folder, or a bucket as `s3://…`, `gs://…`, `az://…` or "
+        "`abfss://…`; empty: `home/data/`.",
+    )
+    s3_endpoint: str = Field(
+        "",
+        pattern=r"^((https?://)?[^/\s@]+/?)?$",
+        description="S3 service, as a URL or `host:port`; empty: AWS.",
+    )
+    s3_region: str = Field("", description="Region of the S3 buckets; empty: what AWS's own configuration says.")
+    s3_key_id: str = Field("", description="Access key of S3; empty: AWS's credential chain.")
+    s3_secret: SecretStr = Field(SecretStr(""), description="Secret of that key.")
+    s3_url_style: Literal["auto", "path", "vhost"] = Field(
+        "auto", description="Where an S3 address names the bucket; `auto`: `path` with an endpoint, else `vhost`."
+    )
+    s3_use_ssl: bool | None = Field(
+        None, description="Whether S3 is asked over TLS; unset: as the endpoint's URL says."
+    )
+    gcs_key_id: str = Field("", description="HMAC key of Google Cloud Storage; empty: public buckets only.")
+    gcs_secret: SecretStr = Field(SecretStr(""), description="Secret of that key.")
+    azure_connection_string: SecretStr = Field(
+        SecretStr(""), description="Connection string of an Azure storage account; empty: Azure's credential chain."
+    )
     customer_buckets: int = Field(
         16, ge=1, le=4096, description="Buckets of `raw.transactions`. Fixed when a lake is created."
     )
@@ -138,6 +171,16 @@ class Settings(BaseSettings):
         0.01, ge=0, le=1, description="Share of answered requests that are logged; failures always are."
     )
 
+    @field_validator("data_path")
+    @classmethod
+    def _data_path_is_folder_or_bucket(cls, value: str) -> str:
+        if "://" in value and not BUCKET.fullmatch(value):
+            raise ValueError(
+                f"it must be a folder, or a bucket that begins with {', '.join(f'{scheme}://' for scheme in CLOUDS)}, "
+                "without a space and any of ? * [ ] # in it"
+            )
+        return value
+
     @model_validator(mode="after")
     def _segments_form_a_range(self) -> "Settings":
         if self.min_segments > self.max_segments:
@@ -149,6 +192,13 @@ class Settings(BaseSettings):
         given = [bool(self.jwt_issuer), bool(self.jwt_audience), bool(self.jwt_jwks_url)]
         if any(given) and not all(given):
             raise ValueError("jwt_issuer, jwt_audience and jwt_jwks_url must be set together")
+        return self
+
+    @model_validator(mode="after")
+    def _keys_have_secrets(self) -> "Settings":
+        for name, key, secret in (("s3", self.s3_key_id, self.s3_secret), ("gcs", self.gcs_key_id, self.gcs_secret)):
+            if bool(key) != bool(secret.get_secret_value()):
+                raise ValueError(f"{name}_key_id and {name}_secret must be set together")
         return self
 
     @property
@@ -171,6 +221,20 @@ class Settings(BaseSettings):
     def inbox_path(self) -> Path:
         """The folder that the `new_files` sensor watches."""
         return self.inbox or self.home / "inbox"
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """The variables with which another process of ours reads the same settings, secrets included."""
+    values = {name: getattr(settings, name) for name in Settings.model_fields}
+    return {
+        f"{Settings.model_config['env_prefix']}{name.upper()}": _as_text(value)
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def _as_text(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 
 def load_settings(**overrides: Any) -> Settings:

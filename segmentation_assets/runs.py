@@ -15,6 +15,7 @@ from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
 from segmentation.sources.reading import Reading
 from segmentation.sources.registration import Registration
+from segmentation.warehouse.object_stores import meaning_of
 from segmentation_assets.assets.raw import IS_LOADED, source_files
 from segmentation_assets.assets.sources import key_of, metadata_of
 from segmentation_assets.definitions import defs
@@ -26,6 +27,8 @@ SKIPPED_CHECKS = logging.getLogger("dagster._core.execution.plan.active")
 """Warns of each check that a skipped step left out, in the midst of a progress bar."""
 
 DOMAIN_ERRORS = {name for name, value in vars(errors).items() if isinstance(value, type)}
+STORE_ERRORS = {"HTTPException", "IOException"}
+"""DuckDB's, of which some come from an object store."""
 
 
 def dagster_home(settings: Settings) -> Path:
@@ -126,11 +129,14 @@ def _why(result: dg.ExecuteInProcessResult, failed: Sequence[dg.AssetCheckEvalua
 
 
 def _root_cause(info: SerializableErrorInfo) -> str:
-    cause = info
-    while cause.cause and cause.cls_name not in DOMAIN_ERRORS:
-        cause = cause.cause
-    if cause.cls_name in DOMAIN_ERRORS:
-        return cause.message.partition(": ")[2].strip()
+    causes = [info]
+    while causes[-1].cause:
+        causes.append(causes[-1].cause)
+    for cause in causes:
+        if cause.cls_name in DOMAIN_ERRORS:
+            return cause.message.partition(": ")[2].strip()
+        if cause.cls_name in STORE_ERRORS and (meaning := meaning_of(cause.message)):
+            return f"Can't read from object storage: {meaning}; `segmentation doctor` tries it out."
     return info.to_string()
 
 

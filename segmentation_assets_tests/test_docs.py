@@ -27,7 +27,7 @@ BLOCK = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```", re.MULTILINE | r
 CODE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\((?P<target>[^)#\s]*)(?:#(?P<anchor>[^)\s]*))?\)")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
-SETTING = re.compile(r"\bSEGMENTATION_[A-Z][A-Z_]*\b")
+SETTING = re.compile(r"\bSEGMENTATION_[A-Z][A-Z0-9_]*\b")
 HELP = {"-h", "--help"}
 
 

@@ -13,7 +13,7 @@ from http import HTTPStatus
 
 import msgspec
 
-from segmentation.settings import Settings
+from segmentation.settings import Settings, as_environment
 from serving.problems import ProblemError
 
 TIMEOUT_S = 600
@@ -67,8 +67,7 @@ class Promoter:
         return msgspec.json.decode(printed, type=Decision)
 
     def _environment(self) -> dict[str, str]:
-        own = self.settings.model_dump(mode="json", exclude_none=True)
-        return {**os.environ, **{f"SEGMENTATION_{name.upper()}": str(value) for name, value in own.items()}}
+        return {**os.environ, **as_environment(self.settings)}
 
 
 def _reason(said: str) -> str:

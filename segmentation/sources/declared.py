@@ -121,7 +121,7 @@ class KafkaSource(Declared):
     type: Literal["kafka"]
     servers: str = Field(description="Bootstrap servers, separated by commas.")
     topic: str
-    group: str = Field("", description="Consumer group that shares the partitions; `segmentation-NAME` if left out.")
+    group: str = Field("", description="Consumer group that shares the partitions; one of the lake's own if left out.")
     format: Literal["json", "avro"] = "json"
     schema_registry: str = Field("", description="URL of the schema registry of Avro messages.")
     avro_schema: Path | None = Field(None, description="File with the schema of Avro messages without a registry.")

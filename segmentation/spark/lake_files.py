@@ -12,8 +12,10 @@ import duckdb
 from pyarrow import fs
 
 from segmentation.errors import SegmentationError
+from segmentation.settings import Settings
 from segmentation.warehouse import Column, Commit, Lake, Table
 from segmentation.warehouse.lake import CATALOG
+from segmentation.warehouse.object_stores import cloud_of, s3_service
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -23,6 +25,8 @@ FILE_ROWS = 250_000
 """Customers in one file, so that a look-up reads little."""
 SNAPSHOT_COLUMN = "_ducklake_internal_snapshot_id"
 """In files that hold rows of several snapshots, the one that brought the row."""
+HADOOP_SCHEMES = ("s3", "gs")
+"""Of the addresses of buckets that DuckDB knows, those that mean the same to Spark."""
 TYPES = {"VARCHAR": "STRING", "INTEGER": "INT", "TIMESTAMP": "TIMESTAMP_NTZ"}
 """Spark's names of DuckDB's types, where they differ."""
 
@@ -51,6 +55,12 @@ def pin(lake: Lake, table: Table) -> PinnedFiles:
     Raises:
         SegmentationError: It can't be done: the lake is read-only or encrypted, or others keep deleting.
     """
+    scheme, separator, _ = lake.settings.data_uri.partition("://")
+    if separator and scheme not in HADOOP_SCHEMES:
+        raise SegmentationError(
+            f"Spark knows no {scheme}:// addresses, and has to know the lake's files by the same names as DuckDB; it "
+            f"knows {', '.join(f'{known}://' for known in HADOOP_SCHEMES)}. Use the DuckDB engine."
+        )
     if lake.read_only:
         raise SegmentationError(
             f"Spark reads {table.name} as Parquet files, and what its catalogue holds has to be written to files "
@@ -173,7 +183,7 @@ def hand_over(
     folders = {t.name: f"{lake.settings.data_uri}{t.name.replace('.', '/')}/as_of={as_of}/{run}" for t in tables}
     try:
         write(folders)
-        written = {name: _data_files(folder) for name, folder in folders.items()}
+        written = {name: _data_files(lake.settings, folder) for name, folder in folders.items()}
         with lake.cursor() as con:
             lake.transaction(con, commit, lambda c: _replace(c, written, as_of, record))
     except BaseException:
@@ -198,9 +208,9 @@ def _replace(
     record(con)
 
 
-def _data_files(folder: str) -> list[str]:
+def _data_files(settings: Settings, folder: str) -> list[str]:
     """The Parquet files that Spark left in a folder; checksums and markers beside them are removed."""
-    system, path = fs.FileSystem.from_uri(folder)
+    system, path = _file_system(settings, folder)
     names = []
     for found in system.get_file_info(fs.FileSelector(path)):
         if found.base_name.endswith(".parquet") and not found.base_name.startswith((".", "_")):
@@ -212,6 +222,26 @@ def _data_files(folder: str) -> list[str]:
     return sorted(names)
 
 
+def _file_system(settings: Settings, location: str) -> tuple[fs.FileSystem, str]:
+    """What PyArrow reads and writes an address with, and the path of the address in there.
+
+    The settings of S3 count; for other clouds, PyArrow asks for the credentials of the machine.
+    """
+    if cloud_of(location) != "s3":
+        system, path = fs.FileSystem.from_uri(location)
+        return system, str(path)
+    service = s3_service(settings)
+    system = fs.S3FileSystem(
+        access_key=settings.s3_key_id or None,
+        secret_key=settings.s3_secret.get_secret_value() or None,
+        region=service.get("REGION"),
+        endpoint_override=service.get("ENDPOINT"),
+        scheme="https" if service.get("USE_SSL", True) else "http",
+        force_virtual_addressing=service["URL_STYLE"] == "vhost",
+    )
+    return system, location.partition("://")[2]
+
+
 def _discard(lake: Lake, folders: Mapping[str, str]) -> None:
     """Remove the folders of a failed hand-over, unless the commit was made all the same."""
     with lake.cursor() as con:
@@ -221,6 +251,6 @@ def _discard(lake: Lake, folders: Mapping[str, str]) -> None:
             if any(path.startswith(folder) for (path,) in con.execute(query).fetchall()):
                 return
     for folder in folders.values():
-        system, path = fs.FileSystem.from_uri(folder)
+        system, path = _file_system(lake.settings, folder)
         if system.get_file_info(path).type is not fs.FileType.NotFound:
             system.delete_dir(path)

@@ -36,7 +36,7 @@ from segmentation.streaming.figures import StreamFigures
 from segmentation.streaming.messages import Decode, malformed
 from segmentation.warehouse import Lake
 from segmentation.warehouse.maintenance import flush
-from segmentation.warehouse.schema import STREAMED_TABLES
+from segmentation.warehouse.schema import STREAMED_TABLES, identity
 
 QUEUED_KB = 16 * 1024
 """What librdkafka reads ahead; while the lake is slow, no more than this is fetched."""
@@ -157,12 +157,17 @@ class StreamConsumer:
             "queued.max.messages.kbytes": QUEUED_KB,
             **source.options,
             "bootstrap.servers": source.servers,
-            "group.id": source.group or f"segmentation-{source.name}",
+            "group.id": source.group or self._group(),
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest" if skip_lost else "error",
             "enable.partition.eof": False,
             "error_cb": self._heard,
         }
+
+    def _group(self) -> str:
+        """A group of this lake's own: two lakes that shared one would get half of the messages each."""
+        with self._lake.cursor() as con:
+            return f"segmentation-{self._source.name}-{identity(con)}"
 
     def _producer(self) -> Producer:
         return Producer({**self._source.options, "bootstrap.servers": self._source.servers, "enable.idempotence": True})

@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from segmentation.errors import SegmentationError, WarehouseUnavailableError
 from segmentation.settings import Settings
 from segmentation.warehouse.extensions import load_extension
+from segmentation.warehouse.object_stores import create_secrets, is_object_store, meaning_of
 from segmentation.warehouse.provenance import Commit
 
 T = TypeVar("T")
@@ -72,7 +73,7 @@ class Lake:
         _check_location(settings, read_only)
         self._versions: set[int] = set()
         try:
-            self._con = _connect(settings)
+            self._con = _connect(settings, read_only=read_only)
             if not self._is_sqlite and not read_only:
                 self._attach_guard()
             with nullcontext() if read_only else self._writer_lock():
@@ -150,6 +151,7 @@ class Lake:
 
         Raises:
             SegmentationError: Other writers kept the lake busy beyond the limits.
+            WarehouseUnavailableError: The object store with the lake's files refuses, or can't be reached.
             duckdb.Error: Whatever else `write` ran into; nothing has been changed then.
         """
         for attempt in range(1, MAX_ATTEMPTS + 1):
@@ -158,6 +160,7 @@ class Lake:
                     return _attempt(con, commit, write)
             except duckdb.Error as error:
                 if not any(sign in str(error).lower() for sign in RETRYABLE):
+                    self._explain(error)
                     raise
                 if attempt == MAX_ATTEMPTS:
                     raise SegmentationError(
@@ -166,6 +169,14 @@ class Lake:
                     ) from error
                 time.sleep(min(0.05 * 2**attempt, 5) * random.uniform(0.5, 1.0))  # noqa: S311 (jitter)
         raise AssertionError("unreachable")  # pragma: no cover
+
+    def _explain(self, error: duckdb.Error) -> None:
+        """Raise an error of the object store in words that say what to do."""
+        location = self.settings.data_uri
+        if is_object_store(location) and (meaning := meaning_of(error)):
+            raise WarehouseUnavailableError(
+                f"Can't write to {location}: {meaning}; `segmentation doctor` tries it out. Nothing was written."
+            ) from error
 
     def _writer_lock(self) -> AbstractContextManager[object]:
         if not self._is_sqlite:
@@ -247,7 +258,7 @@ def _too_long(lock: str, settings: Settings) -> str:
     )
 
 
-def _connect(settings: Settings) -> duckdb.DuckDBPyConnection:
+def _connect(settings: Settings, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     options: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": False,
         "preserve_insertion_order": False,
@@ -261,8 +272,10 @@ def _connect(settings: Settings) -> duckdb.DuckDBPyConnection:
     con.execute("SET GLOBAL TimeZone = 'UTC'")  # a plain SET would not reach the cursors
     load_extension(con, "ducklake")
     load_extension(con, EXTENSIONS_BY_SCHEME[settings.catalog_uri.partition(":")[0]])
-    if "://" in settings.data_uri:
-        load_extension(con, "httpfs")
+    create_secrets(con, settings, settings.data_uri)
+    if read_only and is_object_store(settings.data_uri):
+        # Else every look-up in a known file asks whether it has changed. Writers read sources as well, and those do.
+        con.execute("SET GLOBAL enable_http_metadata_cache = true")
     return con
 
 

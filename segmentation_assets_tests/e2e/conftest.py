@@ -29,7 +29,11 @@ SMALL = {
 
 def environment(home: Path, **extra: str) -> dict[str, str]:
     """The variables of a fresh shell, with a lake in `home`."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "OPENBLAS_CORETYPE") if name in os.environ}
+    kept = {
+        name: os.environ[name]
+        for name in ("PATH", "PYTHONPATH", "HOME", "LANG", "OPENBLAS_CORETYPE")
+        if name in os.environ
+    }
     return {**kept, **SMALL, "SEGMENTATION_HOME": str(home), **extra}
 
 
