@@ -7,11 +7,14 @@ catalogue stores a type (DuckLake 1.0; tests compare the outcome with the lake).
 
 import re
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import duckdb
+from filelock import FileLock, Timeout
 
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
@@ -60,6 +63,25 @@ WHERE table_id = $table
 ORDER BY column_order
 """
 
+COPY = f"""
+import sqlite3, sys
+try:
+    con = sqlite3.connect(sys.argv[1] + "?mode=ro", uri=True, timeout={BUSY_TIMEOUT_MS / 1000})
+    con.execute("VACUUM INTO ?", (sys.argv[2],))
+except sqlite3.Error as error:
+    print(error)
+"""
+
+CLOSE_JOURNAL = """
+import sqlite3, sys
+try:
+    con = sqlite3.connect(sys.argv[1], timeout=1)
+    con.execute("PRAGMA journal_mode = DELETE").fetchall()
+    con.close()
+except sqlite3.Error as error:
+    print(error)
+"""
+
 Columns = dict[str, str]
 """Types by name, as DuckLake calls them."""
 
@@ -70,12 +92,11 @@ def copy_catalogue(settings: Settings, target: Path) -> None:
     Raises:
         SegmentationError: A PostgreSQL catalogue has something that can't be told in SQLite.
         duckdb.Error: It can't be read.
-        sqlite3.Error: The same, or there is no space for the copy.
+        sqlite3.Error: There is no space for the copy.
     """
     if settings.catalog_uri.startswith("sqlite:"):
-        source = f"{sqlite_path(settings).resolve().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(source, uri=True, timeout=BUSY_TIMEOUT_MS / 1000)) as con:
-            con.execute("VACUUM INTO ?", (str(target),))
+        if problem := _apart(COPY, sqlite_path(settings).resolve().as_uri(), str(target)):
+            raise SegmentationError(f"The catalogue could not be copied: {problem}")
         return
     with workshop() as con:
         _new_catalogue(con, f"sqlite:{target}", "made")
@@ -190,27 +211,43 @@ def _replace_sqlite(settings: Settings, source: Path) -> None:
     with closing(sqlite3.connect(draft)) as con, con:
         con.execute("PRAGMA journal_mode = WAL")  # which readers can't set
         con.execute(f"UPDATE ducklake_metadata SET value = ? WHERE {_DATA_PATH}", (settings.data_uri,))
-    _close_journal(target)
-    draft.replace(target)
+    try:
+        with FileLock(target.with_suffix(".lock"), timeout=1):
+            _close_journal(target)
+            draft.replace(target)
+    except Timeout as error:
+        raise SegmentationError(_at_work(target)) from error
     sync(target.parent)
 
 
 def _close_journal(path: Path) -> None:
     """End the journal of the catalogue that is to go, which SQLite would apply to the one that comes."""
-    if path.exists():
-        try:
-            with closing(sqlite3.connect(path, timeout=1)) as con:
-                con.execute("PRAGMA journal_mode = DELETE").fetchall()
-        except sqlite3.OperationalError as error:
-            if "locked" in str(error):
-                raise SegmentationError(
-                    f"Somebody is working with the lake at {path}. Stop the pipelines, the scorer and whatever else "
-                    "has it open, and restore again."
-                ) from error
-        except sqlite3.DatabaseError:
-            path.unlink()  # it is damaged, which is why it is restored
+    outcome = _apart(CLOSE_JOURNAL, str(path)) if path.exists() else ""
+    if "locked" in outcome:
+        raise SegmentationError(_at_work(path))
+    if "not a database" in outcome or "malformed" in outcome:
+        path.unlink()  # which is why it is replaced
+    elif outcome:
+        raise SegmentationError(f"The catalogue {path} can't be replaced: {outcome}")
     for suffix in ("-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _at_work(path: Path) -> str:
+    return (
+        f"Somebody has the lake at {path} open, and nothing was replaced. Stop the pipelines, the scorer and whatever "
+        "else works with it, and restore again."
+    )
+
+
+def _apart(program: str, *arguments: str) -> str:
+    """Run a program that uses SQLite in a process of its own; returns what it prints.
+
+    DuckDB has an SQLite of its own. A second one in the same process, as it closes a file, takes away the locks that
+    the first one holds on it (https://sqlite.org/howtocorrupt.html, section 2.2.1).
+    """
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 @contextmanager

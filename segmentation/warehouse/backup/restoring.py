@@ -126,8 +126,8 @@ def _refuse_data(settings: Settings) -> None:
             names = [name for (name,) in con.execute(TABLES).fetchall() if name != SCHEMA_VERSIONS.name]
             full = [name for name in names if con.execute(f"SELECT 1 FROM {name} LIMIT 1").fetchone()]
     except (WarehouseUnavailableError, duckdb.Error) as error:
-        if settings.catalog_uri.startswith("postgres:") and "ducklake_metadata" in str(error):
-            return  # an empty database
+        if "creating a new DuckLake is explicitly disabled" in str(error):
+            return  # the database has no lake
         raise SegmentationError(
             f"There may be a lake already, which can't be read: {error}\nTo replace it, add --force."
         ) from error
@@ -150,6 +150,7 @@ def _put_files(manifest: Manifest, backup: Path, data: Path, home: Path, progres
             copied += 1
         done += file.size_bytes
         progress(done, manifest.data_bytes)
+    home.mkdir(parents=True, exist_ok=True)
     for file in manifest.home:
         copy_file(backup / HOME / file.path, home / file.path, home / f"{file.path}.restoring")
     rmtree(drafts)
