@@ -131,7 +131,7 @@ def expirable(snapshots: Iterable[tuple[int, datetime]], before: datetime, prote
 
 
 def thinnable(snapshots: Iterable[tuple[int, datetime]], before: datetime, protected: Collection[int]) -> list[int]:
-    """The snapshots (numbers, each with its time) that another one followed in the same hour before a moment, ascending.
+    """The snapshots (numbers, each with its time) followed by another one in the same hour, before a moment.
 
     So the last of each hour (UTC) stays, and so does the newest snapshot in any case.
     """
