@@ -5,8 +5,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from segmentation.cli import app
 from segmentation.errors import SegmentationError

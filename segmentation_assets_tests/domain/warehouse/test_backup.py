@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -154,12 +154,12 @@ def _past(lake: Lake, version: int) -> dict[str, Rows]:
 
 
 def _facts(settings: Settings) -> tuple[list[Any], list[Any], dict[int, dict[str, Rows]]]:
-    """How tables are made, who committed what and when, and what the lake holds at every other snapshot."""
+    """How tables are made, who committed what and when, and what the lake holds at some snapshots."""
     with Lake(settings, read_only=True) as lake:
         with lake.cursor() as con:
             snapshots = con.execute("FROM ducklake_snapshots('lake') ORDER BY snapshot_id").fetchall()
             made = con.execute(SETTINGS_OF_TABLES).fetchall()
-        return made, snapshots, {row[0]: _past(lake, row[0]) for row in snapshots[:0:-2]}
+        return made, snapshots, {row[0]: _past(lake, row[0]) for row in snapshots[:0:-4]}
 
 
 def _odd_values(lake: Lake) -> None:
@@ -273,7 +273,7 @@ def _inlined(lake: Lake) -> int:
         return sum(con.execute(f"SELECT COUNT(*) FROM {METADATA}.{name}").fetchall()[0][0] for (name,) in names)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_each_backup_of_a_folder_brings_back_its_moment(at: Kinds, tmp_path: Path, seed: int) -> None:
     settings, moments = at("one", "sqlite"), {}
     with Lake(settings) as lake:
@@ -294,11 +294,11 @@ def test_writers_go_on_and_the_backup_is_one_moment(at: Kinds, tmp_path: Path, k
         migrate(lake)
         arguments = [settings.model_dump_json()]
         writers = [_begin(WRITER, *arguments, str(number), str(end)) for number in range(2)]
-        made = [_back_up(settings, tmp_path / "backups") for _ in range(3)]
+        made = [_back_up(settings, tmp_path / "backups") for _ in range(2)]
         end.touch()
         outputs = [writer.communicate(timeout=60) for writer in writers]
         assert [writer.returncode for writer in writers] == [0, 0], outputs
-        assert len({backup.manifest.snapshot for backup in made}) == 3, "the writers wrote meanwhile"
+        assert len({backup.manifest.snapshot for backup in made}) == 2, "the writers wrote meanwhile"
         for number, backup in enumerate(made):
             other = at(f"other{number}", "sqlite")
             restore_backup(other, backup.path)
@@ -326,9 +326,9 @@ def test_a_killed_backup_is_none_and_the_next_one_is_whole(at: Kinds, tmp_path: 
     settings, folder = at("one", "sqlite"), tmp_path / "backups"
     with Lake(settings) as lake:
         migrate(lake)
-        for number in range(6):
-            _filled(lake, number, 4)
-            _killed(settings, folder, "backup", 0.02 * 2**number)
+        for number in range(4):
+            _filled(lake, number, 3)
+            _killed(settings, folder, "backup", 0.02 * 4**number)
             for path in backups_in(folder):
                 restore_backup(settings, path, dry_run=True, force=True)
         made = _back_up(settings, folder, keep=1)
@@ -353,16 +353,14 @@ def test_a_killed_restore_leaves_the_old_lake_or_the_new_one(at: Kinds, tmp_path
         _filled(lake, 2, 5)
         old = _present(lake)
     assert new != old
-    outcomes = []
-    for number in range(5):
+    for number in range(3):
         for path in itertools.islice(Path(settings.data_uri).rglob("*.parquet"), 0, None, 3):
             if path.relative_to(settings.data_uri).as_posix() in {f.path for f in read_manifest(_only(folder)).files}:
                 path.write_bytes(b"damaged")
-        _killed(settings, folder, "restore", 0.05 * 2**number)
+        _killed(settings, folder, "restore", 0.05 * 4**number)
     restore_backup(settings, folder, force=True)
     with Lake(settings) as lake:
         assert _present(lake) == new
-        outcomes.append(lake.version())
         _filled(lake, 3, 3)
 
 
@@ -371,13 +369,32 @@ def _only(folder: Path) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def made_once(empty_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with rows in files and in the catalogue, and the only backup of it; tests work on copies."""
+    folder = tmp_path_factory.mktemp("made")
+    settings = Settings(home=folder / "warehouse", customer_buckets=4, threads=1)
+    shutil.copytree(empty_lake, settings.home)
+    (settings.home / "first_day").write_text("2024-03-01\n")
+    with Lake(settings) as lake:
+        insert_lines(lake, [Line("c1", f"{n}", "p", DAY) for n in range(60)])
+        _change(lake, f"{INTO_SEGMENTS} SELECT 1, i, 'name', 'text' FROM range(3) AS numbers(i)")
+    _back_up(settings, folder / "backups", home_files=["first_day", "no_such_file"])
+    return folder
+
+
 @pytest.fixture
-def backed_up(lake: Lake, tmp_path: Path) -> Path:
-    """The only backup in its folder, of a lake with rows in files and in the catalogue."""
-    insert_lines(lake, [Line("c1", f"{n}", "p", DAY) for n in range(60)])
-    _change(lake, f"{INTO_SEGMENTS} SELECT 1, i, 'name', 'text' FROM range(3) AS numbers(i)")
-    (lake.settings.home / "first_day").write_text("2024-03-01\n")
-    return _back_up(lake.settings, tmp_path / "backups", home_files=["first_day", "no_such_file"]).path
+def lake(settings: Settings, made_once: Path) -> Iterator[Lake]:
+    """The lake of which there is a backup."""
+    shutil.copytree(made_once / "warehouse", settings.home)
+    with Lake(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def backed_up(made_once: Path, tmp_path: Path) -> Path:
+    """The only backup in its folder."""
+    return _only(shutil.copytree(made_once / "backups", tmp_path / "backups"))
 
 
 def test_only_what_is_new_is_copied_and_what_no_backup_needs_is_removed(
@@ -561,7 +578,6 @@ def test_one_backup_at_a_time(lake: Lake, backed_up: Path) -> None:
 
 
 def test_a_file_that_the_lake_lacks_is_named(lake: Lake, tmp_path: Path) -> None:
-    _filled(lake, 4)
     path = next(Path(lake.settings.data_uri).rglob("*.parquet"))
     _truncate(path)
     with pytest.raises(SegmentationError, match=re.escape(f"{path} has")):
@@ -602,7 +618,7 @@ def test_files_that_other_engines_wrote_are_backed_up(lake: Lake, tmp_path: Path
         )
     _change(lake, f"CALL ducklake_add_data_files('lake', 'segments', ['{folder}/part.parquet'], schema => 'registry')")
     made = _back_up(lake.settings, tmp_path / "backups")
-    assert [file.path for file in made.manifest.files] == ["registry/segments/spark-1/part.parquet"]
+    assert "registry/segments/spark-1/part.parquet" in [file.path for file in made.manifest.files]
     outside = tmp_path / "outside.parquet"
     shutil.copy(f"{folder}/part.parquet", outside)
     _change(lake, f"CALL ducklake_add_data_files('lake', 'segments', ['{outside}'], schema => 'registry')")
@@ -611,8 +627,11 @@ def test_files_that_other_engines_wrote_are_backed_up(lake: Lake, tmp_path: Path
 
 
 def test_what_is_waiting_to_be_deleted_is_not_the_restored_lakes_to_delete(lake: Lake, tmp_path: Path) -> None:
-    _filled(lake, 4)
-    maintain(lake, now=_now() + timedelta(days=40), keep_days=30, protected=())
+    _change(lake, "DELETE FROM raw.transactions")
+    _change(lake, f"CALL ducklake_expire_snapshots('lake', versions => {list(range(lake.version()))})")
+    waiting = f"SELECT COUNT(*) FROM {METADATA}.ducklake_files_scheduled_for_deletion"
+    with lake.cursor() as con:
+        assert con.execute(waiting).fetchall()[0][0] > 0
     made = _back_up(lake.settings, tmp_path / "backups")
     with closing(sqlite3.connect(made.path / "catalog.sqlite")) as con:
         assert con.execute("SELECT COUNT(*) FROM ducklake_files_scheduled_for_deletion").fetchall() == [(0,)]
