@@ -6,21 +6,17 @@ catalogue stores a type (DuckLake 1.0; tests compare the outcome with the lake).
 """
 
 import re
-import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import duckdb
-from filelock import FileLock, Timeout
 
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
-from segmentation.warehouse.backup.copying import copy_file, sync
+from segmentation.warehouse.backup.sqlite_files import DATA_PATH, copy_sqlite, replace_sqlite
 from segmentation.warehouse.extensions import load_extension
-from segmentation.warehouse.lake import BUSY_TIMEOUT_MS, LOCK_KEY, sqlite_path, without_password
+from segmentation.warehouse.lake import LOCK_KEY, sqlite_path, without_password
 from segmentation.warehouse.tables import literal
 
 STAGE = "segmentation_restoring"
@@ -63,25 +59,6 @@ WHERE table_id = $table
 ORDER BY column_order
 """
 
-COPY = f"""
-import sqlite3, sys
-try:
-    con = sqlite3.connect(sys.argv[1] + "?mode=ro", uri=True, timeout={BUSY_TIMEOUT_MS / 1000})
-    con.execute("VACUUM INTO ?", (sys.argv[2],))
-except sqlite3.Error as error:
-    print(error)
-"""
-
-CLOSE_JOURNAL = """
-import sqlite3, sys
-try:
-    con = sqlite3.connect(sys.argv[1], timeout=1)
-    con.execute("PRAGMA journal_mode = DELETE").fetchall()
-    con.close()
-except sqlite3.Error as error:
-    print(error)
-"""
-
 Columns = dict[str, str]
 """Types by name, as DuckLake calls them."""
 
@@ -95,8 +72,7 @@ def copy_catalogue(settings: Settings, target: Path) -> None:
         sqlite3.Error: There is no space for the copy.
     """
     if settings.catalog_uri.startswith("sqlite:"):
-        if problem := _apart(COPY, sqlite_path(settings).resolve().as_uri(), str(target)):
-            raise SegmentationError(f"The catalogue could not be copied: {problem}")
+        copy_sqlite(sqlite_path(settings), target)
         return
     with workshop() as con:
         _new_catalogue(con, f"sqlite:{target}", "made")
@@ -121,7 +97,7 @@ def replace_catalogue(settings: Settings, source: Path) -> None:
         OSError: There is no space, or no right to write; the same.
     """
     if settings.catalog_uri.startswith("sqlite:"):
-        _replace_sqlite(settings, source)
+        replace_sqlite(settings, source)
         return
     with workshop() as con:
         con.execute(f"ATTACH {literal(str(source))} AS source (TYPE sqlite, READ_ONLY)")
@@ -186,11 +162,8 @@ def _fill_stage(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
                 for column, kind in columns.items()
             )
         con.execute(f"INSERT INTO {target} ({_names(columns)}) SELECT {selected} FROM source.{name}")
-    con.execute(f"UPDATE server.{STAGE}.ducklake_metadata SET value = {literal(settings.data_uri)} WHERE {_DATA_PATH}")
+    con.execute(f"UPDATE server.{STAGE}.ducklake_metadata SET value = {literal(settings.data_uri)} WHERE {DATA_PATH}")
     con.commit()
-
-
-_DATA_PATH = "key = 'data_path' AND scope IS NULL"
 
 
 def _take_place(con: duckdb.DuckDBPyConnection) -> None:
@@ -201,53 +174,6 @@ def _take_place(con: duckdb.DuckDBPyConnection) -> None:
     for (name,) in con.execute(listed, {"sql": sql.format(STAGE)}).fetchall():
         _execute(con, f"ALTER TABLE {STAGE}.{name} SET SCHEMA public")
     _execute(con, f"DROP SCHEMA {STAGE}")
-
-
-def _replace_sqlite(settings: Settings, source: Path) -> None:
-    target = sqlite_path(settings)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f"{target.name}.restoring")
-    copy_file(source, draft, target.with_name(f"{target.name}.part"))
-    with closing(sqlite3.connect(draft)) as con, con:
-        con.execute("PRAGMA journal_mode = WAL")  # which readers can't set
-        con.execute(f"UPDATE ducklake_metadata SET value = ? WHERE {_DATA_PATH}", (settings.data_uri,))
-    try:
-        with FileLock(target.with_suffix(".lock"), timeout=1):
-            _close_journal(target)
-            draft.replace(target)
-    except Timeout as error:
-        raise SegmentationError(_at_work(target)) from error
-    sync(target.parent)
-
-
-def _close_journal(path: Path) -> None:
-    """End the journal of the catalogue that is to go, which SQLite would apply to the one that comes."""
-    outcome = _apart(CLOSE_JOURNAL, str(path)) if path.exists() else ""
-    if "locked" in outcome:
-        raise SegmentationError(_at_work(path))
-    if "not a database" in outcome or "malformed" in outcome:
-        path.unlink()  # which is why it is replaced
-    elif outcome:
-        raise SegmentationError(f"The catalogue {path} can't be replaced: {outcome}")
-    for suffix in ("-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
-
-
-def _at_work(path: Path) -> str:
-    return (
-        f"Somebody has the lake at {path} open, and nothing was replaced. Stop the pipelines, the scorer and whatever "
-        "else works with it, and restore again."
-    )
-
-
-def _apart(program: str, *arguments: str) -> str:
-    """Run a program that uses SQLite in a process of its own; returns what it prints.
-
-    DuckDB has an SQLite of its own. A second one in the same process, as it closes a file, takes away the locks that
-    the first one holds on it (https://sqlite.org/howtocorrupt.html, section 2.2.1).
-    """
-    command = [sys.executable, "-c", program, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 @contextmanager
