@@ -159,7 +159,7 @@ def _facts(settings: Settings) -> tuple[list[Any], list[Any], dict[int, dict[str
         with lake.cursor() as con:
             snapshots = con.execute("FROM ducklake_snapshots('lake') ORDER BY snapshot_id").fetchall()
             made = con.execute(SETTINGS_OF_TABLES).fetchall()
-        return made, snapshots, {row[0]: _past(lake, row[0]) for row in snapshots[:0:-4]}
+        return made, snapshots, {row[0]: _past(lake, row[0]) for row in snapshots[:0:-6]}
 
 
 def _odd_values(lake: Lake) -> None:
@@ -589,7 +589,7 @@ def test_a_file_that_the_lake_lacks_is_named(lake: Lake, tmp_path: Path) -> None
 
 
 def test_a_full_disk_is_said_and_harms_nothing(lake: Lake, backed_up: Path, tmp_path: Path) -> None:
-    insert_lines(lake, [Line(f"{n * n}", f"{n}", f"{random.random()}", DAY) for n in range(20_000)])
+    _change(lake, f"{INTO_SEGMENTS} SELECT 9, i, CAST(hash(i) AS VARCHAR), 'text' FROM range(100000) AS numbers(i)")
     _back_up(lake.settings, tmp_path / "elsewhere")
     lake.close()
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
