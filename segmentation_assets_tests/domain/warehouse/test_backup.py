@@ -351,13 +351,15 @@ def test_a_killed_restore_leaves_the_old_lake_or_the_new_one(at: Kinds, tmp_path
         _back_up(settings, folder)
         new = _present(lake)
         _filled(lake, 2, 5)
-        old = _present(lake)
+        old, versions = _present(lake), {lake.version(), read_manifest(_only(folder)).snapshot}
     assert new != old
     for number in range(3):
         for path in itertools.islice(Path(settings.data_uri).rglob("*.parquet"), 0, None, 3):
             if path.relative_to(settings.data_uri).as_posix() in {f.path for f in read_manifest(_only(folder)).files}:
                 path.write_bytes(b"damaged")
         _killed(settings, folder, "restore", 0.05 * 4**number)
+        with Lake(settings, read_only=True) as lake:
+            assert lake.version() in versions
     restore_backup(settings, folder, force=True)
     with Lake(settings) as lake:
         assert _present(lake) == new
