@@ -23,6 +23,7 @@ from rich.table import Table as RichTable
 
 import segmentation
 from segmentation.access.commands import keys
+from segmentation.backup_commands import backup, restore
 from segmentation.diagnosis import diagnose
 from segmentation.errors import SegmentationError
 from segmentation.explain_command import explain
@@ -49,6 +50,8 @@ app.add_typer(keys, name="keys")
 app.add_typer(sources, name="sources")
 app.command()(explain)
 app.command()(score)
+app.command()(backup)
+app.command()(restore)
 
 console = Console() if sys.stdout.isatty() else Console(width=160)
 errors = Console(stderr=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from segmentation.features.records import feature_bases
 from segmentation.modeling import retention
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.maintenance import Maintenance, maintain
@@ -50,7 +51,8 @@ def keep_house(lake: Lake, *, now: datetime, actor: str, run_id: str = "", dry_r
     Raises:
         SegmentationError: Others kept the lake busy beyond the limit; what was done until then stays done.
     """
-    keep = lake.settings.keep_models
+    settings = lake.settings
+    keep = settings.keep_models
     with lake.cursor() as con:
         old = retention.to_archive(con, keep)
     if not dry_run:
@@ -58,5 +60,14 @@ def keep_house(lake: Lake, *, now: datetime, actor: str, run_id: str = "", dry_r
         old = retention.archive(lake, old, actor=actor, reason=f"older than the newest {keep}", commit=commit)
     with lake.cursor() as con:
         protected = retention.protected_snapshots(con, but_for=old)
-    done = maintain(lake, now=now, keep_days=lake.settings.keep_snapshot_days, protected=protected, dry_run=dry_run)
+        bases = feature_bases(con)
+    done = maintain(
+        lake,
+        now=now,
+        keep_days=settings.keep_snapshot_days,
+        protected=protected,
+        thin_after_hours=settings.thin_snapshots_after_hours,
+        unthinned=bases,
+        dry_run=dry_run,
+    )
     return Housekeeping(tuple(old), tuple(sorted(protected)), done)

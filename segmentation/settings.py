@@ -63,8 +63,11 @@ class Settings(BaseSettings):
     keep_snapshot_days: int = Field(
         30,
         ge=1,
-        description="How long every snapshot of the lake stays readable, in days; those that a kept model was trained "
+        description="How long snapshots of the lake stay readable, in days; those that a kept model was trained "
         "on stay longer.",
+    )
+    thin_snapshots_after_hours: int = Field(
+        24, ge=1, description="Of snapshots older than that, in hours, maintenance keeps the last of each hour."
     )
     keep_models: int = Field(
         12, ge=1, description="How many model versions, the newest ones, are kept; those with an alias stay anyway."

@@ -22,7 +22,7 @@ from segmentation.features.records import CommitFor, Snapshot, SnapshotRecord, r
 from segmentation.features.stages import code_version, stages
 from segmentation.features.windows import Window, window_of
 from segmentation.warehouse import Commit, Lake, literal, replace_snapshot
-from segmentation.warehouse.lake import CATALOG
+from segmentation.warehouse.lake import CATALOG, METADATA
 from segmentation.warehouse.schema import CUSTOMER_FEATURES, FEATURE_GROUPS, FEATURE_SNAPSHOTS, TRANSACTIONS
 
 FILE_CUSTOMERS = 250_000
@@ -66,15 +66,18 @@ WHERE as_of = $as_of
     AND home_market IS NOT DISTINCT FROM $home_market
     AND engine = 'duckdb'
     AND customer_count = (SELECT COUNT(*) FROM {CUSTOMER_FEATURES.name} WHERE as_of = $as_of)
-    AND lake_version IN (SELECT snapshot_id FROM ducklake_snapshots('{CATALOG}'))
+    AND lake_version IN (SELECT snapshot_id FROM {METADATA}.ducklake_snapshot)
 """
 """Without its snapshot the lake does not know any more what was deleted right after it, and does not say so."""
 
 TOUCHED = f"""
 SELECT DISTINCT customer_id
 FROM ducklake_table_changes('{CATALOG}', 'raw', 'transactions', {{first}}, {{last}})
-WHERE ordered_at >= $start AND ordered_at < $as_of
+WHERE ordered_at >= $start AND ordered_at < $as_of AND snapshot_id > $base
 """
+"""Asked from the base on, or from the snapshot after it, which may have been thinned out."""
+
+NEXT = f"SELECT 1 FROM {METADATA}.ducklake_snapshot WHERE snapshot_id = $base + 1"
 
 UNTOUCHED = f"""
 SELECT * EXCLUDE (as_of, {{scores}})
@@ -173,13 +176,15 @@ def _find_touched(con: duckdb.DuckDBPyConnection, base: int, version: int, windo
     """Write the customers with a line changed since `base` to a file.
 
     Returns:
-        How many; None if they are too many to matter, or if a snapshot right after `base` has expired.
+        How many; None if they are too many to matter, or if `base` has expired.
     """
     con.execute("CREATE OR REPLACE TEMP TABLE touched (customer_id VARCHAR)")
     if version > base:
         try:
-            changes = TOUCHED.format(first=base + 1, last=version)
-            con.execute(f"INSERT INTO temp.touched {changes}", {"start": window.start, "as_of": window.as_of})
+            first = base + 1 if con.execute(NEXT, {"base": base}).fetchone() else base
+            changes = TOUCHED.format(first=first, last=version)
+            values = {"start": window.start, "as_of": window.as_of, "base": base}
+            con.execute(f"INSERT INTO temp.touched {changes}", values)
         except duckdb.Error as error:
             if "snapshot" not in str(error).lower():
                 raise

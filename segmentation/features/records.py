@@ -105,6 +105,12 @@ def recorded_scopes(con: duckdb.DuckDBPyConnection) -> dict[date, tuple[Window, 
     return {as_of: (Window(as_of, start), market) for as_of, start, market in rows}
 
 
+def feature_bases(con: duckdb.DuckDBPyConnection) -> set[int]:
+    """The versions of the lake that snapshots were made of: with them, only what changed since is computed anew."""
+    rows = con.execute(f"SELECT DISTINCT lake_version FROM {FEATURE_SNAPSHOTS.name}").fetchall()
+    return {version for (version,) in rows}
+
+
 def refuse_empty(con: duckdb.DuckDBPyConnection, snapshots: Sequence[Snapshot]) -> None:
     """Raise a `NotEnoughDataError` that says what there is, if no customer has a purchase in one of the windows."""
     for snapshot in snapshots:

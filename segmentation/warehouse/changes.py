@@ -2,9 +2,10 @@
 
 import duckdb
 
-from segmentation.warehouse.lake import CATALOG, METADATA
+from segmentation.warehouse.lake import METADATA
 
-SNAPSHOTS = f"SELECT snapshot_id, changes FROM ducklake_snapshots('{CATALOG}') WHERE snapshot_id > $since"
+SNAPSHOTS = f"SELECT snapshot_id, changes_made FROM {METADATA}.ducklake_snapshot_changes WHERE snapshot_id > $since"
+"""From the catalogue's own table: DuckLake's function reads all snapshots, of which a stream makes many."""
 TABLES = f"""
 SELECT CAST(tables.table_id AS VARCHAR)
 FROM {METADATA}.ducklake_table AS tables
@@ -30,5 +31,5 @@ def has_changed_outside(con: duckdb.DuckDBPyConnection, schema: str, since: int,
     if any(version not in changes for version in range(since + 1, until + 1)):
         return True
     within = {row[0] for row in con.execute(TABLES, {"schema": schema}).fetchall()}
-    changed = {item for each in changes.values() for items in (each or {}).values() for item in items}
+    changed = {item.rpartition(":")[2] for each in changes.values() for item in (each or "").split(",") if item}
     return not changed <= within

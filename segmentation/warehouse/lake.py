@@ -105,7 +105,7 @@ class Lake:
 
     def has(self, version: int) -> bool:
         """Whether there is such a snapshot, and it has not been expired."""
-        query = f"SELECT 1 FROM ducklake_snapshots('{CATALOG}') WHERE snapshot_id = $version"
+        query = f"SELECT 1 FROM {METADATA}.ducklake_snapshot WHERE snapshot_id = $version"
         with self.cursor() as con:
             return con.execute(query, {"version": version}).fetchone() is not None
 
@@ -317,10 +317,10 @@ def without_password(text: str) -> str:
 
 
 def _one(con: duckdb.DuckDBPyConnection) -> int:
-    row = con.fetchone()
-    if row is None:
+    rows = con.fetchall()  # to the end, or the catalogue's transaction stays open
+    if not rows:
         raise SegmentationError("The lake has no snapshot at all; its catalogue is damaged.")
-    return int(row[0])
+    return int(rows[0][0])
 
 
 def _quoted(text: str) -> str:

@@ -22,16 +22,22 @@ READER_GRACE = timedelta(days=2)
 ORPHAN_AGE = timedelta(days=7)
 """How old a file must be that no commit mentions: longer than any writer takes from its first file to its commit."""
 
-"""Where DuckLake attaches the catalogue of the lake."""
+EXPIRED_AT_ONCE = 1_000
+"""How many snapshots one transaction lets expire, so that writers wait for a moment only."""
 
-SNAPSHOTS = f"SELECT snapshot_id, snapshot_time AT TIME ZONE 'UTC' FROM ducklake_snapshots('{CATALOG}')"
+SNAPSHOTS = (
+    f"SELECT snapshot_id, CAST(snapshot_time AS TIMESTAMPTZ) AT TIME ZONE 'UTC' FROM {METADATA}.ducklake_snapshot"
+)
+"""From the catalogue's own table: DuckLake's function also reads what each of them changed."""
 
 TABLES = f"""
 SELECT schema_name, table_name
-FROM duckdb_tables()
-WHERE database_name = '{CATALOG}'
+FROM {METADATA}.ducklake_table
+JOIN {METADATA}.ducklake_schema AS schemas USING (schema_id)
+WHERE ducklake_table.end_snapshot IS NULL AND schemas.end_snapshot IS NULL
 ORDER BY schema_name, table_name
 """
+"""From the catalogue: `duckdb_tables()` fails in a process that has attached a snapshot that expired since."""
 
 NEEDED_BYTES = f"""
 SELECT
@@ -70,7 +76,14 @@ class Maintenance:
 
 
 def maintain(
-    lake: Lake, *, now: datetime, keep_days: int, protected: Collection[int], dry_run: bool = False
+    lake: Lake,
+    *,
+    now: datetime,
+    keep_days: int,
+    protected: Collection[int],
+    thin_after_hours: int | None = None,
+    unthinned: Collection[int] = (),
+    dry_run: bool = False,
 ) -> Maintenance:
     """Expire old snapshots, tidy up each table, and delete the files that nothing needs any more.
 
@@ -81,8 +94,10 @@ def maintain(
         lake: A writable lake; for a dry run it may be read-only.
         now: When this happens (UTC). Files are deleted once they have been unneeded for `READER_GRACE`, orphans (left
             behind by killed writers) once they are `ORPHAN_AGE` old.
-        keep_days: For this long the lake stays readable as it was at any moment.
+        keep_days: For this long the lake stays readable as it was at any moment, or at the end of any hour.
         protected: Snapshots that stay however old they are.
+        thin_after_hours: Of snapshots older than that, the last of each hour stays; all of them if left out.
+        unthinned: Snapshots that stay for `keep_days`, whatever came after them in their hour.
         dry_run: Whether to change nothing.
 
     Raises:
@@ -90,7 +105,11 @@ def maintain(
     """
     with lake.cursor() as con:
         before = _number(con, NEEDED_BYTES)
-        old = expirable(con.execute(SNAPSHOTS).fetchall(), now - timedelta(days=keep_days), protected)
+        made = con.execute(SNAPSHOTS).fetchall()
+        gone = set(expirable(made, now - timedelta(days=keep_days), protected))
+        if thin_after_hours is not None:
+            gone |= set(thinnable(made, now - timedelta(hours=thin_after_hours), {*protected, *unthinned}))
+        old = sorted(gone)
         if dry_run:
             removable = _number(con, REMOVABLE_FILES, {"before": now - READER_GRACE})
             return Maintenance(_inlined_rows(con), None, tuple(old), removable, before, None)
@@ -121,10 +140,28 @@ def expirable(snapshots: Iterable[tuple[int, datetime]], before: datetime, prote
     return [n for (n, _), (_, superseded) in pairwise(made) if superseded < before and n not in protected]
 
 
+def thinnable(snapshots: Iterable[tuple[int, datetime]], before: datetime, protected: Collection[int]) -> list[int]:
+    """The snapshots (numbers, each with its time) followed by another one in the same hour, before a moment.
+
+    So the last of each hour (UTC) stays, and so does the newest snapshot in any case.
+    """
+    made = sorted(snapshots)
+    return [
+        n
+        for (n, at), (_, superseded) in pairwise(made)
+        if superseded < before and _hour(at) == _hour(superseded) and n not in protected
+    ]
+
+
+def _hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
 def _expire(lake: Lake, con: duckdb.DuckDBPyConnection, versions: list[int]) -> None:
-    if versions:
-        call = f"CALL ducklake_expire_snapshots('{CATALOG}', versions => {versions})"
-        _call(lake, con, f"Expire {len(versions)} snapshots", call)
+    for first in range(0, len(versions), EXPIRED_AT_ONCE):
+        chunk = versions[first : first + EXPIRED_AT_ONCE]
+        call = f"CALL ducklake_expire_snapshots('{CATALOG}', versions => {chunk})"
+        _call(lake, con, f"Expire {len(chunk)} snapshots", call)
 
 
 def _tidy(lake: Lake, con: duckdb.DuckDBPyConnection, schema: str, table: str) -> tuple[int, int]:

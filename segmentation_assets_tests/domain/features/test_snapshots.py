@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from segmentation.errors import NotEnoughDataError
 from segmentation.features import duckdb_engine, engine
 from segmentation.features.engine import write_snapshots
-from segmentation.features.records import Snapshot
+from segmentation.features.records import Snapshot, feature_bases
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import CUSTOMER_FEATURES, FEATURE_GROUPS, FEATURE_SNAPSHOTS, migrate
@@ -168,6 +168,20 @@ def test_everybody_is_computed_if_the_earlier_snapshot_is_no_base(
     with Lake(settings) as changed:
         snapshot = _write(changed, [AS_OF])[0]
     assert snapshot.computed_count == snapshot.customer_count
+
+
+def test_snapshots_that_were_thinned_out_after_the_base_hide_no_change(lake: Lake) -> None:
+    insert_lines(lake, _shop())
+    _write(lake, [AS_OF])
+    with lake.cursor() as con:
+        (base,) = feature_bases(con)
+        lake.transaction(con, Commit("gone"), partial(_execute, "DELETE FROM raw.transactions WHERE order_id = 'o9'"))
+        insert_lines(lake, [Line("c3", "late", "p1", datetime(2023, 12, 15), amount=1e5, country="UK")])
+        con.execute(f"CALL ducklake_expire_snapshots('lake', versions => {list(range(base + 1, lake.version()))})")
+    assert _write(lake, [AS_OF])[0].computed_count == 2
+    incremental = _tables(lake)
+    _write(lake, [AS_OF], from_scratch=True)
+    assert _equal(_tables(lake), incremental)
 
 
 def test_a_deletion_right_after_an_expired_base_is_not_overlooked(lake: Lake) -> None:

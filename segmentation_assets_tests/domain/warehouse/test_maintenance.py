@@ -13,12 +13,14 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake, maintenance
 from segmentation.warehouse.lake import METADATA
-from segmentation.warehouse.maintenance import Maintenance, expirable, maintain
+from segmentation.warehouse.maintenance import Maintenance, expirable, maintain, thinnable
 from segmentation.warehouse.schema import SEGMENTS, TRANSACTIONS, migrate
 from segmentation_assets_tests.domain.warehouse.test_lake import INSERT, WRITER
 from segmentation_assets_tests.lines import INTO_SEGMENTS, Line, insert_lines
@@ -213,6 +215,51 @@ def test_any_moment_of_the_last_days_stays_readable() -> None:
     assert expirable(snapshots, DAY + timedelta(days=50, hours=1), set()) == [0, 1, 2]
     assert expirable(snapshots, DAY + timedelta(days=500), set()) == [0, 1, 2, 3]
     assert expirable([], DAY, set()) == []
+
+
+MINUTES = st.lists(st.integers(0, 60 * 6), max_size=40).map(sorted)
+
+
+@given(MINUTES, st.integers(0, 60 * 7), st.sets(st.integers(0, 40)))
+def test_of_old_snapshots_the_last_of_each_hour_stays(minutes: list[int], limit: int, protected: set[int]) -> None:
+    snapshots = [(number, DAY + timedelta(minutes=minute)) for number, minute in enumerate(minutes)]
+    before = DAY + timedelta(minutes=limit)
+    gone = thinnable(snapshots, before, protected)
+    kept = [(number, made) for number, made in snapshots if number not in gone]
+    assert gone == sorted(set(gone))
+    assert not protected & set(gone)
+    assert snapshots[-1:] == kept[-1:]
+    old = [(number, made) for number, made in snapshots if made < before]
+    assert set(gone) <= {number for number, _ in old}
+    last_of_hour = {made.replace(minute=0): number for number, made in old}
+    assert {number for number, made in old if number not in gone} == {*last_of_hour.values()} | (
+        protected & {number for number, _ in old}
+    )
+    assert thinnable(kept, before, protected) == []
+
+
+def test_thinning_keeps_what_is_spared_and_every_row(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maintenance, "EXPIRED_AT_ONCE", 3)
+    lake, versions = past.lake, sorted(past.contents)
+    _set_times(lake, DAY)
+    spared, protected = versions[2], versions[5]
+    now = DAY + timedelta(hours=30)
+    thinned = partial(maintain, lake, now=now, keep_days=30, protected={protected})
+    assert thinned(thin_after_hours=31, unthinned={spared}).snapshots_expired == ()
+    done = thinned(thin_after_hours=24, unthinned={spared})
+    kept = {spared, protected, versions[-1]}
+    assert set(versions) - set(done.snapshots_expired) == kept
+    assert {version: _at(lake, version) for version in kept} == {version: past.contents[version] for version in kept}
+    done = maintain(lake, now=_later(), keep_days=30, protected={protected}, thin_after_hours=24, unthinned={spared})
+    assert spared in done.snapshots_expired
+    assert (_now(lake), _at(lake, protected)) == (past.present, past.contents[protected])
+
+
+def _set_times(lake: Lake, moment: datetime) -> None:
+    """Make all snapshots of one hour, a second apart."""
+    with lake.cursor() as con:
+        made = f"CAST(TIMESTAMPTZ '{moment}+00' + snapshot_id * INTERVAL 1 SECOND AS VARCHAR)"
+        con.execute(f"UPDATE {METADATA}.ducklake_snapshot SET snapshot_time = {made}")
 
 
 def test_a_dry_run_changes_nothing_and_tells_what_comes(any_past: Past) -> None:
