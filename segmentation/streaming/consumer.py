@@ -42,6 +42,7 @@ QUEUED_KB = 16 * 1024
 """What librdkafka reads ahead; while the lake is slow, no more than this is fetched."""
 
 METADATA_S = 10
+BEYOND_S = 3.0
 DEAD_LETTER_S = 10
 LONGEST_PAUSE_S = 30.0
 FLUSH_LINES = 100_000
@@ -115,11 +116,13 @@ class StreamConsumer:
         self._source, self._lake, self._decode, self._figures, self._on_batch = source, lake, decode, figures, on_batch
         self._profile = source.read_profile()
         self._lander = Lander(lake)
+        self._skips_lost = skip_lost
+        self._beyond_since: float | None = None
         self._next: dict[int, str | None] = {}
         self._unflushed, self._flushed_at = 0, time.monotonic()
         self._fatal: str | None = None
         try:
-            self._consumer = Consumer(self._options(skip_lost), logger=logger)
+            self._consumer = Consumer(self._options(), logger=logger)
             self._dead_letters = self._producer() if source.dead_letter_topic else None
         except (KafkaException, ValueError, TypeError) as error:
             raise SourceError(f"The options of the source {source.name} can't be used: {error}") from error
@@ -141,6 +144,7 @@ class StreamConsumer:
                     self._figures.idle(time.time())
                 self._flush_in_time()
                 self._tell_lag()
+                self._check_ends()
                 if until_empty and batch is None and self._is_at_end():
                     return
         finally:
@@ -150,16 +154,16 @@ class StreamConsumer:
         """Close the lake."""
         self._lake.close()
 
-    def _options(self, skip_lost: bool) -> dict[str, str | int | float | bool | Callable[..., object]]:
+    def _options(self) -> dict[str, str | int | float | bool | Callable[..., object]]:
         source = self._source
         return {
-            "session.timeout.ms": 10_000,
+            "session.timeout.ms": 6_000,
             "queued.max.messages.kbytes": QUEUED_KB,
             **source.options,
             "bootstrap.servers": source.servers,
             "group.id": source.group or self._group(),
             "enable.auto.commit": False,
-            "auto.offset.reset": "earliest" if skip_lost else "error",
+            "auto.offset.reset": "earliest" if self._skips_lost else "error",
             "enable.partition.eof": False,
             "error_cb": self._heard,
         }
@@ -167,7 +171,7 @@ class StreamConsumer:
     def _group(self) -> str:
         """A group of this lake's own: two lakes that shared one would get half of the messages each."""
         with self._lake.cursor() as con:
-            return f"segmentation-{self._source.name}-{identity(con)}"
+            return f"segmentation-{self._source.name}-{self._source.topic}-{identity(con)}"
 
     def _producer(self) -> Producer:
         return Producer({**self._source.options, "bootstrap.servers": self._source.servers, "enable.idempotence": True})
@@ -186,9 +190,25 @@ class StreamConsumer:
         for partition in partitions:
             position = positions.get(self._channel(partition.partition))
             self._next[partition.partition] = position
-            partition.offset = start if position is None else int(position)
+            partition.offset = start if position is None else self._there(partition.partition, int(position))
         logger.info("Assigned %s", {each.partition: each.offset for each in partitions})
         consumer.incremental_assign(partitions) if self._is_cooperative() else consumer.assign(partitions)
+
+    def _there(self, number: int, position: int) -> int:
+        """A position if the broker still has all messages from there on; else, if that is allowed, the oldest."""
+        partition = TopicPartition(self._source.topic, number)
+        oldest, _ = self._consumer.get_watermark_offsets(partition, timeout=METADATA_S)
+        if oldest > position and not self._skips_lost:
+            raise self._lost(number, f"its oldest is {oldest}")
+        return max(position, oldest)
+
+    def _lost(self, number: int | None, why: str) -> SourceError:
+        position = None if number is None else self._next.get(number)
+        return SourceError(
+            f"Messages of {self._source.topic}/{number} from offset {position} on are gone from the broker, and never "
+            f"came into the lake ({why}). Look for them elsewhere; to go on without them: segmentation stream "
+            f"{self._source.name} --skip-lost"
+        )
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         for partition in partitions:
@@ -234,13 +254,7 @@ class StreamConsumer:
 
     def _refuse_if_fatal(self, error: KafkaError, message: Message) -> None:
         if error.code() in FATAL:
-            number = message.partition()
-            position = None if number is None else self._next.get(number)
-            raise SourceError(
-                f"Messages of {self._source.topic}/{number} from offset {position} on are gone from "
-                f"the broker, and never came into the lake ({error}). Look for them elsewhere; to go on without them: "
-                f"segmentation stream {self._source.name} --skip-lost"
-            )
+            raise self._lost(message.partition(), str(error))
         if error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED):
             raise SourceError(
                 f"The topic {self._source.topic} of the source {self._source.name} can't be read: {error}"
@@ -340,28 +354,36 @@ class StreamConsumer:
             self._flushed_at = time.monotonic()
 
     def _tell_lag(self) -> None:
-        self._figures.lag({number: lag for number in self._next if (lag := self._lag_of(number)) is not None})
+        self._figures.lag({number: max(lag, 0) for number in self._next if (lag := self._lag_of(number)) is not None})
 
     def _lag_of(self, number: int) -> int | None:
-        """Messages that wait in a partition; None if the broker hasn't said yet."""
+        """Messages that wait in a partition, as of the last fetch; None before the first.
+
+        Below zero if the lake is further than the partition: its topic was made anew.
+        """
         low, high = self._consumer.get_watermark_offsets(TopicPartition(self._source.topic, number), cached=True)
         if high < 0:
             return None
         position = self._next.get(number)
-        return max(high - (low if position is None else int(position)), 0)
+        return high - (max(low, 0) if position is None else int(position))
+
+    def _check_ends(self) -> None:
+        """Notice partitions that end before the lake's position; for a moment, a new leader may not know its end."""
+        beyond = [number for number in self._next if (self._lag_of(number) or 0) < 0]
+        if not beyond:
+            self._beyond_since = None
+        elif self._beyond_since is None:
+            self._beyond_since = time.monotonic()
+        elif time.monotonic() - self._beyond_since > BEYOND_S:
+            if not self._skips_lost:
+                raise self._lost(beyond[0], "it ends before them; the topic was made anew")
+            for number in beyond:
+                self._consumer.seek(TopicPartition(self._source.topic, number, OFFSET_BEGINNING))
+            self._beyond_since = None
 
     def _is_at_end(self) -> bool:
-        """Whether every partition that this consumer has was read to its end, as the broker says right now."""
-        for number in self._next:
-            partition = TopicPartition(self._source.topic, number)
-            try:
-                low, high = self._consumer.get_watermark_offsets(partition, timeout=METADATA_S)
-            except KafkaException:
-                return False
-            position = self._next[number]
-            if high > (low if position is None else int(position)):
-                return False
-        return bool(self._next)
+        """Whether every partition that this consumer has was read to its end."""
+        return bool(self._next) and all(self._lag_of(number) == 0 for number in self._next)
 
 
 def _sent(message: Message) -> Sent:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from segmentation.settings import Settings
 from segmentation.warehouse import Lake
 from segmentation_assets_tests.broker import Broker, running_broker
 
-PATIENCE_S = 120
+PATIENCE_S = 60
 
 Stream = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -89,7 +90,5 @@ def topic(broker: Broker, request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def shop(settings: Settings, empty_lake: Path) -> Settings:
     """Settings of a migrated lake without rows."""
-    import shutil
-
     shutil.copytree(empty_lake, settings.home)
     return settings

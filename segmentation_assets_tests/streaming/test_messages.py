@@ -55,7 +55,7 @@ def registry() -> Iterator[str]:
 
 
 def source(**options: object) -> KafkaSource:
-    return KafkaSource(name="app", type="kafka", servers="x", topic="t", **options)  # type: ignore[arg-type]
+    return KafkaSource(name="app", type="kafka", servers="x", topic="t", **options)
 
 
 def avro(record: dict[str, Any]) -> bytes:
