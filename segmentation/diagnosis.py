@@ -12,6 +12,8 @@ import segmentation
 from segmentation.errors import SegmentationError
 from segmentation.modeling import registry
 from segmentation.settings import Settings
+from segmentation.sources.declared import declared_sources
+from segmentation.sources.reading import check
 from segmentation.warehouse import Lake
 from segmentation.warehouse.extensions import wheel_path
 from segmentation.warehouse.lake import EXTENSIONS_BY_SCHEME, without_password
@@ -39,7 +41,22 @@ def diagnose(settings: Settings) -> list[Finding]:
             findings += _contents(lake)
     except SegmentationError as error:
         findings.append(Finding("lake", False, str(error)))
-    return findings
+    return [*findings, *_sources(settings)]
+
+
+def _sources(settings: Settings) -> Iterator[Finding]:
+    try:
+        declared = declared_sources(settings)
+    except SegmentationError as error:
+        yield Finding("sources", False, str(error))
+        return
+    if not declared:
+        yield Finding("sources", True, f"none declared; `segmentation sources list` says how ({settings.sources})")
+    for source in declared.values():
+        try:
+            yield Finding(f"source {source.name}", True, check(settings, source))
+        except SegmentationError as error:
+            yield Finding(f"source {source.name}", False, str(error))
 
 
 def _versions() -> Finding:

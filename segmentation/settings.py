@@ -67,7 +67,7 @@ class Settings(BaseSettings):
         "on stay longer.",
     )
     thin_snapshots_after_hours: int = Field(
-        24, ge=1, description="Of snapshots older than that, in hours, maintenance keeps the last of each hour."
+        2, ge=1, description="Of snapshots older than that, in hours, maintenance keeps the last of each hour."
     )
     keep_models: int = Field(
         12, ge=1, description="How many model versions, the newest ones, are kept; those with an alias stay anyway."

@@ -12,10 +12,11 @@ from segmentation.warehouse import Lake
 
 POLL_S = 0.1
 
+# A line's `ingested_at` is from before its commit, and consumers commit in any order: so look back a while.
 NEW_LINES = """
 SELECT line_id, ingested_at
 FROM raw.transactions
-WHERE source = 'app' AND ingested_at > TIMESTAMP '{since}'
+WHERE source = 'app' AND ingested_at > TIMESTAMP '{since}' - INTERVAL 8 SECOND
 """
 
 

@@ -43,11 +43,11 @@ def monthly_retraining(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     )
 
 
-weekly_maintenance = dg.ScheduleDefinition(
-    name="weekly_maintenance",
+hourly_maintenance = dg.ScheduleDefinition(
+    name="hourly_maintenance",
     job=maintain,
-    cron_schedule="0 3 * * 0",
-    description="Maintenance of the lake, on Sundays at 03:00 UTC.",
+    cron_schedule="20 * * * *",
+    description="Maintenance of the lake, twenty past every hour: what streams and pushes leave behind adds up.",
 )
 
 
@@ -67,6 +67,6 @@ SCHEDULES = [
     daily_ingestion,
     monthly_snapshot,
     monthly_retraining,
-    weekly_maintenance,
+    hourly_maintenance,
     *(reading_schedule(source) for source in DECLARED if source.schedule and is_read(source)),
 ]

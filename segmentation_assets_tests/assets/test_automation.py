@@ -168,7 +168,7 @@ def test_a_month_is_trained_on_its_own_snapshot() -> None:
 
 
 def test_whatever_retrains_or_maintains_is_off_until_turned_on() -> None:
-    for name in ("monthly_retraining", "weekly_maintenance"):
+    for name in ("monthly_retraining", "hourly_maintenance"):
         assert defs.resolve_schedule_def(name).default_status is dg.DefaultScheduleStatus.STOPPED
     assert degraded_model.default_status is dg.DefaultSensorStatus.STOPPED
 
