@@ -57,6 +57,7 @@ class KnownIds:
         return np.isin(hashes, self._recent) | _is_among(self._sorted, hashes)
 
     def _remember(self, hashes: Hashes) -> None:
+        hashes = hashes[~self.may_have(hashes)]  # maintenance writes lines anew
         self._recent = np.concatenate([self._recent, hashes])
         if len(self._recent) > MOST_RECENT:
             recent = np.sort(self._recent)

@@ -4,6 +4,9 @@ Lines with the same inputs are told apart by their occurrence, 1, 2, …; the fi
 registered first. Ids that are made from the inputs count their occurrences for themselves, since the same value can
 be written in two ways in files of two formats. A line counts as repeated only within its day, or without a date,
 within its file, so that a day loaded alone and a day loaded with others come out the same.
+
+Of lines with the same id, what the file says that was registered last is accepted (a correction replaces), from the
+first file that says so (a repeat changes nothing).
 """
 
 import duckdb
@@ -37,14 +40,21 @@ judged_with_occurrence AS (
     SELECT *, CASE WHEN occurrence > 1 THEN remark.reason_if_repeated ELSE remark.reason END AS reason
     FROM counted
 ),
+same_id AS (
+    SELECT *, max((registered_at, path)) OVER (
+        PARTITION BY source, line_id, CAST(ordered_at AS DATE), {COLUMNS}
+    ) AS content_since
+    FROM judged_with_occurrence
+    WHERE reason IS NULL AND remark.has_own_id
+),
 with_rank AS (
     SELECT *, 1 AS rank_of_id FROM judged_with_occurrence WHERE reason IS NOT NULL OR NOT remark.has_own_id
     UNION ALL
-    SELECT *, row_number() OVER (
-        PARTITION BY source, line_id, CAST(ordered_at AS DATE) ORDER BY registered_at, path, remark.original
+    SELECT * EXCLUDE (content_since), row_number() OVER (
+        PARTITION BY source, line_id, CAST(ordered_at AS DATE)
+        ORDER BY content_since DESC, remark.original, registered_at, path
     ) AS rank_of_id
-    FROM judged_with_occurrence
-    WHERE reason IS NULL AND remark.has_own_id
+    FROM same_id
 )
 SELECT file_id,
     CASE WHEN id_occurrence > 1 AND NOT remark.has_own_id THEN line_id || '-' || id_occurrence ELSE line_id END

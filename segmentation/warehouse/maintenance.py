@@ -14,6 +14,7 @@ import duckdb
 
 from segmentation.warehouse.lake import CATALOG, METADATA, Lake
 from segmentation.warehouse.provenance import Commit
+from segmentation.warehouse.schema import TRANSACTIONS
 from segmentation.warehouse.tables import Table, literal
 
 READER_GRACE = timedelta(days=2)
@@ -50,6 +51,28 @@ SELECT COUNT(*)
 FROM {METADATA}.ducklake_files_scheduled_for_deletion
 WHERE CAST(schedule_start AS TIMESTAMPTZ) < $before
 """
+
+FULL_BUCKETS = f"""
+SELECT CAST(part.partition_value AS INTEGER)
+FROM {METADATA}.ducklake_data_file AS file
+JOIN {METADATA}.ducklake_table AS tables USING (table_id)
+JOIN {METADATA}.ducklake_schema AS schemas USING (schema_id)
+JOIN {METADATA}.ducklake_file_partition_value AS part USING (data_file_id)
+WHERE schemas.schema_name || '.' || tables.table_name = '{TRANSACTIONS.name}'
+    AND tables.end_snapshot IS NULL AND file.end_snapshot IS NULL
+GROUP BY part.partition_value
+HAVING count(*) > $most
+ORDER BY 1
+"""
+
+MOST_FILES = 12
+"""Files of a bucket that merging may leave; each costs a look-up a millisecond or so."""
+
+KEEP_BUCKET = (
+    f"CREATE OR REPLACE TEMP TABLE kept AS SELECT * FROM {TRANSACTIONS.name} WHERE customer_bucket = {{bucket}}"
+)
+EMPTY_BUCKET = f"DELETE FROM {TRANSACTIONS.name} WHERE customer_bucket = {{bucket}}"
+FILL_BUCKET = f"INSERT INTO {TRANSACTIONS.name} BY NAME FROM kept"
 
 INLINED_TABLES = f"SELECT DISTINCT table_name FROM {METADATA}.ducklake_inlined_data_tables ORDER BY table_name"
 
@@ -115,6 +138,7 @@ def maintain(
             return Maintenance(_inlined_rows(con), None, tuple(old), removable, before, None)
         _expire(lake, con, old)
         done = [_tidy(lake, con, *table) for table in con.execute(TABLES).fetchall()]
+        _consolidate(lake, con)
         rows_flushed, files_merged = sum(rows for rows, _ in done), sum(files for _, files in done)
         removed = _remove(lake, con, now)
         after = _number(con, NEEDED_BYTES)
@@ -172,6 +196,21 @@ def _tidy(lake: Lake, con: duckdb.DuckDBPyConnection, schema: str, table: str) -
     merge = f"CALL ducklake_merge_adjacent_files('{CATALOG}', {literal(table)}, schema => {literal(schema)})"
     flushed, merged = _flush(lake, con, schema, table), _call(lake, con, f"Merge {schema}.{table}", merge)
     return flushed, sum(files for _, _, files, _ in merged)
+
+
+def _consolidate(lake: Lake, con: duckdb.DuckDBPyConnection) -> None:
+    """Write the lines of buckets anew that still have many files: corrections leave files that can't be merged.
+
+    Every line is deleted and inserted again, in one transaction, so that the old files end as a whole.
+    """
+    for (bucket,) in con.execute(FULL_BUCKETS, {"most": MOST_FILES}).fetchall():
+
+        def write_anew(c: duckdb.DuckDBPyConnection, bucket: int = bucket) -> None:
+            for statement in (KEEP_BUCKET, EMPTY_BUCKET, FILL_BUCKET):
+                c.execute(statement.format(bucket=bucket))
+
+        lake.transaction(con, Commit(f"Consolidate bucket {bucket}", asset="warehouse/maintenance"), write_anew)
+    con.execute("DROP TABLE IF EXISTS temp.kept")
 
 
 def _flush(lake: Lake, con: duckdb.DuckDBPyConnection, schema: str, table: str) -> int:
