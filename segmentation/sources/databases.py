@@ -20,8 +20,8 @@ DATABASE = "source_database"
 EXTENSIONS = {"postgres": "postgres_scanner", "mysql": "mysql_scanner"}
 NUMBER = re.compile(r"[+-]?[0-9]+")
 
-PAGE = "SELECT * FROM ({query}) AS lines {condition} ORDER BY {cursor} LIMIT {limit}"
-UNREACHABLE_LINES = "SELECT COUNT(*) AS lines FROM ({query}) AS lines WHERE {cursor} IS NULL"
+PAGE = "SELECT * FROM ({query}) AS source_lines {condition} ORDER BY {cursor} LIMIT {limit}"
+UNREACHABLE_LINES = "SELECT COUNT(*) AS lost FROM ({query}) AS source_lines WHERE {cursor} IS NULL"
 
 
 class DatabasePages:

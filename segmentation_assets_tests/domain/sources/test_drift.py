@@ -57,5 +57,5 @@ def test_records_may_lack_columns_but_bring_new_ones(lake: Lake) -> None:
 
 
 def test_null_says_nothing_about_a_type() -> None:
-    records = [{"a": None, "b": 1}, {"a": "x", "b": 2.5}, {"c": True, "b": [1]}]
+    records: list[dict[str, object]] = [{"a": None, "b": 1}, {"a": "x", "b": 2.5}, {"c": True, "b": [1]}]
     assert columns_of(records, {"z": "text"}) == {"z": "text", "a": "text", "b": "list or number", "c": "boolean"}
