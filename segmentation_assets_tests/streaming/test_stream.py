@@ -6,10 +6,10 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Thread
-from typing import IO
 from urllib.request import urlopen
 
 from confluent_kafka import Consumer, TopicPartition
@@ -68,22 +68,22 @@ def test_killed_consumers_and_a_silent_broker_lose_and_double_nothing(
     environment = declare(shop, broker, topic, flush_s=2, options={"session.timeout.ms": 6000})
     choose, total = random.Random(3), 3_000
     sender = Thread(target=_send_slowly, args=(broker, topic, total))
-    with (tmp_path / "log").open("wb") as log:
-        processes = [_start(environment, log) for _ in range(2)]
+    with ExitStack() as running:
+
+        def start() -> "subprocess.Popen[bytes]":
+            return running.enter_context(_running(environment, tmp_path / "log"))
+
+        processes = [start(), start()]
         sender.start()
         for _ in range(3):
             time.sleep(choose.uniform(3, 6))
             number = choose.randrange(2)
             os.kill(processes[number].pid, signal.SIGKILL)
             processes[number].wait()
-            processes[number] = _start(environment, log)
+            processes[number] = start()
         with broker.silent():
             time.sleep(2)
         sender.join()
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.wait(PATIENCE_S)
     # Offsets are the lake's: who goes on needs no group that remembers the dead.
     done = drained(declare(shop, broker, topic, group="others"))
     assert done.returncode == 0, done.stderr
@@ -112,8 +112,7 @@ def test_lines_wait_in_the_topic_while_the_catalogue_is_down(broker: Broker, top
         with Lake(settings) as lake:
             migrate(lake)
         environment = {**declare(settings, broker, topic), "SEGMENTATION_CATALOG": settings.catalog}
-        with (tmp_path / "log").open("wb") as log:
-            process = _start(environment, log)
+        with _running(environment, tmp_path / "log") as process:
             broker.send(topic, [line(number) for number in range(50)])
             _wait_for(lambda: rows(settings, ONCE) == [(50, 50)])
             server.stop()
@@ -129,8 +128,7 @@ def test_lines_wait_in_the_topic_while_the_catalogue_is_down(broker: Broker, top
 def test_metrics_tell_lines_lag_and_lateness(broker: Broker, topic: str, shop: Settings, tmp_path: Path) -> None:
     broker.send(topic, [line(number) for number in range(20)] + [b"?"])
     log = tmp_path / "log"
-    with log.open("wb") as output:
-        process = _start(declare(shop, broker, topic), output, "--metrics-port", "0")
+    with _running(declare(shop, broker, topic), log, "--metrics-port", "0") as process:
         _wait_for(lambda: "http://" in log.read_text())
         address = re.findall(r"http://\S+", log.read_text())[0]
         _wait_for(lambda: 'segmentation_stream_lines_total{outcome="new",source="app"} 20.0' in _get(address))
@@ -167,8 +165,19 @@ def _send_slowly(broker: Broker, topic: str, total: int) -> None:
         time.sleep(0.2)
 
 
-def _start(environment: dict[str, str], log: IO[bytes], *options: str) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(command("app", "--verbose", *options), env=environment, stdout=log, stderr=log)
+@contextmanager
+def _running(environment: dict[str, str], log: Path, *options: str) -> "Iterator[subprocess.Popen[bytes]]":
+    """A consumer that is told to stop in the end."""
+    words = command("app", "--verbose", *options)
+    with log.open("ab") as output, subprocess.Popen(words, env=environment, stdout=output, stderr=output) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 def _wait_for(holds: Callable[[], bool]) -> None:

@@ -309,7 +309,8 @@ def test_writers_go_on_and_the_backup_is_one_moment(at: Kinds, tmp_path: Path, k
 
 def _begin(program: str, *arguments: str) -> "subprocess.Popen[str]":
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen([sys.executable, "-c", program, *arguments], env=ENVIRONMENT, **pipes)
+    words = [sys.executable, "-c", program, *arguments]
+    process = subprocess.Popen(words, env=ENVIRONMENT, start_new_session=True, **pipes)
     assert process.stdout is not None
     assert process.stdout.readline() == "begins\n", process.communicate()
     return process
@@ -318,7 +319,7 @@ def _begin(program: str, *arguments: str) -> "subprocess.Popen[str]":
 def _killed(settings: Settings, folder: Path, what: str, after_s: float) -> None:
     process = _begin(COMMAND, settings.model_dump_json(), str(folder), what)
     time.sleep(after_s)
-    process.send_signal(signal.SIGKILL)
+    os.killpg(process.pid, signal.SIGKILL)  # with what it has started
     process.communicate()
 
 
