@@ -144,7 +144,8 @@ class Pusher:
         if self._lake is not None:
             self._lake.close()
         # Nothing is written to files: a scorer need not be able to.
-        self._lake = Lake(self._settings, inline_rows=max(MOST_LINES, self._settings.max_rows))
+        settings = self._settings.model_copy(update={"threads": self._settings.threads or 1})  # deliveries are small
+        self._lake = Lake(settings, inline_rows=max(MOST_LINES, settings.max_rows))
         migrate(self._lake)
         return Lander(self._lake)
 

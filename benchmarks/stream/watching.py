@@ -10,13 +10,16 @@ import httpx
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
 
-POLL_S = 0.1
+POLL_S = 0.2
+"""Between looks: who looks all the time takes the core from the one who is watched."""
+
+PROBE_PAUSE_S = 1.0
 
 # A line's `ingested_at` is from before its commit, and consumers commit in any order: so look back a while.
 NEW_LINES = """
 SELECT line_id, ingested_at
 FROM raw.transactions
-WHERE source = 'app' AND ingested_at > TIMESTAMP '{since}' - INTERVAL 8 SECOND
+WHERE source = 'app' AND ingested_at > TIMESTAMP '{since}' - INTERVAL 5 SECOND
 """
 
 
@@ -88,8 +91,9 @@ class ScorerWatcher(_Watcher):
         began = time.time()
         self._send("watched", self._orders)
         while self._known() < self._orders:
-            time.sleep(0.02)
+            time.sleep(POLL_S / 2)
         self.waited_s.append(time.time() - began)
+        time.sleep(PROBE_PAUSE_S)
 
     def _known(self) -> float:
         query: dict[str, Any] = {"fresh": True, "include": ["segment", "features"]}

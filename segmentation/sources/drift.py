@@ -131,10 +131,9 @@ def columns_of(records: Iterable[Record], known: Columns) -> dict[str, str]:
     A record need not have every column, so that none is ever missing.
     """
     kinds = {name: set(kind.split(" or ")) for name, kind in known.items()}
-    for record in records:
-        for name, value in record.items():
-            if value is not None:
-                kinds.setdefault(name, set()).add(JSON_TYPES.get(type(value), type(value).__name__))
+    for name, kind in {(name, type(value)) for record in records for name, value in record.items()}:
+        if kind is not type(None):
+            kinds.setdefault(name, set()).add(JSON_TYPES.get(kind, kind.__name__))
     return {name: " or ".join(sorted(found)) for name, found in kinds.items()}
 
 

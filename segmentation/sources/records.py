@@ -35,17 +35,17 @@ def as_table(profile: Profile, records: Sequence[Record], ordinals: Sequence[int
     columns = {"file_id": pa.array(ordinals, pa.int32())}
     for name, entry in profile.inputs.items():
         keys = [key for header in entry.headers for key in by_header.get(_folded(header), ())]
-        columns[name] = pa.array([_first(record, keys) for record in records], pa.string())
+        columns[name] = pa.array(_values(records, keys), pa.string())
     return pa.table(columns)
 
 
 def as_text(value: object) -> str | None:
     """A value as text: dates and times as ISO 8601, lists and objects as JSON, bytes in UTF-8 or else Base64."""
+    if type(value) is str:  # the usual case first
+        return value or None
     match value:
-        case None | "":
+        case None:
             return None
-        case str():
-            return value
         case bool():
             return "true" if value else "false"
         case datetime() | date() | time():
@@ -70,6 +70,13 @@ def _names_by_header(records: Sequence[Record]) -> dict[str, list[str]]:
     for name in dict.fromkeys(name for record in records for name in record):
         names.setdefault(_folded(name), []).append(name)
     return names
+
+
+def _values(records: Sequence[Record], keys: Sequence[str]) -> list[str | None]:
+    if len(keys) == 1:  # almost always
+        (key,) = keys
+        return [as_text(record.get(key)) for record in records]
+    return [_first(record, keys) for record in records]
 
 
 def _first(record: Record, keys: Sequence[str]) -> str | None:
