@@ -45,7 +45,10 @@ METADATA_S = 10
 BEYOND_S = 3.0
 DEAD_LETTER_S = 10
 LONGEST_PAUSE_S = 30.0
-FLUSH_LINES = 100_000
+FLUSH_LINES = 30_000
+"""Lines in the catalogue that are flushed at once: others wait for half a second meanwhile."""
+
+LEAST_LINGER_S = 0.02
 FATAL = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}
 
 logger = logging.getLogger(__name__)
@@ -117,6 +120,7 @@ class StreamConsumer:
         self._profile = source.read_profile()
         self._lander = Lander(lake)
         self._skips_lost = skip_lost
+        self._took_s = 0.0
         self._beyond_since: float | None = None
         self._next: dict[int, str | None] = {}
         self._unflushed, self._flushed_at = 0, time.monotonic()
@@ -223,7 +227,8 @@ class StreamConsumer:
 
     def _read(self) -> Batch | None:
         """What is waiting, up to a batch; None if that is nothing."""
-        found = self._consumer.consume(self._source.batch_lines, self._source.linger_s)
+        linger_s = max(self._source.linger_s - self._took_s, LEAST_LINGER_S)  # while landing, messages have gathered
+        found, self._took_s = self._consumer.consume(self._source.batch_lines, linger_s), 0.0
         if self._fatal:
             raise SourceError(f"The broker of the source {self._source.name} refuses this consumer: {self._fatal}")
         for message in found:
@@ -288,6 +293,7 @@ class StreamConsumer:
 
     def _committed(self, batch: Batch, receipt: Receipt, took_s: float) -> None:
         self._next.update(batch.after)
+        self._took_s = took_s
         sent_s = {(message.partition, message.offset): message.sent_s for message in batch.messages}
         self._figures.landed(receipt, took_s, [sent for sent in sent_s.values() if sent is not None], time.time())
         self._bury(batch, receipt)
