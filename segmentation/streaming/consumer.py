@@ -45,7 +45,7 @@ METADATA_S = 10
 BEYOND_S = 3.0
 DEAD_LETTER_S = 10
 LONGEST_PAUSE_S = 30.0
-FLUSH_LINES = 30_000
+FLUSH_LINES = 15_000
 """Lines in the catalogue that are flushed at once: others wait for half a second meanwhile."""
 
 LEAST_LINGER_S = 0.02

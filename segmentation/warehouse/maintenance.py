@@ -65,7 +65,7 @@ HAVING count(*) > $most
 ORDER BY 1
 """
 
-MOST_FILES = 12
+MOST_FILES = 3
 """Files of a bucket that merging may leave; each costs a look-up a millisecond or so."""
 
 KEEP_BUCKET = (
