@@ -1,4 +1,7 @@
-"""A database, a bucket, files, pushes and a topic, one lake: the union of what was delivered, however often it is."""
+"""A database, a bucket, files, pushes and a topic, one lake: the union of what was delivered, however often it is.
+
+The lake itself is in PostgreSQL and a bucket, as in production.
+"""
 
 import json
 import os
@@ -87,7 +90,10 @@ def test_five_sources_make_one_lake_and_coming_again_changes_nothing(
     _fill_bucket(bucket, _of(lines, "bucket"), tmp_path)
     _drop_files(tmp_path / "till", _of(lines, "till"))
     broker.create("order-lines", 2)
-    environment = _environment(store, tmp_path, broker, database)
+    environment = _environment(store, tmp_path, broker, database) | {
+        "SEGMENTATION_CATALOG": f"postgres:{postgres.new_database()}",
+        "SEGMENTATION_DATA_PATH": f"s3://{BUCKET}/lake",
+    }
     key = _make_key(environment)
 
     def bring_everything() -> None:
@@ -162,6 +168,7 @@ def _environment(store: ObjectStore, folder: Path, broker: Broker, database: str
         "SEGMENTATION_HOME": str(folder / "home"),
         "SEGMENTATION_SOURCES": str(folder / "sources.yaml"),
         "SEGMENTATION_S3_ENDPOINT": store.endpoint,
+        "SEGMENTATION_S3_REGION": "us-east-1",
         "SEGMENTATION_S3_KEY_ID": KEY_ID,
         "SEGMENTATION_S3_SECRET": SECRET,
         "NO_COLOR": "1",
@@ -169,7 +176,9 @@ def _environment(store: ObjectStore, folder: Path, broker: Broker, database: str
 
 
 def _settings(environment: dict[str, str]) -> Settings:
-    return Settings(home=Path(environment["SEGMENTATION_HOME"]))
+    names = ("home", "catalog", "data_path", "s3_endpoint", "s3_region", "s3_key_id", "s3_secret")
+    known = {name: environment.get(f"SEGMENTATION_{name.upper()}") for name in names}
+    return Settings(**{name: value for name, value in known.items() if value})
 
 
 def _make_key(environment: dict[str, str]) -> str:

@@ -34,6 +34,16 @@ NOW = datetime(2025, 6, 1, 12)
 CANONICAL = load_profile("canonical")
 
 
+FILES_PER_BUCKET = """
+SELECT part.partition_value, count(*)
+FROM __ducklake_metadata_lake.ducklake_data_file AS file
+JOIN __ducklake_metadata_lake.ducklake_file_partition_value AS part USING (data_file_id)
+JOIN __ducklake_metadata_lake.ducklake_table AS tables ON tables.table_id = file.table_id
+WHERE tables.table_name = 'transactions' AND file.end_snapshot IS NULL
+GROUP BY ALL
+"""
+
+
 def line(line_id: str = "1", **others: object) -> dict[str, object]:
     """A line that is accepted."""
     return {
@@ -305,6 +315,25 @@ def test_lines_in_files_are_replaced_like_lines_in_the_catalogue(lander: Lander,
     assert rows(streaming, "SELECT count(*), count(DISTINCT line_id), max(quantity) FROM raw.transactions") == [
         (52, 52, 9.0)
     ]
+
+
+def test_a_stream_with_corrections_leaves_few_files_and_the_past_as_it_was(
+    lander: Lander, streaming: Lake, lake: Lake
+) -> None:
+    versions = {}
+    for round_ in range(6):
+        fresh = [line(f"{round_}-{i}", customer_id=f"c{i}") for i in range(200)]
+        late = [line(f"{before}-{i}", customer_id=f"c{i}", quantity=9) for before in range(round_) for i in (3, 8, 21)]
+        land(lander, delivery(*fresh, *late))
+        flush(streaming, STREAMED_TABLES)
+        versions[streaming.version()] = rows(streaming, "FROM raw.transactions ORDER BY line_id")
+    maintain(lake, now=datetime.now(UTC).replace(tzinfo=None), keep_days=1, protected=())
+    assert max(count for _, count in rows(streaming, FILES_PER_BUCKET)) <= 3
+    for version, expected in versions.items():
+        with streaming.at(version) as con:
+            assert con.execute("FROM raw.transactions ORDER BY line_id").fetchall() == expected
+    assert rows(streaming, "FROM raw.transactions ORDER BY line_id") == list(versions.values())[-1]
+    assert counts(land(lander, delivery(line("1-3", customer_id="c3", quantity=9), line("new")))) == (1, 0, 1, 0)
 
 
 def test_the_filter_of_ids_never_misses_one_that_others_wrote(lander: Lander, streaming: Lake) -> None:
