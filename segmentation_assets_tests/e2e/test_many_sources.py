@@ -19,7 +19,7 @@ import pytest
 import yaml
 from obstore.store import S3Store
 
-from segmentation.settings import Settings
+from segmentation.settings import Settings, load_settings
 from segmentation.warehouse import Lake
 from segmentation_assets_tests.broker import Broker, running_broker
 from segmentation_assets_tests.object_store import BUCKET, KEY_ID, SECRET, ObjectStore, running_object_store
@@ -178,7 +178,7 @@ def _environment(store: ObjectStore, folder: Path, broker: Broker, database: str
 def _settings(environment: dict[str, str]) -> Settings:
     names = ("home", "catalog", "data_path", "s3_endpoint", "s3_region", "s3_key_id", "s3_secret")
     known = {name: environment.get(f"SEGMENTATION_{name.upper()}") for name in names}
-    return Settings(**{name: value for name, value in known.items() if value})
+    return load_settings(**{name: value for name, value in known.items() if value})
 
 
 def _make_key(environment: dict[str, str]) -> str:
