@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from segmentation.clock import utc_now
 from segmentation.settings import load_settings
 from segmentation.sources import first_day
 from segmentation.warehouse.backup import Manifest, make_backup, restore_backup
@@ -38,7 +38,7 @@ def backup(
 
     For example: segmentation backup /mnt/backups/lake --keep 14
     """
-    now = datetime.now(UTC).replace(tzinfo=None)
+    now = utc_now()
     with _bar("Backing up") as progress:
         made = make_backup(load_settings(), destination, now=now, home_files=HOME_FILES, keep=keep, progress=progress)
     figures = {

@@ -7,7 +7,6 @@ import getpass
 import json
 import sys
 from dataclasses import asdict
-from datetime import UTC, datetime
 from enum import StrEnum
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -24,6 +23,7 @@ from rich.table import Table as RichTable
 import segmentation
 from segmentation.access.commands import keys
 from segmentation.backup_commands import backup, restore
+from segmentation.clock import utc_now
 from segmentation.diagnosis import diagnose
 from segmentation.errors import SegmentationError
 from segmentation.explain_command import explain
@@ -167,7 +167,7 @@ def maintain(
     Snapshots that a kept model was trained on stay. Safe to interrupt, to repeat, and to run while others read and
     write.
     """
-    now = datetime.now(UTC).replace(tzinfo=None)
+    now = utc_now()
     with Lake(load_settings(), read_only=dry_run) as lake:
         if not dry_run:
             migrate(lake)

@@ -5,13 +5,14 @@ looking at it, and `segmentation --help` stays quick.
 """
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from segmentation.clock import utc_now
 from segmentation_assets import console
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _show_trial(trial: "Trial", as_json: bool) -> None:
 
 
 def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+    return utc_now().replace(microsecond=0)
 
 
 def materialize(

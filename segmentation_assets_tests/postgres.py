@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +11,8 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+
+from segmentation_assets_tests.ports import free_port
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,7 @@ def running_postgres() -> Iterator[Postgres]:
     folder = Path(tempfile.mkdtemp(prefix="segmentation-postgres-"))
     if os.getuid() == 0:
         shutil.chown(folder, "postgres")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
     server = Postgres(f"host=127.0.0.1 port={port} user=postgres", binaries, folder, options)
     _as_postgres(f"{binaries}/initdb", "-D", f"{folder}/data", "-A", "trust", "-U", "postgres")

@@ -13,8 +13,9 @@ from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 
+from segmentation.clock import utc_now
 from segmentation.settings import Settings, load_settings
-from serving.auth import Authenticator, Clock, Gatekeeper, LiveKeyring, clock
+from serving.auth import Authenticator, Clock, Gatekeeper, LiveKeyring
 from serving.champion import LiveChampion
 from serving.customers import CustomerDesk, NewestSnapshot
 from serving.envelope import Envelope
@@ -62,7 +63,7 @@ ROUTES = [
 ]
 
 
-def create_app(settings: Settings, now: Clock = clock) -> Litestar:
+def create_app(settings: Settings, now: Clock = utc_now) -> Litestar:
     """The scorer for an installation. Starts without a lake or a model, and is not ready until there is one.
 
     Args:

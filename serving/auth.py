@@ -4,7 +4,7 @@ A route without such a word is refused, so that a new one can't be left open by 
 """
 
 from collections.abc import Callable, Collection
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -123,11 +123,6 @@ async def admitted(authenticator: Authenticator | None, headers: Headers, access
             f"This needs the scope `{access}`; yours are: {', '.join(sorted(caller.scopes)) or 'none'}.",
         )
     return caller
-
-
-def clock() -> datetime:
-    """The present time, naive UTC."""
-    return datetime.now(UTC).replace(tzinfo=None)
 
 
 def unauthorized(detail: str) -> ProblemError:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from segmentation.access.keys import ApiKey, NewKey, Scope, create_key, read_keys, revoke_key, rotate_key
+from segmentation.clock import utc_now
 from segmentation.settings import load_settings
 from segmentation.warehouse import Lake
 
@@ -44,7 +45,7 @@ def create(
 
     For example: segmentation keys create checkout --scope score --scope read
     """
-    now = _now()
+    now = utc_now()
     expires_at = now + timedelta(days=expires_days) if expires_days else None
     with Lake(load_settings()) as lake:
         new = create_key(lake, name, scopes, now=now, expires_at=expires_at)
@@ -54,7 +55,7 @@ def create(
 @keys.command("list")
 def list_keys(as_json: JsonFlag = False) -> None:
     """List all keys, also revoked and expired ones."""
-    now = _now()
+    now = utc_now()
     with Lake(load_settings(), read_only=True) as lake, lake.cursor() as con:
         found = read_keys(con)
     if as_json:
@@ -78,7 +79,7 @@ def rotate(
 ) -> None:
     """Make a key with the same name and scopes as another one, which goes on working for a while."""
     with Lake(load_settings()) as lake:
-        new = rotate_key(lake, key_id, now=_now(), grace=timedelta(hours=grace_hours))
+        new = rotate_key(lake, key_id, now=utc_now(), grace=timedelta(hours=grace_hours))
     _show_once(new, as_json)
 
 
@@ -86,7 +87,7 @@ def rotate(
 def revoke(key_id: Annotated[str, typer.Argument(help="Id of the key.")]) -> None:
     """Refuse a key from now on; scorers know within seconds."""
     with Lake(load_settings()) as lake:
-        key = revoke_key(lake, key_id, now=_now())
+        key = revoke_key(lake, key_id, now=utc_now())
     console.print(f"Key {key.key_id} ({escape(key.name)}) is revoked.", highlight=False)
 
 
@@ -117,7 +118,3 @@ def _state(key: ApiKey, now: datetime) -> str:
     if key.is_valid(now):
         return "valid"
     return "revoked" if key.revoked_at else "expired"
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)

@@ -7,11 +7,12 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 import duckdb
 import msgspec
 
+from segmentation.clock import utc_now
 from segmentation.errors import ArtefactError, SegmentationError
 from segmentation.modeling.artefact import Artefact
 from segmentation.modeling.lineage import Descent
@@ -108,7 +109,7 @@ def record_training_set(lake: Lake, training_set: TrainingSet, commit: Commit) -
                 "judged_as_of": training_set.judged_as_of,
                 "learned_as_of": training_set.learned_as_of,
                 "forward_days": training_set.forward_days,
-                "created_at": _now(),
+                "created_at": utc_now(),
             },
         )
         return training_set
@@ -372,7 +373,7 @@ def rename_segments(
                     "naming_id": _next(con, SEGMENT_NAMES.name, "naming_id"),
                     "segment_id": identity,
                     "segment_name": name,
-                    "decided_at": _now(),
+                    "decided_at": utc_now(),
                     "actor": actor,
                     "reason": reason,
                 }
@@ -460,7 +461,7 @@ def _insert_model(
         "artefact": artefact.to_json(),
         "training_set_id": artefact.provenance.training_set_id,
         "metrics": json.dumps(metrics, sort_keys=True),
-        "created_at": _now(),
+        "created_at": utc_now(),
         "run_id": run_id or None,
     }
     _insert(con, MODELS.name, model)
@@ -507,7 +508,7 @@ def _append(
         "promotion_id": _next(con, PROMOTIONS.name, "promotion_id"),
         "alias": alias,
         "version": version,
-        "decided_at": _now(),
+        "decided_at": utc_now(),
         "actor": actor,
         "reason": reason,
         "gates": gates,
@@ -524,7 +525,3 @@ def _insert(con: duckdb.DuckDBPyConnection, table: str, row: dict[str, object]) 
     names = ", ".join(row)
     values = ", ".join(f"${name}" for name in row)
     con.execute(f"INSERT INTO {table} ({names}) VALUES ({values})", row)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)

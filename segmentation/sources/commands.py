@@ -1,7 +1,6 @@
 """`segmentation sources`: what sources.yaml declares, whether it can be reached, and which columns are expected."""
 
 import json
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -9,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from segmentation.clock import utc_now
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings, load_settings
 from segmentation.sources import reading
@@ -73,7 +73,7 @@ def accept_columns(name: Annotated[str, typer.Argument(help="A declared source."
     source = declared_source(settings, name, Declared)
     with Lake(settings) as lake:
         migrate(lake)
-        drift = accept(lake, source.name, datetime.now(UTC).replace(tzinfo=None))
+        drift = accept(lake, source.name, utc_now())
     console.print(f"Accepted: {escape(str(drift))}." if drift else "Those are expected already.", highlight=False)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from segmentation.clock import utc_now
 from segmentation.errors import SourceError
 from segmentation.settings import Settings
 from segmentation.sources.databases import DatabasePages
@@ -128,8 +129,8 @@ def _register(lake: Lake, source: FilesSource, tell: Tell) -> Reading:
     for number, each in enumerate(paths, start=1):
         tell(f"Inspecting {each.name} ({number} of {len(paths)})")
         try:
-            registered = register_paths(lake, [each], profile, source=source.name, now=_now())
-            observe(lake, source.name, registered.columns, each.name, _now())
+            registered = register_paths(lake, [each], profile, source=source.name, now=utc_now())
+            observe(lake, source.name, registered.columns, each.name, utc_now())
             found.append(registered)
         except SourceError as error:
             problems.append((str(each), str(error)))
@@ -166,7 +167,7 @@ def _pull(lake: Lake, source: Declared, tell: Tell) -> Reading:
         tell(f"Read {lines:,} lines")
 
     profile, pages = source.read_profile(), paged(source)
-    receipts = pull(Lander(lake), source.name, profile, pages, now=_now, on_page=told)
+    receipts = pull(Lander(lake), source.name, profile, pages, now=utc_now, on_page=told)
     first = min((each.first_day for each in receipts if each.first_day), default=None)
     if first is not None:
         record_first_day(lake.settings, first)
@@ -189,7 +190,3 @@ def _topic(source: KafkaSource) -> str:
     except ModuleNotFoundError as error:
         raise SourceError(f"streams need the packages of the extra `stream` ({error})") from error
     return describe(source)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)

@@ -11,7 +11,6 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from threading import Event
 
 import duckdb
@@ -27,6 +26,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
+from segmentation.clock import utc_now
 from segmentation.errors import SegmentationError, SourceError
 from segmentation.sources.declared import KafkaSource
 from segmentation.sources.deliveries import Advance, Delivery, Malformed, Receipt, StalePositionsError
@@ -273,7 +273,7 @@ class StreamConsumer:
         while True:
             began = time.monotonic()
             try:
-                (receipt,) = self._lander.land([delivery], now=datetime.now(UTC).replace(tzinfo=None))
+                (receipt,) = self._lander.land([delivery], now=utc_now())
             except StalePositionsError:
                 logger.info("Another consumer was first; going on from where the lake is")
                 self._go_back()

@@ -1,11 +1,12 @@
 """Features: one pass over the lake makes all groups of a snapshot, hence one multi-asset."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import date
 
 import dagster as dg
 from pydantic import Field
 
+from segmentation.clock import utc_now
 from segmentation.features.catalogue import BY_NAME
 from segmentation.features.engine import write_snapshots
 from segmentation.features.records import Snapshot
@@ -62,7 +63,7 @@ def features(
         [date.fromisoformat(key) for key in context.partition_keys],
         lambda as_of: commit_of(context, "features/customer_features", as_of=str(as_of)),
         reporter(context, "Features"),
-        now=datetime.now(UTC).replace(tzinfo=None),
+        now=utc_now(),
         from_scratch=config.from_scratch,
     )
     newest = snapshots[-1]

@@ -1,11 +1,12 @@
 """Raw data: the files that were handed over, their lines, and the products."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
 from pydantic import Field
 
+from segmentation.clock import utc_now
 from segmentation.settings import Settings
 from segmentation.sources.loading import LoadReport, load_days
 from segmentation.sources.products import load_products
@@ -55,7 +56,7 @@ def source_files(
 ) -> dg.MaterializeResult[None]:
     """Inspect files through their profiles and take note of them; their days are loaded by `raw/transactions`."""
     files = config.files or _inbox(warehouse.settings())
-    now = datetime.now(UTC).replace(tzinfo=None)
+    now = utc_now()
     report = reporter(context, "Inspecting files")
     found = []
     for number, file in enumerate(files, start=1):

@@ -1,11 +1,12 @@
 """Training: a pinned set of customers, a candidate fitted to it, and the champion that serves."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import date
 
 import dagster as dg
 import duckdb
 
+from segmentation.clock import utc_now
 from segmentation.errors import SegmentationError
 from segmentation.modeling import lifecycle, registry
 from segmentation.modeling.build import TrainedModel
@@ -45,7 +46,7 @@ def training_set(
     with warehouse.get_connection() as con:
         as_of = _as_of(con, config)
     commit = commit_of(context, "training/training_set")
-    made = make_training_set(warehouse.lake, as_of, commit, now=datetime.now(UTC).replace(tzinfo=None))
+    made = make_training_set(warehouse.lake, as_of, commit, now=utc_now())
     return dg.MaterializeResult(
         metadata={
             "training_set_id": made.id,

@@ -1,9 +1,8 @@
 """The warehouse itself: its maintenance."""
 
-from datetime import UTC, datetime
-
 import dagster as dg
 
+from segmentation.clock import utc_now
 from segmentation.housekeeping import keep_house
 from segmentation_assets.resources import WarehouseResource
 
@@ -12,7 +11,7 @@ from segmentation_assets.resources import WarehouseResource
 def maintenance(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
     """Archive old models, let old snapshots of the lake expire, flush and merge its files, and delete unneeded ones."""
     run_id = context.run.run_id
-    now = datetime.now(UTC).replace(tzinfo=None)
+    now = utc_now()
     done = keep_house(warehouse.lake, now=now, actor=f"run {run_id}", run_id=run_id)
     return dg.MaterializeResult(
         metadata={

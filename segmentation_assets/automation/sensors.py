@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from segmentation.clock import utc_now
 from segmentation.errors import SourceError
 from segmentation.monitoring.retraining import Request, decide, read_state
 from segmentation.settings import Settings, load_settings
@@ -169,7 +170,7 @@ def degraded_model(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.
     with Lake(settings, read_only=True) as lake, lake.cursor() as con:
         state = read_state(con)
     asked = Request.from_json(context.cursor) if context.cursor else None
-    now = datetime.now(UTC).replace(tzinfo=None)
+    now = utc_now()
     answer = decide(state, asked, now=now, cooldown_days=settings.retrain_cooldown_days)
     if isinstance(answer, str):
         return dg.SkipReason(answer)

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -60,12 +59,6 @@ def sql(home: Path, query: str) -> str:
     done = segmentation(home, "sql", query, "--format", "csv")
     assert done.returncode == 0, done.stderr
     return done.stdout.partition("\n")[2].strip()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -12,7 +12,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from segmentation_assets_tests.e2e.conftest import free_port, segmentation, server
+from segmentation_assets_tests.e2e.conftest import segmentation, server
+from segmentation_assets_tests.ports import free_port
 from segmentation_assets_tests.test_docs import ROOT
 
 GUIDE = (ROOT / "docs" / "scorer.md").read_text(encoding="utf-8")

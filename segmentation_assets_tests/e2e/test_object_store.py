@@ -10,8 +10,9 @@ import pytest
 
 from segmentation.settings import Settings, as_environment
 from segmentation.warehouse import Lake
-from segmentation_assets_tests.e2e.conftest import free_port, segmentation, server
+from segmentation_assets_tests.e2e.conftest import segmentation, server
 from segmentation_assets_tests.object_store import SECRET, ObjectStore, running_object_store
+from segmentation_assets_tests.ports import free_port
 from segmentation_assets_tests.postgres import running_postgres
 
 CUSTOMERS = 12
