@@ -235,7 +235,7 @@ class StreamConsumer:
             if (error := message.error()) is not None:
                 self._refuse_if_fatal(error, message)
         messages = [_sent(message) for message in found if message.error() is None]
-        messages = [message for message in messages if message.partition in self._next]  # else another one has it now
+        messages = [message for message in messages if self._is_next(message)]
         if not messages:
             return None
         self._figures.broker(True)
@@ -247,6 +247,13 @@ class StreamConsumer:
             {number: self._next[number] for number in after},
             after,
         )
+
+    def _is_next(self, message: Sent) -> bool:
+        """Whether a message is still to be landed, and by this consumer; partitions change hands while it reads."""
+        if message.partition not in self._next:
+            return False
+        position = self._next[message.partition]
+        return position is None or message.offset >= int(position)
 
     def _decoded(self, message: Sent) -> Sequence[Record | Malformed]:
         return [malformed(b"")] if message.body is None else self._decode(message.body)
