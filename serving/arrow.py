@@ -6,7 +6,9 @@ so are more rows than the settings allow.
 
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from http import HTTPStatus
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -49,7 +51,29 @@ def score(champion: Champion, body: bytes, max_rows: int, metrics: Metrics) -> b
     Raises:
         ProblemError: It is no such stream (400), or has too many rows (413).
     """
-    table = read(body, max_rows, "customers", "SEGMENTATION_MAX_ARROW_ROWS", _check_columns)
+    with _stream_errors():  # what is wrong inside a column may show only when it is used
+        table = _read(body, max_rows, "customers", "SEGMENTATION_MAX_ARROW_ROWS", _check_columns)
+        return _score(champion, table, metrics)
+
+
+def rows(body: bytes, max_rows: int, what: str, setting: str) -> list[dict[str, Any]]:
+    """The rows of a stream of any columns, at least one.
+
+    Args:
+        body: The stream.
+        max_rows: Most rows that it may have.
+        what: What the rows are, for errors.
+        setting: The variable that limits them.
+
+    Raises:
+        ProblemError: It is no such stream, or is empty (400), or has too many rows (413).
+    """
+    with _stream_errors():
+        found: list[dict[str, Any]] = _read(body, max_rows, what, setting, lambda _: None).to_pylist()
+        return found
+
+
+def _score(champion: Champion, table: pa.Table, metrics: Metrics) -> bytes:
     scores = _scores(champion, table, metrics)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, scores.schema) as writer:
@@ -57,32 +81,24 @@ def score(champion: Champion, body: bytes, max_rows: int, metrics: Metrics) -> b
     return bytes(sink.getvalue())
 
 
-def read(
-    body: bytes, max_rows: int, what: str, setting: str, check: Callable[[pa.Schema], None] = lambda _: None
-) -> pa.Table:
-    """The rows of a stream, at least one.
-
-    Args:
-        body: The stream.
-        max_rows: Most rows that it may have.
-        what: What the rows are, for errors.
-        setting: The variable that limits them.
-        check: Looks at the columns before any row is read.
-
-    Raises:
-        ProblemError: It is no such stream, or is empty (400), or has too many rows (413).
-    """
-    try:
-        _refuse_compression(body)
-        with pa.ipc.open_stream(pa.py_buffer(body)) as reader:
-            check(reader.schema)
-            table = pa.Table.from_batches(_checked(reader, max_rows, what, setting), reader.schema)
-    except (pa.ArrowException, OSError, ValueError, struct.error) as error:
-        detail = f"The body is no Arrow IPC stream: {shortened(str(error))}."
-        raise ProblemError(HTTPStatus.BAD_REQUEST, "malformed-body", detail) from error
+def _read(body: bytes, max_rows: int, what: str, setting: str, check: Callable[[pa.Schema], None]) -> pa.Table:
+    _refuse_compression(body)
+    with pa.ipc.open_stream(pa.py_buffer(body)) as reader:
+        check(reader.schema)
+        table = pa.Table.from_batches(_checked(reader, max_rows, what, setting), reader.schema)
     if not table.num_rows:
         raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", f"The stream has no {what}.")
     return table
+
+
+@contextmanager
+def _stream_errors() -> Iterator[None]:
+    """Say of a stream that can't be read that it is the client's fault."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError, struct.error) as error:
+        detail = f"The body is no Arrow IPC stream: {shortened(str(error))}."
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "malformed-body", detail) from error
 
 
 def _checked(reader: pa.RecordBatchReader, max_rows: int, what: str, setting: str) -> Iterator[pa.RecordBatch]:

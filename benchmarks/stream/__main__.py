@@ -88,7 +88,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a quarter of everything")
     parser.add_argument("--rate", type=float, help="lines a second")
-    parser.add_argument("--consumers", type=int, default=2, help="consumer processes in the last two cases")
+    parser.add_argument("--consumers", type=int, default=1, help="consumer processes at a steady rate; under fire two")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     plan, console = QUICK if options.quick else FULL, Console(width=150)
@@ -101,7 +101,7 @@ def main() -> None:
             results = [
                 *_drain(console, folder, shop, broker, plan),
                 _steady(console, folder, shop, broker, plan, options.consumers),
-                _under_fire(console, folder, shop, broker, plan, options.consumers),
+                _under_fire(console, folder, shop, broker, plan, max(options.consumers, 2)),
             ]
     console.print(_table(results))
     targets = _targets(results)

@@ -40,6 +40,7 @@ PUBLIC_ROUTES = {
 SCOPES = {
     "score": Scope.SCORE,
     "scoreTransactions": Scope.SCORE,
+    "pushTransactions": Scope.INGEST,
     "customer": Scope.READ,
     "whatIf": Scope.READ,
     "segments": Scope.READ,
@@ -85,6 +86,7 @@ ASKS = [
     Ask("score, Arrow", "POST", "/v1/score", b"ARROW", ARROW, operation="score"),
     Ask("score, slash", "POST", "/v1/score/", b'{"customers":[]}', operation="score"),
     Ask("scoreTransactions", "POST", "/v1/score/transactions", b"{}"),
+    Ask("pushTransactions", "POST", "/v1/transactions", b"{}"),
     Ask("customer", "GET", "/v1/customers/C-20"),
     Ask("whatIf", "POST", "/v1/customers/C-20/what-if", b"{}"),
     Ask("segments", "GET", "/v1/segments"),

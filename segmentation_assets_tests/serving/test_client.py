@@ -280,10 +280,11 @@ def test_the_examples_of_the_guide_work(scorer: RunningScorer, capsys: pytest.Ca
 
 
 def _inputs(operation: dict[str, Any]) -> set[str]:
-    """What can be said to an operation: in its path, in its query, and in its body."""
+    """What can be said to an operation: in its path, in its query, in its headers, and in its body."""
     body = operation.get("requestBody", {"content": {"application/json": {"schema": {"properties": {}}}}})
     fields = body["content"]["application/json"]["schema"]["properties"]
-    return {*fields, *(parameter["name"] for parameter in operation.get("parameters", []))}
+    named = (parameter["name"] for parameter in operation.get("parameters", []))
+    return {*fields, *(name.lower().replace("-", "_") for name in named)}
 
 
 def _snake(name: str) -> str:

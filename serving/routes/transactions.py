@@ -94,8 +94,7 @@ async def push_transactions(
 
 def _records(kind: str, body: bytes, max_rows: int) -> Sequence[Record]:
     if kind == arrow.MEDIA_TYPE:
-        rows: list[Record] = arrow.read(body, max_rows, "transactions", SETTING).to_pylist()
-        return rows
+        return arrow.rows(body, max_rows, "transactions", SETTING)
     records = _decode(body).transactions
     if len(records) > max_rows:
         raise too_many("transactions", len(records), max_rows, SETTING)
