@@ -122,7 +122,8 @@ class StreamConsumer:
         self._skips_lost = skip_lost
         self._took_s = 0.0
         self._beyond_since: float | None = None
-        self._next: dict[int, str | None] = {}
+        self._next: dict[int, str | None] = {}  # by partition, the lake's position
+        self._least: dict[int, int] = {}  # by partition, the first offset that is still to be landed
         self._unflushed, self._flushed_at = 0, time.monotonic()
         self._fatal: str | None = None
         try:
@@ -190,18 +191,25 @@ class StreamConsumer:
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Begin each partition where the lake says that it was left."""
         positions = self._lander.positions(self._source.name)
-        start = OFFSET_BEGINNING if self._source.start == "earliest" else OFFSET_END
         for partition in partitions:
             position = positions.get(self._channel(partition.partition))
             self._next[partition.partition] = position
-            partition.offset = start if position is None else self._there(partition.partition, int(position))
+            partition.offset = self._start(partition.partition, None if position is None else int(position))
+            self._least[partition.partition] = max(partition.offset, 0)
         logger.info("Assigned %s", {each.partition: each.offset for each in partitions})
         consumer.incremental_assign(partitions) if self._is_cooperative() else consumer.assign(partitions)
 
-    def _there(self, number: int, position: int) -> int:
-        """A position if the broker still has all messages from there on; else, if that is allowed, the oldest."""
-        partition = TopicPartition(self._source.topic, number)
-        oldest, _ = self._consumer.get_watermark_offsets(partition, timeout=METADATA_S)
+    def _start(self, number: int, position: int | None) -> int:
+        """Where to begin a partition: at the lake's position, if the broker still has all messages from there on."""
+        is_earliest = self._source.start == "earliest"
+        try:
+            partition = TopicPartition(self._source.topic, number)
+            oldest, end = self._consumer.get_watermark_offsets(partition, timeout=METADATA_S)
+        except KafkaException as error:  # it has just said that the partition is ours; what is gone shows when reading
+            logger.warning("The broker doesn't say where %s begins: %s", self._channel(number), error)
+            return (OFFSET_BEGINNING if is_earliest else OFFSET_END) if position is None else position
+        if position is None:
+            return oldest if is_earliest else end
         if oldest > position and not self._skips_lost:
             raise self._lost(number, f"its oldest is {oldest}")
         return max(position, oldest)
@@ -250,10 +258,7 @@ class StreamConsumer:
 
     def _is_next(self, message: Sent) -> bool:
         """Whether a message is still to be landed, and by this consumer; partitions change hands while it reads."""
-        if message.partition not in self._next:
-            return False
-        position = self._next[message.partition]
-        return position is None or message.offset >= int(position)
+        return message.partition in self._next and message.offset >= self._least[message.partition]
 
     def _decoded(self, message: Sent) -> Sequence[Record | Malformed]:
         return [malformed(b"")] if message.body is None else self._decode(message.body)
@@ -300,6 +305,7 @@ class StreamConsumer:
 
     def _committed(self, batch: Batch, receipt: Receipt, took_s: float) -> None:
         self._next.update(batch.after)
+        self._least.update({number: int(offset) for number, offset in batch.after.items()})
         self._took_s = took_s
         sent_s = {(message.partition, message.offset): message.sent_s for message in batch.messages}
         self._figures.landed(receipt, took_s, [sent for sent in sent_s.values() if sent is not None], time.time())
@@ -336,6 +342,7 @@ class StreamConsumer:
             position = positions.get(self._channel(number))
             self._next[number] = position
             if position is not None:
+                self._least[number] = int(position)
                 self._consumer.seek(TopicPartition(self._source.topic, number, int(position)))
 
     def _reopen(self) -> None:
@@ -372,13 +379,12 @@ class StreamConsumer:
     def _lag_of(self, number: int) -> int | None:
         """Messages that wait in a partition, as of the last fetch; None before the first.
 
-        Below zero if the lake is further than the partition: its topic was made anew.
+        Below zero if the partition ends before where it should be read on: its topic was made anew.
         """
         low, high = self._consumer.get_watermark_offsets(TopicPartition(self._source.topic, number), cached=True)
         if high < 0:
             return None
-        position = self._next.get(number)
-        return high - (max(low, 0) if position is None else int(position))
+        return high - max(low, self._least[number])
 
     def _check_ends(self) -> None:
         """Notice partitions that end before the lake's position; for a moment, a new leader may not know its end."""
@@ -391,6 +397,7 @@ class StreamConsumer:
             if not self._skips_lost:
                 raise self._lost(beyond[0], "it ends before them; the topic was made anew")
             for number in beyond:
+                self._least[number] = 0
                 self._consumer.seek(TopicPartition(self._source.topic, number, OFFSET_BEGINNING))
             self._beyond_since = None
 
