@@ -23,7 +23,8 @@ from segmentation.sources.deliveries import (
     UsedKeyError,
 )
 from segmentation.sources.known_ids import KnownIds, hashes_of
-from segmentation.sources.landing import MOST_POSITIONS, Lander
+from segmentation.sources.landing import Lander
+from segmentation.sources.positions import MOST_POSITIONS
 from segmentation.sources.profile import load_profile, parse_profile
 from segmentation.sources.registration import register
 from segmentation.warehouse import Commit, Lake
