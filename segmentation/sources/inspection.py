@@ -109,9 +109,13 @@ def _facts(
             f"it from {profile.columns['ordered_at']!r}; a line is {undated}. Use an expression such as "
             "try_strptime(input, '%d/%m/%Y %H:%M')."
         )
+    return FileFacts(path, line_count, first_day, last_day, *state_of(path), columns)
+
+
+def state_of(path: Path) -> tuple[int, datetime]:
+    """A file's size, and when it was last changed, UTC."""
     status = path.stat()
-    modified_at = datetime.fromtimestamp(status.st_mtime, UTC).replace(tzinfo=None)
-    return FileFacts(path, line_count, first_day, last_day, status.st_size, modified_at, columns)
+    return status.st_size, datetime.fromtimestamp(status.st_mtime, UTC).replace(tzinfo=None)
 
 
 def _is_empty(con: duckdb.DuckDBPyConnection, lines: Lines) -> bool:

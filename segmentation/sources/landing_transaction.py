@@ -260,12 +260,7 @@ class LandingTransaction:
     def _receipts(
         self, con: duckdb.DuckDBPyConnection, refusals: _Refusals, replays: Mapping[int, Receipt]
     ) -> list[Receipt]:
-        counts = Counter(
-            {
-                (row[0], row[1]): row[2]
-                for row in con.execute("SELECT delivery, outcome, count(*) FROM outcomes GROUP BY ALL").fetchall()
-            }
-        )
+        counts = Counter({(row[0], row[1]): row[2] for row in con.execute(OUTCOME_COUNTS).fetchall()})
         days = {row[0]: row[1:] for row in con.execute(CHANGED_DAYS).fetchall()}
         rejects: dict[int, list[tuple[int, str]]] = {}
         for number, index, reason, _ in refusals.rows:

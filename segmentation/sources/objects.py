@@ -8,7 +8,6 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from obstore.store import ObjectStore, from_url
 from segmentation.errors import SourceError
 from segmentation.settings import Settings
 from segmentation.sources.paths import format_of
+from segmentation.warehouse.object_stores import s3_service
 
 SCHEMES = ("s3://", "gs://", "gcs://", "az://", "abfs://", "abfss://")
 INDEX = "_objects.json"
@@ -27,28 +27,13 @@ CHUNK_BYTES = 8 << 20
 TIMEOUT = "20s"
 
 
-@dataclass(frozen=True)
-class Fetched:
-    """What was fetched.
-
-    Attributes:
-        folder: Where the copies of all objects are.
-        objects: How many objects there are.
-        copied: How many of them were new or had changed.
-    """
-
-    folder: Path
-    objects: int
-    copied: int
-
-
 def is_remote(path: str) -> bool:
     """Whether a path is in an object store."""
     return path.startswith(SCHEMES)
 
 
-def fetch(settings: Settings, source: str, path: str, *, on_file: Callable[[str], object] = lambda _: None) -> Fetched:
-    """Copy the objects of a source that are new or have changed.
+def fetch(settings: Settings, source: str, path: str, *, on_file: Callable[[str], object] = lambda _: None) -> Path:
+    """Copy the objects of a source that are new or have changed; returns the folder with all copies.
 
     Args:
         settings: Where copies are kept, and the keys of the store.
@@ -64,7 +49,6 @@ def fetch(settings: Settings, source: str, path: str, *, on_file: Callable[[str]
     folder.mkdir(parents=True, exist_ok=True)
     known = _read_index(folder)
     marks: dict[str, str] = {}
-    copied = 0
     try:
         store = _store(settings, bucket)
         for key, mark in _listed(store, pattern):
@@ -72,13 +56,12 @@ def fetch(settings: Settings, source: str, path: str, *, on_file: Callable[[str]
             if known.get(key) != mark or not (folder / key).exists():
                 on_file(key)
                 _copy(store, key, folder / key)
-                copied += 1
                 _write_index(folder, known | marks)
     except (BaseError, OSError, ValueError) as error:
         raise SourceError(f"Can't read {path} of the source {source}: {_first_line(error)}") from error
     if not marks:
         raise SourceError(f"There is nothing to read at {path}, which the source {source} names.")
-    return Fetched(folder, len(marks), copied)
+    return folder
 
 
 def count_objects(settings: Settings, path: str) -> int:
@@ -166,9 +149,12 @@ def _access(settings: Settings, bucket: str) -> tuple[str, Any]:
 
 
 def _s3_url(settings: Settings) -> str:
-    if not settings.s3_endpoint or "://" in settings.s3_endpoint:
-        return settings.s3_endpoint
-    return f"{'http' if settings.s3_use_ssl is False else 'https'}://{settings.s3_endpoint}"
+    service = s3_service(settings)
+    return (
+        f"{'https' if service.get('USE_SSL', True) else 'http'}://{service['ENDPOINT']}"
+        if "ENDPOINT" in service
+        else ""
+    )
 
 
 def _azure(settings: Settings) -> str:

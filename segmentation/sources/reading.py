@@ -5,7 +5,7 @@ Pushes and streams come by themselves; they are not read here.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 from segmentation.clock import utc_now
@@ -24,6 +24,7 @@ from segmentation.sources.declared import (
 from segmentation.sources.deliveries import Receipt
 from segmentation.sources.drift import observe
 from segmentation.sources.first_day import record_first_day
+from segmentation.sources.inspection import state_of
 from segmentation.sources.landing import Lander
 from segmentation.sources.objects import count_objects, fetch, is_remote
 from segmentation.sources.profile import Profile
@@ -123,7 +124,7 @@ def _register(lake: Lake, source: FilesSource, tell: Tell) -> Reading:
     profile = source.read_profile()
     path = source.path
     if is_remote(path):
-        path = str(fetch(lake.settings, source.name, path, on_file=lambda key: tell(f"Fetching {key}")).folder)
+        path = str(fetch(lake.settings, source.name, path, on_file=lambda key: tell(f"Fetching {key}")))
     paths = _pending(lake, source, profile, files_at(path, profile))
     found, problems = [], []
     for number, each in enumerate(paths, start=1):
@@ -150,12 +151,7 @@ def _pending(lake: Lake, source: FilesSource, profile: Profile, paths: list[Path
             for file in read_source_files(con)
             if file.source == source.name and file.profile == profile.to_yaml()
         }
-    return [path for path in paths if known.get(str(path)) != _state(path)]
-
-
-def _state(path: Path) -> tuple[int, datetime]:
-    status = path.stat()
-    return status.st_size, datetime.fromtimestamp(status.st_mtime, UTC).replace(tzinfo=None)
+    return [path for path in paths if known.get(str(path)) != state_of(path)]
 
 
 def _pull(lake: Lake, source: Declared, tell: Tell) -> Reading:

@@ -103,7 +103,7 @@ def try_declared(settings: Settings, source: Declared, *, now: datetime) -> Tria
         SourceError: It can't be read as it stands, or comes by itself.
     """
     if isinstance(source, FilesSource):
-        path = str(fetch(settings, source.name, source.path).folder) if is_remote(source.path) else source.path
+        path = str(fetch(settings, source.name, source.path)) if is_remote(source.path) else source.path
         return try_out(settings, path, source.read_profile(), source=source.name, now=now)
     profile = source.read_profile()
     page = next(iter(paged(source).pages(None)), None)

@@ -1,7 +1,5 @@
 """Checks of declared sources: their columns, that no line is lost or doubled, and whether what came is usual."""
 
-from collections.abc import Callable, Sequence
-
 import dagster as dg
 
 from segmentation.sources.declared import Declared, FilesSource
@@ -123,7 +121,5 @@ def _figures_are_usual(source: Declared) -> dg.AssetChecksDefinition:
 
     return check
 
-
-Maker = Callable[[Declared], Sequence[dg.AssetChecksDefinition]]
 
 CHECKS = [check for source in DECLARED for check in make_checks(source)]
