@@ -1,7 +1,7 @@
 # Everything runs in .venv, made here from the lock; nothing else needs to be installed.
 PYTHON ?= python3
 BIN := .venv/bin
-LOCKS := "--extra=dagster --extra=stream --extra=mysql:dagster" "--extra=serving:scorer" "--extra=dev:dev" "--extra=dev --extra=spark:spark" \
+LOCKS := "--extra=dagster --extra=stream --extra=mysql --extra=otel:dagster" "--extra=serving --extra=otel:scorer" "--extra=dev:dev" "--extra=dev --extra=spark:spark" \
 	"--extra=dev --extra=tracking:tracking"
 ARGS ?=
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event
+from typing import TypeVar
 
 import duckdb
 from confluent_kafka import (
@@ -50,6 +51,8 @@ FLUSH_LINES = 15_000
 
 LEAST_LINGER_S = 0.02
 FATAL = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -126,6 +129,7 @@ class StreamConsumer:
         self._least: dict[int, int] = {}  # by partition, the first offset that is still to be landed
         self._unflushed, self._flushed_at = 0, time.monotonic()
         self._fatal: str | None = None
+        self._stop = Event()
         try:
             self._consumer = Consumer(self._options(), logger=logger)
             self._dead_letters = self._producer() if source.dead_letter_topic else None
@@ -139,12 +143,13 @@ class StreamConsumer:
             SourceError: Messages that were not read yet are gone from the broker, or the topic can't be read.
             SegmentationError: The lake can't be written at all.
         """
+        self._stop = stop
         self._consumer.subscribe([self._source.topic], on_assign=self._assigned, on_revoke=self._revoked)
         try:
             while not stop.is_set():
                 batch = self._read()
                 if batch is not None:
-                    self._land(batch, stop)
+                    self._land(batch)
                 else:
                     self._figures.idle(time.time())
                 self._flush_in_time()
@@ -190,7 +195,9 @@ class StreamConsumer:
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Begin each partition where the lake says that it was left."""
-        positions = self._lander.positions(self._source.name)
+        positions = self._patiently(lambda: self._lander.positions(self._source.name))
+        if positions is None:  # told to stop
+            return
         for partition in partitions:
             position = positions.get(self._channel(partition.partition))
             self._next[partition.partition] = position
@@ -278,30 +285,33 @@ class StreamConsumer:
             )
         logger.warning("Kafka: %s", error)
 
-    def _land(self, batch: Batch, stop: Event) -> None:
+    def _land(self, batch: Batch) -> None:
         """Commit a batch; for as long as the lake can't be written, keep it and try again."""
-        delivery = self._delivery(batch)
+        delivery, began = self._delivery(batch), time.monotonic()
+        try:
+            receipts = self._patiently(lambda: self._lander.land([delivery], now=utc_now()))
+        except StalePositionsError:
+            logger.info("Another consumer was first; going on from where the lake is")
+            self._go_back()
+            return
+        if receipts is not None:
+            self._committed(batch, receipts[0], time.monotonic() - began)
+
+    def _patiently(self, work: Callable[[], T]) -> T | None:
+        """Do something with the lake, again and again while the lake can't be reached; None once told to stop."""
         pause = 0.5
         while True:
-            began = time.monotonic()
             try:
-                (receipt,) = self._lander.land([delivery], now=utc_now())
-            except StalePositionsError:
-                logger.info("Another consumer was first; going on from where the lake is")
-                self._go_back()
-                return
+                return work()
             except SourceError:
                 raise
             except (duckdb.Error, SegmentationError) as error:
-                logger.error("Could not write to the lake; trying again in %.0f s: %s", pause, error)
+                logger.error("The lake can't be used; trying again in %.0f s: %s", pause, error)
                 self._figures.failed()
-                if stop.wait(pause * random.uniform(0.5, 1.0)):  # noqa: S311 (jitter)
-                    return
+                if self._stop.wait(pause * random.uniform(0.5, 1.0)):  # noqa: S311 (jitter)
+                    return None
                 pause = min(pause * 2, LONGEST_PAUSE_S)
                 self._reopen()
-            else:
-                self._committed(batch, receipt, time.monotonic() - began)
-                return
 
     def _committed(self, batch: Batch, receipt: Receipt, took_s: float) -> None:
         self._next.update(batch.after)
@@ -337,7 +347,9 @@ class StreamConsumer:
 
     def _go_back(self) -> None:
         """Forget what was read ahead, and go on where the lake is."""
-        positions = self._lander.positions(self._source.name)
+        positions = self._patiently(lambda: self._lander.positions(self._source.name))
+        if positions is None:  # told to stop
+            return
         for number in list(self._next):
             position = positions.get(self._channel(number))
             self._next[number] = position
