@@ -124,6 +124,15 @@ class Settings(BaseSettings):
     search_trials: int = Field(20, ge=1, description="Trials of the search for a model; the defaults come first.")
     search_timeout_s: float = Field(600, gt=0, description="After so many seconds the search begins no more trials.")
     training_rows: int = Field(200_000, ge=100, description="Rows that a model is fitted on at most.")
+    monitoring_rows: int = Field(
+        20_000, ge=100, description="Customers of a date that monitoring looks at; of more, a sample."
+    )
+    drift_false_alarms: float = Field(
+        0.05, gt=0, lt=0.5, description="The chance that monitoring finds drift in a month in which nothing changed."
+    )
+    retrain_after_snapshots: int = Field(
+        2, ge=1, description="In so many snapshots in a row a finding has to stand before it asks for a new model."
+    )
     retrain_cooldown_days: int = Field(
         14, ge=1, description="How long after a training the sensor `degraded_model` asks for none, in days."
     )

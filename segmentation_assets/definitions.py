@@ -3,6 +3,7 @@
 import dagster as dg
 
 from segmentation_assets.assets.features import features
+from segmentation_assets.assets.monitoring import monitoring
 from segmentation_assets.assets.raw import products, source_files, transactions
 from segmentation_assets.assets.segments import (
     customer_segments,
@@ -16,6 +17,7 @@ from segmentation_assets.assets.warehouse import maintenance
 from segmentation_assets.automation.schedules import SCHEDULES
 from segmentation_assets.automation.sensors import SENSORS
 from segmentation_assets.checks import features as feature_checks
+from segmentation_assets.checks import monitoring as monitoring_checks
 from segmentation_assets.checks import raw as raw_checks
 from segmentation_assets.checks import segments as segment_checks
 from segmentation_assets.checks import sources as source_checks
@@ -37,6 +39,7 @@ defs = dg.Definitions(
         segment_profiles,
         segment_movement,
         segment_explanations,
+        monitoring,
         maintenance,
     ],
     asset_checks=[
@@ -45,6 +48,7 @@ defs = dg.Definitions(
         *feature_checks.CHECKS,
         *training_checks.CHECKS,
         *segment_checks.CHECKS,
+        *monitoring_checks.CHECKS,
     ],
     jobs=JOBS,
     schedules=SCHEDULES,

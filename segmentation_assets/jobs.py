@@ -16,8 +16,8 @@ ingest = dg.define_asset_job(
 
 snapshot = dg.define_asset_job(
     "snapshot",
-    selection=dg.AssetSelection.groups("features", "segments"),
-    description="Features of every customer as of a date, and their segments by the champion.",
+    selection=dg.AssetSelection.groups("features", "segments", "monitoring"),
+    description="Features of every customer as of a date, their segments by the champion, and how well both still are.",
 )
 
 retrain = dg.define_asset_job(
@@ -35,8 +35,8 @@ promote = dg.define_asset_job(
 
 segment = dg.define_asset_job(
     "segment",
-    selection=dg.AssetSelection.groups("features", "training", "segments"),
-    description="Everything after the raw data: features, a new model, segments and profiles as of a date.",
+    selection=dg.AssetSelection.groups("features", "training", "segments", "monitoring"),
+    description="Everything after the raw data: features, a new model, segments, profiles and monitoring as of a date.",
 )
 
 maintain = dg.define_asset_job(

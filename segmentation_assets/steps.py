@@ -183,7 +183,7 @@ def _resolve(defs: "dg.Definitions", select: str | None) -> "list[dg.AssetKey]":
         selection = (
             dg.AssetSelection.from_string(select)
             if select
-            else dg.AssetSelection.groups("features", "training", "segments")
+            else dg.AssetSelection.groups("features", "training", "segments", "monitoring")
         )
         keys = selection.resolve(graph)
     except dg.DagsterError as error:

@@ -1,6 +1,11 @@
-"""Whether what monitoring found calls for a new model: a decision over plain data, and the data read from the lake."""
+"""Whether what monitoring found calls for a new model: a decision over plain data, and the data read from the lake.
+
+A champion is replaced where its figures are worse or customers behave otherwise, for several snapshots in a row. Where
+data is in doubt it is not: a model that is trained on it would learn what is wrong with it; that is for a person.
+"""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 
@@ -14,23 +19,40 @@ SELECT MAX(created_at)
 FROM (SELECT created_at FROM {TRAINING_SETS.name} UNION ALL SELECT created_at FROM {MODELS.name})
 """
 
-# Quality may need the future of a date, and then lags behind drift: each table has a newest date of its own.
-FINDINGS = """
-SELECT as_of, {finding}
-FROM {table}
+FINDINGS = f"""
+SELECT
+    as_of,
+    CASE WHEN is_drifting THEN format('{{}} drifts ({{}} {{:.3g}})', feature, metric, COALESCE(value, 'nan')) END,
+    cause
+FROM {FEATURE_DRIFT.name}
 WHERE model_version = $version
-    AND as_of = (SELECT MAX(as_of) FROM {table} WHERE model_version = $version)
+UNION ALL
+SELECT
+    as_of,
+    CASE WHEN is_degraded THEN format('{{}} is {{:.3g}}', metric, COALESCE(value, 'nan')) END,
+    'behaviour'
+FROM {MODEL_QUALITY.name}
+WHERE model_version = $version
 ORDER BY ALL
 """
 
-DRIFT = FINDINGS.format(
-    table=FEATURE_DRIFT.name,
-    finding="CASE WHEN is_drifting THEN format('{} drifts ({} {:.3g})', feature, metric, COALESCE(value, 'nan')) END",
-)
-QUALITY = FINDINGS.format(
-    table=MODEL_QUALITY.name,
-    finding="CASE WHEN is_degraded THEN format('{} is {:.3g}', metric, COALESCE(value, 'nan')) END",
-)
+MOST_TOLD = 5
+"""Findings that a reason names."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What monitoring found of a champion as of a date, in words.
+
+    Attributes:
+        as_of: The date.
+        findings: What calls for a new model.
+        doubts: What is odd with the data.
+    """
+
+    as_of: date
+    findings: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -39,14 +61,12 @@ class State:
 
     Attributes:
         version: The champion; None if there is none.
-        judged_as_of: The newest date that monitoring has judged it at; None if there is none.
-        findings: What is wrong with it, in words; empty if all is well.
+        judgements: Of it, by date, the newest first.
         last_training: When a training set or a model was last recorded (UTC).
     """
 
     version: int | None
-    judged_as_of: date | None
-    findings: tuple[str, ...]
+    judgements: tuple[Judgement, ...]
     last_training: datetime | None
 
 
@@ -85,18 +105,27 @@ class Request:
 def read_state(con: duckdb.DuckDBPyConnection) -> State:
     """What the lake knows of the champion; one of an older release may have no tables of monitoring yet."""
     version = registry.resolve(con, "champion")
-    queries = [query for table, query in ((FEATURE_DRIFT, DRIFT), (MODEL_QUALITY, QUALITY)) if exists(con, table)]
-    rows = [row for query in queries for row in con.execute(query, {"version": version}).fetchall()]
+    is_monitored = all(exists(con, table) for table in (FEATURE_DRIFT, MODEL_QUALITY))
+    rows = con.execute(FINDINGS, {"version": version}).fetchall() if is_monitored else []
+    judged: dict[date, tuple[list[str], list[str]]] = {}
+    for as_of, finding, cause in rows:
+        findings, doubts = judged.setdefault(as_of, ([], []))
+        if finding and cause == "data_quality":
+            doubts.append(finding)
+        elif finding and cause == "behaviour":
+            findings.append(finding)
     trained = con.execute(LAST_TRAINING).fetchone()
     return State(
         version=version,
-        judged_as_of=max((as_of for as_of, _ in rows), default=None),
-        findings=tuple(finding for _, finding in rows if finding),
+        judgements=tuple(
+            Judgement(as_of, tuple(findings), tuple(doubts))
+            for as_of, (findings, doubts) in sorted(judged.items(), reverse=True)
+        ),
         last_training=trained[0] if trained else None,
     )
 
 
-def decide(state: State, asked: Request | None, *, now: datetime, cooldown_days: int) -> Request | str:
+def decide(state: State, asked: Request | None, *, now: datetime, cooldown_days: int, in_a_row: int) -> Request | str:
     """Whether to train a new model.
 
     A finding is answered once: the model that comes of it, or the gates that refuse it, have to do until monitoring
@@ -107,20 +136,35 @@ def decide(state: State, asked: Request | None, *, now: datetime, cooldown_days:
         asked: The last request, if any.
         now: When this is decided (UTC).
         cooldown_days: How long after a training, or a request for one, there is none.
+        in_a_row: In so many of the newest dates there must be a finding.
 
     Returns:
         The training to ask for, or why there is none.
     """
     if state.version is None:
         return "There is no champion yet."
-    if state.judged_as_of is None:
+    if not state.judgements:
         return f"Monitoring has not judged model {state.version} yet."
-    if not state.findings:
-        return f"Model {state.version} does well as of {state.judged_as_of}."
-    finding = f"model {state.version} as of {state.judged_as_of}: {'; '.join(state.findings)}"
-    if asked and (asked.version, asked.as_of) == (state.version, state.judged_as_of):
+    newest = state.judgements[0]
+    if newest.doubts:
+        return (
+            f"The data as of {newest.as_of} is in doubt, so no model is trained on it: {_told(newest.doubts)}. Mend it, "
+            "and materialize features and monitoring of that date."
+        )
+    if not newest.findings:
+        return f"Model {state.version} does well as of {newest.as_of}."
+    finding = f"model {state.version} as of {newest.as_of}: {_told(newest.findings)}"
+    if asked and (asked.version, asked.as_of) == (state.version, newest.as_of):
         return f"A training was asked for on {asked.asked_at:%Y-%m-%d} already because of {finding}."
     past = [moment for moment in (state.last_training, asked and asked.asked_at) if moment]
     if past and now < (ready := max(past) + timedelta(days=cooldown_days)):
         return f"Cooling down until {ready:%Y-%m-%d %H:%M} UTC after the last training; {finding}."
-    return Request(state.version, state.judged_as_of, now, finding)
+    bad = [judgement for judgement in state.judgements[:in_a_row] if judgement.findings and not judgement.doubts]
+    if len(bad) < in_a_row:
+        return f"It has to last for {in_a_row} snapshots in a row; {finding}."
+    return Request(state.version, newest.as_of, now, finding)
+
+
+def _told(findings: Sequence[str]) -> str:
+    more = len(findings) - MOST_TOLD
+    return "; ".join(findings[:MOST_TOLD]) + (f"; and {more} more" if more > 0 else "")

@@ -151,18 +151,20 @@ def _request(file: SourceFile, mark: str) -> dg.RunRequest:
 
 follow = dg.AutomationConditionSensorDefinition(
     "follow",
-    target=dg.AssetSelection.groups("training", "segments"),
+    target=dg.AssetSelection.groups("training", "segments", "monitoring"),
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="A candidate that passed its gates is promoted (or waits, by the settings); segments of the latest "
-    "date follow a new champion.",
+    "date follow a new champion, and monitoring follows them.",
 )
 
 
 @dg.sensor(
     job=retrain,
     minimum_interval_seconds=3600,
-    description="A new model if monitoring finds the champion degraded or its features drifting. Off until turned on.",
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="A new model if monitoring finds the champion degraded, or customers behaving otherwise than when it was "
+    "trained, for several snapshots in a row; not if data is in doubt.",
 )
 def degraded_model(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Ask for a training, once per finding and not within the cool-down; say why if not."""
@@ -171,13 +173,21 @@ def degraded_model(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.
         state = read_state(con)
     asked = Request.from_json(context.cursor) if context.cursor else None
     now = utc_now()
-    answer = decide(state, asked, now=now, cooldown_days=settings.retrain_cooldown_days)
+    answer = decide(
+        state,
+        asked,
+        now=now,
+        cooldown_days=settings.retrain_cooldown_days,
+        in_a_row=settings.retrain_after_snapshots,
+    )
     if isinstance(answer, str):
         return dg.SkipReason(answer)
     context.log.info(f"A new model, because of {answer.reason}")
-    return dg.SensorResult(
-        [dg.RunRequest(run_key=f"model {answer.version} as of {answer.as_of}")], cursor=answer.to_json()
+    request = dg.RunRequest(
+        run_key=f"model {answer.version} as of {answer.as_of}",
+        tags={"segmentation/reason": answer.reason, "segmentation/asked_by": "degraded_model"},
     )
+    return dg.SensorResult([request], cursor=answer.to_json())
 
 
 SENSORS = [new_files, registered_files, deliveries, degraded_model, follow]
