@@ -29,7 +29,7 @@ MEANINGS: dict[Metric, str] = {
 
 FINE_BINS = 100
 COARSE_BINS = 10
-TAIL = np.array([0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0])
+TAIL = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0])
 """Edges beyond the reference's extremes, in its standard deviations: who leaves its range is still told how far."""
 
 SMOOTHING = 0.5
@@ -87,7 +87,7 @@ class Bins:
         self._grids = grids
         self._slots = max(len(grid) for grid in grids) + 1
         self._coarse = np.zeros((len(grids), self._slots, max(len(decile) for decile in deciles) + 1))
-        self._widths = np.zeros((len(grids), self._slots))
+        self._widths = np.zeros((len(grids), self._slots - 1))
         self._coarse_counts = np.array([len(decile) + 1 for decile in deciles], dtype=np.float64)
         for row, (grid, scale, decile) in enumerate(zip(grids, scales, deciles, strict=True)):
             # Bin i ends at edge i; it belongs to the decile that its end does not exceed.
@@ -136,7 +136,7 @@ class Bins:
         found = np.stack(
             [
                 self._psi(p, q, n_p, n_q),
-                (gap * self._widths).sum(axis=1),
+                ((gap[:, :-1] + gap[:, 1:]) / 2 * self._widths).sum(axis=1),
                 gap.max(axis=1),
                 np.abs(_missing(reference) - _missing(other)),
                 zeros,

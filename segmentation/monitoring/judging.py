@@ -176,10 +176,13 @@ def judge_snapshot(lake: Lake, as_of: date, progress: Progress = lambda *_: None
 
 def write_judgement(lake: Lake, as_of: date, judged: Judged, commit: Commit) -> None:
     """Replace what the lake says about a version's drift and quality as of a date."""
-    tables = {FEATURE_DRIFT: judged.drift, MODEL_QUALITY: judged.quality}
+    tables = {
+        FEATURE_DRIFT: [asdict(row) for row in judged.drift],
+        MODEL_QUALITY: [asdict(row) for row in judged.quality],
+    }
     with lake.cursor() as con:
         for table, found in tables.items():
-            rows = pl.DataFrame([asdict(row) for row in found], infer_schema_length=None)
+            rows = pl.DataFrame(found, infer_schema_length=None)
             con.register("judged", rows)
             con.execute(f"CREATE OR REPLACE TEMP TABLE {_staged(table)} AS FROM judged")
 

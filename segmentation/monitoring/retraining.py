@@ -148,8 +148,8 @@ def decide(state: State, asked: Request | None, *, now: datetime, cooldown_days:
     newest = state.judgements[0]
     if newest.doubts:
         return (
-            f"The data as of {newest.as_of} is in doubt, so no model is trained on it: {_told(newest.doubts)}. Mend it, "
-            "and materialize features and monitoring of that date."
+            f"The data as of {newest.as_of} is in doubt, so no model is trained on it: {_told(newest.doubts)}. Mend "
+            "it, and materialize features and monitoring of that date."
         )
     if not newest.findings:
         return f"Model {state.version} does well as of {newest.as_of}."

@@ -44,7 +44,10 @@ def monitoring(context: dg.AssetExecutionContext, warehouse: WarehouseResource) 
         as_of = date.fromisoformat(key)
         judged = judge_snapshot(warehouse.lake, as_of, report)
         write_judgement(warehouse.lake, as_of, judged, commit_of(context, "monitoring/feature_drift", as_of=key))
-    about = {"model_version": judged.version, "trained_as_of": str(judged.trained_as_of)}
+    about: dict[str, dg.RawMetadataValue] = {
+        "model_version": judged.version,
+        "trained_as_of": str(judged.trained_as_of),
+    }
     yield dg.MaterializeResult(
         asset_key=key_of(FEATURE_DRIFT),
         metadata={

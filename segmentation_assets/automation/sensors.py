@@ -163,8 +163,8 @@ follow = dg.AutomationConditionSensorDefinition(
     job=retrain,
     minimum_interval_seconds=3600,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="A new model if monitoring finds the champion degraded, or customers behaving otherwise than when it was "
-    "trained, for several snapshots in a row; not if data is in doubt.",
+    description="A new model if monitoring finds the champion degraded, or customers behaving otherwise than when it "
+    "was trained, for several snapshots in a row; not if data is in doubt.",
 )
 def degraded_model(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Ask for a training, once per finding and not within the cool-down; say why if not."""

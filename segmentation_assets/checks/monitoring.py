@@ -39,7 +39,7 @@ def data_is_sound(context: dg.AssetCheckExecutionContext, warehouse: WarehouseRe
 def customers_behave_as_in_training(
     context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
 ) -> dg.AssetCheckResult:
-    """No feature drifts for what customers do; where one does for long, the sensor `degraded_model` asks for a model."""
+    """No feature drifts for what customers do; where one does for long, `degraded_model` asks for a new model."""
     return _drift_check(context, warehouse, "behaviour", dg.AssetCheckSeverity.WARN, "how behaviour has changed")
 
 

@@ -91,6 +91,8 @@ EVERYTHING_AFTER_RAW: Sequence[str] = (
     "segments/segment_transitions",
     "segments/segment_events",
     "segments/segment_explanations",
+    "monitoring/feature_drift",
+    "monitoring/model_quality",
 )
 
 

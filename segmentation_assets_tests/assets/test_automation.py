@@ -11,7 +11,7 @@ import dagster as dg
 import duckdb
 import pytest
 
-from segmentation.monitoring.retraining import Request, State, decide
+from segmentation.monitoring.retraining import Judgement, Request, State, decide
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import migrate
 from segmentation_assets.automation.schedules import daily_ingestion, monthly_retraining, monthly_snapshot
@@ -167,50 +167,67 @@ def test_a_month_is_trained_on_its_own_snapshot() -> None:
     assert dg.validate_run_config(defs.resolve_job_def("retrain"), request.run_config)
 
 
-def test_whatever_retrains_or_maintains_is_off_until_turned_on() -> None:
+def test_schedules_are_off_until_turned_on_and_an_aged_model_is_replaced_by_itself() -> None:
     for name in ("monthly_retraining", "hourly_maintenance"):
         assert defs.resolve_schedule_def(name).default_status is dg.DefaultScheduleStatus.STOPPED
-    assert degraded_model.default_status is dg.DefaultSensorStatus.STOPPED
+    assert degraded_model.default_status is dg.DefaultSensorStatus.RUNNING
 
 
 FEBRUARY, MARCH = date(2024, 2, 1), date(2024, 3, 1)
 NOON = datetime(2024, 3, 20, 12)
 LONG_AGO = datetime(2024, 1, 1)
-DRIFTING = State(1, FEBRUARY, ("recency_days drifts (psi 0.4)",), LONG_AGO)
+DRIFTING = State(1, (Judgement(FEBRUARY, ("recency_days drifts (psi 0.4)",)),), LONG_AGO)
 ASKED = Request(1, FEBRUARY, LONG_AGO + timedelta(days=40), "recency_days drifts (psi 0.4)")
 
 
+def bad(as_of: date = FEBRUARY) -> Judgement:
+    return Judgement(as_of, ("x",))
+
+
 @pytest.mark.parametrize(
-    ("state", "asked", "answer"),
+    ("state", "asked", "in_a_row", "answer"),
     [
-        (State(None, None, (), None), None, "There is no champion yet"),
-        (State(1, None, (), LONG_AGO), None, "has not judged model 1 yet"),
-        (State(1, FEBRUARY, (), LONG_AGO), None, "Model 1 does well as of 2024-02-01"),
-        (DRIFTING, ASKED, "asked for on 2024-02-10 already"),
-        (State(1, MARCH, ("x",), NOON - timedelta(days=13)), ASKED, "Cooling down until 2024-03-21 12:00"),
-        (State(2, MARCH, ("x",), None), Request(1, MARCH, NOON, "y"), "Cooling down until 2024-04-03 12:00"),
+        (State(None, (), None), None, 1, "There is no champion yet"),
+        (State(1, (), LONG_AGO), None, 1, "has not judged model 1 yet"),
+        (State(1, (Judgement(FEBRUARY),), LONG_AGO), None, 1, "Model 1 does well as of 2024-02-01"),
+        (State(1, (Judgement(MARCH), bad()), LONG_AGO), None, 1, "Model 1 does well as of 2024-03-01"),
+        (DRIFTING, ASKED, 1, "asked for on 2024-02-10 already"),
+        (State(1, (bad(MARCH),), NOON - timedelta(days=13)), ASKED, 1, "Cooling down until 2024-03-21 12:00"),
+        (State(2, (bad(MARCH),), None), Request(1, MARCH, NOON, "y"), 1, "Cooling down until 2024-04-03 12:00"),
+        (DRIFTING, None, 2, "has to last for 2 snapshots in a row; model 1 as of 2024-02-01: recency_days drifts"),
+        (State(1, (bad(MARCH), Judgement(FEBRUARY)), None), None, 2, "has to last for 2 snapshots"),
+        (State(1, (bad(MARCH), Judgement(FEBRUARY, ("x",), ("odd",))), None), None, 2, "has to last for 2"),
+        (State(1, (Judgement(MARCH, ("x",), ("prices jump",)), bad()), None), None, 1, "in doubt, so no model is"),
     ],
 )
-def test_why_no_model_is_trained(state: State, asked: Request | None, answer: str) -> None:
-    found = decide(state, asked, now=NOON, cooldown_days=14)
+def test_why_no_model_is_trained(state: State, asked: Request | None, in_a_row: int, answer: str) -> None:
+    found = decide(state, asked, now=NOON, cooldown_days=14, in_a_row=in_a_row)
     assert isinstance(found, str)
     assert answer in found
 
 
 @pytest.mark.parametrize(
-    ("state", "asked"),
+    ("state", "asked", "in_a_row"),
     [
-        (DRIFTING, None),
-        (State(1, FEBRUARY, ("x",), None), None),
-        (State(1, MARCH, ("x",), NOON - timedelta(days=14)), ASKED),
-        (State(2, FEBRUARY, ("x",), LONG_AGO), ASKED),
+        (DRIFTING, None, 1),
+        (State(1, (bad(),), None), None, 1),
+        (State(1, (bad(MARCH),), NOON - timedelta(days=14)), ASKED, 1),
+        (State(2, (bad(),), LONG_AGO), ASKED, 1),
+        (State(1, (bad(MARCH), bad()), LONG_AGO), None, 2),
     ],
 )
-def test_when_a_model_is_trained(state: State, asked: Request | None) -> None:
-    found = decide(state, asked, now=NOON, cooldown_days=14)
+def test_when_a_model_is_trained(state: State, asked: Request | None, in_a_row: int) -> None:
+    found = decide(state, asked, now=NOON, cooldown_days=14, in_a_row=in_a_row)
     assert isinstance(found, Request)
-    assert (found.version, found.as_of, found.asked_at) == (state.version, state.judged_as_of, NOON)
+    assert (found.version, found.as_of, found.asked_at) == (state.version, state.judgements[0].as_of, NOON)
     assert Request.from_json(found.to_json()) == found
+
+
+def test_a_long_list_of_findings_is_cut() -> None:
+    findings = tuple(f"feature_{number} drifts" for number in range(9))
+    found = decide(State(1, (Judgement(FEBRUARY, findings),), None), None, now=NOON, cooldown_days=14, in_a_row=1)
+    assert isinstance(found, Request)
+    assert found.reason.endswith("feature_4 drifts; and 4 more")
 
 
 def test_a_finding_that_training_does_not_cure_leads_to_no_loop() -> None:
@@ -219,7 +236,7 @@ def test_a_finding_that_training_does_not_cure_leads_to_no_loop() -> None:
     for hour in range(24 * 200):
         now = NOON + timedelta(hours=hour)
         as_of = now.date().replace(day=1)
-        found = decide(State(champion, as_of, ("x drifts",), trained), asked, now=now, cooldown_days=14)
+        found = decide(State(champion, (bad(as_of),), trained), asked, now=now, cooldown_days=14, in_a_row=1)
         if isinstance(found, Request):
             asked = found
             requests.append(found)
@@ -242,6 +259,7 @@ def _write(lake: Lake, *statements: str) -> None:
 def served(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Lake:
     """A lake with a champion, version 2, whose training is long over; monitoring has said nothing yet."""
     monkeypatch.setenv("SEGMENTATION_HOME", str(lake.settings.home))
+    monkeypatch.setenv("SEGMENTATION_RETRAIN_AFTER_SNAPSHOTS", "1")
     migrate(lake)
     _write(
         lake,
@@ -262,12 +280,13 @@ def _tick(cursor: str | None = None) -> tuple[Sequence[dg.RunRequest], str | Non
     return tick.run_requests or [], tick.cursor, tick.skip_message or ""
 
 
-def _drift(lake: Lake, as_of: date, version: int, *, is_drifting: bool = True) -> None:
+def _drift(lake: Lake, as_of: date, version: int, cause: str | None = "behaviour") -> None:
+    said = f"true, '{cause}'" if cause else "false, NULL"
     _write(
         lake,
         f"INSERT INTO monitoring.feature_drift VALUES "
-        f"('{as_of}', {version}, 'recency_days', 'psi', 0.4, 0.2, {is_drifting}), "
-        f"('{as_of}', {version}, 'order_count', 'psi', 0.1, 0.2, false)",
+        f"('{as_of}', {version}, 'recency_days', 'psi', 0.4, 0.2, {said}), "
+        f"('{as_of}', {version}, 'order_count', 'psi', 0.1, 0.2, false, NULL)",
     )
 
 
@@ -280,27 +299,48 @@ def test_drift_is_answered_once(served: Lake) -> None:
     _drift(served, FEBRUARY, 2)
     (request,), cursor, _ = _tick()
     assert request.run_key == "model 2 as of 2024-02-01"
+    assert request.tags["segmentation/reason"] == "model 2 as of 2024-02-01: recency_days drifts (psi 0.4)"
+    assert request.tags["segmentation/asked_by"] == "degraded_model"
     requests, _, why = _tick(cursor)
     assert list(requests) == []
     assert "already because of model 2 as of 2024-02-01: recency_days drifts (psi 0.4)" in why
 
 
-def test_a_degraded_measure_is_enough_even_if_drift_is_known_of_a_later_date(served: Lake) -> None:
-    _drift(served, MARCH, 2, is_drifting=False)
+def test_a_degraded_measure_is_enough(served: Lake) -> None:
+    _drift(served, MARCH, 2, cause=None)
     _write(
         served,
-        "INSERT INTO monitoring.model_quality VALUES ('2024-02-01', 2, 'simplified_silhouette', 0.05, 0.15, true), "
-        "('2024-02-01', 2, 'forward_value', NULL, 0.1, true)",
+        "INSERT INTO monitoring.model_quality VALUES "
+        "('2024-03-01', 2, 'simplified_silhouette', 0.05, 0.3, 0.15, true), "
+        "('2024-03-01', 2, 'forward_eta_squared', NULL, 0.3, 0.1, true)",
     )
     (request,), cursor, _ = _tick()
     assert request.run_key == "model 2 as of 2024-03-01"
-    assert "forward_value is nan; simplified_silhouette is 0.05" in (cursor or "")
+    assert "forward_eta_squared is nan; simplified_silhouette is 0.05" in (cursor or "")
+
+
+@pytest.mark.parametrize(
+    ("cause", "why"), [("mix", "Model 2 does well"), ("data_quality", "The data as of 2024-03-01 is in doubt")]
+)
+def test_other_customers_or_bad_data_ask_for_no_model(served: Lake, cause: str, why: str) -> None:
+    _drift(served, MARCH, 2, cause)
+    requests, _, said = _tick()
+    assert list(requests) == []
+    assert said.startswith(why)
+
+
+def test_by_default_a_finding_has_to_last(served: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SEGMENTATION_RETRAIN_AFTER_SNAPSHOTS")
+    _drift(served, FEBRUARY, 2)
+    assert list(_tick()[0]) == []
+    _drift(served, MARCH, 2)
+    assert [request.run_key for request in _tick()[0]] == ["model 2 as of 2024-03-01"]
 
 
 def test_what_was_found_of_others_or_earlier_does_not_count(served: Lake) -> None:
     _drift(served, MARCH, 1)
     _drift(served, FEBRUARY, 2)
-    _drift(served, MARCH, 2, is_drifting=False)
+    _drift(served, MARCH, 2, cause=None)
     requests, _, why = _tick()
     assert (list(requests), why) == ([], "Model 2 does well as of 2024-03-01.")
 

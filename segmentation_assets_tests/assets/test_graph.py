@@ -22,8 +22,6 @@ NOT_FILLED_BY_THE_GRAPH = {
     "raw.source_schemas",
     "raw.rejected_transactions",
     "registry.segment_names",
-    "monitoring.feature_drift",
-    "monitoring.model_quality",
     "access.api_keys",
 }
 NOT_ASSETS = {
@@ -32,7 +30,7 @@ NOT_ASSETS = {
     "raw.source_schemas",
     "raw.loads",
     "raw.rejected_transactions",
-    *(table.name for table in TABLES if table.schema in ("registry", "monitoring", "access")),
+    *(table.name for table in TABLES if table.schema in ("registry", "access")),
 }
 
 
@@ -154,7 +152,7 @@ def test_every_table_of_the_graph_shows_its_columns() -> None:
 
 def test_every_asset_has_a_group_and_a_description() -> None:
     specs = defs.resolve_all_asset_specs()
-    assert {spec.group_name for spec in specs} == {"raw", "features", "training", "segments", "warehouse"}
+    assert {spec.group_name for spec in specs} == {"raw", "features", "training", "segments", "monitoring", "warehouse"}
     assert [spec.key for spec in specs if not spec.description] == []
 
 
