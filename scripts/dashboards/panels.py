@@ -239,6 +239,7 @@ def table(
         _filled(table_builder.Panel(), title, description, COUNT, (width, height))
         .targets([_table_target(column.expression, ref) for ref, column in values.items()])
         .cell_height(common.TableCellHeight.SM)
+        .filterable(True)
     )
     if len(columns) > 1:
         panel.with_transformation(dashboard.DataTransformerConfig(id_val="merge", options={}))
@@ -285,6 +286,7 @@ def matrix(
         .cell_options(_COLOURED_GROUND)
         .override_by_field_type("string", [_property("custom.cellOptions", {"type": "auto"})])
         .cell_height(common.TableCellHeight.SM)
+        .filterable(True)
     )
 
 
@@ -314,6 +316,8 @@ def timeline(
         .thresholds(_thresholds(NEUTRAL))
         .color_scheme(_by_threshold())
         .show_value(common.VisibilityMode.NEVER)
+        .fill_opacity(80)
+        .line_width(1)
         .merge_values(True)
         .legend(_legend())
         .tooltip(_tooltip())
