@@ -90,9 +90,10 @@ def _glance() -> Section:
             stat(
                 "Drifting features",
                 "Features that are further from the champion's training data than in stable times, newest date.",
-                or_zero("sum(max by (cause) (segmentation_drifting_features))"),
+                "sum(max by (cause) (segmentation_drifting_features))",
                 COUNT,
                 worse_above(5, 1),
+                nothing="not judged",
             ),
             stat(
                 "Greatest drift",
@@ -172,7 +173,7 @@ def _tables() -> Section:
                 "Rows",
                 "By table, on a logarithmic axis. Tables grow or are replaced; a fall by much is worth a look at the "
                 "commits.",
-                [Query(rows, "{{table}}")],
+                [Query(f"{rows} > 0", "{{table}}")],
                 COUNT,
                 log=True,
                 height=12,

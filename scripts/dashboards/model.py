@@ -18,7 +18,7 @@ from scripts.dashboards.panels import (
     worse_above,
     worse_below,
 )
-from scripts.dashboards.promql import RANGE, RATE, age, or_zero, ratio, shares
+from scripts.dashboards.promql import RANGE, RATE, age, ratio, shares
 
 DAY_S = 24 * 3600
 
@@ -82,9 +82,10 @@ def _glance() -> Section:
                 "Degraded figures",
                 "Figures that are worse than the worst that will do. Red from the first one on: a retraining is due, "
                 "or the data is wrong (look at drift first).",
-                or_zero("max(segmentation_degraded_metrics)"),
+                "max(segmentation_degraded_metrics)",
                 COUNT,
                 worse_above(1),
+                nothing="not judged",
             ),
             stat(
                 "Smallest segment",
