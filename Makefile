@@ -20,6 +20,7 @@ test: check ## All checks and all tests
 check: .venv/spark .venv/tracking ## Format, lint, types, layering, containers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/python -m scripts.dashboards --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	scripts/check_containers.sh
