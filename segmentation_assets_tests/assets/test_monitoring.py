@@ -1,0 +1,187 @@
+"""Monitoring on a lake: what is written, what checks say of it, and how the platform replaces a model that has aged."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import httpx
+import pytest
+
+from segmentation.features.engine import write_snapshots
+from segmentation.modeling import lifecycle, registry
+from segmentation.modeling.data import make_training_set
+from segmentation.monitoring import quality
+from segmentation.monitoring.judging import judge_snapshot, write_judgement
+from segmentation.segments.assignment import write_segments
+from segmentation.settings import Settings
+from segmentation.sources.loading import load_days
+from segmentation.sources.profile import load_profile
+from segmentation.sources.registration import register
+from segmentation.sources.synthetic import write
+from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse.schema import MODELS, TRAINING_SETS, migrate
+from segmentation_assets.automation.sensors import degraded_model
+from segmentation_assets.definitions import defs
+from segmentation_assets.partitions import range_tags
+from segmentation_assets.runs import QUIET
+from segmentation_assets_tests.assets.conftest import Graph
+from segmentation_assets_tests.serving.running import environment_of, running_scorer
+from segmentation_assets_tests.serving.shop import eventually
+
+START, TRAINED, END = date(2023, 9, 1), date(2024, 10, 1), date(2025, 1, 1)
+NOW = datetime(2025, 2, 1)
+EARLIER = [date(2024, month, 1) for month in (1, 4, 6, 7, 8, 9)]
+LATER = [date(2024, 12, 1), END]
+SMALL_SHOP = {"min_stability": "0.4", "search_trials": "5"}
+
+BIGGER_BASKETS = (
+    "UPDATE raw.transactions SET quantity = quantity * 2, amount = amount * 2 WHERE ordered_at >= '2024-10-01'"
+)
+PENCE = (
+    "UPDATE raw.transactions SET unit_price = unit_price * 100, amount = amount * 100 "
+    "WHERE ordered_at >= '2024-12-01' AND hash(product_id) % 3 = 0"
+)
+FOUND = "SELECT DISTINCT feature, cause FROM monitoring.feature_drift WHERE as_of = $as_of AND is_drifting"
+
+
+@pytest.fixture(scope="module")
+def aging_lake(empty_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake with a champion of October, trained on a shop that goes on for three months."""
+    folder = tmp_path_factory.mktemp("aging")
+    home = folder / "warehouse"
+    shutil.copytree(empty_lake, home)
+    write(folder / "shop", customers=400, start=START, end=END, seed=3)
+    settings = Settings(home=home, min_stability=0.4, search_trials=5, customer_buckets=4)
+    with Lake(settings) as lake:
+        migrate(lake)
+        register(lake, str(folder / "shop" / "transactions"), load_profile("canonical"), source="shop", now=NOW)
+        load_days(lake, START, END, Commit("load"))
+        write_snapshots(lake, [*EARLIER, TRAINED], lambda _: Commit("features"), now=NOW)
+        pinned = make_training_set(lake, TRAINED, Commit("training"), now=NOW)
+        lifecycle.train_candidate(lake, pinned, Commit("training"))
+        assert lifecycle.decide(lake, actor="test", commit=Commit("training")).serves
+        _execute(lake, *(f"UPDATE {table} SET created_at = '{TRAINED}'" for table in (MODELS.name, TRAINING_SETS.name)))
+    return home
+
+
+@pytest.fixture
+def aging(settings: Settings, aging_lake: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lake]:
+    shutil.copytree(aging_lake, settings.home)
+    monkeypatch.setenv("SEGMENTATION_HOME", str(settings.home))
+    for name, value in SMALL_SHOP.items():
+        monkeypatch.setenv(f"SEGMENTATION_{name.upper()}", value)
+    with Lake(settings) as lake:
+        yield lake
+
+
+def _execute(lake: Lake, *statements: str) -> None:
+    with lake.cursor() as con:
+        for sql in statements:
+            lake.transaction(con, Commit("test"), lambda c, sql=sql: c.execute(sql))  # type: ignore[misc]
+
+
+def _rows(lake: Lake, sql: str, **parameters: object) -> list[tuple[Any, ...]]:
+    with lake.cursor() as con:
+        return con.execute(sql, parameters).fetchall()
+
+
+def _snapshots(lake: Lake) -> None:
+    write_snapshots(lake, LATER, lambda _: Commit("features"), now=NOW)
+    for as_of in LATER:
+        write_segments(lake, as_of, Commit("segments"))
+
+
+def _monitor(lake: Lake, instance: dg.DagsterInstance, first: date, last: date) -> dict[str, bool]:
+    """Materialize monitoring of some dates; the checks by name."""
+    graph = Graph(instance, {"home": str(lake.settings.home), "customer_buckets": 4})
+    result = graph.run("monitoring/feature_drift", "monitoring/model_quality", tags=range_tags(str(first), str(last)))
+    assert result.success
+    return {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
+
+
+def test_the_training_data_itself_does_not_drift(aging: Lake) -> None:
+    judged = judge_snapshot(aging, TRAINED)
+    assert {row.value for row in judged.drift if row.feature != "lines"} == {0.0}
+    assert {row.metric for row in judged.quality} == set(quality.MEANINGS)
+    compared = [row for row in judged.quality if row.threshold is not None and row.metric != "held_share"]
+    assert len(compared) == 4
+    assert [row for row in compared if row.value != pytest.approx(row.training_value) or row.is_degraded] == []
+    assert judged.earlier_dates == len(EARLIER)
+
+
+def test_a_date_that_is_judged_again_has_its_rows_once_and_other_versions_keep_theirs(aging: Lake) -> None:
+    _execute(
+        aging,
+        f"INSERT INTO monitoring.model_quality VALUES ('{TRAINED}', 77, 'smallest_share', 0.1, 0.1, NULL, false)",
+    )
+    judged = judge_snapshot(aging, TRAINED)
+    for _ in range(2):
+        write_judgement(aging, TRAINED, judged, Commit("monitoring"))
+    assert _rows(aging, "SELECT count(*), count(DISTINCT (feature, metric)) FROM monitoring.feature_drift") == [
+        (len(judged.drift), len(judged.drift))
+    ]
+    versions = _rows(aging, "SELECT model_version, count(*) FROM monitoring.model_quality GROUP BY ALL ORDER BY ALL")
+    assert versions == [(1, len(judged.quality)), (77, 1)]
+
+
+def test_customers_who_go_on_as_before_are_no_finding(aging: Lake, instance: dg.DagsterInstance) -> None:
+    _snapshots(aging)
+    checks = _monitor(aging, instance, LATER[-1], LATER[-1])
+    assert checks == {
+        "data_is_sound": True,
+        "customers_behave_as_in_training": True,
+        "customer_mix_is_as_in_training": True,
+        "model_divides_as_well_as_in_training": True,
+    }
+
+
+def test_bad_data_is_told_to_a_person_and_nothing_is_trained_on_it(aging: Lake, instance: dg.DagsterInstance) -> None:
+    _execute(aging, BIGGER_BASKETS, PENCE)
+    _snapshots(aging)
+    checks = _monitor(aging, instance, LATER[0], LATER[-1])
+    assert not checks["data_is_sound"]
+    found = dict(_rows(aging, FOUND, as_of=END))
+    assert found["lines"] == found["average_order_value"] == "data_quality"
+    with dg.build_sensor_context(instance=instance, definitions=defs) as context:
+        tick = degraded_model.evaluate_tick(context)
+    assert not tick.run_requests
+    assert "in doubt, so no model is trained on it" in (tick.skip_message or "")
+
+
+def test_a_model_that_has_aged_is_replaced_and_the_scorer_follows(
+    aging: Lake, instance: dg.DagsterInstance, settings: Settings, tmp_path: Path
+) -> None:
+    _execute(aging, BIGGER_BASKETS)
+    _snapshots(aging)
+    checks = _monitor(aging, instance, LATER[0], LATER[-1])
+    assert not checks["customers_behave_as_in_training"]
+    assert checks["data_is_sound"]
+    with running_scorer(environment_of(settings, SEGMENTATION_AUTH="off"), tmp_path / "log") as scorer:
+        eventually(lambda: _serving(scorer.address) == 1)
+        context = dg.build_sensor_context(instance=instance, definitions=defs)
+        tick = degraded_model.evaluate_tick(context)
+        (request,) = tick.run_requests or []
+        assert "model 1 as of 2025-01-01: " in request.tags["segmentation/reason"]
+        run = defs.resolve_job_def("retrain").execute_in_process(
+            instance=instance, tags=dict(request.tags), run_config=QUIET
+        )
+        assert run.success
+        assert all(check.passed for check in run.get_asset_check_evaluations())
+        eventually(lambda: _serving(scorer.address) == 2)
+    with aging.cursor() as con:
+        assert registry.load_champion(con).artefact.provenance.as_of == END
+    again = degraded_model.evaluate_tick(
+        dg.build_sensor_context(instance=instance, cursor=tick.cursor, definitions=defs)
+    )
+    assert again.skip_message == "Monitoring has not judged model 2 yet."
+    _monitor(aging, instance, LATER[-1], LATER[-1])
+    drifting = _rows(aging, FOUND + " AND model_version = 2", as_of=END)
+    assert drifting == []
+
+
+def _serving(address: str) -> int:
+    text = httpx.get(f"{address}/metrics", timeout=10).text
+    return int(float(next(line.split()[-1] for line in text.splitlines() if line.startswith("segmentation_model_v"))))
