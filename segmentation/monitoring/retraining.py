@@ -19,21 +19,31 @@ SELECT MAX(created_at)
 FROM (SELECT created_at FROM {TRAINING_SETS.name} UNION ALL SELECT created_at FROM {MODELS.name})
 """
 
+# Of a feature that drifts, the furthest measure; the furthest features first. A date without findings has a row too.
 FINDINGS = f"""
-SELECT
-    as_of,
-    CASE WHEN is_drifting THEN format('{{}} drifts ({{}} {{:.3g}})', feature, metric, COALESCE(value, 'nan')) END,
-    cause
+WITH drifting AS (
+    SELECT
+        as_of,
+        feature,
+        cause,
+        COALESCE(MAX(value / threshold), 0) AS excess,
+        ARG_MAX(metric, value / threshold) AS metric,
+        ARG_MAX(value, value / threshold) AS value
+    FROM {FEATURE_DRIFT.name}
+    WHERE model_version = $version AND is_drifting
+    GROUP BY as_of, feature, cause
+)
+SELECT as_of, format('{{}} drifts ({{}} {{:.3g}})', feature, metric, value) AS finding, cause, excess
+FROM drifting
+UNION ALL
+SELECT as_of, format('{{}} is {{:.3g}}', metric, COALESCE(value, 'nan')), 'behaviour', 'inf'
+FROM {MODEL_QUALITY.name}
+WHERE model_version = $version AND is_degraded
+UNION ALL
+SELECT DISTINCT as_of, NULL, NULL, 0
 FROM {FEATURE_DRIFT.name}
 WHERE model_version = $version
-UNION ALL
-SELECT
-    as_of,
-    CASE WHEN is_degraded THEN format('{{}} is {{:.3g}}', metric, COALESCE(value, 'nan')) END,
-    'behaviour'
-FROM {MODEL_QUALITY.name}
-WHERE model_version = $version
-ORDER BY ALL
+ORDER BY as_of, excess DESC, finding
 """
 
 MOST_TOLD = 5
@@ -108,7 +118,7 @@ def read_state(con: duckdb.DuckDBPyConnection) -> State:
     is_monitored = all(exists(con, table) for table in (FEATURE_DRIFT, MODEL_QUALITY))
     rows = con.execute(FINDINGS, {"version": version}).fetchall() if is_monitored else []
     judged: dict[date, tuple[list[str], list[str]]] = {}
-    for as_of, finding, cause in rows:
+    for as_of, finding, cause, _ in rows:
         findings, doubts = judged.setdefault(as_of, ([], []))
         if finding and cause == "data_quality":
             doubts.append(finding)

@@ -35,7 +35,14 @@ START, TRAINED, END = date(2023, 9, 1), date(2024, 10, 1), date(2025, 1, 1)
 NOW = datetime(2025, 2, 1)
 EARLIER = [date(2024, month, 1) for month in (1, 4, 6, 7, 8, 9)]
 LATER = [date(2024, 12, 1), END]
-SMALL_SHOP = {"min_stability": "0.4", "search_trials": "5"}
+SMALL_SHOP = {
+    "min_stability": "0.4",
+    "search_trials": "5",
+    "customer_buckets": "4",
+    # Baskets that are twice as big move people, and with them the borders between few customers.
+    "max_customers_moved": "0.6",
+    "max_revenue_moved": "0.9",
+}
 
 BIGGER_BASKETS = (
     "UPDATE raw.transactions SET quantity = quantity * 2, amount = amount * 2 WHERE ordered_at >= '2024-10-01'"
@@ -166,10 +173,11 @@ def test_a_model_that_has_aged_is_replaced_and_the_scorer_follows(
         (request,) = tick.run_requests or []
         assert "model 1 as of 2025-01-01: " in request.tags["segmentation/reason"]
         run = defs.resolve_job_def("retrain").execute_in_process(
-            instance=instance, tags=dict(request.tags), run_config=QUIET
+            instance=instance, tags=dict(request.tags), run_config=QUIET, raise_on_error=False
         )
+        refused = [check.description for check in run.get_asset_check_evaluations() if not check.passed]
+        assert refused == []
         assert run.success
-        assert all(check.passed for check in run.get_asset_check_evaluations())
         eventually(lambda: _serving(scorer.address) == 2)
     with aging.cursor() as con:
         assert registry.load_champion(con).artefact.provenance.as_of == END
