@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from threading import Event
 
 import dagster as dg
+from dagster_postgres.utils import DagsterPostgresException
 from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 from rich.console import Console
+from sqlalchemy.exc import SQLAlchemyError
 
 from segmentation.errors import SegmentationError
 from segmentation.monitoring.exporter import FiguresCollector, Part, keep_looking
@@ -16,14 +18,15 @@ from segmentation.monitoring.families import Family
 from segmentation.monitoring.lake_figures import disk_families
 from segmentation.monitoring.lake_watch import LakeWatch
 from segmentation.settings import Settings
+from segmentation.warehouse.lake import without_password
 from segmentation_assets.definitions import defs
 from segmentation_assets.pipeline_figures import Names, PipelineFigures
 from segmentation_assets.runs import dagster_home
 
 FIRST_LOOK_S = 10.0
 """How long figures of the first look are waited for before Prometheus is let in."""
-LAST_LOOK_S = 3.0
-"""How long a look that is under way may take once the exporter is told to stop."""
+LAST_LOOK_S = 1.0
+"""How long each part may take for the look that is under way once the exporter is told to stop."""
 
 
 class PipelineWatch:
@@ -38,14 +41,17 @@ class PipelineWatch:
         """What the instance tells now.
 
         Raises:
-            Exception: Whatever Dagster's storage ran into; the next look opens it anew.
+            SegmentationError: Dagster's storage can't be read; the next look opens it anew.
         """
         try:
             if self._instance is None:
                 self._instance = dg.DagsterInstance.from_config(str(dagster_home(self._settings)))
             return self._figures.read(self._instance)
-        except Exception:
+        except Exception as error:
             self.close()
+            if isinstance(error, SQLAlchemyError | DagsterPostgresException):
+                reason = str(error.__cause__ or error).strip().split("\n")[0]
+                raise SegmentationError(f"Dagster's storage: {without_password(reason)}") from error
             raise
 
     def close(self) -> None:

@@ -67,19 +67,20 @@ class Names:
 
 
 class PipelineFigures:
-    """Reads an instance; remembers only what keeps a counter from going back."""
+    """Reads an instance; remembers what was counted as long as no other run has ended."""
 
     def __init__(self, names: Names) -> None:
         self._names = names
-        self._others = dict.fromkeys(ENDED, 0)
+        self._totals: list[int] | None = None
+        self._others = [0 for _ in ENDED]
+        self._ended: list[Family] = []
 
     def read(self, instance: dg.DagsterInstance) -> list[Family]:
         """Everything that the instance tells."""
         graph = self._names.graph
         return [
-            self._runs(instance),
+            *self._ended_runs(instance),
             *_progress(instance),
-            *_last_runs(instance, self._names.jobs),
             _materializations(instance, sorted(graph.get_all_asset_keys())),
             *_checks(instance, sorted(graph.asset_check_keys, key=str)),
             *_backfills(instance, graph),
@@ -87,19 +88,31 @@ class PipelineFigures:
             _ticks(instance, self._names.ticking),
         ]
 
-    def _runs(self, instance: dg.DagsterInstance) -> Family:
-        counts: dict[Labels, float] = {}
-        for status in ENDED:
-            total = instance.get_runs_count(RunsFilter(statuses=[status]))
-            known = {
-                job: instance.get_runs_count(RunsFilter(job_name=name, statuses=[status]))
-                for job, name in self._names.jobs.items()
-            }
-            # A run that ended between the counts would make others appear, and go again at the next look.
-            if total == instance.get_runs_count(RunsFilter(statuses=[status])):
-                self._others[status] = max(0, total - sum(known.values()))
-            counts |= {(job, _word(status)): count for job, count in {**known, OTHER: self._others[status]}.items()}
-        return Family("segmentation_runs", "Runs that ended.", ("job", "status"), counts, is_counter=True)
+    def _ended_runs(self, instance: dg.DagsterInstance) -> list[Family]:
+        """Counting by job takes time that grows with history: only done if a run has ended since."""
+        totals = _totals(instance)
+        if totals != self._totals:
+            counts = {job: _totals(instance, name) for job, name in self._names.jobs.items()}
+            is_settled = totals == _totals(instance)
+            if is_settled:  # else a run that ended meanwhile would be one of no job, and at the next look none
+                self._others = [max(0, total - sum(own)) for total, *own in zip(totals, *counts.values(), strict=True)]
+            self._totals = totals if is_settled else None
+            self._ended = [_runs({**counts, OTHER: self._others}), *_last_runs(instance, self._names.jobs)]
+        return self._ended
+
+
+def _totals(instance: dg.DagsterInstance, job: str | None = None) -> list[int]:
+    """How many runs ended how, of a job or of all."""
+    return [instance.get_runs_count(RunsFilter(job_name=job, statuses=[status])) for status in ENDED]
+
+
+def _runs(counts: Mapping[str, Sequence[int]]) -> Family:
+    samples: dict[Labels, float] = {
+        (job, _word(status)): count
+        for job, by_status in counts.items()
+        for status, count in zip(ENDED, by_status, strict=True)
+    }
+    return Family("segmentation_runs", "Runs that ended.", ("job", "status"), samples, is_counter=True)
 
 
 def _word(status: DagsterRunStatus) -> str:

@@ -1,12 +1,12 @@
 """Tables, files and commits, read from DuckLake's catalogue alone: no table of the lake is touched."""
 
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
 
 from segmentation.warehouse.lake import METADATA
+from segmentation.warehouse.maintenance import CONSOLIDATION
 
 SNAPSHOTS = f"""
 SELECT snapshot_id, epoch(CAST(snapshot_time AS TIMESTAMPTZ))
@@ -14,7 +14,12 @@ FROM {METADATA}.ducklake_snapshot
 ORDER BY snapshot_id
 """
 
-CHANGES = f"SELECT snapshot_id, changes_made FROM {METADATA}.ducklake_snapshot_changes ORDER BY snapshot_id"
+CHANGES = f"""
+SELECT snapshot_id, changes_made
+FROM {METADATA}.ducklake_snapshot_changes
+WHERE NOT starts_with(COALESCE(commit_message, ''), '{CONSOLIDATION} ')
+ORDER BY snapshot_id
+"""
 
 TABLES = f"""
 SELECT tables.table_id, schemas.schema_name || '.' || tables.table_name
@@ -23,15 +28,15 @@ JOIN {METADATA}.ducklake_schema AS schemas USING (schema_id)
 WHERE tables.end_snapshot IS NULL AND schemas.end_snapshot IS NULL
 """
 
-# A merged file begins with its oldest rows, and says in partial_max when its newest ones came. A file's name has the
-# time at which it was written, since DuckLake names files by UUIDs of version 7.
+# A merged file begins with its oldest rows, and says in partial_max when its newest ones came; deletions are dated when
+# they went to a file. A file's name has the time at which it was written: DuckLake's are UUIDs of version 7.
 FILES = f"""
 WITH files AS (
     SELECT table_id, file_size_bytes, path, COALESCE(partial_max, begin_snapshot) AS newest
     FROM {METADATA}.ducklake_data_file
     WHERE end_snapshot IS NULL
     UNION ALL
-    SELECT table_id, file_size_bytes, path, COALESCE(partial_max, begin_snapshot)
+    SELECT table_id, file_size_bytes, path, NULL
     FROM {METADATA}.ducklake_delete_file
     WHERE end_snapshot IS NULL
 ),
@@ -52,7 +57,9 @@ GROUP BY table_id
 """
 
 WRITES = frozenset({"inserted_into_table", "deleted_from_table", "inlined_insert", "inlined_delete"})
-"""The changes that concern rows; merging files, or writing rows of the catalogue to files, changes none."""
+"""The changes that concern rows."""
+TIDYING = frozenset({"inline_flush", "merge_adjacent"})
+"""Those that only put rows, or deletions, to other places; deletions count as changes then."""
 
 
 @dataclass(frozen=True)
@@ -93,35 +100,49 @@ class CatalogueState:
 
 def read_catalogue(con: duckdb.DuckDBPyConnection) -> CatalogueState:
     """Read the catalogue, with four queries however many tables there are."""
-    snapshots = con.execute(SNAPSHOTS).fetchall()
+    times = dict(con.execute(SNAPSHOTS).fetchall())
     files = {row[0]: row[1:] for row in con.execute(FILES).fetchall()}
     written = last_writes(con.execute(CHANGES).fetchall())
-    tables = {}
-    for table, name in con.execute(TABLES).fetchall():
-        count, size_bytes, newest, filed_at = files.get(table, (0, 0, None, None))
-        seen = [snapshot for snapshot in (newest, written.get(table)) if snapshot is not None]
-        changed_in = max(seen, default=None)
-        changed_at = _time_of(changed_in, snapshots, filed_at if changed_in == newest else None)
-        tables[name] = TableState(int(count), int(size_bytes), changed_in, changed_at)
-    return CatalogueState(tables, len(snapshots))
+    tables = {
+        name: _table_state(times, written.get(table), *files.get(table, (0, 0, None, None)))
+        for table, name in con.execute(TABLES).fetchall()
+    }
+    return CatalogueState(tables, len(times))
 
 
 def last_writes(changes: Sequence[tuple[int, str | None]]) -> dict[int, int]:
     """By table, the last snapshot that changed rows, of snapshots in ascending order with what they changed."""
-    found = {}
+    found: dict[int, int] = {}
     for snapshot, made in changes:
-        for change in (made or "").split(","):
-            kind, _, table = change.partition(":")
-            if kind in WRITES:
-                found[int(table)] = snapshot
+        kinds = [(kind, table) for kind, _, table in (change.partition(":") for change in (made or "").split(","))]
+        tidied = {table for kind, table in kinds if kind in TIDYING}
+        found |= {int(table): snapshot for kind, table in kinds if kind in WRITES and table not in tidied}
     return found
 
 
-def _time_of(snapshot: int | None, snapshots: Sequence[tuple[int, float]], filed_at: float | None) -> float | None:
-    if snapshot is None:
-        return None
-    place = bisect_left(snapshots, snapshot, key=lambda each: each[0])
-    later = snapshots[place : place + 1]
-    if later and later[0][0] == snapshot:
-        return later[0][1]
-    return min([moment for _, moment in later] + ([] if filed_at is None else [filed_at]), default=None)
+def _table_state(
+    times: Mapping[int, float],
+    written_in: int | None,
+    files: int,
+    size_bytes: int,
+    filed_in: int | None,
+    filed_at: float | None,
+) -> TableState:
+    """What commits and files say together.
+
+    Args:
+        times: Of the snapshots that are there, ascending.
+        written_in: The last of them that changed the table's rows, if any.
+        files: Of the table.
+        size_bytes: Their size.
+        filed_in: The snapshot that the newest file's newest rows came in; it may have expired.
+        filed_at: When that file was written.
+    """
+    # A file of a snapshot that is there, but has changed no rows, is maintenance's.
+    is_expired = filed_in is not None and filed_in not in times and filed_in > (written_in or 0)
+    changed_in = filed_in if is_expired or written_in is None else written_in
+    changed_at = None if changed_in is None else times.get(changed_in)
+    if changed_in is not None and changed_at is None:
+        later = next((moment for snapshot, moment in times.items() if snapshot > changed_in), None)
+        changed_at = min((moment for moment in (later, filed_at) if moment is not None), default=None)
+    return TableState(int(files), int(size_bytes), changed_in, changed_at)

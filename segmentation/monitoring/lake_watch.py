@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 
+import duckdb
+
 from segmentation.errors import WarehouseUnavailableError
 from segmentation.monitoring.families import Family
 from segmentation.monitoring.lake_figures import lake_families
 from segmentation.monitoring.memory import Memory
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
-from segmentation.warehouse.lake import sqlite_path
+from segmentation.warehouse.lake import sqlite_path, without_password
 
 
 class LakeWatch:
@@ -24,8 +26,7 @@ class LakeWatch:
         """What the lake tells now.
 
         Raises:
-            WarehouseUnavailableError: There is no lake, or it can't be opened.
-            duckdb.Error: It can't be read; the next look opens it anew.
+            WarehouseUnavailableError: There is no lake, or it can't be read; the next look opens it anew.
         """
         try:
             if self._is_replaced():
@@ -35,8 +36,11 @@ class LakeWatch:
                 self._lake = Lake(self._settings, read_only=True)
             with self._lake.cursor() as con:
                 return lake_families(con, self._memory)
-        except Exception:
+        except Exception as error:
             self.close()
+            if isinstance(error, duckdb.Error):
+                reason = without_password(str(error).split("\n")[0])
+                raise WarehouseUnavailableError(f"{reason} (`segmentation doctor` tells more)") from error
             raise
 
     def close(self) -> None:
@@ -46,13 +50,10 @@ class LakeWatch:
         self._lake = None
 
     def _is_replaced(self) -> bool:
-        """Whether an SQLite catalogue is another file than at the last look: an open one would be read for ever."""
+        """Whether an SQLite catalogue is gone, or another one than at the last look: an open file would be read on."""
         if not self._settings.catalog_uri.startswith("sqlite:"):
             return False
         path = sqlite_path(self._settings)
-        try:
-            found = path.stat()
-        except FileNotFoundError as error:
-            raise WarehouseUnavailableError(f"The lake's catalogue {path} is gone.") from error
-        seen, self._seen = self._seen, (found.st_dev, found.st_ino)
+        found = path.stat() if path.exists() else None
+        seen, self._seen = self._seen, (found.st_dev, found.st_ino) if found else None
         return seen != self._seen
