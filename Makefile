@@ -17,13 +17,14 @@ demo: .venv/ready ## The main job on synthetic data, then UI and scorer; ARGS=--
 test: check ## All checks and all tests
 	$(BIN)/pytest $(ARGS)
 
-check: .venv/spark .venv/tracking ## Format, lint, types, layering, containers
+check: .venv/spark .venv/tracking ## Format, lint, types, layering, containers, alerts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/python -m scripts.dashboards --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	scripts/check_containers.sh
+	scripts/check_monitoring.sh
 
 fmt: .venv/ready ## Format the code and fix what can be fixed
 	$(BIN)/ruff format .

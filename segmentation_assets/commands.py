@@ -1,10 +1,11 @@
-"""The commands that need the asset graph: `ingest`, `materialize`, `demo`, `ui`, `mlflow`.
+"""The commands that need the asset graph: `ingest`, `materialize`, `demo`, `ui`, `mlflow`, `exporter`.
 
 Dagster is imported inside them: partitions begin where the data begins, which `ingest` and `demo` only learn by
 looking at it, and `segmentation --help` stays quick.
 """
 
 import json
+import logging
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,7 +31,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module to the application, unless Dagster isn't installed."""
     if find_spec("dagster") is None:
         return
-    for command in (demo, ingest, materialize, ui, mlflow):
+    for command in (demo, ingest, materialize, ui, mlflow, exporter):
         app.command()(command)
 
 
@@ -165,3 +166,27 @@ def mlflow(
     from segmentation_assets import mlflow_pages
 
     mlflow_pages.open_pages(host, port)
+
+
+def exporter(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port that metrics are served on; 0 for any.")] = 9109,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all of the machine's.")] = "127.0.0.1",
+    every: Annotated[int, typer.Option(min=1, help="Seconds between two looks at the lake and at Dagster.")] = 30,
+    once: Annotated[bool, typer.Option("--once", help="Look once, print the metrics, and end.")] = False,
+) -> None:
+    """Tell Prometheus how the lake, the model and the pipeline are, until stopped.
+
+    It reads the lake and Dagster's instance, and writes neither. While one of them can't be read its last figures
+    stand, and `segmentation_exporter_up` says so; with `--once` the command then ends with 1.
+    """
+    from segmentation.settings import load_settings
+    from segmentation_assets import exporter as exporting
+
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("segmentation.monitoring").setLevel(logging.INFO)
+    settings = load_settings()
+    if once:
+        if not exporting.print_once(settings):
+            raise typer.Exit(1)
+        return
+    exporting.serve(settings, host, port, every)

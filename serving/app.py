@@ -84,6 +84,7 @@ def create_app(settings: Settings, now: Clock = utc_now) -> Litestar:
         figures.model_version.set(champion.value.model.version if champion.value else 0)
         figures.in_flight.set(envelope.in_flight)
         figures.is_stale.set(any(each.is_stale for each in followed))
+        figures.is_ready.set(champion.value is not None)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:

@@ -61,6 +61,12 @@ class Metrics:
             multiprocess_mode="livemax",
             registry=own,
         )
+        self.is_ready = Gauge(
+            "segmentation_is_ready",
+            "1 while there is a model to answer with.",
+            multiprocess_mode="livemin",
+            registry=own,
+        )
         self._low_confidence = Counter(
             "segmentation_low_confidence_customers", "Customers scored with low confidence.", registry=own
         )

@@ -74,6 +74,9 @@ KEEP_BUCKET = (
 EMPTY_BUCKET = f"DELETE FROM {TRANSACTIONS.name} WHERE customer_bucket = {{bucket}}"
 FILL_BUCKET = f"INSERT INTO {TRANSACTIONS.name} BY NAME FROM kept"
 
+CONSOLIDATION = "Consolidate bucket"
+"""What commits say that put the same rows into other files."""
+
 INLINED_TABLES = f"SELECT DISTINCT table_name FROM {METADATA}.ducklake_inlined_data_tables ORDER BY table_name"
 
 
@@ -209,7 +212,7 @@ def _consolidate(lake: Lake, con: duckdb.DuckDBPyConnection) -> None:
             for statement in (KEEP_BUCKET, EMPTY_BUCKET, FILL_BUCKET):
                 c.execute(statement.format(bucket=bucket))
 
-        lake.transaction(con, Commit(f"Consolidate bucket {bucket}", asset="warehouse/maintenance"), write_anew)
+        lake.transaction(con, Commit(f"{CONSOLIDATION} {bucket}", asset="warehouse/maintenance"), write_anew)
     con.execute("DROP TABLE IF EXISTS temp.kept")
 
 

@@ -1,0 +1,1 @@
+"""What is told of the lake, and how looks at it go."""
