@@ -108,7 +108,8 @@ def run_demo(home: Path) -> str:
 @pytest.fixture(scope="session")
 def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The home of a small demo, made once for all workers; tests work on copies."""
-    home = tmp_path_factory.getbasetemp().parent / "demo" / "warehouse"
+    base = tmp_path_factory.getbasetemp()  # of one worker; without workers, its parent is that of other runs, too
+    home = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "demo" / "warehouse"
     with FileLock(f"{home.parent}.lock"):
         if not home.exists():
             home.parent.mkdir(exist_ok=True)
