@@ -15,6 +15,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from segmentation.settings import Settings
+from segmentation.warehouse import Lake
+
 PROJECT = Path(__file__).parents[2]
 SMALL = {
     "SEGMENTATION_CUSTOMER_BUCKETS": "2",
@@ -55,10 +58,9 @@ def segmentation(home: Path, *args: str, **extra: str) -> subprocess.CompletedPr
 
 
 def sql(home: Path, query: str) -> str:
-    """The answer of `segmentation sql` as CSV without its header."""
-    done = segmentation(home, "sql", query, "--format", "csv")
-    assert done.returncode == 0, done.stderr
-    return done.stdout.partition("\n")[2].strip()
+    """What `segmentation sql` answers, as CSV without its header, without starting a process."""
+    with Lake(Settings(home=home), read_only=True) as lake, lake.cursor() as con:
+        return con.execute(query).pl().write_csv(include_header=False).strip()
 
 
 @contextmanager
@@ -106,7 +108,8 @@ def run_demo(home: Path) -> str:
 @pytest.fixture(scope="session")
 def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The home of a small demo, made once for all workers; tests work on copies."""
-    home = tmp_path_factory.getbasetemp().parent / "demo" / "warehouse"
+    base = tmp_path_factory.getbasetemp()  # of one worker; without workers, its parent is that of other runs, too
+    home = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "demo" / "warehouse"
     with FileLock(f"{home.parent}.lock"):
         if not home.exists():
             home.parent.mkdir(exist_ok=True)

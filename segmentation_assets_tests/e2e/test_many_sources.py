@@ -27,7 +27,7 @@ from segmentation_assets_tests.postgres import Postgres, running_postgres
 from segmentation_assets_tests.serving.running import running_scorer
 from serving.client import ScorerClient
 
-LINES = 1_500
+LINES = 750
 PLACES = ("till", "bucket", "shop", "web", "app")
 COLUMNS = ["line_id", "order_id", "customer_id", "product_id", "category", "quantity", "unit_price", "ordered_at"]
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import optuna
+import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
@@ -15,7 +16,8 @@ from optuna.trial import TrialState
 from segmentation_assets_tests.e2e.conftest import command, environment, segmentation, sql
 
 TRAIN = ("materialize", "--select", 'key:"training/training_set" or key:"training/candidate_model"')
-SEARCH = {"SEGMENTATION_SEARCH_TRIALS": "24", "SEGMENTATION_SEED": "11"}
+TRIALS = 16
+SEARCH = {"SEGMENTATION_SEARCH_TRIALS": str(TRIALS), "SEGMENTATION_SEED": "11"}
 
 
 def _copy(home: Path, to: Path) -> Path:
@@ -41,12 +43,19 @@ def _candidate(home: Path) -> tuple[str, ...]:
     return newest["model_hash"], str(newest["version"])
 
 
-def test_a_killed_search_is_taken_up_where_it_was(home: Path, tmp_path: Path) -> None:
-    whole, killed = (_copy(home, tmp_path / name) for name in ("whole", "killed"))
-    done = segmentation(whole, *TRAIN, **SEARCH)
+@pytest.fixture(scope="module")
+def whole(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a candidate from a search that nothing disturbed; nothing here may change it."""
+    own = _copy(home, tmp_path_factory.mktemp("whole"))
+    done = segmentation(own, *TRAIN, **SEARCH)
     assert done.returncode == 0, done.stderr
+    return own
+
+
+def test_a_killed_search_is_taken_up_where_it_was(home: Path, whole: Path, tmp_path: Path) -> None:
+    killed = _copy(home, tmp_path)
     known = len(list((killed / "searches").glob("*.log")))
-    for wanted in (3, 12):
+    for wanted in (3, 8):
         process = subprocess.Popen(
             command(*TRAIN), env=environment(killed, **SEARCH), cwd=killed.parent, stdout=subprocess.DEVNULL
         )
@@ -57,17 +66,16 @@ def test_a_killed_search_is_taken_up_where_it_was(home: Path, tmp_path: Path) ->
             time.sleep(0.02)
         process.kill()
         process.wait()
-        assert wanted <= len(_trials(killed)) < 24
+        assert wanted <= len(_trials(killed)) < TRIALS
     done = segmentation(killed, *TRAIN, **SEARCH)
     assert done.returncode == 0, done.stderr
-    assert len(_trials(killed)) == 24
+    assert len(_trials(killed)) == TRIALS
     assert [trial.params for trial in _trials(killed)] == [trial.params for trial in _trials(whole)]
     assert _candidate(killed) == _candidate(whole)
 
 
-def test_a_killed_promotion_is_done_or_not(home: Path, tmp_path: Path) -> None:
-    own = _copy(home, tmp_path)
-    assert segmentation(own, *TRAIN, SEGMENTATION_SEED="12").returncode == 0
+def test_a_killed_promotion_is_done_or_not(whole: Path, tmp_path: Path) -> None:
+    own = _copy(whole, tmp_path)
     _, candidate = _candidate(own)
     promote = ("models", "promote", candidate, "--override", "--reason", "test")
     query = "SELECT version FROM registry.promotions WHERE alias = 'champion' ORDER BY promotion_id"
@@ -102,9 +110,8 @@ def test_a_model_is_reproduced_in_another_process_and_folder_and_after_maintenan
     assert json.loads(first.stdout)["is_same"]
 
 
-def test_versions_are_compared_and_segments_renamed(home: Path, tmp_path: Path) -> None:
-    own = _copy(home, tmp_path)
-    assert segmentation(own, *TRAIN, SEGMENTATION_SEED="13").returncode == 0
+def test_versions_are_compared_and_segments_renamed(whole: Path, tmp_path: Path) -> None:
+    own = _copy(whole, tmp_path)
     shown = segmentation(own, "models", "diff", "champion", "candidate")
     assert shown.returncode == 0, shown.stderr
     assert "seed" in shown.stdout
