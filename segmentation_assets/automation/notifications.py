@@ -3,7 +3,6 @@
 What to say and where it goes is the domain's business (`segmentation.monitoring`); here is what Dagster knows of it.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -22,7 +21,8 @@ from segmentation.monitoring.stories import FailedCheck, Origin, RunStory, tell_
 from segmentation.settings import Settings, load_settings
 from segmentation.warehouse import Lake
 from segmentation_assets.assets.training import candidate_model
-from segmentation_assets.causes import chain, words_for_people
+from segmentation_assets.automation.run_ends import ended_since, job_of, newest_ends, partition_of
+from segmentation_assets.causes import brief_cause
 
 ASKED_BY, REASON = "segmentation/asked_by", "segmentation/reason"
 """Tags of a run that a sensor asked for: which sensor, and why."""
@@ -34,8 +34,6 @@ MOST_RUNS = 50
 
 LONGEST_WAIT = timedelta(hours=1)
 """How long a decision waits for the end of its run, so that both are one story."""
-
-QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ def look(context: dg.SensorEvaluationContext, settings: Settings, now: datetime)
             context.update_cursor("")
         return dg.SkipReason("SEGMENTATION_NOTIFY is empty: nobody is told anything.")
     if not context.cursor:
-        start = Position(since=now, events={end.value: _newest(context.instance, end) for end in ENDS})
+        start = Position(since=now, events=newest_ends(context.instance, ENDS))
         return _result("From now on it is told what happens.", start)
     position = msgspec.json.decode(context.cursor, type=Position)
     seconds = now.replace(tzinfo=UTC).timestamp()
@@ -90,11 +88,6 @@ def look(context: dg.SensorEvaluationContext, settings: Settings, now: datetime)
 
 def _result(said: str, position: Position) -> dg.SensorResult:
     return dg.SensorResult(skip_reason=dg.SkipReason(said), cursor=msgspec.json.encode(position).decode())
-
-
-def _newest(instance: dg.DagsterInstance, end: dg.DagsterEventType) -> int:
-    records = instance.fetch_run_status_changes(end, limit=1).records
-    return records[0].storage_id if records else 0
 
 
 def _collect(
@@ -125,12 +118,10 @@ def _stories(
     instance: dg.DagsterInstance, settings: Settings, end: dg.DagsterEventType, events: dict[str, int]
 ) -> Iterator[RunStory]:
     """Runs that ended so since the last look; `events` is brought up to date."""
-    changes = dg.RunStatusChangeRecordsFilter(end, after_storage_id=events[end.value])  # type: ignore[arg-type]
-    for record in instance.fetch_run_status_changes(changes, limit=MOST_RUNS, ascending=True).records:
-        events[end.value] = record.storage_id
-        run = instance.get_run_by_id(record.run_id)
-        if run is not None and run.tags.get("dagster/will_retry") != "true":
-            yield _story(instance, settings, run, record.event_log_entry)
+    for number, record, event in ended_since(instance, end, events[end.value], MOST_RUNS):
+        events[end.value] = number
+        if record.dagster_run.tags.get("dagster/will_retry") != "true":
+            yield _story(instance, settings, record.dagster_run, event)
 
 
 def _story(instance: dg.DagsterInstance, settings: Settings, run: dg.DagsterRun, end: dg.EventLogEntry) -> RunStory:
@@ -171,14 +162,11 @@ def _failed_checks(events: list[dg.DagsterEvent | None]) -> Iterator[FailedCheck
 
 
 def _cause(failure: dg.DagsterEvent | None, end: dg.EventLogEntry) -> str:
-    """Why a run failed. Errors that were not made for people may quote a customer's row: that much is left out."""
     of_run: Any = end.dagster_event.event_specific_data if end.dagster_event else None
     error = failure.step_failure_data.error if failure else getattr(of_run, "error", None)
     if error is None:
         return (end.dagster_event.message if end.dagster_event else "") or "Dagster doesn't say why."
-    if words := words_for_people(error):
-        return words
-    return QUOTED.sub("'…'", chain(error)[-1].message.strip().split("\n")[0])
+    return brief_cause(error)
 
 
 def _is_under_way(instance: dg.DagsterInstance, decision: Decision, now: datetime) -> bool:
@@ -204,19 +192,3 @@ def _origin(run: dg.DagsterRun) -> Origin:
 
 def _link(settings: Settings, run_id: str) -> str:
     return f"{settings.dagster_url.rstrip('/')}/runs/{run_id}" if settings.dagster_url else ""
-
-
-def job_of(run: dg.DagsterRun) -> str:
-    """The job of a run, or what it materializes where it has none of our jobs."""
-    if not run.job_name.startswith("__"):
-        return run.job_name
-    keys = sorted(key.to_user_string() for key in run.asset_selection or ())
-    more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
-    return f"{keys[0]}{more}" if keys else "materialization"
-
-
-def partition_of(run: dg.DagsterRun) -> str:
-    """The partition of a run, or its range; empty if there is none."""
-    first, last = (run.tags.get(f"dagster/asset_partition_range_{side}", "") for side in ("start", "end"))
-    span = first if first == last else f"{first}…{last}"
-    return run.tags.get("dagster/partition") or span
