@@ -65,7 +65,7 @@ def test_a_request_is_a_span_that_continues_its_callers(
         client.get(customer_path(customers[0].customer_id), headers=CALLER).raise_for_status()
         client.get("/v1/segments").raise_for_status()
     score, question, stranger = _asked(collector)
-    assert [span.name for span in (score, question)] == ["POST /v1/score", "GET /v1/customers/{customer_id:str}"]
+    assert [span.name for span in (score, question)] == ["POST /v1/score", "GET /v1/customers/{customer_id}"]
     assert attributes_of(score) == {
         "http.request.method": "POST",
         "url.scheme": "http",
@@ -83,7 +83,7 @@ def test_a_request_is_a_span_that_continues_its_callers(
 def test_a_span_names_no_customer_no_key_and_no_body(
     shop_settings: Settings, collector: Webhook, customers: list[ScoredCustomer]
 ) -> None:
-    identity = customers[0].customer_id
+    identity = next(each.customer_id for each in customers if each.customer_id.startswith("C-1"))
     with scorer(shop_settings) as client:
         client.post("/v1/score", json=request(customers[:1])).raise_for_status()
         client.get(f"{customer_path(identity)}?include=segment").raise_for_status()
@@ -136,13 +136,14 @@ def test_a_collector_that_is_away_disturbs_nobody(
 
 
 def test_without_an_endpoint_opentelemetry_is_not_even_imported(shop_settings: Settings) -> None:
+    # But for what Litestar looks at to offer its own plugin.
     code = """
 import sys
 from segmentation.settings import load_settings
 from serving.app import create_app
 from serving.envelope import Envelope
 assert isinstance(create_app(load_settings()).asgi_handler, Envelope)
-assert not [name for name in sys.modules if name.startswith("opentelemetry")]
+assert not {"opentelemetry.trace", "opentelemetry.sdk", "opentelemetry.exporter", "requests"} & sys.modules.keys()
 """
     subprocess.run([sys.executable, "-c", code], check=True, env=environment_of(shop_settings))
 
