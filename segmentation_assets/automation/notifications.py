@@ -75,15 +75,15 @@ def look(context: dg.SensorEvaluationContext, settings: Settings, now: datetime)
         return _result("From now on it is told what happens.", start)
     position = msgspec.json.decode(context.cursor, type=Position)
     seconds = now.replace(tzinfo=UTC).timestamp()
-    position, messages = _collect(context, settings, position, now)
+    position, messages, obstacle = _collect(context, settings, position, now)
     delivery = deliver(position.outbox.with_messages(messages, seconds), services, seconds)
     for problem in delivery.problems:
         context.log.warning(problem)
     for loss in delivery.given_up:
         context.log.error(loss)
     told = [f"Told: {', '.join(delivery.arrived)}."] if delivery.arrived else []
-    said = " ".join([*told, *delivery.problems, *delivery.given_up])
-    return _result(said or "Nothing to tell.", replace(position, outbox=delivery.outbox))
+    said = [*told, *delivery.problems, *delivery.given_up] or ["Nothing to tell."]
+    return _result(" ".join([*said, *obstacle]), replace(position, outbox=delivery.outbox))
 
 
 def _result(said: str, position: Position) -> dg.SensorResult:
@@ -92,26 +92,29 @@ def _result(said: str, position: Position) -> dg.SensorResult:
 
 def _collect(
     context: dg.SensorEvaluationContext, settings: Settings, position: Position, now: datetime
-) -> tuple[Position, list[Message]]:
-    """What is new, and the position after it. A lake that can't be read keeps no failed run from being told."""
+) -> tuple[Position, list[Message], list[str]]:
+    """The position after what is new, the messages about it, and what stood in the way.
+
+    A lake that can't be read, or isn't there yet, keeps no failed run from being told.
+    """
     events = dict(position.events)
     stories = [story for end in ENDS for story in _stories(context.instance, settings, end, events)]
     messages = [message for story in stories if (message := tell_run(story))]
     asked = [story for story in stories if story.origin.asked_by and not story.has_failed]
-    promotion = position.promotion
+    promotion, obstacle = position.promotion, list[str]()
     try:
         with Lake(settings, read_only=True) as lake, lake.cursor() as con:
             decisions = read_decisions(con, promotion, position.since)
             messages += [tell_unchanged(story) for story in asked if not decided_anything(con, story.run_id)]
     except (SegmentationError, duckdb.Error) as error:
-        context.log.warning(f"The ledger can't be read, so it isn't told what was decided: {error}")
+        obstacle = [f"The ledger can't be read: {error}"]
         decisions = []
     for decision in decisions:
         if _is_under_way(context.instance, decision, now):
             break
         messages.append(_told(context.instance, settings, decision))
         promotion = decision.promotion_id
-    return replace(position, events=events, promotion=promotion), messages
+    return replace(position, events=events, promotion=promotion), messages, obstacle
 
 
 def _stories(
