@@ -30,6 +30,7 @@ from segmentation.explain_command import explain
 from segmentation.housekeeping import keep_house
 from segmentation.modeling import registry
 from segmentation.modeling.registry import ModelVersion
+from segmentation.notify_command import notify
 from segmentation.score_command import score
 from segmentation.settings import load_settings
 from segmentation.sources.commands import sources
@@ -52,6 +53,7 @@ app.command()(explain)
 app.command()(score)
 app.command()(backup)
 app.command()(restore)
+app.command()(notify)
 
 console = Console() if sys.stdout.isatty() else Console(width=160)
 errors = Console(stderr=True)

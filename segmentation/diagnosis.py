@@ -11,6 +11,7 @@ import duckdb
 import segmentation
 from segmentation.errors import SegmentationError
 from segmentation.modeling import registry
+from segmentation.monitoring.notifying import open_services
 from segmentation.settings import Settings
 from segmentation.sources.declared import declared_sources
 from segmentation.sources.reading import check
@@ -41,7 +42,7 @@ def diagnose(settings: Settings) -> list[Finding]:
             findings += _contents(lake)
     except SegmentationError as error:
         findings.append(Finding("lake", False, str(error)))
-    return [*findings, *_sources(settings)]
+    return [*findings, *_sources(settings), _notifications(settings)]
 
 
 def _sources(settings: Settings) -> Iterator[Finding]:
@@ -57,6 +58,17 @@ def _sources(settings: Settings) -> Iterator[Finding]:
             yield Finding(f"source {source.name}", True, check(settings, source))
         except SegmentationError as error:
             yield Finding(f"source {source.name}", False, str(error))
+
+
+def _notifications(settings: Settings) -> Finding:
+    try:
+        names = [service.name for service in open_services(settings)]
+    except SegmentationError as error:
+        return Finding("notifications", False, str(error))
+    told = (
+        f"to {', '.join(names)}; `segmentation notify TEXT` tries them out" if names else "SEGMENTATION_NOTIFY is empty"
+    )
+    return Finding("notifications", True, told)
 
 
 def _versions() -> Finding:

@@ -143,6 +143,17 @@ class Settings(BaseSettings):
         description="MLflow server that searches and fits are logged to; empty: `home/mlflow.db`; `off`: none.",
     )
 
+    notify: SecretStr = Field(
+        SecretStr(""),
+        description="Where notifications go: Apprise URLs separated by spaces, or `file:///…` of an Apprise "
+        "configuration; empty: nowhere.",
+    )
+    dagster_url: str = Field(
+        "",
+        pattern=r"^(https?://\S+)?$",
+        description="Address of Dagster's UI, for the links in notifications; empty: no links.",
+    )
+
     hysteresis_margin: float = Field(
         0.0,
         ge=0,

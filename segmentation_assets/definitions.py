@@ -14,6 +14,8 @@ from segmentation_assets.assets.segments import (
 from segmentation_assets.assets.sources import SOURCES
 from segmentation_assets.assets.training import candidate_model, champion_model, training_set
 from segmentation_assets.assets.warehouse import maintenance
+from segmentation_assets.automation.notifications import notifications
+from segmentation_assets.automation.run_traces import run_traces
 from segmentation_assets.automation.schedules import SCHEDULES
 from segmentation_assets.automation.sensors import SENSORS
 from segmentation_assets.checks import features as feature_checks
@@ -52,6 +54,6 @@ defs = dg.Definitions(
     ],
     jobs=JOBS,
     schedules=SCHEDULES,
-    sensors=SENSORS,
+    sensors=[*SENSORS, notifications, run_traces],
     resources={"warehouse": WarehouseResource()},
 )

@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_shared.error import SerializableErrorInfo
 
-from segmentation import errors
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
 from segmentation.sources.reading import Reading
 from segmentation.sources.registration import Registration
-from segmentation.warehouse.object_stores import meaning_of
 from segmentation_assets.assets.raw import IS_LOADED, source_files
 from segmentation_assets.assets.sources import key_of, metadata_of
+from segmentation_assets.causes import root_cause
 from segmentation_assets.definitions import defs
 from segmentation_assets.event_log import quick_event_log
 from segmentation_assets.progress import Listener, listener
@@ -25,10 +23,6 @@ from segmentation_assets.progress import Listener, listener
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 SKIPPED_CHECKS = logging.getLogger("dagster._core.execution.plan.active")
 """Warns of each check that a skipped step left out, in the midst of a progress bar."""
-
-DOMAIN_ERRORS = {name for name, value in vars(errors).items() if isinstance(value, type)}
-STORE_ERRORS = {"HTTPException", "IOException"}
-"""DuckDB's, of which some come from an object store."""
 
 
 def dagster_home(settings: Settings) -> Path:
@@ -124,20 +118,8 @@ def _why(result: dg.ExecuteInProcessResult, failed: Sequence[dg.AssetCheckEvalua
     for event in result.get_step_failure_events():
         info = event.step_failure_data.error
         if info:
-            return _root_cause(info)
+            return root_cause(info)
     return f"Run {result.run_id} failed; the Dagster UI shows its log."
-
-
-def _root_cause(info: SerializableErrorInfo) -> str:
-    causes = [info]
-    while causes[-1].cause:
-        causes.append(causes[-1].cause)
-    for cause in causes:
-        if cause.cls_name in DOMAIN_ERRORS:
-            return cause.message.partition(": ")[2].strip()
-        if cause.cls_name in STORE_ERRORS and (meaning := meaning_of(cause.message)):
-            return f"Can't read from object storage: {meaning}; `segmentation doctor` tries it out."
-    return info.to_string()
 
 
 def _describe(check: dg.AssetCheckEvaluation) -> str:

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from threading import Thread
+from typing import TYPE_CHECKING
 
 from anyio import to_thread
 from litestar import Litestar
@@ -15,6 +16,7 @@ from litestar.di import Provide
 
 from segmentation.clock import utc_now
 from segmentation.settings import Settings, load_settings
+from segmentation.telemetry import wants_traces
 from serving.auth import Authenticator, Clock, Gatekeeper, LiveKeyring
 from serving.champion import LiveChampion
 from serving.customers import CustomerDesk, NewestSnapshot
@@ -38,6 +40,9 @@ from serving.routes.segments import segment, segment_customers, segments, transi
 from serving.routes.transactions import push_transactions
 from serving.scoring import Scorer
 from serving.tokens import TokenIssuer
+
+if TYPE_CHECKING:
+    from serving.tracing import Traces
 
 PARENT_POLL_S = 1.0
 
@@ -71,10 +76,11 @@ def create_app(settings: Settings, now: Clock = utc_now) -> Litestar:
         now: Tells the time.
     """
     figures = Metrics()
-    reader = LakeReader(settings)
+    traces = _traces()
+    reader = traces.reader(settings) if traces else LakeReader(settings)
     champion, keyring, scopes = LiveChampion(settings), LiveKeyring(settings), LiveScopes(settings)
     newest = NewestSnapshot()
-    scorer = Scorer(figures, settings.max_rows)
+    scorer = traces.scorer(figures, settings.max_rows) if traces else Scorer(figures, settings.max_rows)
     pusher = Pusher(settings, now)
     lines = LineScorer(scopes, figures, settings, now)
 
@@ -95,6 +101,8 @@ def create_app(settings: Settings, now: Clock = utc_now) -> Litestar:
             await to_thread.run_sync(pusher.close)
             reader.close()
             lines.close()
+            if traces:
+                await to_thread.run_sync(traces.close)
 
     provided = {
         "live": champion,
@@ -126,7 +134,18 @@ def create_app(settings: Settings, now: Clock = utc_now) -> Litestar:
     )
     express = ExpressLane(app.asgi_handler, settings, authenticator, champion, scorer)
     app.asgi_handler = envelope = Envelope(express, settings, figures)
+    if traces:
+        app.asgi_handler = traces.app(envelope)
     return app
+
+
+def _traces() -> "Traces | None":
+    """What makes spans, where OTEL_EXPORTER_OTLP_ENDPOINT says that they are wanted; OpenTelemetry is optional."""
+    if not wants_traces():
+        return None
+    from serving.tracing import Traces
+
+    return Traces()
 
 
 def _provide(each: object) -> Provide:

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings, load_settings
+from segmentation.telemetry import wants_traces
 
 BACKLOG = 2048
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 (a folder of one's own is made in it)
@@ -63,6 +64,7 @@ def serve(
     Stop it with Ctrl-C; what is being answered is finished first.
     """
     settings = load_settings()
+    wants_traces()  # a worker that finds out what lacks would be started again and again
     listener = _listener(host, port)
     address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
     Console().print(f"Scorer: {address}\nDocs:   {address}/schema", markup=False, highlight=False, soft_wrap=True)

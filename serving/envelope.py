@@ -46,6 +46,9 @@ METHODS = frozenset(HttpMethod)
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 """Of the request that is being answered, for logs."""
 
+trace_id: ContextVar[str | None] = ContextVar("trace_id", default=None)
+"""Of the trace that the request belongs to, where traces are wanted."""
+
 access = logging.getLogger("serving.access")
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from serving.envelope import request_id
+from serving.envelope import request_id, trace_id
 
 OWN = frozenset((*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "color_message"))
 """What every record has; all else was said by whoever logged it."""
@@ -15,7 +15,7 @@ TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as JSON: time (UTC), level, logger, message, request id, and what was said besides."""
+    """A record as JSON: time (UTC), level, logger, message, ids of request and trace, and what was said besides."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
@@ -25,6 +25,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
             "request_id": request_id.get() or None,
+            "trace_id": trace_id.get(),
             **{name: value for name, value in vars(record).items() if name not in OWN},
         }
         if record.exc_info:

@@ -22,6 +22,9 @@ from segmentation.warehouse.schema import CUSTOMER_FEATURES
 REGISTRATIONS = 5
 """Attempts to register a model while others take the ids of its new segments."""
 
+PASSED, OVERRIDDEN = "passed its gates: ", "override of: "
+"""What a ledger line's reason says of the gates, after what a person gave as the reason."""
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -171,7 +174,7 @@ def promote(
         verdicts, refusals = {}, [f"The gates could not be asked: {error}"]
     if refusals and not override:
         raise SegmentationError(f"Model version {version} can't become {alias}: {' '.join(refusals)}")
-    said = ("override of: " if refusals else "passed its gates: ") + " ".join(
+    said = (OVERRIDDEN if refusals else PASSED) + " ".join(
         refusals or [verdict.explanation for verdict in verdicts.values()]
     )
     return registry.promote(
@@ -183,6 +186,15 @@ def promote(
         commit=commit,
         gates=gates.as_json(verdicts),
     )
+
+
+def reason_given(reason: str) -> str:
+    """What a person gave as the reason of a ledger line, without what the gates said; empty if nothing."""
+    for said in (PASSED, OVERRIDDEN):
+        before, found, _ = reason.partition(said)
+        if found and (not before or before.endswith("; ")):
+            return before.removesuffix("; ")
+    return reason
 
 
 def movement(lake: Lake, before: int, after: int) -> pl.DataFrame:

@@ -198,7 +198,9 @@ STAGES: list[Mapping[str, list[Fault]]] = [
         "NotificationsFail": [
             Fault("prometheus", {'alertmanager_notifications_failed_total{integration="slack"}': growing(10)})
         ],
-        "RulesFail": [Fault("prometheus", {'prometheus_rule_evaluation_failures_total{rule_group="data"}': growing(9)})],
+        "RulesFail": [
+            Fault("prometheus", {'prometheus_rule_evaluation_failures_total{rule_group="data"}': growing(9)})
+        ],
     },
     {
         "ScorerNotReady": [Fault("scorer", {"segmentation_is_ready": 0})],

@@ -1,5 +1,6 @@
 """How calls become HTTP, and what comes of them: an answer, an error, or a reason to try again. Pure functions."""
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from inspect import Parameter, Signature, signature
@@ -73,11 +74,21 @@ def request_of(http: httpx.Client | httpx.AsyncClient, call: Call[Any]) -> httpx
         call.path,
         params=[(name, str(value)) for name, value in call.query if value is not None],
         content=call.body,
-        headers={**({} if call.body is None else {"content-type": call.kind}), **call.headers},
+        headers={**({} if call.body is None else {"content-type": call.kind}), **_trace(), **call.headers},
         timeout=httpx.Timeout(
             connect=usual.connect, read=call.timeout_s or usual.read, write=usual.write, pool=usual.pool
         ),
     )
+
+
+def _trace() -> dict[str, str]:
+    """`traceparent` of the program's own span, if it uses OpenTelemetry and is inside one."""
+    carrier: dict[str, str] = {}
+    if "opentelemetry.trace" in sys.modules:
+        from opentelemetry import propagate
+
+        propagate.inject(carrier)
+    return carrier
 
 
 def is_passing(call: Call[Any], outcome: Outcome) -> bool:

@@ -1,0 +1,42 @@
+"""Why a step failed: the error of ours inside what Dagster wraps around it."""
+
+import re
+
+from dagster_shared.error import SerializableErrorInfo
+
+from segmentation import errors
+from segmentation.warehouse.object_stores import meaning_of
+
+DOMAIN_ERRORS = {name for name, value in vars(errors).items() if isinstance(value, type)}
+STORE_ERRORS = {"HTTPException", "IOException"}
+"""DuckDB's, of which some come from an object store."""
+
+QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+
+
+def root_cause(info: SerializableErrorInfo) -> str:
+    """The message for people; of an error that isn't one of ours, everything that is known of it."""
+    return words_for_people(info) or info.to_string()
+
+
+def brief_cause(info: SerializableErrorInfo) -> str:
+    """The message for people; of another error its last cause, without what that quotes: it may be a customer's row."""
+    return words_for_people(info) or QUOTED.sub("'…'", _chain(info)[-1].message.strip().split("\n")[0])
+
+
+def words_for_people(info: SerializableErrorInfo) -> str | None:
+    """The message of the outermost error that was made for people, if there is one."""
+    for cause in _chain(info):
+        if cause.cls_name in DOMAIN_ERRORS:
+            return cause.message.partition(": ")[2].strip()
+        if cause.cls_name in STORE_ERRORS and (meaning := meaning_of(cause.message)):
+            return f"Can't read from object storage: {meaning}; `segmentation doctor` tries it out."
+    return None
+
+
+def _chain(info: SerializableErrorInfo) -> list[SerializableErrorInfo]:
+    """An error and what caused it, outermost first."""
+    causes = [info]
+    while causes[-1].cause:
+        causes.append(causes[-1].cause)
+    return causes
