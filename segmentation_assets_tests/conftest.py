@@ -4,9 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import duckdb
 import pytest
 
 from segmentation.settings import Settings
@@ -18,23 +16,6 @@ BUCKETS = 4
 # MLflow's store takes seconds to open and a search many trials; tests about either say so themselves.
 os.environ["SEGMENTATION_TRACKING_URI"] = "off"
 os.environ["SEGMENTATION_SEARCH_TRIALS"] = "5"
-
-
-@pytest.fixture(scope="session", autouse=True)
-def trusted_extensions() -> Iterator[None]:
-    """Let DuckDB load its extensions without checking their signatures.
-
-    A check reads 35 MB, and every lake that is opened makes two: 0.3 s. Commands and servers, which are processes of
-    their own, go on making them.
-    """
-    connect = duckdb.connect
-
-    def trusting(database: str = ":memory:", config: dict[str, Any] | None = None) -> duckdb.DuckDBPyConnection:
-        return connect(database, config={**(config or {}), "allow_unsigned_extensions": True})
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(duckdb, "connect", trusting)
-        yield
 
 
 @pytest.fixture(scope="session")

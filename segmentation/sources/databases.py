@@ -13,7 +13,7 @@ from segmentation.sources.declared import DatabaseSource
 from segmentation.sources.mapping import first_lines, literal
 from segmentation.sources.pulling import Page
 from segmentation.sources.records import as_text
-from segmentation.warehouse.extensions import load_extension
+from segmentation.warehouse.extensions import open_duckdb
 from segmentation.warehouse.lake import without_password
 
 DATABASE = "source_database"
@@ -100,9 +100,8 @@ class DatabasePages:
     @contextmanager
     def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
         kind = self._source.type
-        with duckdb.connect(config={"autoinstall_known_extensions": False}) as con:
+        with open_duckdb((EXTENSIONS[kind],)) as con:
             con.execute("SET TimeZone = 'UTC'")
-            load_extension(con, EXTENSIONS[kind])
             try:
                 address = literal(self._source.connection)
                 con.execute(f"ATTACH {address} AS {DATABASE} (TYPE {kind}, READ_ONLY)")

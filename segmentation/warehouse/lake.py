@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from segmentation.errors import SegmentationError, WarehouseUnavailableError
 from segmentation.settings import Settings
-from segmentation.warehouse.extensions import load_extension
+from segmentation.warehouse.extensions import open_duckdb
 from segmentation.warehouse.object_stores import create_secrets, is_object_store, meaning_of
 from segmentation.warehouse.provenance import Commit
 
@@ -260,7 +260,6 @@ def _too_long(lock: str, settings: Settings) -> str:
 
 def _connect(settings: Settings, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     options: dict[str, str | bool | int | float | list[str]] = {
-        "autoinstall_known_extensions": False,
         "preserve_insertion_order": False,
         "temp_directory": str((settings.home / "tmp").absolute()),
     }
@@ -268,10 +267,8 @@ def _connect(settings: Settings, *, read_only: bool) -> duckdb.DuckDBPyConnectio
         options["memory_limit"] = settings.memory_limit
     if settings.threads:
         options["threads"] = settings.threads
-    con = duckdb.connect(":memory:", config=options)
+    con = open_duckdb(("ducklake", EXTENSIONS_BY_SCHEME[settings.catalog_uri.partition(":")[0]]), options)
     con.execute("SET GLOBAL TimeZone = 'UTC'")  # a plain SET would not reach the cursors
-    load_extension(con, "ducklake")
-    load_extension(con, EXTENSIONS_BY_SCHEME[settings.catalog_uri.partition(":")[0]])
     create_secrets(con, settings, settings.data_uri)
     if read_only and is_object_store(settings.data_uri):
         # Else every look-up in a known file asks whether it has changed. Writers read sources as well, and those do.

@@ -8,7 +8,7 @@ import duckdb
 
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
-from segmentation.warehouse.extensions import load_extension
+from segmentation.warehouse.extensions import open_duckdb
 from segmentation.warehouse.object_stores import create_secrets, is_object_store, meaning_of
 from segmentation.warehouse.tables import literal
 
@@ -51,8 +51,7 @@ def _probe_folder(folder: Path) -> str:
 def _probe_store(settings: Settings, location: str) -> str:
     """By a lake of its own, in memory and below the prefix: thus everything is done as the real one does it."""
     place = f"{location}{PROBE}-{uuid4()}/"
-    with duckdb.connect(":memory:", config={"autoinstall_known_extensions": False}) as con:
-        load_extension(con, "ducklake")
+    with open_duckdb(("ducklake",)) as con:
         create_secrets(con, settings, location)
         if "httpfs" in _loaded(con):
             con.execute(f"SET GLOBAL http_timeout = {TIMEOUT_S}; SET GLOBAL http_retries = {RETRIES}")

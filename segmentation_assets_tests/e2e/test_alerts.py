@@ -4,11 +4,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
 from segmentation_assets_tests.alert_rules import alertmanager_configuration, alerts, prometheus_configuration

@@ -15,7 +15,7 @@ import duckdb
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
 from segmentation.warehouse.backup.sqlite_files import DATA_PATH, copy_sqlite, replace_sqlite
-from segmentation.warehouse.extensions import load_extension
+from segmentation.warehouse.extensions import open_duckdb
 from segmentation.warehouse.lake import LOCK_KEY, sqlite_path, without_password
 from segmentation.warehouse.tables import literal
 
@@ -179,10 +179,8 @@ def _take_place(con: duckdb.DuckDBPyConnection) -> None:
 @contextmanager
 def workshop() -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB of its own with what catalogues need; its errors are said without passwords."""
-    with closing(duckdb.connect(":memory:", config={"autoinstall_known_extensions": False, "threads": 1})) as con:
+    with closing(open_duckdb(("ducklake", "sqlite_scanner", "postgres_scanner"), {"threads": 1})) as con:
         con.execute("SET GLOBAL TimeZone = 'UTC'")
-        for extension in ("ducklake", "sqlite_scanner", "postgres_scanner"):
-            load_extension(con, extension)
         try:
             yield con
         except duckdb.Error as error:
