@@ -1,5 +1,6 @@
 """Monitoring on a lake: what is written, what checks say of it, and how the platform replaces a model that has aged."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from datetime import date, datetime
@@ -9,7 +10,9 @@ from typing import Any
 import dagster as dg
 import httpx
 import pytest
+from pydantic import SecretStr
 
+from segmentation.clock import utc_now
 from segmentation.features.engine import write_snapshots
 from segmentation.modeling import lifecycle, registry
 from segmentation.modeling.data import make_training_set
@@ -23,6 +26,7 @@ from segmentation.sources.registration import register
 from segmentation.sources.synthetic import write
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import MODELS, TRAINING_SETS, migrate
+from segmentation_assets.automation.notifications import look
 from segmentation_assets.automation.sensors import degraded_model
 from segmentation_assets.definitions import defs
 from segmentation_assets.partitions import range_tags
@@ -30,6 +34,9 @@ from segmentation_assets.runs import QUIET
 from segmentation_assets_tests.assets.conftest import Graph
 from segmentation_assets_tests.serving.running import environment_of, running_scorer
 from segmentation_assets_tests.serving.shop import eventually
+from segmentation_assets_tests.webhook import listening
+
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # Apprise still tries it
 
 START, TRAINED, END = date(2023, 9, 1), date(2024, 10, 1), date(2025, 1, 1)
 NOW = datetime(2025, 2, 1)
@@ -166,7 +173,13 @@ def test_a_model_that_has_aged_is_replaced_and_the_scorer_follows(
     checks = _monitor(aging, instance, LATER[0], LATER[-1])
     assert not checks["customers_behave_as_in_training"]
     assert checks["data_is_sound"]
-    with running_scorer(environment_of(settings, SEGMENTATION_AUTH="off"), tmp_path / "log") as scorer:
+    with (
+        listening() as webhook,
+        running_scorer(environment_of(settings, SEGMENTATION_AUTH="off"), tmp_path / "log") as scorer,
+    ):
+        told = settings.model_copy(update={"notify": SecretStr(f"json://{webhook.host}/hook")})
+        begun = look(dg.build_sensor_context(instance=instance, definitions=defs), told, utc_now())
+        assert isinstance(begun, dg.SensorResult)
         eventually(lambda: _serving(scorer.address) == 1)
         context = dg.build_sensor_context(instance=instance, definitions=defs)
         tick = degraded_model.evaluate_tick(context)
@@ -179,6 +192,11 @@ def test_a_model_that_has_aged_is_replaced_and_the_scorer_follows(
         assert refused == []
         assert run.success
         eventually(lambda: _serving(scorer.address) == 2)
+        look(dg.build_sensor_context(instance=instance, cursor=begun.cursor, definitions=defs), told, utc_now())
+        (story,) = [json.loads(body) for body in webhook.bodies]
+    assert story["title"] == "Model 2 is the new champion"
+    for part in ("takes over from model 1", "average_basket_units drifts", "degraded_model", "movement"):
+        assert part in story["message"]
     with aging.cursor() as con:
         assert registry.load_champion(con).artefact.provenance.as_of == END
     again = degraded_model.evaluate_tick(
