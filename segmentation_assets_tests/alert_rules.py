@@ -62,9 +62,9 @@ def prometheus_configuration(
 ) -> dict[str, Any]:
     """What deploy/prometheus/prometheus.yml says, with other targets and in fast motion.
 
-    Only addresses, the place of the scorer's key and times differ: everything is read and evaluated twice a second, windows
-    are 300 times shorter, but at least three seconds, so that there is something in them, and `for` is between one and
-    five seconds.
+    Only addresses, the place of the scorer's key and times differ: everything is read and evaluated twice a second,
+    windows are 300 times shorter, but at least three seconds, so that there is something in them, and so is `for`, but
+    between one and five seconds.
 
     Args:
         folder: For the rules.

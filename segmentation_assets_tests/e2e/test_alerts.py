@@ -1,33 +1,22 @@
-"""Faults are told: a real Prometheus and Alertmanager with the real rules and routes, in fast motion."""
+"""Every alert fires, reaches whom it concerns and resolves, by figures that a test makes up."""
 
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from segmentation_assets_tests.alert_rules import alertmanager_configuration, alerts, prometheus_configuration
-from segmentation_assets_tests.prometheus import (
-    Exposition,
-    Figure,
-    Prometheus,
-    Server,
-    Webhook,
-    eventually,
-    recording_webhook,
-    running_alertmanager,
-    running_exposition,
-    running_prometheus,
-)
+from segmentation_assets_tests.alert_rules import ROOT, alerts
+from segmentation_assets_tests.e2e.conftest import segmentation
+from segmentation_assets_tests.e2e.watch import watching
+from segmentation_assets_tests.prometheus import Exposition, Figure, eventually, running_exposition
+from segmentation_assets_tests.test_docs import blocks
 
 DAY = 86400
 BEGIN = time.monotonic()
-PATIENCE_S = 25
-
-# What Prometheus 3 does by itself; and an alert is sent again soon, in case Alertmanager was not found yet.
-OPTIONS = ("--enable-feature=expand-external-labels", "--rules.alert.resend-delay=2s")
 
 Figures = Mapping[str, Figure]
 
@@ -103,7 +92,7 @@ HEALTHY: Mapping[str, Figures] = {
         CHECK % ("training/candidate_model", "segments_are_stable", "error"): 1,
         'segmentation_backfills{status="failed"}': 1,
         'segmentation_backfill_partitions{status="failed"}': 0,
-        'segmentation_daemon_healthy{daemon="SENSOR"}': 1,
+        'segmentation_daemon_healthy{daemon="sensor"}': 1,
         'segmentation_sensor_last_tick_failed{name="new_files"}': 0,
         'segmentation_exporter_up{part="lake"}': 1,
         'segmentation_exporter_up{part="pipeline"}': 1,
@@ -202,7 +191,7 @@ STAGES: list[Mapping[str, list[Fault]]] = [
     {
         "ScorerNotReady": [Fault("scorer", {"segmentation_is_ready": 0})],
         "DriftOfBehaviour": [Fault("exporter", {DRIFTING % "behaviour": 2})],
-        "DaemonUnhealthy": [Fault("exporter", {'segmentation_daemon_healthy{daemon="SENSOR"}': 0})],
+        "DaemonUnhealthy": [Fault("exporter", {'segmentation_daemon_healthy{daemon="sensor"}': 0})],
     },
     {
         "ScorerDown": [Fault("scorer", None), Fault("second scorer", None)],
@@ -218,50 +207,6 @@ STAGES: list[Mapping[str, list[Fault]]] = [
     {"ExporterDown": [Fault("exporter", None)]},
 ]
 """What is made wrong, by the alert that has to tell."""
-
-
-@dataclass(frozen=True)
-class Watch:
-    """Everything that watches, and what it told."""
-
-    prometheus: Prometheus
-    alertmanager: Server
-    webhook: Webhook
-
-    def firing(self) -> set[str]:
-        """Names of the alerts that Prometheus fires."""
-        return {alert["labels"]["alertname"] for alert in self.prometheus.alerts() if alert["state"] == "firing"}
-
-    def await_told(self, status: str, names: set[str], since: int = 0) -> None:
-        """Wait until the webhook has been told of these alerts.
-
-        Args:
-            status: `firing` or `resolved`.
-            names: Of the alerts.
-            since: Only notifications after so many count.
-        """
-
-        def missing() -> set[str]:
-            told = [alert for body in self.webhook.notifications()[since:] for alert in body["alerts"]]
-            return names - {alert["labels"]["alertname"] for alert in told if alert["status"] == status}
-
-        eventually(lambda: not missing(), lambda: f"not {status}: {missing()}; firing: {self.firing()}", PATIENCE_S)
-
-
-@contextmanager
-def watching(folder: Path, targets: Mapping[str, list[str]], scorer_key: Path | None = None) -> Iterator[Watch]:
-    """Prometheus, Alertmanager and a webhook."""
-    with recording_webhook() as webhook:
-        routes = alertmanager_configuration(folder / "alertmanager", webhook.url)
-        with running_alertmanager(folder / "alertmanager", routes) as alertmanager:
-            address = alertmanager.address.removeprefix("http://")
-            configuration = prometheus_configuration(folder / "rules", targets, address, scorer_key)
-            with running_prometheus(folder / "prometheus", configuration, *OPTIONS) as prometheus:
-                watch = Watch(prometheus, alertmanager, webhook)
-                # It takes seconds until targets and Alertmanager are found; until then all are down.
-                eventually(lambda: watch.firing() == {"Watchdog"}, watch.firing)
-                watch.await_told("firing", {"Watchdog"})
-                yield watch
 
 
 @pytest.fixture
@@ -298,11 +243,30 @@ def test_the_stages_have_every_alert_once() -> None:
     assert sorted([*named, "Watchdog"]) == sorted({alert.name for alert in alerts()})
 
 
+def test_a_new_installation_fires_what_the_runbook_says(
+    tmp_path: Path, expositions: dict[str, Exposition], empty_lake: Path
+) -> None:
+    shutil.copytree(empty_lake, tmp_path / "home")
+    figures = segmentation(tmp_path / "home", "exporter", "--once").stdout.splitlines()
+    told = [text.rpartition(" ") for text in figures if not text.startswith("#")]
+    expositions["exporter"].show({series: float(value) for series, _, value in told})
+    without_model = {"segmentation_is_ready": 0, "segmentation_is_stale": 1, "segmentation_model_version": 0}
+    expositions["scorer"].show(without_model)
+    expositions["second scorer"].show(without_model)
+    targets = {**targets_of(expositions), "stream": []}
+    with watching(tmp_path, targets) as watch:
+        eventually(lambda: set(watch.prometheus.targets().values()) == {"up"}, watch.prometheus.targets)
+        time.sleep(6)
+        # Nobody has started a daemon.
+        assert watch.firing() == {"Watchdog", "DaemonUnhealthy"}
+
+
 def test_every_alert_fires_reaches_its_receiver_and_resolves(
     tmp_path: Path, expositions: dict[str, Exposition], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RUNBOOK_BASE", "https://git.example/")
     with watching(tmp_path, targets_of(expositions)) as watch:
+        eventually(lambda: watch.firing() == {"Watchdog"}, watch.firing)
         # Long enough for whatever is wrong without a fault to fire, and for a source to have delivered seven times.
         time.sleep(6)
         assert watch.firing() == {"Watchdog"}
@@ -314,6 +278,10 @@ def test_every_alert_fires_reaches_its_receiver_and_resolves(
             watch.await_told("resolved", set(stage), before)
         eventually(lambda: watch.firing() == {"Watchdog"}, watch.firing)
         told = watch.webhook
+        for query in [
+            query for name in ("runbook", "monitoring") for query in blocks(ROOT / f"docs/{name}.md", "promql")
+        ]:
+            watch.prometheus.query(query)
 
     severities = {(alert.name, alert.labels["severity"]) for alert in alerts()}
     for receiver, severity in {"page": "page", "ticket": "ticket", "info": "info", "watchdog": "none"}.items():
