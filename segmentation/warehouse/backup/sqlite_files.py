@@ -30,6 +30,7 @@ import sqlite3, sys
 try:
     con = sqlite3.connect(sys.argv[1], timeout=1)
     con.execute("PRAGMA journal_mode = DELETE").fetchall()
+    con.execute("PRAGMA journal_mode = WAL").fetchall()  # if nothing comes in its place after all, readers can't set it
     con.close()
 except sqlite3.Error as error:
     print(error)
