@@ -36,9 +36,12 @@ SELECT MAX(promotion_id) + 1, 'champion', 2, MAX(decided_at), 'test', 'test' FRO
 def test_the_scorer_lives_before_there_is_a_lake_and_is_ready_once_there_is_a_champion(
     shop_settings: Settings, empty_lake: Path, tmp_path: Path
 ) -> None:
-    settings = shop_settings.model_copy(update={"home": tmp_path / "warehouse", "model_poll_s": 0.05})
+    settings = shop_settings.model_copy(
+        update={"home": tmp_path / "warehouse", "model_poll_s": 0.05, "auth": "off"}  # there are no keys yet
+    )
     with TestClient(create_app(settings)) as client:
         assert client.get("/health/live").json() == {"status": "alive"}
+        assert "segmentation_is_ready 0.0\n" in client.get("/metrics").text
         assert problem(client.get("/health/ready"))["type"] == "urn:problem-type:no-champion"
         assert "warehouse" in _reason(client)
 
@@ -50,6 +53,7 @@ def test_the_scorer_lives_before_there_is_a_lake_and_is_ready_once_there_is_a_ch
         eventually(lambda: client.get("/health/ready").status_code == 200)
         told = {"status": "ready", "model_version": 1, "is_stale": False, "detail": ""}
         assert client.get("/health/ready").json() == told
+        eventually(lambda: "segmentation_is_ready 1.0\n" in client.get("/metrics").text)
 
 
 def test_a_new_champion_and_a_rollback_are_followed(own_client: Client, own_settings: Settings) -> None:

@@ -53,6 +53,7 @@ def test_figures_are_those_of_all_workers(
             assert _sum(figures, "segmentation_requests_total", **unknown) == 8
             assert _sum(figures, "segmentation_model_version") == 1
             assert _sum(figures, "segmentation_is_stale") == 0
+            assert _sum(figures, "segmentation_is_ready") == 1
         assert "nobody" not in str(told)
 
 
