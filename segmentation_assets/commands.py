@@ -6,9 +6,11 @@ looking at it, and `segmentation --help` stays quick.
 
 import json
 import logging
+import signal
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -176,11 +178,17 @@ def exporter(
 ) -> None:
     """Tell Prometheus how the lake, the model and the pipeline are, until stopped.
 
-    It reads the lake and Dagster's instance, and writes neither. While one of them can't be read its last figures
-    stand, and `segmentation_exporter_up` says so; with `--once` the command then ends with 1.
+    It reads the lake and Dagster's instance, and writes neither. While one of them can't be read, its last figures
+    stand and `segmentation_exporter_up` says so; with `--once` the command then ends with 1.
+
+    For example: segmentation exporter --once > segmentation.prom
     """
     from segmentation.settings import load_settings
-    from segmentation_assets import exporter as exporting
+
+    stop = Event()
+    for number in () if once else (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    from segmentation_assets import exporter as exporting  # takes seconds, in which it may be told to stop
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("segmentation.monitoring").setLevel(logging.INFO)
@@ -189,4 +197,4 @@ def exporter(
         if not exporting.print_once(settings):
             raise typer.Exit(1)
         return
-    exporting.serve(settings, host, port, every)
+    exporting.serve(settings, host, port, every, stop)

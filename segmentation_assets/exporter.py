@@ -1,7 +1,6 @@
 """`segmentation exporter`: the figures of the lake and of Dagster's instance, for Prometheus."""
 
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from threading import Event
@@ -69,24 +68,33 @@ def print_once(settings: Settings) -> bool:
     return all(looks)
 
 
-def serve(settings: Settings, host: str, port: int, every_s: float) -> None:
-    """Serve the figures until the process is told to stop.
+def serve(settings: Settings, host: str, port: int, every_s: float, stop: Event) -> None:
+    """Serve the figures until told to stop.
 
     Args:
         settings: Where the lake and the instance are.
         host: Address to listen on.
         port: Port to listen on; 0 for any.
         every_s: Seconds between two looks at a part.
+        stop: Tells.
 
     Raises:
         SegmentationError: The address can't be listened on.
     """
-    stop = Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
     parts, registry = _set_up(settings)
     threads = [keep_looking(part, every_s, stop) for part in parts]
-    _await_first_look(parts, stop)
+    try:
+        _await_first_look(parts, stop)
+        _answer(registry, host, port, stop)
+    finally:
+        stop.set()
+        for each in threads:
+            each.join(LAST_LOOK_S)
+    if any(each.is_alive() for each in threads):
+        os._exit(0)  # a look hangs in a library; Python would wait for it, or crash in it
+
+
+def _answer(registry: CollectorRegistry, host: str, port: int, stop: Event) -> None:
     try:
         server, thread = start_http_server(port, host, registry)
     except OSError as error:
@@ -95,10 +103,6 @@ def serve(settings: Settings, host: str, port: int, every_s: float) -> None:
     stop.wait()
     server.shutdown()
     thread.join()
-    for each in threads:
-        each.join(LAST_LOOK_S)
-    if any(each.is_alive() for each in threads):
-        os._exit(0)  # a look hangs in a library; Python would wait for it, or crash in it
 
 
 def _set_up(settings: Settings) -> tuple[list[Part], CollectorRegistry]:
