@@ -10,6 +10,7 @@ import duckdb
 
 from segmentation.modeling import registry
 from segmentation.monitoring.catalogue_figures import CatalogueState
+from segmentation.monitoring.causes import CAUSES
 from segmentation.monitoring.families import Family, Labels, by_one, single, timestamp
 from segmentation.monitoring.memory import Memory
 from segmentation.warehouse import Table
@@ -19,9 +20,6 @@ Row = Mapping[str, Any]
 
 ALIASES = ("candidate", "challenger", "champion", registry.ROLLED_BACK, registry.ARCHIVED)
 NO_ALIAS = "none"
-CAUSES = ("data_quality", "mix", "behaviour")
-UNKNOWN_CAUSE = "unknown"
-"""Of a feature that drifts in rows that say no cause, such as those of an older release."""
 
 CHAMPION = f"""
 SELECT version, decided_at
@@ -99,6 +97,8 @@ def _read_registry(con: duckdb.DuckDBPyConnection) -> Registered:
     trained = con.execute(TRAINED_AS_OF, {"version": version}).fetchall()
     aliases = registry.aliases(con)
     models = Counter(alias for called in aliases.values() for alias in called)
+    if version is not None and "challenger" in aliases.get(version, ()):  # it has waited, and waits no more
+        models["challenger"] -= 1
     models[NO_ALIAS] = con.execute(MODEL_COUNT).fetchall()[0][0] - len(aliases)
     by_alias = {alias: models[alias] for alias in (*ALIASES, NO_ALIAS)}
     return Registered(version, promoted_at, trained[0][0] if trained else None, by_alias)
@@ -143,8 +143,8 @@ def _drift_families(rows: Sequence[Row]) -> Iterator[Family]:
             (row["feature"], row["metric"]): row[column] for row in rows if row[column] is not None
         }
         yield Family(f"segmentation_feature_drift{suffix}", meaning, ("feature", "metric"), values)
-    found = {(row.get("cause") or UNKNOWN_CAUSE, row["feature"]) for row in rows if row["is_drifting"]}
-    causes = Counter(dict.fromkeys(CAUSES, 0) if rows else {})
+    found = {(row["cause"], row["feature"]) for row in rows if row["is_drifting"]}
+    causes: Counter[str] = Counter(dict.fromkeys(CAUSES, 0) if rows else {})
     causes.update(cause for cause, _ in found)
     yield by_one("segmentation_drifting_features", "Features that drift, by cause.", "cause", causes.items())
 

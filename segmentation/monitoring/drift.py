@@ -8,20 +8,16 @@ fewer new ones. `behaviour`: the rest, which is what a model should be trained a
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal, get_args
 
 import numpy as np
 import polars as pl
 
 from segmentation.features.catalogue import FEATURES, Feature
 from segmentation.modeling.artefact import Floats, Ints
+from segmentation.monitoring.causes import CAUSES, Cause
 from segmentation.monitoring.distances import METRICS, Binned, Bins
 from segmentation.monitoring.line_figures import LineFinding
 from segmentation.monitoring.thresholds import DAYS_IN_A_MONTH, Dated, learn, stable_pairs
-
-Cause = Literal["data_quality", "behaviour", "mix"]
-CAUSES: tuple[Cause, ...] = get_args(Cause)
-"""The gravest first."""
 
 SEGMENT = "segment"
 """Stands for the segment mix among features."""

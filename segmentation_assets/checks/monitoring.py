@@ -7,7 +7,7 @@ import dagster as dg
 import duckdb
 
 from segmentation.modeling import registry
-from segmentation.monitoring.drift import Cause
+from segmentation.monitoring.causes import Cause
 from segmentation.warehouse.schema import FEATURE_DRIFT, MODEL_QUALITY
 from segmentation_assets.assets.features import key_of
 from segmentation_assets.checks.scope import dates_of

@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,7 @@ from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.lake import METADATA
 from segmentation.warehouse.maintenance import maintain
-from segmentation.warehouse.schema import FEATURE_DRIFT, TABLES, migrate
+from segmentation.warehouse.schema import TABLES, migrate
 from segmentation_assets_tests.lines import Line, insert_lines
 from segmentation_assets_tests.metrics_page import declared, told
 from segmentation_assets_tests.postgres import running_postgres
@@ -306,14 +305,12 @@ def test_an_empty_lake_has_tables_and_no_champion(lake: Lake) -> None:
 
 def test_a_lake_of_an_older_release_tells_what_it_has(settings: Settings) -> None:
     lacking = {"access.api_keys", "raw.deliveries", "monitoring.model_quality", "registry.segment_names"}
-    bare = replace(FEATURE_DRIFT, columns=tuple(c for c in FEATURE_DRIFT.columns if c.name != "cause"))
-    tables = tuple(bare if table is FEATURE_DRIFT else table for table in TABLES if table.name not in lacking)
+    tables = tuple(table for table in TABLES if table.name not in lacking)
     with Lake(settings) as lake:
         migrate(lake, tables)
         change(
             lake,
             "INSERT INTO registry.promotions SELECT 1, 'champion', 1, now(), 'x', 'x', NULL",
-            "INSERT INTO monitoring.feature_drift SELECT '2024-06-01', 1, 'a', 'psi', 0.3, 0.2, true",
             "INSERT INTO segments.customer_segments "
             "SELECT '2024-06-01', 'c', 1, 'One', 1, 0.1, 0.2, 0.5, false, 1, NULL, 1",
         )
@@ -321,12 +318,7 @@ def test_a_lake_of_an_older_release_tells_what_it_has(settings: Settings) -> Non
             figures = look(watch)
     assert {name for (name,) in figures["table_rows"]} == {table.name for table in tables}
     assert figures["segment_customers"] == {("1", "One"): 1}
-    assert figures["drifting_features"] == {
-        ("data_quality",): 0,
-        ("mix",): 0,
-        ("behaviour",): 0,
-        ("unknown",): 1,
-    }
+    assert figures["model_quality"] == {}
     with Lake(settings) as lake:
         change(lake, "DROP TABLE registry.promotions", "DROP TABLE segments.customer_segments")
     with watching(settings) as watch:
