@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Thread
 from typing import Any
 
 import httpx
@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from segmentation_assets_tests.ports import free_port
+from segmentation_assets_tests.webhook import Webhook
 
 START_S = 30
 PATIENCE_S = 30
@@ -140,22 +141,20 @@ def running_alertmanager(folder: Path, configuration: Path) -> Iterator[Server]:
         yield Server(address, process, log)
 
 
-@dataclass
-class Webhook:
-    """Notifications that came, in order, each as Alertmanager sent it.
+@dataclass(frozen=True)
+class Notified:
+    """What Alertmanager has told a webhook; the path of the address names the receiver that a test means."""
 
-    Attributes:
-        url: Where it listens; what is behind the slash names the receiver that a test means.
-    """
+    webhook: Webhook
 
-    url: str
-    _notifications: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    _lock: Lock = field(default_factory=Lock)
+    @property
+    def url(self) -> str:
+        """Where the webhook listens."""
+        return f"http://{self.webhook.host}"
 
     def notifications(self, receiver: str | None = None) -> list[dict[str, Any]]:
         """What has come so far, for all receivers or for one."""
-        with self._lock:
-            return [body for to, body in self._notifications if receiver in {None, to}]
+        return [json.loads(body) for to, body in list(self.webhook.posts) if receiver in {None, to}]
 
     def alerts(self, status: str, receiver: str | None = None) -> list[dict[str, Any]]:
         """The alerts that were told with a status (`firing` or `resolved`)."""
@@ -165,30 +164,6 @@ class Webhook:
     def names(self, status: str, receiver: str | None = None) -> set[str]:
         """Their names."""
         return {alert["labels"]["alertname"] for alert in self.alerts(status, receiver)}
-
-    def take(self, receiver: str, body: dict[str, Any]) -> None:
-        """Take a notification down."""
-        with self._lock:
-            self._notifications.append((receiver, body))
-
-
-@contextmanager
-def recording_webhook() -> Iterator[Webhook]:
-    """A server on a free loopback port that takes down every notification."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            webhook.take(self.path.strip("/"), body)
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *words: object) -> None:
-            """Say nothing."""
-
-    with _serving(Handler) as port:
-        webhook = Webhook(f"http://127.0.0.1:{port}")
-        yield webhook
 
 
 @dataclass

@@ -11,11 +11,15 @@ from segmentation_assets_tests.ports import free_port
 
 @dataclass
 class Webhook:
-    """Where to post, what it answers, and what has come, oldest first."""
+    """Where to post, what it answers, and what has come, each with its path, oldest first."""
 
     port: int
     status: int = 200
-    bodies: list[bytes] = field(default_factory=list)
+    posts: list[tuple[str, bytes]] = field(default_factory=list)
+
+    @property
+    def bodies(self) -> list[bytes]:
+        return [body for _, body in self.posts]
 
     @property
     def host(self) -> str:
@@ -31,7 +35,7 @@ def listening(webhook: Webhook | None = None) -> Iterator[Webhook]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if hook.status < 400:
-                hook.bodies.append(body)
+                hook.posts.append((self.path.strip("/"), body))
             self.send_response(hook.status)
             self.send_header("Content-Length", "0")
             self.end_headers()

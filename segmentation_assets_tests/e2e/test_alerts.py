@@ -271,13 +271,13 @@ def test_every_alert_fires_reaches_its_receiver_and_resolves(
         time.sleep(6)
         assert watch.firing() == {"Watchdog"}
         for stage in STAGES:
-            before = len(watch.webhook.notifications())
+            before = len(watch.told.notifications())
             show(expositions, [fault for faults in stage.values() for fault in faults])
             watch.await_told("firing", set(stage), before)
             show(expositions, [])
             watch.await_told("resolved", set(stage), before)
         eventually(lambda: watch.firing() == {"Watchdog"}, watch.firing)
-        told = watch.webhook
+        told = watch.told
         for query in [
             query for name in ("runbook", "monitoring") for query in blocks(ROOT / f"docs/{name}.md", "promql")
         ]:

@@ -54,7 +54,7 @@ def test_faults_of_real_processes_are_told(settings: Settings, empty_lake: Path,
         record_check(settings, passed=True)
         await_fine(watch)
 
-        before = len(watch.webhook.notifications())
+        before = len(watch.told.notifications())
         scorer.terminate()
         remove_lines(settings)
         record_drift(settings, "2024-07-02", 0.5)
@@ -133,7 +133,7 @@ def swamp(broker: Broker, topic: str, watch: Watch, before: int) -> None:
     """Send twice as much as can be consumed, until that is told."""
     for number in range(0, MOST_MESSAGES, 5_000):
         broker.send(topic, [line(number + each) for each in range(5_000)])
-        told = [alert for body in watch.webhook.notifications()[before:] for alert in body["alerts"]]
+        told = [alert for body in watch.told.notifications()[before:] for alert in body["alerts"]]
         if "StreamLagGrows" in {alert["labels"]["alertname"] for alert in told}:
             return
         time.sleep(0.5)

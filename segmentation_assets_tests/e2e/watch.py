@@ -7,14 +7,14 @@ from pathlib import Path
 
 from segmentation_assets_tests.alert_rules import alertmanager_configuration, prometheus_configuration
 from segmentation_assets_tests.prometheus import (
+    Notified,
     Prometheus,
     Server,
-    Webhook,
     eventually,
-    recording_webhook,
     running_alertmanager,
     running_prometheus,
 )
+from segmentation_assets_tests.webhook import listening
 
 PATIENCE_S = 30
 
@@ -28,7 +28,7 @@ class Watch:
 
     prometheus: Prometheus
     alertmanager: Server
-    webhook: Webhook
+    told: Notified
 
     def firing(self) -> set[str]:
         """Names of the alerts that Prometheus fires."""
@@ -44,7 +44,7 @@ class Watch:
         """
 
         def missing() -> set[str]:
-            told = [alert for body in self.webhook.notifications()[since:] for alert in body["alerts"]]
+            told = [alert for body in self.told.notifications()[since:] for alert in body["alerts"]]
             return names - {alert["labels"]["alertname"] for alert in told if alert["status"] == status}
 
         eventually(lambda: not missing(), lambda: f"not {status}: {missing()}; firing: {self.firing()}", PATIENCE_S)
@@ -53,13 +53,14 @@ class Watch:
 @contextmanager
 def watching(folder: Path, targets: Mapping[str, list[str]], scorer_key: Path | None = None) -> Iterator[Watch]:
     """Prometheus, Alertmanager and a webhook."""
-    with recording_webhook() as webhook:
-        routes = alertmanager_configuration(folder / "alertmanager", webhook.url)
+    with listening() as webhook:
+        notified = Notified(webhook)
+        routes = alertmanager_configuration(folder / "alertmanager", notified.url)
         with running_alertmanager(folder / "alertmanager", routes) as alertmanager:
             address = alertmanager.address.removeprefix("http://")
             configuration = prometheus_configuration(folder / "rules", targets, address, scorer_key)
             with running_prometheus(folder / "prometheus", configuration, *OPTIONS) as prometheus:
-                watch = Watch(prometheus, alertmanager, webhook)
+                watch = Watch(prometheus, alertmanager, notified)
                 # It takes seconds until targets and Alertmanager are found; until then all are down.
                 watch.await_told("firing", {"Watchdog"})
                 yield watch
