@@ -204,8 +204,8 @@ def figures(made: Orders, month: int) -> dict[str, float | None]:
         "rejected": 0.01,
         "missing_category": float(1 - made.has_category[now].mean()),
         "missing_channel": 0.0,
-        "no_discounts": float(not (made.discount[now] > 0).any()),
-        "no_returns": float(not made.is_returned[now].any()),
+        "no_discounts": float(np.exp(-(made.discount[now] > 0).sum())),
+        "no_returns": float(np.exp(-made.is_returned[now].sum())),
         "days_without_lines": 0.0,
         "price_jumps": float((np.maximum(ratio, 1 / ratio) >= 2).mean()),
     }

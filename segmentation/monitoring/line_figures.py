@@ -13,6 +13,9 @@ from segmentation.warehouse.schema import REJECTED, TRANSACTIONS
 LEAST_SPREAD = 0.01
 SPREADS = 6.0
 LEAST_CHANGE = 0.1
+LEAST_OF_NONE = 0.99
+"""For figures that are 1 where nothing is there: usually there must be five or so, else none is no wonder."""
+
 NORMAL_MAD = 1.4826
 """Standard deviations in a median absolute deviation of a normal distribution."""
 
@@ -35,8 +38,8 @@ shares AS (
         COUNT(*) AS line_count,
         AVG(CAST(category IS NULL AS DOUBLE)) AS missing_category,
         AVG(CAST(channel IS NULL AS DOUBLE)) AS missing_channel,
-        CAST(COUNT(*) FILTER (discount <> 0) = 0 AS DOUBLE) AS no_discounts,
-        CAST(COUNT(*) FILTER (quantity < 0) = 0 AS DOUBLE) AS no_returns,
+        EXP(-COUNT(*) FILTER (discount <> 0)) AS no_discounts,
+        EXP(-COUNT(*) FILTER (quantity < 0)) AS no_returns,
         1 - COUNT(DISTINCT CAST(ordered_at AS DATE)) / date_diff('day', any_value(month_end - INTERVAL 1 MONTH),
             month_end) AS days_without_lines
     FROM lines
@@ -82,8 +85,8 @@ MEANINGS = {
     "rejected": "share of lines that were rejected",
     "missing_category": "share of lines without a category",
     "missing_channel": "share of lines without a channel",
-    "no_discounts": "1 if no line has a discount",
-    "no_returns": "1 if no line is a return",
+    "no_discounts": "exp(−lines with a discount): 1 if there is none, and 0.01 with five, so that few say little",
+    "no_returns": "exp(−return lines), likewise",
     "days_without_lines": "share of days without a line",
     "price_jumps": f"share of products whose median price is {PRICE_JUMP:.0f} times, or a {PRICE_JUMP:.0f}th of, that "
     "of the month before",
@@ -147,13 +150,14 @@ def compare(now: dict[str, float | None], before: Sequence[dict[str, float | Non
     """
     found = []
     for figure in MEANINGS:
+        least = LEAST_OF_NONE if figure.startswith("no_") else LEAST_CHANGE
         past = np.array([value for month in before if (value := month.get(figure)) is not None])
         value = now.get(figure)
         if value is None or not past.size:
-            found.append(LineFinding(figure, None, LEAST_CHANGE, False))
+            found.append(LineFinding(figure, None, least, False))
             continue
         usual = float(np.median(past))
         spread = max(NORMAL_MAD * float(np.median(np.abs(past - usual))), LEAST_SPREAD)
-        change, threshold = abs(value - usual), max(SPREADS * spread, LEAST_CHANGE)
+        change, threshold = abs(value - usual), max(SPREADS * spread, least)
         found.append(LineFinding(figure, change, threshold, change >= threshold))
     return found

@@ -98,6 +98,14 @@ def test_figures_of_lines_are_odd_only_far_outside_of_their_past() -> None:
     assert [finding for finding in compare(before[0], before[1:]) if finding.is_odd] == []
 
 
+@pytest.mark.parametrize(("usual", "is_odd"), [(100, True), (8, True), (1, False)])
+def test_no_return_at_all_is_odd_only_where_there_are_many(usual: int, is_odd: bool) -> None:
+    counts = np.random.default_rng(1).poisson(usual, 12)
+    before: list[dict[str, float | None]] = [{"no_returns": float(np.exp(-count))} for count in counts]
+    found = next(each for each in compare({"no_returns": 1.0}, before) if each.figure == "no_returns")
+    assert found.is_odd == is_odd
+
+
 def test_a_month_without_lines_or_without_a_past_is_no_finding() -> None:
     made = orders(200, Change(), 3)
     assert not any(finding.is_odd for finding in compare({}, [figures(made, TRAINED)]))
