@@ -23,9 +23,7 @@ from segmentation.warehouse import Lake
 from segmentation_assets.assets.training import candidate_model
 from segmentation_assets.automation.run_ends import ended_since, job_of, newest_ends, partition_of
 from segmentation_assets.causes import brief_cause
-
-ASKED_BY, REASON = "segmentation/asked_by", "segmentation/reason"
-"""Tags of a run that a sensor asked for: which sensor, and why."""
+from segmentation_assets.jobs import ASKED_BY, REASON
 
 ENDS = (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS)
 OF_INTEREST = {dg.DagsterEventType.ASSET_CHECK_EVALUATION, dg.DagsterEventType.STEP_FAILURE}

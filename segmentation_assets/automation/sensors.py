@@ -19,7 +19,7 @@ from segmentation.warehouse import Lake
 from segmentation.warehouse.schema import migrate
 from segmentation_assets.assets.raw import IS_LOADED, RegistrationConfig, SourceFile, inbox_profile, source_files
 from segmentation_assets.assets.sources import DECLARED, READ_KEYS, is_read, key_of
-from segmentation_assets.jobs import ingest, register_files, retrain
+from segmentation_assets.jobs import ASKED_BY, REASON, ingest, register_files, retrain
 from segmentation_assets.partitions import days_to_load, range_tags
 
 MOST_REGISTRATIONS = 100
@@ -185,7 +185,7 @@ def degraded_model(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.
     context.log.info(f"A new model, because of {answer.reason}")
     request = dg.RunRequest(
         run_key=f"model {answer.version} as of {answer.as_of}",
-        tags={"segmentation/reason": answer.reason, "segmentation/asked_by": "degraded_model"},
+        tags={REASON: answer.reason, ASKED_BY: "degraded_model"},
     )
     return dg.SensorResult([request], cursor=answer.to_json())
 
