@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCKS := "--extra=dagster --extra=stream --extra=mysql --extra=otel:dagster" "--extra=serving --extra=otel:scorer" "--extra=dev:dev" "--extra=dev --extra=spark:spark" \
 	"--extra=dev --extra=tracking:tracking"
+# One more than cores: tests of servers wait half of their time.
+WORKERS := $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -15,7 +17,7 @@ demo: .venv/ready ## The main job on synthetic data, then UI and scorer; ARGS=--
 	@$(BIN)/segmentation demo $(ARGS)
 
 test: check ## All checks and all tests
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) $(ARGS)
 
 check: .venv/spark .venv/tracking ## Format, lint, types, layering, containers, alerts
 	$(BIN)/ruff format --check .
