@@ -64,7 +64,7 @@ def model_divides_as_well_as_in_training(
         passed=not rows,
         severity=dg.AssetCheckSeverity.WARN,
         description=what or "no figure is degraded",
-        metadata={"degraded": dg.MetadataValue.md(markdown_table(header, rows))},
+        metadata={"figures": len(rows), "degraded": dg.MetadataValue.md(markdown_table(header, rows))},
     )
 
 
@@ -81,8 +81,11 @@ def _drift_check(
     return dg.AssetCheckResult(
         passed=not rows,
         severity=severity,
-        description=_described(rows) or "nothing",
-        metadata={title: dg.MetadataValue.md(markdown_table(["as of", "feature", "metric", "value", "from"], rows))},
+        description=_described(rows) or "nothing drifts so",
+        metadata={
+            "features": len({feature for _, feature, *_ in rows}),
+            title: dg.MetadataValue.md(markdown_table(["as of", "feature", "metric", "value", "drift from"], rows)),
+        },
     )
 
 
