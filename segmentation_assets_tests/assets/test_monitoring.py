@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from segmentation.sources.profile import load_profile
 from segmentation.sources.registration import register
 from segmentation.sources.synthetic import write
 from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse.maintenance import maintain
 from segmentation.warehouse.schema import MODELS, TRAINING_SETS, migrate
 from segmentation_assets.automation.notifications import look
 from segmentation_assets.automation.sensors import degraded_model
@@ -139,6 +140,27 @@ def test_a_date_that_is_judged_again_has_its_rows_once_and_other_versions_keep_t
     ]
     versions = _rows(aging, "SELECT model_version, count(*) FROM monitoring.model_quality GROUP BY ALL ORDER BY ALL")
     assert versions == [(1, len(judged.quality)), (77, 1)]
+
+
+@pytest.mark.parametrize(("cause", "teaches"), [("mix", True), ("behaviour", False), ("data_quality", False)])
+def test_dates_that_were_found_odd_teach_no_thresholds(aging: Lake, cause: str, teaches: bool) -> None:
+    before = judge_snapshot(aging, TRAINED).drift
+    _execute(
+        aging,
+        "INSERT INTO monitoring.feature_drift "
+        f"VALUES ('{EARLIER[3]}', 7, 'recency_days', 'psi', 0.5, 0.2, true, '{cause}')",
+    )
+    assert (judge_snapshot(aging, TRAINED).drift == before) == teaches
+
+
+def test_a_champion_whose_training_data_has_expired_is_judged_by_the_snapshot_as_it_is_now(aging: Lake) -> None:
+    with Lake(aging.settings) as other:  # an attached snapshot must not expire
+        before = judge_snapshot(other, TRAINED)
+    maintain(aging, now=utc_now() + timedelta(days=60), keep_days=30, protected=())
+    with aging.cursor() as con:
+        pinned = registry.training_set(con, registry.load_champion(con).training_set_id)
+    assert not aging.has(pinned.lake_snapshot)
+    assert judge_snapshot(aging, TRAINED).drift == before.drift
 
 
 def test_customers_who_go_on_as_before_are_no_finding(aging: Lake, instance: dg.DagsterInstance) -> None:

@@ -48,7 +48,7 @@ def test_the_scorer_lives_before_there_is_a_lake_and_is_ready_once_there_is_a_ch
         _appear(empty_lake, settings.home)
         eventually(lambda: "no champion model yet" in _reason(client))
 
-        shutil.rmtree(settings.home)
+        settings.home.rename(tmp_path / "gone")
         _appear(shop_settings.home, settings.home)
         eventually(lambda: client.get("/health/ready").status_code == 200)
         told = {"status": "ready", "model_version": 1, "is_stale": False, "detail": ""}
