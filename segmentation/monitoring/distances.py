@@ -16,16 +16,13 @@ from segmentation.modeling.artefact import Floats, Ints, apply_transform
 
 Metric = Literal["psi", "wasserstein", "ks", "missing_share", "zero_share"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
+"""How far customers are apart in one feature.
 
-MEANINGS: dict[Metric, str] = {
-    "psi": "population stability index over deciles of the reference: Σ (q − p) ln(q / p) (Siddiqi 2006)",
-    "wasserstein": "area between the distribution functions, on the feature's transform scale, in standard deviations "
-    "of the reference (Kantorovich 1942)",
-    "ks": "greatest difference between the distribution functions (Kolmogorov 1933, Smirnov 1948)",
-    "missing_share": "difference in the share of customers without a value",
-    "zero_share": "difference in the share of zeros among the values",
-}
-"""What each metric is, and where it comes from."""
+`psi`: population stability index over deciles of the reference, Σ (q − p) ln(q / p) (Siddiqi 2006). `wasserstein`:
+area between the distribution functions, on the feature's transform scale, in standard deviations of the reference
+(Kantorovich 1942). `ks`: greatest difference between the distribution functions (Kolmogorov 1933, Smirnov 1948). `missing_share`:
+difference in the share of customers without a value; `zero_share`: in that of zeros among the values.
+"""
 
 FINE_BINS = 100
 COARSE_BINS = 10

@@ -7,6 +7,7 @@ import dagster as dg
 
 from segmentation.monitoring.drift import cause_of
 from segmentation.monitoring.judging import Judged, judge_snapshot, write_judgement
+from segmentation.monitoring.quality import MEANINGS
 from segmentation.warehouse.schema import CUSTOMER_FEATURES, FEATURE_DRIFT, MODEL_QUALITY
 from segmentation_assets.assets.features import key_of
 from segmentation_assets.assets.segments import customer_segments
@@ -83,7 +84,14 @@ def _drift(judged: Judged) -> str:
 
 def _quality(judged: Judged) -> str:
     rows = [
-        (row.metric, row.value, row.training_value, row.threshold, "degraded" if row.is_degraded else "")
+        (
+            row.metric,
+            row.value,
+            row.training_value,
+            row.threshold,
+            "yes" if row.is_degraded else "",
+            MEANINGS[row.metric],
+        )
         for row in judged.quality
     ]
-    return markdown_table(["figure", "value", "training", "worst that will do", ""], rows)
+    return markdown_table(["figure", "value", "training", "worst that will do", "degraded", "what it is"], rows)
