@@ -20,8 +20,8 @@ METRICS: tuple[Metric, ...] = get_args(Metric)
 
 `psi`: population stability index over deciles of the reference, Σ (q − p) ln(q / p) (Siddiqi 2006). `wasserstein`:
 area between the distribution functions, on the feature's transform scale, in standard deviations of the reference
-(Kantorovich 1942). `ks`: greatest difference between the distribution functions (Kolmogorov 1933, Smirnov 1948). `missing_share`:
-difference in the share of customers without a value; `zero_share`: in that of zeros among the values.
+(Kantorovich 1942). `ks`: greatest difference between the distribution functions (Kolmogorov 1933, Smirnov 1948).
+`missing_share`: difference in the share of customers without a value; `zero_share`: in that of zeros among the values.
 """
 
 FINE_BINS = 100
