@@ -1,15 +1,11 @@
 """What an OTLP collector makes of what is posted to it."""
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from segmentation_assets_tests.webhook import Webhook
-
-PATIENCE_S = 10.0
 
 
 def spans_of(webhook: Webhook) -> list[Span]:
@@ -32,14 +28,6 @@ def resource_of(webhook: Webhook) -> dict[str, Any]:
 def attributes_of(span: Span) -> dict[str, Any]:
     """A span's attributes as Python has them."""
     return _values(span.attributes)
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Spans come in the background."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def _requests(webhook: Webhook) -> list[ExportTraceServiceRequest]:

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ import pytest
 import yaml
 
 from segmentation_assets_tests.ports import free_port
+from segmentation_assets_tests.waiting import eventually
 from segmentation_assets_tests.webhook import Webhook
 
 START_S = 30
@@ -74,14 +74,6 @@ class Prometheus(Server):
             job = target["labels"]["job"]
             worst[job] = target["health"] if worst.get(job, "up") == "up" else worst[job]
         return worst
-
-
-def eventually(holds: Callable[[], bool], what: Callable[[], object], patience_s: float = PATIENCE_S) -> None:
-    """Wait until something is so; else fail with what is so instead."""
-    deadline = time.monotonic() + patience_s
-    while not holds():
-        assert time.monotonic() < deadline, what()
-        time.sleep(0.1)
 
 
 def scraping(targets: Mapping[str, str], interval: str = "500ms") -> dict[str, Any]:

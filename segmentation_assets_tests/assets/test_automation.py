@@ -2,23 +2,22 @@ import os
 import time
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 
 import dagster as dg
-import duckdb
 import pytest
 
 from segmentation.monitoring.retraining import Judgement, Request, State, decide
-from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse import Lake
 from segmentation.warehouse.schema import migrate
 from segmentation_assets.automation.schedules import daily_ingestion, monthly_retraining, monthly_snapshot
 from segmentation_assets.automation.sensors import degraded_model, new_files, registered_files
 from segmentation_assets.definitions import defs
 from segmentation_assets.jobs import JOBS
 from segmentation_assets_tests.assets.conftest import Graph
+from segmentation_assets_tests.statements import change
 
 
 @pytest.fixture
@@ -245,23 +244,13 @@ def test_a_finding_that_training_does_not_cure_leads_to_no_loop() -> None:
     assert min(gaps) >= timedelta(days=14)
 
 
-def _execute(sql: str, con: duckdb.DuckDBPyConnection) -> None:
-    con.execute(sql)
-
-
-def _write(lake: Lake, *statements: str) -> None:
-    with lake.cursor() as con:
-        for sql in statements:
-            lake.transaction(con, Commit("test"), partial(_execute, sql))
-
-
 @pytest.fixture
 def served(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Lake:
     """A lake with a champion, version 2, whose training is long over; monitoring has said nothing yet."""
     monkeypatch.setenv("SEGMENTATION_HOME", str(lake.settings.home))
     monkeypatch.setenv("SEGMENTATION_RETRAIN_AFTER_SNAPSHOTS", "1")
     migrate(lake)
-    _write(
+    change(
         lake,
         "INSERT INTO registry.training_sets "
         "(training_set_id, as_of, lake_snapshot, customer_count, features, created_at) "
@@ -282,7 +271,7 @@ def _tick(cursor: str | None = None) -> tuple[Sequence[dg.RunRequest], str | Non
 
 def _drift(lake: Lake, as_of: date, version: int, cause: str | None = "behaviour") -> None:
     said = f"true, '{cause}'" if cause else "false, NULL"
-    _write(
+    change(
         lake,
         f"INSERT INTO monitoring.feature_drift VALUES "
         f"('{as_of}', {version}, 'recency_days', 'psi', 0.4, 0.2, {said}), "
@@ -308,7 +297,7 @@ def test_drift_is_answered_once(served: Lake) -> None:
 
 def test_a_degraded_measure_is_enough(served: Lake) -> None:
     _drift(served, MARCH, 2, cause=None)
-    _write(
+    change(
         served,
         "INSERT INTO monitoring.model_quality VALUES "
         "('2024-03-01', 2, 'simplified_silhouette', 0.05, 0.3, 0.15, true), "
@@ -350,7 +339,7 @@ def test_drift_that_persists_after_a_training_waits_for_the_cool_down(
 ) -> None:
     _drift(served, FEBRUARY, 2)
     _, cursor, _ = _tick()
-    _write(
+    change(
         served,
         "INSERT INTO registry.models SELECT 3, 'other', artefact, 'set', metrics, now(), NULL FROM registry.models",
         "INSERT INTO registry.promotions (promotion_id, alias, version, decided_at, actor, reason) "
@@ -360,7 +349,7 @@ def test_drift_that_persists_after_a_training_waits_for_the_cool_down(
     requests, _, why = _tick(cursor)
     assert list(requests) == []
     assert why.startswith("Cooling down until")
-    _write(served, "UPDATE registry.models SET created_at = '2024-01-02'")
+    change(served, "UPDATE registry.models SET created_at = '2024-01-02'")
     asked = Request.from_json(cursor or "")
     past = Request(asked.version, asked.as_of, asked.asked_at - timedelta(days=15), asked.reason)
     (request,), cursor, _ = _tick(past.to_json())
@@ -369,6 +358,6 @@ def test_drift_that_persists_after_a_training_waits_for_the_cool_down(
 
 
 def test_a_lake_of_an_older_release_without_monitoring_is_no_error(served: Lake) -> None:
-    _write(served, "DROP TABLE monitoring.feature_drift", "DROP TABLE monitoring.model_quality")
+    change(served, "DROP TABLE monitoring.feature_drift", "DROP TABLE monitoring.model_quality")
     requests, _, why = _tick()
     assert (list(requests), why) == ([], "Monitoring has not judged model 2 yet.")

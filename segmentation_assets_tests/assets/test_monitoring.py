@@ -34,7 +34,8 @@ from segmentation_assets.partitions import range_tags
 from segmentation_assets.runs import QUIET
 from segmentation_assets_tests.assets.conftest import Graph
 from segmentation_assets_tests.serving.running import environment_of, running_scorer
-from segmentation_assets_tests.serving.shop import eventually
+from segmentation_assets_tests.statements import change
+from segmentation_assets_tests.waiting import eventually
 from segmentation_assets_tests.webhook import listening
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # Apprise still tries it
@@ -78,7 +79,7 @@ def aging_lake(empty_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
         pinned = make_training_set(lake, TRAINED, Commit("training"), now=NOW)
         lifecycle.train_candidate(lake, pinned, Commit("training"))
         assert lifecycle.decide(lake, actor="test", commit=Commit("training")).serves
-        _execute(lake, *(f"UPDATE {table} SET created_at = '{TRAINED}'" for table in (MODELS.name, TRAINING_SETS.name)))
+        change(lake, *(f"UPDATE {table} SET created_at = '{TRAINED}'" for table in (MODELS.name, TRAINING_SETS.name)))
     return home
 
 
@@ -90,12 +91,6 @@ def aging(settings: Settings, aging_lake: Path, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setenv(f"SEGMENTATION_{name.upper()}", value)
     with Lake(settings) as lake:
         yield lake
-
-
-def _execute(lake: Lake, *statements: str) -> None:
-    with lake.cursor() as con:
-        for sql in statements:
-            lake.transaction(con, Commit("test"), lambda c, sql=sql: c.execute(sql))  # type: ignore[misc]
 
 
 def _rows(lake: Lake, sql: str, **parameters: object) -> list[tuple[Any, ...]]:
@@ -128,7 +123,7 @@ def test_the_training_data_itself_does_not_drift(aging: Lake) -> None:
 
 
 def test_a_date_that_is_judged_again_has_its_rows_once_and_other_versions_keep_theirs(aging: Lake) -> None:
-    _execute(
+    change(
         aging,
         f"INSERT INTO monitoring.model_quality VALUES ('{TRAINED}', 77, 'smallest_share', 0.1, 0.1, NULL, false)",
     )
@@ -145,7 +140,7 @@ def test_a_date_that_is_judged_again_has_its_rows_once_and_other_versions_keep_t
 @pytest.mark.parametrize(("cause", "teaches"), [("mix", True), ("behaviour", False), ("data_quality", False)])
 def test_dates_that_were_found_odd_teach_no_thresholds(aging: Lake, cause: str, teaches: bool) -> None:
     before = judge_snapshot(aging, TRAINED).drift
-    _execute(
+    change(
         aging,
         "INSERT INTO monitoring.feature_drift "
         f"VALUES ('{EARLIER[3]}', 7, 'recency_days', 'psi', 0.5, 0.2, true, '{cause}')",
@@ -175,7 +170,7 @@ def test_customers_who_go_on_as_before_are_no_finding(aging: Lake, instance: dg.
 
 
 def test_bad_data_is_told_to_a_person_and_nothing_is_trained_on_it(aging: Lake, instance: dg.DagsterInstance) -> None:
-    _execute(aging, BIGGER_BASKETS, PENCE)
+    change(aging, BIGGER_BASKETS, PENCE)
     _snapshots(aging)
     checks = _monitor(aging, instance, LATER[0], LATER[-1])
     assert not checks["data_is_sound"]
@@ -190,7 +185,7 @@ def test_bad_data_is_told_to_a_person_and_nothing_is_trained_on_it(aging: Lake, 
 def test_a_model_that_has_aged_is_replaced_and_the_scorer_follows(
     aging: Lake, instance: dg.DagsterInstance, settings: Settings, tmp_path: Path
 ) -> None:
-    _execute(aging, BIGGER_BASKETS)
+    change(aging, BIGGER_BASKETS)
     _snapshots(aging)
     checks = _monitor(aging, instance, LATER[0], LATER[-1])
     assert not checks["customers_behave_as_in_training"]

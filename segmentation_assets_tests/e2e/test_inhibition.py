@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from segmentation_assets_tests.alert_rules import alertmanager_configuration
-from segmentation_assets_tests.prometheus import Server, eventually, running_alertmanager
+from segmentation_assets_tests.prometheus import Server, running_alertmanager
+from segmentation_assets_tests.waiting import eventually
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,10 @@ from segmentation_assets_tests.e2e.conftest import command
 from segmentation_assets_tests.e2e.watch import Watch, watching
 from segmentation_assets_tests.lines import Line, insert_lines
 from segmentation_assets_tests.ports import free_port
-from segmentation_assets_tests.prometheus import eventually
 from segmentation_assets_tests.serving.running import environment_of
 from segmentation_assets_tests.serving.shop import KEY, change, open_shop
 from segmentation_assets_tests.streaming.conftest import declare, line
+from segmentation_assets_tests.waiting import eventually
 
 START_S = 60
 MOST_MESSAGES = 200_000

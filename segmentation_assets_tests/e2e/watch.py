@@ -10,10 +10,10 @@ from segmentation_assets_tests.prometheus import (
     Notified,
     Prometheus,
     Server,
-    eventually,
     running_alertmanager,
     running_prometheus,
 )
+from segmentation_assets_tests.waiting import eventually
 from segmentation_assets_tests.webhook import listening
 
 PATIENCE_S = 30

@@ -12,6 +12,7 @@ from segmentation.modeling.registry import ModelVersion
 from segmentation.settings import Settings
 from segmentation_assets_tests.conftest import BUCKETS
 from segmentation_assets_tests.serving import shop
+from segmentation_assets_tests.waiting import eventually
 from serving.app import create_app
 
 
@@ -29,7 +30,7 @@ def client(shop_settings: Settings) -> Iterator[TestClient[Litestar]]:
     """The scorer on the shared lake."""
     with TestClient(create_app(shop_settings)) as opened:
         opened.headers.update(shop.CREDENTIALS)
-        shop.eventually(lambda: opened.get("/health/ready").status_code == 200)
+        eventually(lambda: opened.get("/health/ready").status_code == 200)
         yield opened
 
 
@@ -58,5 +59,5 @@ def own_client(own_settings: Settings) -> Iterator[TestClient[Litestar]]:
     """The scorer on the copy."""
     with TestClient(create_app(own_settings)) as opened:
         opened.headers.update(shop.CREDENTIALS)
-        shop.eventually(lambda: opened.get("/health/ready").status_code == 200)
+        eventually(lambda: opened.get("/health/ready").status_code == 200)
         yield opened

@@ -1,8 +1,7 @@
 """A small shop in a lake, with two models to serve: what the scorer's tests ask about, and how they wait."""
 
 import hashlib
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -169,14 +168,6 @@ def request(customers: list[ScoredCustomer]) -> dict[str, Any]:
 def customer_path(customer_id: str) -> str:
     """Where a customer is found."""
     return f"/v1/customers/{quote(customer_id, safe='')}"
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    """Wait until something is so; fail if it never is."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline, "it has not happened in time"
-        time.sleep(0.02)
 
 
 def problem(response: httpx.Response) -> dict[str, Any]:

@@ -17,12 +17,12 @@ from segmentation.settings import Settings
 from segmentation_assets_tests.serving.shop import (
     ScoredCustomer,
     change,
-    eventually,
     problem,
     promote,
     register,
     request,
 )
+from segmentation_assets_tests.waiting import eventually
 from serving.app import create_app
 
 Client = TestClient[Litestar]

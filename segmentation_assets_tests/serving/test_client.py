@@ -32,9 +32,9 @@ from segmentation_assets_tests.serving.shop import (
     ODD_IDS,
     ScoredCustomer,
     customer_path,
-    eventually,
     request,
 )
+from segmentation_assets_tests.waiting import eventually
 from serving.client import AsyncScorerClient, ScorerClient, ScorerError
 from serving.client.calls import Part
 from serving.contract import Customer, Features, Item, Order, Transaction

@@ -18,7 +18,8 @@ from segmentation.settings import Settings
 from segmentation.warehouse import Lake
 from segmentation_assets_tests.lines import Line, insert_lines
 from segmentation_assets_tests.serving import shop
-from segmentation_assets_tests.serving.shop import JULY, ScoredCustomer, customer_path, eventually, problem
+from segmentation_assets_tests.serving.shop import JULY, ScoredCustomer, customer_path, problem
+from segmentation_assets_tests.waiting import eventually
 from serving.app import create_app
 from serving.champion import Champion
 from serving.customers import CustomerDesk, NewestSnapshot, Part, Question, Snapshot

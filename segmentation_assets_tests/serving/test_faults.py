@@ -22,7 +22,8 @@ from segmentation.warehouse.schema import migrate
 from segmentation_assets_tests.postgres import Postgres, running_postgres
 from segmentation_assets_tests.serving import shop
 from segmentation_assets_tests.serving.running import RunningScorer, environment_of, running_scorer
-from segmentation_assets_tests.serving.shop import CREDENTIALS, ScoredCustomer, eventually, problem, request
+from segmentation_assets_tests.serving.shop import CREDENTIALS, ScoredCustomer, problem, request
+from segmentation_assets_tests.waiting import eventually
 from serving.following import LocalCopy
 
 JSON = {"content-type": "application/json"}

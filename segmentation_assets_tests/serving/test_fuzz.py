@@ -24,6 +24,7 @@ from segmentation.warehouse import Lake
 from segmentation_assets_tests.lines import Line, insert_lines
 from segmentation_assets_tests.serving import shop
 from segmentation_assets_tests.serving.shop import ScoredCustomer, problem, request
+from segmentation_assets_tests.waiting import eventually
 from serving import arrow, bodies
 from serving.app import create_app
 from serving.arrow import MAX_BATCHES
@@ -82,7 +83,7 @@ def scorer(shop_settings: Settings, tmp_path_factory: pytest.TempPathFactory) ->
         insert_lines(lake, [Line(BUYER, f"o-{day}", "p-1", datetime(2024, 6, day)) for day in (1, 9)])
     with TestClient(create_app(settings)) as opened:
         opened.headers.update(shop.CREDENTIALS)
-        shop.eventually(lambda: opened.get("/health/ready").status_code == 200)
+        eventually(lambda: opened.get("/health/ready").status_code == 200)
         yield opened
 
 

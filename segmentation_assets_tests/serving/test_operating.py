@@ -23,7 +23,8 @@ from segmentation.warehouse import Commit, Lake
 from segmentation_assets_tests.lines import Line, insert_lines
 from segmentation_assets_tests.serving import shop
 from segmentation_assets_tests.serving.running import environment_of, running_scorer
-from segmentation_assets_tests.serving.shop import ScoredCustomer, customer_path, eventually, request
+from segmentation_assets_tests.serving.shop import ScoredCustomer, customer_path, request
+from segmentation_assets_tests.waiting import eventually
 from serving.app import create_app
 from serving.logs import JsonFormatter
 

@@ -25,11 +25,11 @@ from segmentation_assets_tests.serving.shop import (
     PATIENCE_S,
     ScoredCustomer,
     customer_path,
-    eventually,
     matrix,
     promote,
     request,
 )
+from segmentation_assets_tests.waiting import eventually
 from serving.commands import register
 
 IMPORTS = """

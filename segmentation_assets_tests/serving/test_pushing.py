@@ -16,6 +16,7 @@ from segmentation.warehouse import Lake
 from segmentation_assets_tests.serving import shop
 from segmentation_assets_tests.serving.asking import KINDS, Kind, asking
 from segmentation_assets_tests.serving.running import environment_of, running_scorer
+from segmentation_assets_tests.waiting import eventually
 from serving.app import create_app
 from serving.client import ScorerError
 
@@ -59,7 +60,7 @@ def pushing(pushing_settings: Settings) -> Iterator[Client]:
     """A scorer that takes lines."""
     with TestClient(create_app(pushing_settings)) as opened:
         opened.headers.update(shop.CREDENTIALS)
-        shop.eventually(lambda: opened.get("/health/ready").status_code == 200)
+        eventually(lambda: opened.get("/health/ready").status_code == 200)
         yield opened
 
 

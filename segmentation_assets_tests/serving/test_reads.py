@@ -19,10 +19,10 @@ from segmentation_assets_tests.serving.shop import (
     ScoredCustomer,
     change,
     customer_path,
-    eventually,
     problem,
     promote,
 )
+from segmentation_assets_tests.waiting import eventually
 
 Client = TestClient[Litestar]
 

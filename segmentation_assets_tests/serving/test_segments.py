@@ -15,6 +15,7 @@ from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
 from segmentation_assets_tests.serving import shop
 from segmentation_assets_tests.serving.shop import JULY, JUNE, problem
+from segmentation_assets_tests.waiting import eventually
 from serving.app import create_app
 
 Client = TestClient[Litestar]
@@ -37,7 +38,7 @@ def client(told: Settings) -> Iterator[Client]:
     """The scorer on it."""
     with TestClient(create_app(told)) as opened:
         opened.headers.update(shop.CREDENTIALS)
-        shop.eventually(lambda: opened.get("/health/ready").status_code == 200)
+        eventually(lambda: opened.get("/health/ready").status_code == 200)
         yield opened
 
 

@@ -26,6 +26,7 @@ from segmentation_assets_tests.ports import free_port
 from segmentation_assets_tests.serving import shop
 from segmentation_assets_tests.serving.running import environment_of, running_scorer
 from segmentation_assets_tests.serving.shop import ScoredCustomer, customer_path, request
+from segmentation_assets_tests.waiting import eventually
 from segmentation_assets_tests.webhook import Webhook, listening
 from serving.app import create_app
 from serving.client.calls import Call
@@ -48,7 +49,7 @@ def scorer(settings: Settings) -> Iterator[TestClient[Litestar]]:
     """A scorer of its own; at its end all spans have been sent."""
     with TestClient(create_app(settings), raise_server_exceptions=False) as opened:
         opened.headers.update(shop.CREDENTIALS)
-        shop.eventually(lambda: opened.get("/health/ready").status_code == 200)
+        eventually(lambda: opened.get("/health/ready").status_code == 200)
         yield opened
 
 

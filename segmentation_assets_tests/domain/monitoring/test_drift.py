@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.drift.__main__ import SCENARIOS, one
+from benchmarks.drift.__main__ import SCENARIOS, Scenario, one
 from benchmarks.drift.shop import FEATURES, TRAINED, Change, figures, orders, population
 from segmentation.monitoring.drift import SEGMENT, Drift, Past, Population, Sensitivity, cause_of, judge, monitored
 from segmentation.monitoring.line_figures import LineFinding, compare
@@ -14,9 +14,9 @@ QUICK = Sensitivity(draws=80)
 
 
 @pytest.mark.parametrize("scenario", [each for each in SCENARIOS if not each.is_faint], ids=lambda each: each.name)
-def test_a_known_change_is_found_and_called_by_its_name(scenario: object) -> None:
-    outcome = one(scenario, 7)  # type: ignore[arg-type]
-    assert outcome.cause == scenario.cause  # type: ignore[attr-defined]
+def test_a_known_change_is_found_and_called_by_its_name(scenario: Scenario) -> None:
+    outcome = one(scenario, 7)
+    assert outcome.cause == scenario.cause
 
 
 def _shop(change: Change, seed: int = 1) -> tuple[Population, Population, list[Population]]:

@@ -4,7 +4,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,13 +15,14 @@ from segmentation.monitoring.lake_figures import disk_families, lake_families
 from segmentation.monitoring.lake_watch import LakeWatch
 from segmentation.monitoring.memory import Memory
 from segmentation.settings import Settings
-from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse import Lake
 from segmentation.warehouse.lake import METADATA
 from segmentation.warehouse.maintenance import maintain
 from segmentation.warehouse.schema import TABLES, migrate
 from segmentation_assets_tests.lines import Line, insert_lines
 from segmentation_assets_tests.metrics_page import declared, told
 from segmentation_assets_tests.postgres import running_postgres
+from segmentation_assets_tests.statements import change
 
 Samples = dict[tuple[str, ...], float]
 
@@ -75,13 +75,6 @@ INSERT INTO monitoring.model_quality BY NAME
         ('2024-05-01', 'forward_value', 0.05, 0.02, false), ('2024-06-01', 'inertia', 7.5, NULL, false)
     ) AS given(as_of, metric, value, threshold, degraded)
 """
-
-
-def change(lake: Lake, *statements: str) -> None:
-    """Each statement is a commit."""
-    with lake.cursor() as con:
-        for statement in statements:
-            lake.transaction(con, Commit("test"), partial(duckdb.DuckDBPyConnection.execute, query=statement))
 
 
 def fill(lake: Lake) -> None:
