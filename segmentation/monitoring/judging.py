@@ -11,7 +11,7 @@ import polars as pl
 
 from segmentation.features.catalogue import BY_NAME
 from segmentation.modeling import registry
-from segmentation.modeling.artefact import Assignment, Evaluator, Floats
+from segmentation.modeling.artefact import Assignment, Evaluator
 from segmentation.modeling.data import SETTLED
 from segmentation.modeling.forward import read_outcome
 from segmentation.modeling.registry import ModelVersion, TrainingSet
@@ -58,6 +58,14 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
+class _Seen:
+    """The customers of a date as the champion sees them."""
+
+    population: Population
+    assignment: Assignment
+
+
+@dataclass(frozen=True)
 class Judged:
     """What was found of a date.
 
@@ -89,20 +97,20 @@ class _Champion:
         self.cutoffs = np.array([segment.cutoff for segment in model.artefact.segments])
 
     @cached_property
-    def reference(self) -> Population:
+    def reference(self) -> _Seen:
         """What it was trained on, as it was then."""
         if not self.lake.has(self.pinned.lake_snapshot):  # archived, and promoted again
-            return self.population(self.pinned.as_of)
+            return self.see(self.pinned.as_of)
         with self.lake.at(self.pinned.lake_snapshot) as con:
-            return self.population(self.pinned.as_of, con)
+            return self.see(self.pinned.as_of, con)
 
     @cached_property
     def space(self) -> Space:
         """The space in which validity is measured, as the training data fixes it."""
         features = [BY_NAME[name] for name in self.pinned.features]
-        return fixed_space(features, self.reference.values[:, self._fixed])
+        return fixed_space(features, self.reference.population.values[:, self._fixed])
 
-    def population(self, as_of: date, con: duckdb.DuckDBPyConnection | None = None) -> Population:
+    def see(self, as_of: date, con: duckdb.DuckDBPyConnection | None = None) -> _Seen:
         settings = self.lake.settings
         matrix = read_matrix(
             con or self.con,
@@ -111,25 +119,22 @@ class _Champion:
             max_rows=settings.monitoring_rows,
             seed=settings.seed,
         )
-        return Population(as_of, matrix.customer_ids, matrix.values, self.assignment(matrix.values).segment)
+        assignment = self._evaluator.assign(matrix.values[:, self._own])
+        return _Seen(Population(as_of, matrix.customer_ids, matrix.values, assignment.segment), assignment)
 
-    def assignment(self, values: Floats) -> Assignment:
-        return self._evaluator.assign(values[:, self._own])
-
-    def figures(self, customers: Population, *, held_share: float | None = None) -> dict[str, Figure]:
+    def figures(self, seen: _Seen, *, held_share: float | None = None) -> dict[str, Figure]:
         return quality.measure(
-            self.assignment(customers.values),
+            seen.assignment,
             self.cutoffs,
-            self.space.scaled(customers.values[:, self._fixed]),
+            self.space.scaled(seen.population.values[:, self._fixed]),
             self.lake.settings.seed,
             held_share=held_share,
         )
 
-    def forward(self, customers: Population, con: duckdb.DuckDBPyConnection | None = None) -> Figure:
-        outcome = read_outcome(
-            con or self.con, customers.as_of, self.lake.settings.forward_days, customers.customer_ids
-        )
-        return quality.forward_figure(outcome, self.assignment(customers.values))
+    def forward(self, seen: _Seen) -> Figure:
+        customers = seen.population
+        outcome = read_outcome(self.con, customers.as_of, self.lake.settings.forward_days, customers.customer_ids)
+        return quality.forward_figure(outcome, seen.assignment)
 
 
 def judge_snapshot(lake: Lake, as_of: date, progress: Progress = lambda *_: None) -> Judged:
@@ -148,14 +153,14 @@ def judge_snapshot(lake: Lake, as_of: date, progress: Progress = lambda *_: None
         model = registry.load_champion(con)
         pinned = registry.training_set(con, model.artefact.provenance.training_set_id)
         champion = _Champion(lake, con, model, pinned)
-        current = champion.population(as_of)
+        current = champion.see(as_of)
         since = _months_before(pinned.as_of, MONTHS_BACK)
         dates = [row[0] for row in con.execute(EARLIER, {"since": since, "until": pinned.as_of}).fetchall()]
         dates = [each for each in dates if each != as_of]
-        populations = []
+        earlier = []
         for number, each in enumerate(dates):
             progress(number, len(dates) + 1)
-            populations.append(champion.population(each))
+            earlier.append(champion.see(each))
         breaks, spoilt = _known_changes(con, pinned.as_of)
         ends = [_months_before(as_of, months) for months in range(MONTHS_BACK, -1, -1)]
         figures = read_figures(con, ends)
@@ -163,13 +168,13 @@ def judge_snapshot(lake: Lake, as_of: date, progress: Progress = lambda *_: None
         found = drift.judge(
             champion.features,
             len(model.artefact.segments),
-            champion.reference,
-            current,
-            Past(populations, breaks, spoilt),
+            champion.reference.population,
+            current.population,
+            Past([each.population for each in earlier], breaks, spoilt),
             lines,
             Sensitivity(settings.drift_false_alarms, seed=settings.seed),
         )
-        judged = _judge_quality(champion, con, current, populations)
+        judged = _judge_quality(champion, con, current, earlier)
     progress(len(dates) + 1, len(dates) + 1)
     return Judged(model.version, pinned.as_of, len(dates), found, judged)
 
@@ -205,20 +210,20 @@ def _staged(table: Table) -> str:
 
 
 def _judge_quality(
-    champion: _Champion, con: duckdb.DuckDBPyConnection, current: Population, earlier: Sequence[Population]
+    champion: _Champion, con: duckdb.DuckDBPyConnection, current: _Seen, earlier: Sequence[_Seen]
 ) -> list[Quality]:
     pinned = champion.pinned
-    held = con.execute(HELD, {"as_of": current.as_of, "version": champion.model.version}).fetchone()
+    held = con.execute(HELD, {"as_of": current.population.as_of, "version": champion.model.version}).fetchone()
     training = champion.figures(champion.reference, held_share=0.0)
     now = champion.figures(current, held_share=held[0] if held else None)
     judged_as_of = pinned.judged_as_of
     if judged_as_of is not None:
-        before = next((each for each in earlier if each.as_of == judged_as_of), None)
+        before = next((each for each in earlier if each.population.as_of == judged_as_of), None)
         if before is not None:
             training["forward_eta_squared"] = champion.forward(before)
-    passed = _newest_passed(con, current.as_of, champion.lake.settings.forward_days)
+    passed = _newest_passed(con, current.population.as_of, champion.lake.settings.forward_days)
     if passed is not None:
-        now["forward_eta_squared"] = champion.forward(champion.population(passed))
+        now["forward_eta_squared"] = champion.forward(champion.see(passed))
     return quality.judge(training, now, [champion.figures(each) for each in earlier])
 
 
