@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.reporting import at_most, machine, print_targets, write_json
+from segmentation.metadata.tables.raw import STREAMED_TABLES
 from segmentation.settings import Settings
 from segmentation.sources.deliveries import Delivery
 from segmentation.sources.landing import Lander
@@ -28,7 +29,7 @@ from segmentation.sources.profile import load_profile
 from segmentation.sources.registration import register
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.maintenance import flush, maintain
-from segmentation.warehouse.schema import STREAMED_TABLES, migrate
+from segmentation.warehouse.schema import migrate
 
 START = date(2025, 1, 1)
 CUSTOMERS = 2_000

@@ -14,8 +14,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import cross_val_predict
 
-from segmentation.features.catalogue import BY_NAME, FEATURES, modelled
 from segmentation.features.engine import write_snapshots
+from segmentation.metadata.features import BY_NAME, FEATURES, modelled
 from segmentation.modeling.artefact import FORMAT, Artefact, Evaluator, Floats, Provenance
 from segmentation.modeling.build import train
 from segmentation.modeling.data import make_training_set

@@ -10,6 +10,8 @@ import duckdb
 
 import segmentation
 from segmentation.errors import SegmentationError
+from segmentation.metadata.tables.raw import TRANSACTIONS
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.modeling import registry
 from segmentation.monitoring.notifying import open_services
 from segmentation.settings import Settings
@@ -20,7 +22,7 @@ from segmentation.warehouse.extensions import wheel_path
 from segmentation.warehouse.lake import EXTENSIONS_BY_SCHEME, without_password
 from segmentation.warehouse.object_stores import extensions_of
 from segmentation.warehouse.probing import probe_data_path
-from segmentation.warehouse.schema import CUSTOMER_SEGMENTS, SCHEMA_VERSION, TRANSACTIONS
+from segmentation.warehouse.schema import SCHEMA_VERSION
 
 LEAST_FREE_BYTES = 1_000_000_000
 

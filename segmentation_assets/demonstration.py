@@ -17,11 +17,12 @@ import polars as pl
 from rich.markup import escape
 
 from segmentation.errors import SegmentationError
+from segmentation.metadata.tables.raw import SOURCE_FILES
 from segmentation.settings import Settings, load_settings
 from segmentation.sources.profile import load_profile
 from segmentation.sources.synthetic import write
 from segmentation.warehouse import Lake
-from segmentation.warehouse.schema import SOURCE_FILES, migrate
+from segmentation.warehouse.schema import migrate
 from segmentation_assets import console
 from segmentation_assets.ports import require_free
 

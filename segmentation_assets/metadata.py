@@ -7,7 +7,7 @@ import dagster as dg
 import duckdb
 from dagster import TimeWindow
 
-from segmentation.warehouse import Table
+from segmentation.metadata.table import Table
 
 PREVIEW_ROWS = 8
 

@@ -8,13 +8,15 @@ import polars as pl
 
 from segmentation.clock import utc_now
 from segmentation.errors import NotEnoughDataError, SegmentationError
+from segmentation.metadata.tables.raw import DELIVERIES, REJECTED, SOURCE_FILES, TRANSACTIONS
+from segmentation.metadata.tables.segments import SEGMENT_PROFILES
 from segmentation.settings import Settings, load_settings
 from segmentation.sources.declared import Declared
 from segmentation.sources.profile import load_profile
 from segmentation.sources.reading import read
 from segmentation.sources.registration import Registration, register
 from segmentation.warehouse import Lake
-from segmentation.warehouse.schema import DELIVERIES, REJECTED, SEGMENT_PROFILES, SOURCE_FILES, TRANSACTIONS, migrate
+from segmentation.warehouse.schema import migrate
 from segmentation_assets import console
 from segmentation_assets.progress import Listener
 

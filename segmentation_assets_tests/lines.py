@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from segmentation.sources.buckets import customer_bucket
 from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse.customer_bucket import customer_bucket
 from segmentation.warehouse.schema import customer_buckets
 
 INTO_SEGMENTS = "INSERT INTO registry.segments (version, segment_id, segment_name, description)"

@@ -21,7 +21,7 @@ import pytest
 
 from segmentation.settings import Settings
 from segmentation.warehouse.object_stores import create_secrets
-from segmentation.warehouse.tables import literal
+from segmentation.warehouse.sql import literal
 
 START_S = 60
 KEY_ID, SECRET = "lake-key", "the-secret-of-the-lake"

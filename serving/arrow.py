@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from segmentation.features.catalogue import BY_NAME
+from segmentation.metadata.features import BY_NAME
 from segmentation.modeling.artefact import Assignment, Floats, Ints
 from serving.bodies import shortened, unknown_feature
 from serving.champion import Champion

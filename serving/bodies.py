@@ -12,7 +12,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
-from segmentation.features.catalogue import BY_NAME
+from segmentation.metadata.features import BY_NAME
 from serving.contract import Customer, ScoreRequest
 from serving.problems import ProblemError
 

@@ -14,7 +14,7 @@ from typing import Self
 import numpy as np
 
 from segmentation.errors import ArtefactError
-from segmentation.features.catalogue import BY_NAME
+from segmentation.metadata.features import BY_NAME
 from segmentation.modeling.artefact import Artefact, Evaluator, Floats
 from segmentation.modeling.registry import ModelVersion, load_champion
 from segmentation.settings import Settings

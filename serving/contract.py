@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
-from segmentation.features.catalogue import FEATURES, Feature
+from segmentation.metadata.features import FEATURES, Feature
 from segmentation.modeling.artefact import FeatureRule, Provenance
 from segmentation.modeling.lineage import Parent
 from segmentation.segments.reasons import Change, Contribution

@@ -27,7 +27,7 @@ from litestar.openapi.spec import (
 )
 
 import segmentation
-from segmentation.features.catalogue import modelled
+from segmentation.metadata.features import modelled
 from serving.auth import ACCESS, PUBLIC
 from serving.contract import DecisionRequest, PushRequest, ScoreRequest, TransactionsRequest, WhatIfRequest
 

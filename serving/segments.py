@@ -12,16 +12,16 @@ from http import HTTPStatus
 import duckdb
 import msgspec
 
-from segmentation.modeling.artefact import Segment
-from segmentation.modeling.lineage import Parent
-from segmentation.warehouse import literal
-from segmentation.warehouse.schema import (
+from segmentation.metadata.tables.registry import SEGMENTS
+from segmentation.metadata.tables.segments import (
     CUSTOMER_SEGMENTS,
     SEGMENT_EXPLANATIONS,
     SEGMENT_PROFILES,
     SEGMENT_TRANSITIONS,
-    SEGMENTS,
 )
+from segmentation.modeling.artefact import Segment
+from segmentation.modeling.lineage import Parent
+from segmentation.warehouse.sql import literal
 from serving.champion import Champion
 from serving.contract import (
     Finding,

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from segmentation.features.catalogue import BY_NAME, Feature
+from segmentation.metadata.features import BY_NAME, Feature
 from segmentation.modeling.artefact import Floats, Ints
 from segmentation.monitoring.drift import Population
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from segmentation.features.catalogue import FEATURES
+from segmentation.metadata.features import FEATURES
 
 TOLERANCE = 1e-9
 """Largest difference of two numbers, relative to the larger, or to 1 where both are smaller."""

@@ -11,8 +11,8 @@ import pyarrow as pa
 from confluent_kafka import Consumer
 
 from segmentation.settings import load_settings
-from segmentation.sources.buckets import CUSTOMER_BUCKET_MACRO
 from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse.customer_bucket import CUSTOMER_BUCKET_MACRO
 
 BATCH = 5_000
 LINGER_S = 0.25

@@ -18,8 +18,9 @@ from typing import Any
 import duckdb
 
 from segmentation.errors import SegmentationError
+from segmentation.metadata.tables.access import API_KEYS
 from segmentation.warehouse import Commit, Lake
-from segmentation.warehouse.schema import API_KEYS, exists, migrate
+from segmentation.warehouse.schema import exists, migrate
 
 PREFIX = "seg_"
 NAME = re.compile(r"[\w .@/-]{1,64}")

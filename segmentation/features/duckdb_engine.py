@@ -20,12 +20,14 @@ from pathlib import Path
 
 import duckdb
 
-from segmentation.features.catalogue import GROUPS
 from segmentation.features.macros import DUCKDB_MACROS
 from segmentation.features.stages import stages
 from segmentation.features.windows import Window
-from segmentation.warehouse import Lake, literal
-from segmentation.warehouse.schema import TRANSACTIONS, customer_buckets
+from segmentation.metadata.features import GROUPS
+from segmentation.metadata.tables.raw import TRANSACTIONS
+from segmentation.warehouse import Lake
+from segmentation.warehouse.schema import customer_buckets
+from segmentation.warehouse.sql import literal
 
 Progress = Callable[[int, int], None]
 """Called with (buckets done, buckets in all)."""

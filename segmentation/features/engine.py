@@ -16,14 +16,18 @@ from tempfile import mkdtemp
 import duckdb
 
 from segmentation.features import duckdb_engine, spark
-from segmentation.features.catalogue import FEATURES
 from segmentation.features.duckdb_engine import Progress, Task
 from segmentation.features.records import CommitFor, Snapshot, SnapshotRecord, record_of, refuse_empty, write_record
 from segmentation.features.stages import code_version, stages
 from segmentation.features.windows import Window, window_of
-from segmentation.warehouse import Commit, Lake, literal, replace_snapshot
+from segmentation.metadata.features import FEATURES
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES, FEATURE_GROUPS
+from segmentation.metadata.tables.raw import TRANSACTIONS
+from segmentation.metadata.tables.registry import FEATURE_SNAPSHOTS
+from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.lake import CATALOG, METADATA
-from segmentation.warehouse.schema import CUSTOMER_FEATURES, FEATURE_GROUPS, FEATURE_SNAPSHOTS, TRANSACTIONS
+from segmentation.warehouse.snapshots import replace_snapshot
+from segmentation.warehouse.sql import literal
 
 FILE_CUSTOMERS = 250_000
 """Customers in one data file of a snapshot, so that writing it needs bounded memory, and a look-up reads one file."""

@@ -9,9 +9,9 @@ from typing import Any, Self
 import duckdb
 
 from segmentation.errors import SegmentationError
-from segmentation.features.catalogue import GROUPS
 from segmentation.features.duckdb_engine import prepare, set_snapshot, statement
 from segmentation.features.windows import Window, window_of
+from segmentation.metadata.features import GROUPS
 
 COLUMNS = {
     "customer_id": "VARCHAR",

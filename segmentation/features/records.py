@@ -7,13 +7,13 @@ from datetime import date, datetime
 import duckdb
 
 from segmentation.errors import NotEnoughDataError
-from segmentation.features.catalogue import FEATURES
 from segmentation.features.stages import code_version
 from segmentation.features.windows import Window, window_of
+from segmentation.metadata.features import FEATURES
+from segmentation.metadata.tables.registry import FEATURE_SNAPSHOTS
 from segmentation.provenance import git_commit
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit
-from segmentation.warehouse.schema import FEATURE_SNAPSHOTS
 
 CommitFor = Callable[[date], Commit]
 """What the lake's commit of a snapshot says about itself."""

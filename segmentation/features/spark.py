@@ -9,15 +9,16 @@ from contextlib import ExitStack
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from segmentation.features.catalogue import GROUPS
 from segmentation.features.duckdb_engine import Progress
 from segmentation.features.records import CommitFor, Snapshot, record_of, refuse_empty, write_record
 from segmentation.features.stages import Stage, stages
 from segmentation.features.windows import Window, window_of
+from segmentation.metadata.features import GROUPS
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES, FEATURE_GROUPS
+from segmentation.metadata.tables.raw import TRANSACTIONS
 from segmentation.spark.lake_files import hand_over, in_files, persisted, pin, read_table, spark_type
 from segmentation.spark.session import spark_session
 from segmentation.warehouse import Commit, Lake
-from segmentation.warehouse.schema import CUSTOMER_FEATURES, FEATURE_GROUPS, TRANSACTIONS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

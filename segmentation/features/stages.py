@@ -14,8 +14,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal, get_args
 
-from segmentation.features.catalogue import Feature
 from segmentation.features.macros import DUCKDB_MACROS
+from segmentation.metadata.features import Feature
 
 Scope = Literal["history", "customer", "population"]
 

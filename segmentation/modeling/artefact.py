@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segmentation.errors import ArtefactError
-from segmentation.features.catalogue import Transform
+from segmentation.metadata.features import Transform
 from segmentation.modeling.specification import Specification
 
 FORMAT: Literal[1] = 1

@@ -13,14 +13,15 @@ from datetime import date, datetime, timedelta
 import duckdb
 
 from segmentation.errors import NotEnoughDataError
-from segmentation.features.catalogue import BY_NAME, Feature, modelled
 from segmentation.features.engine import write_snapshots
+from segmentation.metadata.features import BY_NAME, Feature, modelled
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
+from segmentation.metadata.tables.raw import TRANSACTIONS
 from segmentation.modeling.artefact import Floats
 from segmentation.modeling.forward import OUTCOMES, Outcome, read_outcome
 from segmentation.modeling.registry import TrainingSet, record_training_set
 from segmentation.modeling.snapshots import no_snapshot, read_matrix
 from segmentation.warehouse import Commit, Lake
-from segmentation.warehouse.schema import CUSTOMER_FEATURES, TRANSACTIONS
 
 LEAST_HISTORY = timedelta(days=28)
 """Of lines before the first of the two earlier dates; with less, nothing can be learned there."""

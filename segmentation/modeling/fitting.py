@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from segmentation.errors import NotEnoughDataError
-from segmentation.features.catalogue import BY_NAME
+from segmentation.metadata.features import BY_NAME
 from segmentation.modeling.artefact import FeatureRule, Floats, Ints, Projection, nearest
 from segmentation.modeling.clustering import confidence_cutoffs, fit_centroids, resample
 from segmentation.modeling.data import Examples, History, TrainingData

@@ -13,8 +13,8 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from segmentation.metadata.tables.raw import TRANSACTIONS
 from segmentation.modeling.artefact import Floats, Ints
-from segmentation.warehouse.schema import TRANSACTIONS
 
 Booleans = NDArray[np.bool_]
 

@@ -12,7 +12,7 @@ from datetime import date
 import duckdb
 import numpy as np
 
-from segmentation.features.catalogue import BY_NAME
+from segmentation.metadata.features import BY_NAME
 from segmentation.modeling import registry
 from segmentation.modeling.artefact import Artefact, Evaluator, Floats, Ints, nearest
 from segmentation.modeling.clustering import resample

@@ -7,6 +7,7 @@ import duckdb
 import polars as pl
 
 from segmentation.errors import SegmentationError
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.modeling import gates, registry
 from segmentation.modeling.artefact import Artefact, Evaluator
 from segmentation.modeling.build import TrainedModel, already_trained, predecessor_of, search_key, train
@@ -17,7 +18,6 @@ from segmentation.modeling.snapshots import latest_snapshot, read_matrix
 from segmentation.modeling.tracking import NullTracker, Tracker, open_tracker
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
-from segmentation.warehouse.schema import CUSTOMER_FEATURES
 
 REGISTRATIONS = 5
 """Attempts to register a model while others take the ids of its new segments."""

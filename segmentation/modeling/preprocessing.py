@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from segmentation.errors import NotEnoughDataError
-from segmentation.features.catalogue import Feature, Transform
+from segmentation.metadata.features import Feature, Transform
 from segmentation.modeling.artefact import FeatureRule, Floats, apply_transform
 from segmentation.modeling.specification import Scaling, Transforms
 

@@ -14,10 +14,11 @@ import msgspec
 
 from segmentation.clock import utc_now
 from segmentation.errors import ArtefactError, SegmentationError
+from segmentation.metadata.tables.registry import MODELS, PROMOTIONS, SEGMENT_NAMES, SEGMENTS, TRAINING_SETS
 from segmentation.modeling.artefact import Artefact
 from segmentation.modeling.lineage import Descent
 from segmentation.warehouse import Commit, Lake
-from segmentation.warehouse.schema import MODELS, PROMOTIONS, SEGMENT_NAMES, SEGMENTS, TRAINING_SETS, exists
+from segmentation.warehouse.schema import exists
 
 ROLLED_BACK = "rolled_back"
 """The alias of the version that was last taken out of service by a person."""

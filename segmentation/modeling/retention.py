@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import duckdb
 
 from segmentation.errors import SegmentationError
+from segmentation.metadata.tables.registry import MODELS, PROMOTIONS, TRAINING_SETS
 from segmentation.modeling import registry
 from segmentation.warehouse import Commit, Lake
-from segmentation.warehouse.schema import MODELS, PROMOTIONS, TRAINING_SETS
 
 VERSIONS = f"SELECT version FROM {MODELS.name} ORDER BY version"
 

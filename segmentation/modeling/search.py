@@ -26,7 +26,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from segmentation.errors import NotEnoughDataError
-from segmentation.features.catalogue import GROUPS
+from segmentation.metadata.features import GROUPS
 from segmentation.modeling.data import Examples, History, TrainingData
 from segmentation.modeling.fitting import STARTS, Judge
 from segmentation.modeling.forward import Outcome

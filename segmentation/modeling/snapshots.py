@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from segmentation.errors import NotEnoughDataError
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.modeling.artefact import Floats
-from segmentation.warehouse.schema import CUSTOMER_FEATURES
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from segmentation.features.catalogue import BY_NAME, Feature
+from segmentation.metadata.features import BY_NAME, Feature
 from segmentation.modeling.artefact import FeatureRule, Floats, ModelSpace, Projection
 from segmentation.modeling.forward import Outcome, forward_coefficients
 from segmentation.modeling.preprocessing import fit_rules

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from segmentation.features.catalogue import GROUPS, Group
+from segmentation.metadata.features import GROUPS, Group
 
 Scaling = Literal["standard", "robust"]
 Transforms = Literal["catalogue", "identity"]

@@ -8,13 +8,14 @@ from typing import Any
 
 import duckdb
 
+from segmentation.metadata.table import Table
+from segmentation.metadata.tables.monitoring import FEATURE_DRIFT, MODEL_QUALITY
+from segmentation.metadata.tables.registry import MODELS, PROMOTIONS, TRAINING_SETS
 from segmentation.modeling import registry
 from segmentation.monitoring.catalogue_figures import CatalogueState
 from segmentation.monitoring.causes import CAUSES
 from segmentation.monitoring.families import Family, Labels, by_one, single, timestamp
 from segmentation.monitoring.memory import Memory
-from segmentation.warehouse import Table
-from segmentation.warehouse.schema import FEATURE_DRIFT, MODEL_QUALITY, MODELS, PROMOTIONS, TRAINING_SETS
 
 Row = Mapping[str, Any]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import duckdb
 
+from segmentation.metadata.tables.registry import MODELS, PROMOTIONS, TRAINING_SETS
 from segmentation.modeling.lifecycle import OVERRIDDEN, reason_given
 from segmentation.modeling.registry import ROLLED_BACK
-from segmentation.warehouse.schema import MODELS, PROMOTIONS, TRAINING_SETS
 
 OF_A_RUN = "run "
 """What the actor of a line begins with that a run wrote; its id follows."""

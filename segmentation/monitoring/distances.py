@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.features.catalogue import Feature
+from segmentation.metadata.features import Feature
 from segmentation.modeling.artefact import Floats, Ints, apply_transform
 
 Metric = Literal["psi", "wasserstein", "ks", "missing_share", "zero_share"]

@@ -12,7 +12,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from segmentation.features.catalogue import FEATURES, Feature
+from segmentation.metadata.features import FEATURES, Feature
 from segmentation.modeling.artefact import Floats, Ints
 from segmentation.monitoring.causes import CAUSES, Cause
 from segmentation.monitoring.distances import METRICS, Binned, Bins

@@ -9,7 +9,12 @@ import duckdb
 import numpy as np
 import polars as pl
 
-from segmentation.features.catalogue import BY_NAME
+from segmentation.metadata.features import BY_NAME
+from segmentation.metadata.table import Table
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
+from segmentation.metadata.tables.monitoring import FEATURE_DRIFT, MODEL_QUALITY
+from segmentation.metadata.tables.raw import TRANSACTIONS
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.modeling import registry
 from segmentation.modeling.artefact import Assignment, Evaluator
 from segmentation.modeling.data import SETTLED
@@ -21,14 +26,7 @@ from segmentation.monitoring import drift, quality
 from segmentation.monitoring.drift import Drift, Past, Population, Sensitivity, monitored
 from segmentation.monitoring.line_figures import compare, read_figures
 from segmentation.monitoring.quality import Figure, Quality
-from segmentation.warehouse import Commit, Lake, Table
-from segmentation.warehouse.schema import (
-    CUSTOMER_FEATURES,
-    CUSTOMER_SEGMENTS,
-    FEATURE_DRIFT,
-    MODEL_QUALITY,
-    TRANSACTIONS,
-)
+from segmentation.warehouse import Commit, Lake
 
 MONTHS_BACK = 12
 """How far before the training dates count from which thresholds are learned."""

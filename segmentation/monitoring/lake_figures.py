@@ -11,6 +11,10 @@ from pathlib import Path
 
 import duckdb
 
+from segmentation.metadata.tables import TABLES
+from segmentation.metadata.tables.raw import DELIVERIES, LOADS, REJECTED, SOURCE_FILES, TRANSACTIONS
+from segmentation.metadata.tables.registry import SEGMENT_NAMES
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.modeling import registry
 from segmentation.monitoring.catalogue_figures import CatalogueState, read_catalogue
 from segmentation.monitoring.champion_figures import champion_families
@@ -18,16 +22,6 @@ from segmentation.monitoring.families import Family, Labels, by_one, single, tim
 from segmentation.monitoring.memory import Memory, newest
 from segmentation.settings import Settings
 from segmentation.warehouse.object_stores import is_object_store
-from segmentation.warehouse.schema import (
-    CUSTOMER_SEGMENTS,
-    DELIVERIES,
-    LOADS,
-    REJECTED,
-    SEGMENT_NAMES,
-    SOURCE_FILES,
-    TABLES,
-    TRANSACTIONS,
-)
 
 # By the ledgers rather than by `raw.transactions`, whose every row would have to be read.
 FILED = f"""

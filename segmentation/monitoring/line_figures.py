@@ -7,8 +7,8 @@ from datetime import date
 import duckdb
 import numpy as np
 
-from segmentation.features.catalogue import Feature
-from segmentation.warehouse.schema import REJECTED, TRANSACTIONS
+from segmentation.metadata.features import Feature
+from segmentation.metadata.tables.raw import REJECTED, TRANSACTIONS
 
 LEAST_SPREAD = 0.01
 SPREADS = 6.0

@@ -6,8 +6,8 @@ from typing import Any, TypeVar, cast
 
 import duckdb
 
+from segmentation.metadata.table import Table
 from segmentation.monitoring.catalogue_figures import CatalogueState
-from segmentation.warehouse import Table
 
 T = TypeVar("T")
 

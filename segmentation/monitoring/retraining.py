@@ -11,8 +11,10 @@ from datetime import date, datetime, timedelta
 
 import duckdb
 
+from segmentation.metadata.tables.monitoring import FEATURE_DRIFT, MODEL_QUALITY
+from segmentation.metadata.tables.registry import MODELS, TRAINING_SETS
 from segmentation.modeling import registry
-from segmentation.warehouse.schema import FEATURE_DRIFT, MODEL_QUALITY, MODELS, TRAINING_SETS, exists
+from segmentation.warehouse.schema import exists
 
 LAST_TRAINING = f"""
 SELECT MAX(created_at)

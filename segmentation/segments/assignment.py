@@ -7,13 +7,14 @@ import duckdb
 import numpy as np
 import polars as pl
 
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.modeling.artefact import Evaluator, Floats
 from segmentation.modeling.registry import ModelVersion, load_champion
 from segmentation.modeling.snapshots import read_matrix
 from segmentation.segments import spark
 from segmentation.segments.columns import NOBODY, Before, Hysteresis, lacks_a_feature, segment_columns
-from segmentation.warehouse import Commit, Lake, replace_snapshot
-from segmentation.warehouse.schema import CUSTOMER_SEGMENTS
+from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse.snapshots import replace_snapshot
 
 CHUNK_ROWS = 250_000
 

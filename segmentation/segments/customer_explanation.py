@@ -9,9 +9,9 @@ from datetime import date, datetime, time
 import numpy as np
 
 from segmentation.errors import SegmentationError
-from segmentation.features.catalogue import BY_NAME
 from segmentation.features.one_customer import FeatureCalculator
 from segmentation.features.windows import window_of
+from segmentation.metadata.features import BY_NAME
 from segmentation.modeling.artefact import Evaluator, Floats, nearest
 from segmentation.segments.next_steps import WAITING_AS_LONG, Line, Step, next_steps
 from segmentation.segments.reasons import Change, Contribution

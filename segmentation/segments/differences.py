@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from segmentation.features.catalogue import FEATURES
+from segmentation.metadata.features import FEATURES
 from segmentation.modeling.artefact import Floats
 from segmentation.segments.findings import Finding
 from segmentation.segments.sample import Sample, known_mean, taken_back, transformed

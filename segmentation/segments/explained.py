@@ -7,9 +7,9 @@ from datetime import date
 import duckdb
 
 from segmentation.errors import NotEnoughDataError, SegmentationError
+from segmentation.metadata.tables.segments import SEGMENT_EXPLANATIONS, SEGMENT_PROFILES
 from segmentation.segments.findings import Finding, Kind
 from segmentation.segments.wording import percent
-from segmentation.warehouse.schema import SEGMENT_EXPLANATIONS, SEGMENT_PROFILES
 
 TITLES: dict[Kind, str] = {
     "difference": "What sets them apart",

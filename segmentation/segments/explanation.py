@@ -13,6 +13,7 @@ import duckdb
 import polars as pl
 
 from segmentation.features.records import recorded_scope
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, SEGMENT_EXPLANATIONS
 from segmentation.modeling import registry
 from segmentation.segments.differences import FEATURES_COMPARED, find_differences
 from segmentation.segments.findings import Finding, Kind
@@ -20,8 +21,8 @@ from segmentation.segments.lifts import find_favourites, find_rfm_mix
 from segmentation.segments.rules import find_rules
 from segmentation.segments.sample import read_sample
 from segmentation.settings import Settings
-from segmentation.warehouse import Commit, Lake, replace_snapshot
-from segmentation.warehouse.schema import CUSTOMER_SEGMENTS, SEGMENT_EXPLANATIONS
+from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse.snapshots import replace_snapshot
 
 DECIDED = f"""
 SELECT DISTINCT segment_id, segment_name, model_version

@@ -11,15 +11,12 @@ from math import sqrt
 import duckdb
 
 from segmentation.features.windows import Window
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
+from segmentation.metadata.tables.raw import PRODUCTS, TRANSACTIONS
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.segments.findings import Finding, Kind
 from segmentation.segments.wording import percent
-from segmentation.warehouse.schema import (
-    CUSTOMER_FEATURES,
-    CUSTOMER_SEGMENTS,
-    PRODUCTS,
-    TRANSACTIONS,
-    customer_buckets,
-)
+from segmentation.warehouse.schema import customer_buckets
 
 LISTED = 5
 """Products, and categories, that are listed per segment."""

@@ -11,15 +11,18 @@ from segmentation.errors import SegmentationError
 from segmentation.features.one_customer import COLUMNS, FeatureCalculator
 from segmentation.features.records import recorded_scope
 from segmentation.features.windows import Window
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
+from segmentation.metadata.tables.raw import TRANSACTIONS
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.modeling import registry
 from segmentation.modeling.artefact import Evaluator, Floats
 from segmentation.segments.customer_explanation import explain_customer, smallest_change
 from segmentation.segments.reasons import Change, Contribution
 from segmentation.segments.sample import read_sample, typical
 from segmentation.settings import Settings
-from segmentation.sources.buckets import customer_bucket
-from segmentation.warehouse import literal
-from segmentation.warehouse.schema import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, TRANSACTIONS, customer_buckets
+from segmentation.warehouse.customer_bucket import customer_bucket
+from segmentation.warehouse.schema import customer_buckets
+from segmentation.warehouse.sql import literal
 
 ASSIGNED = f"""
 SELECT as_of, segment_id, segment_name, confidence, model_version

@@ -5,8 +5,11 @@ from datetime import date
 import polars as pl
 
 from segmentation.errors import NotEnoughDataError
-from segmentation.warehouse import Commit, Lake, replace_snapshot
-from segmentation.warehouse.schema import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, SEGMENT_PROFILES, SEGMENTS
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
+from segmentation.metadata.tables.registry import SEGMENTS
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, SEGMENT_PROFILES
+from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse.snapshots import replace_snapshot
 
 PROFILE = f"""
 WITH profiled AS (

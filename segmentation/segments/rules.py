@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
-from segmentation.features.catalogue import BY_NAME
+from segmentation.metadata.features import BY_NAME
 from segmentation.modeling.artefact import Floats
 from segmentation.segments.findings import Finding
 from segmentation.segments.sample import Sample

@@ -9,9 +9,10 @@ import numpy as np
 import polars as pl
 
 from segmentation.errors import NotEnoughDataError
-from segmentation.features.catalogue import BY_NAME
+from segmentation.metadata.features import BY_NAME
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.modeling.artefact import Floats, Ints, apply_transform
-from segmentation.warehouse.schema import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS
 
 SAMPLE_CUSTOMERS = 200_000
 """Figures of a sample of this size are exact to about a percent even for a segment of a fiftieth of it."""

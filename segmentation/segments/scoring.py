@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from segmentation.errors import SegmentationError
-from segmentation.features.catalogue import BY_NAME
+from segmentation.metadata.features import BY_NAME
 from segmentation.modeling.artefact import Evaluator, Floats
 from segmentation.modeling.registry import ModelVersion
 

@@ -13,6 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from segmentation.errors import NotEnoughDataError
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.modeling.artefact import Artefact, Evaluator
 from segmentation.modeling.registry import ModelVersion
 from segmentation.modeling.snapshots import no_snapshot
@@ -20,7 +22,6 @@ from segmentation.segments.columns import NOBODY, Before, Hysteresis, lacks_a_fe
 from segmentation.spark.lake_files import hand_over, in_files, persisted, pin, read_table, spark_type
 from segmentation.spark.session import spark_session
 from segmentation.warehouse import Commit, Lake
-from segmentation.warehouse.schema import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS
 
 BEFORE = ("before_segment_id", "before_nearest_id", "before_nearest_since")
 """Columns that tell executors of the snapshot before."""

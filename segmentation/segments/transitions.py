@@ -10,12 +10,14 @@ import duckdb
 import polars as pl
 
 from segmentation.errors import NotEnoughDataError
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, SEGMENT_EVENTS, SEGMENT_TRANSITIONS
 from segmentation.modeling import registry
 from segmentation.modeling.artefact import Evaluator
 from segmentation.modeling.snapshots import read_matrix
 from segmentation.segments.assignment import previous_date
-from segmentation.warehouse import Commit, Lake, replace_snapshot
-from segmentation.warehouse.schema import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, SEGMENT_EVENTS, SEGMENT_TRANSITIONS
+from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse.snapshots import replace_snapshot
 
 MOVES = f"""
 CREATE OR REPLACE TEMP TABLE moves AS

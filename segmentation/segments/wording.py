@@ -5,7 +5,7 @@ What a feature is lies in the catalogue; here is only how to say it. A feature w
 
 import re
 
-from segmentation.features.catalogue import BY_NAME, Feature
+from segmentation.metadata.features import BY_NAME, Feature
 
 NOUNS = {
     "recency_days": "days since the last order",

@@ -67,10 +67,5 @@ def refuse_repeated(wanted: Wanted, header: Iterable[str], path: Path) -> None:
         )
 
 
-def quoted(identifier: str) -> str:
-    """An identifier as SQL, whatever characters it has."""
-    return '"' + identifier.replace('"', '""') + '"'
-
-
 def _folded(header: str) -> str:
     return header.strip().casefold()

@@ -8,13 +8,12 @@ from datetime import datetime, timedelta
 import duckdb
 
 from segmentation.errors import SourceError
-from segmentation.sources.binding import quoted
 from segmentation.sources.declared import DatabaseSource
-from segmentation.sources.mapping import first_lines, literal
 from segmentation.sources.pulling import Page
 from segmentation.sources.records import as_text
 from segmentation.warehouse.extensions import open_duckdb
 from segmentation.warehouse.lake import without_password
+from segmentation.warehouse.sql import brief_error, identifier, literal
 
 DATABASE = "source_database"
 EXTENSIONS = {"postgres": "postgres_scanner", "mysql": "mysql_scanner"}
@@ -83,7 +82,7 @@ class DatabasePages:
     def _identifier(self, *parts: str) -> str:
         if self._source.type == "mysql":
             return ".".join("`" + part.replace("`", "``") + "`" for part in parts)
-        return ".".join(quoted(part) for part in parts)
+        return ".".join(identifier(part) for part in parts)
 
     def _value(self, position: str) -> str:
         # PostgreSQL takes a text for a value of the column's type; MySQL would compare it with a number as a float.
@@ -94,7 +93,7 @@ class DatabasePages:
             return con.execute(f"FROM {self._source.type}_query('{DATABASE}', {literal(sql)})")
         except duckdb.Error as error:
             raise SourceError(
-                f"Reading the source {self._source.name} failed: {without_password(first_lines(error))}"
+                f"Reading the source {self._source.name} failed: {without_password(brief_error(error))}"
             ) from error
 
     @contextmanager
@@ -106,7 +105,7 @@ class DatabasePages:
                 address = literal(self._source.connection)
                 con.execute(f"ATTACH {address} AS {DATABASE} (TYPE {kind}, READ_ONLY)")
             except duckdb.Error as error:
-                reason = without_password(first_lines(error))
+                reason = without_password(brief_error(error))
                 raise SourceError(f"Can't reach the database of the source {self._source.name}: {reason}") from error
             yield con
 

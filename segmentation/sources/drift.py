@@ -12,9 +12,9 @@ from datetime import datetime
 import duckdb
 
 from segmentation.errors import SourceError
+from segmentation.metadata.tables.raw import SOURCE_SCHEMAS
 from segmentation.sources.records import Record
 from segmentation.warehouse import Commit, Lake
-from segmentation.warehouse.schema import SOURCE_SCHEMAS
 
 Columns = Mapping[str, str]
 """Type by column."""

@@ -11,17 +11,9 @@ import duckdb
 from segmentation.errors import SourceError
 from segmentation.sources.contract import CLEANED_BY, GENERIC_RULES, PRODUCT_CLEANED_BY
 from segmentation.sources.lines import Lines
-from segmentation.sources.mapping import (
-    filled,
-    fingerprint,
-    first_lines,
-    in_window,
-    line_key,
-    literal,
-    mapped,
-    original_of,
-)
+from segmentation.sources.mapping import filled, fingerprint, in_window, line_key, mapped, original_of
 from segmentation.sources.profile import Profile
+from segmentation.warehouse.sql import brief_error, literal
 
 CREATE_JUDGED = """
 CREATE OR REPLACE TEMP TABLE judged (
@@ -137,7 +129,7 @@ def check_profile(con: duckdb.DuckDBPyConnection, profile: Profile, lines: Lines
         con.execute(f"{mapped(_product_name(profile), PRODUCT_CLEANED_BY, lines)} LIMIT 0")
     except duckdb.Error as error:
         _blame(con, profile, lines)
-        raise SourceError(f"The profile {profile.name} can't be used: {first_lines(error)}") from error
+        raise SourceError(f"The profile {profile.name} can't be used: {brief_error(error)}") from error
 
 
 def _blame(con: duckdb.DuckDBPyConnection, profile: Profile, lines: Lines) -> None:
@@ -151,7 +143,7 @@ def _blame(con: duckdb.DuckDBPyConnection, profile: Profile, lines: Lines) -> No
             con.execute(sql)
         except duckdb.Error as error:
             raise SourceError(
-                f"The profile {profile.name} has a faulty expression in {place}: {first_lines(error)} It may use the "
+                f"The profile {profile.name} has a faulty expression in {place}: {brief_error(error)} It may use the "
                 f"inputs {', '.join(lines.types)}; a rule has them as input.… beside the contract's columns and "
                 "is_duplicate."
             ) from error

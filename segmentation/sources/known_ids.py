@@ -7,8 +7,8 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from segmentation.metadata.tables.raw import TRANSACTIONS
 from segmentation.warehouse.lake import CATALOG
-from segmentation.warehouse.schema import TRANSACTIONS
 
 HASHES = f"SELECT hash(line_id) AS id FROM {TRANSACTIONS.name}"
 

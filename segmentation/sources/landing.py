@@ -13,7 +13,6 @@ from itertools import accumulate, groupby
 import pyarrow as pa
 
 from segmentation.sources import mapping
-from segmentation.sources.buckets import CUSTOMER_BUCKET_MACRO
 from segmentation.sources.contract import DELIVERED_RULES
 from segmentation.sources.deliveries import Delivery, Malformed, Receipt, check_fit
 from segmentation.sources.drift import columns_of, last_columns, observe
@@ -25,6 +24,7 @@ from segmentation.sources.positions import reached
 from segmentation.sources.profile import Profile
 from segmentation.sources.records import RELATION, Record, as_lines, as_table
 from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse.customer_bucket import CUSTOMER_BUCKET_MACRO
 from segmentation.warehouse.schema import customer_buckets
 
 CREATE_LANDING = """

@@ -14,12 +14,12 @@ import duckdb
 import pyarrow as pa
 
 from segmentation.errors import SourceError
+from segmentation.metadata.tables.raw import DELIVERIES, REJECTED, SOURCE_FILES, TRANSACTIONS
 from segmentation.sources.contract import CLEANED_BY, LINE_ID_OF_ANOTHER_SOURCE, MALFORMED_LINE
 from segmentation.sources.deliveries import Delivery, Malformed, Receipt, UsedKeyError
 from segmentation.sources.known_ids import KnownIds, hashes_of
 from segmentation.sources.positions import advance
 from segmentation.warehouse.lake import CATALOG
-from segmentation.warehouse.schema import DELIVERIES, REJECTED, SOURCE_FILES, TRANSACTIONS
 
 CONTENT = f"struct_pack({', '.join(f'{name} := {name}' for name in CLEANED_BY if name != 'line_id')})"
 """All that a line says, as one value; equal ones are the same line."""

@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 import duckdb
 
-from segmentation.warehouse.schema import DELIVERIES
+from segmentation.metadata.tables.raw import DELIVERIES
 
 TOTALS = f"""
 SELECT source, COUNT(*), CAST(SUM(lines_read) AS BIGINT), CAST(SUM(lines_new) AS BIGINT),

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import duckdb
 
 from segmentation.errors import SourceError
-from segmentation.sources.binding import Binding, Wanted, bind, quoted
+from segmentation.sources.binding import Binding, Wanted, bind
 from segmentation.sources.paths import InputFile, format_of
 from segmentation.sources.text_files import arrow_errors, reading_errors
 from segmentation.sources.text_parts import Part, parts_of
+from segmentation.warehouse.sql import identifier
 
 PARQUET_COLUMNS = "DESCRIBE FROM read_parquet($path, binary_as_string = true)"
 
@@ -138,7 +139,7 @@ def _parquet_view(
 ) -> Lines:
     types = {key: "VARCHAR" if header is None else _exact(columns[header]) for key, header in binding.items()}
     selected = ", ".join(
-        f"CAST({'NULL' if header is None else quoted(header)} AS {types[key]}) AS {quoted(key)}"
+        f"CAST({'NULL' if header is None else identifier(header)} AS {types[key]}) AS {identifier(key)}"
         for key, header in binding.items()
     )
     con.execute(f"SET VARIABLE {name}_ids = $ids", {"ids": [file.file_id for file in files]})
@@ -173,13 +174,13 @@ def _read_text(
 
 
 def _text_table(con: duckdb.DuckDBPyConnection, name: str, binding: Binding) -> Lines:
-    con.execute(TEXT_LINES.format(name=name, columns=", ".join(f"{quoted(key)} VARCHAR" for key in binding)))
+    con.execute(TEXT_LINES.format(name=name, columns=", ".join(f"{identifier(key)} VARCHAR" for key in binding)))
     return Lines(name, binding, dict.fromkeys(binding, "VARCHAR"))
 
 
 def _insert(con: duckdb.DuckDBPyConnection, lines: Lines, file: InputFile, part: Part, keep: str) -> None:
     columns = ", ".join(
-        f"{'CAST(NULL AS VARCHAR)' if header is None else part.columns[header]} AS {quoted(key)}"
+        f"{'CAST(NULL AS VARCHAR)' if header is None else part.columns[header]} AS {identifier(key)}"
         for key, header in lines.headers.items()
     )
     insert = INSERT_TEXT_LINES.format(name=lines.relation, columns=columns, relation=part.relation, keep=keep)

@@ -12,9 +12,9 @@ from pathlib import Path
 import duckdb
 
 from segmentation.errors import SourceError
+from segmentation.metadata.tables.raw import LOADS, REJECTED, TRANSACTIONS
 from segmentation.sources import mapping, text_parts
 from segmentation.sources.binding import Wanted
-from segmentation.sources.buckets import CUSTOMER_BUCKET_MACRO
 from segmentation.sources.judging import CREATE_JUDGED, find_suspects, judge
 from segmentation.sources.lines import Lines, drop_lines, read_lines
 from segmentation.sources.mapping import in_window, moment_of, profile_errors
@@ -25,7 +25,8 @@ from segmentation.sources.settling import settle
 from segmentation.sources.source_files import SourceFile, read_source_files
 from segmentation.sources.text_parts import MALFORMED
 from segmentation.warehouse import Commit, Lake
-from segmentation.warehouse.schema import LOADS, REJECTED, TRANSACTIONS, customer_buckets
+from segmentation.warehouse.customer_bucket import CUSTOMER_BUCKET_MACRO
+from segmentation.warehouse.schema import customer_buckets
 
 INPUT_FILES = """
 CREATE OR REPLACE TEMP TABLE input_files AS

@@ -11,10 +11,10 @@ from importlib.resources import files
 import duckdb
 
 from segmentation.errors import SourceError
-from segmentation.sources.binding import quoted
 from segmentation.sources.contract import CLEANED_BY
 from segmentation.sources.lines import Lines
 from segmentation.sources.profile import Profile
+from segmentation.warehouse.sql import brief_error, identifier, literal
 
 # DuckDB computes an expression anew wherever a macro repeats it; as a column of an inner query it is computed once.
 RAW = "SELECT file_id, {inputs}, {columns} FROM {relation} AS input"
@@ -90,7 +90,7 @@ def mapped(expressions: Mapping[str, str], cleaned_by: Mapping[str, str], lines:
         f"{_cleaned(name, macro, f'raw_{name}') if name in expressions else NULLS[macro]} AS mapped_{name}"
         for name, macro in cleaned_by.items()
     )
-    renamed = ", ".join(f"input.{quoted(name)} AS in_{name}" for name in lines.types)
+    renamed = ", ".join(f"input.{identifier(name)} AS in_{name}" for name in lines.types)
     return MAPPED.format(
         inputs=", ".join(inputs(lines)),
         columns=columns,
@@ -160,11 +160,6 @@ def original_of(lines: Lines) -> str:
     return f"CAST(json_object({pairs}) AS VARCHAR)"
 
 
-def literal(text: str) -> str:
-    """A text as SQL; for headers and names of rules, which can't be bound where they stand."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 @contextmanager
 def profile_errors(profile: Profile, source: str) -> Iterator[None]:
     """Turn what DuckDB says about a profile's expressions, or the data that they met, into a `SourceError`."""
@@ -172,14 +167,9 @@ def profile_errors(profile: Profile, source: str) -> Iterator[None]:
         yield
     except (duckdb.DataError, duckdb.ProgrammingError, duckdb.IOException) as error:
         raise SourceError(
-            f"Reading the source {source} through the profile {profile.name} failed: {first_lines(error)} "
+            f"Reading the source {source} through the profile {profile.name} failed: {brief_error(error)} "
             "Where values may be malformed, the profile's expressions can use TRY_CAST, as_number or as_timestamp."
         ) from error
-
-
-def first_lines(error: duckdb.Error) -> str:
-    """What DuckDB says is wrong, without the SQL that it shows below."""
-    return " ".join(line.strip() for line in str(error).splitlines()[:2] if line.strip()).removesuffix(".") + "."
 
 
 def _cleaned(column: str, macro: str, value: str) -> str:

@@ -5,8 +5,8 @@ from datetime import datetime
 
 import duckdb
 
+from segmentation.metadata.tables.raw import POSITIONS
 from segmentation.sources.deliveries import Delivery, StalePositionsError
-from segmentation.warehouse.schema import POSITIONS
 
 READ_POSITIONS = f"""
 SELECT channel, arg_max(position, revision), max(revision), count(*)

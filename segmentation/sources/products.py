@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 
+from segmentation.metadata.tables.raw import PRODUCTS, TRANSACTIONS
 from segmentation.sources import mapping, text_parts
 from segmentation.sources.binding import Wanted
 from segmentation.sources.contract import PRODUCT_CLEANED_BY
@@ -16,7 +17,6 @@ from segmentation.sources.product_list import read_product_list
 from segmentation.sources.profile import Profile, parse_profile
 from segmentation.sources.source_files import SourceFile, read_source_files
 from segmentation.warehouse import Commit, Lake
-from segmentation.warehouse.schema import PRODUCTS, TRANSACTIONS
 
 COLLECTED = f"CREATE OR REPLACE TEMP TABLE collected AS FROM {PRODUCTS.name} LIMIT 0"
 

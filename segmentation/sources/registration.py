@@ -12,13 +12,13 @@ from pathlib import Path
 import duckdb
 
 from segmentation.errors import SourceError
+from segmentation.metadata.tables.raw import DELIVERIES, LOADS
 from segmentation.sources.first_day import record_first_day
 from segmentation.sources.inspection import FileFacts, inspect
 from segmentation.sources.paths import locate
 from segmentation.sources.profile import Profile
 from segmentation.sources.source_files import SourceFile, read_source_files, replace_source_files
 from segmentation.warehouse import Commit, Lake
-from segmentation.warehouse.schema import DELIVERIES, LOADS
 
 SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from segmentation.warehouse.schema import SOURCE_FILES
+from segmentation.metadata.tables.raw import SOURCE_FILES
 
 SELECT = f"SELECT {SOURCE_FILES.column_list} FROM {SOURCE_FILES.name} ORDER BY source, path"
 DELETE = f"DELETE FROM {SOURCE_FILES.name} WHERE source = $source AND path IN (SELECT unnest($paths))"

@@ -11,9 +11,10 @@ import polars as pl
 import pyarrow as pa
 
 from segmentation.errors import SourceError
-from segmentation.sources.binding import Wanted, bind, quoted, refuse_repeated
+from segmentation.sources.binding import Wanted, bind, refuse_repeated
 from segmentation.sources.paths import InputFile, format_of
 from segmentation.sources.text_files import CsvStream, is_json_array, json_lines
+from segmentation.warehouse.sql import identifier
 
 MALFORMED = "malformed"
 """Temporary table of the lines that could not be split into fields: `file_id`, `line`."""
@@ -121,7 +122,7 @@ def _excel(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted) -> I
     chosen = [frame for frame in sheets.values() if _has_columns(frame, file, wanted)]
     for frame in chosen or list(sheets.values())[:1]:
         con.register(INCOMING, frame.to_arrow())
-        yield Part(INCOMING, {name: quoted(name) for name in frame.columns})
+        yield Part(INCOMING, {name: identifier(name) for name in frame.columns})
         con.unregister(INCOMING)
 
 

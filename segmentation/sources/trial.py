@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 
+from segmentation.metadata.tables.raw import REJECTED, TRANSACTIONS
 from segmentation.settings import Settings
 from segmentation.sources.declared import Declared, FilesSource
 from segmentation.sources.deliveries import Delivery
@@ -21,7 +22,7 @@ from segmentation.sources.reading import paged
 from segmentation.sources.registration import as_source_file, files_at, source_name
 from segmentation.warehouse import Lake
 from segmentation.warehouse.lake import sqlite_path
-from segmentation.warehouse.schema import REJECTED, TRANSACTIONS, migrate
+from segmentation.warehouse.schema import migrate
 
 PREVIEW_LINES = 5
 

@@ -12,8 +12,9 @@ import duckdb
 from pyarrow import fs
 
 from segmentation.errors import SegmentationError
+from segmentation.metadata.table import Column, Table
 from segmentation.settings import Settings
-from segmentation.warehouse import Column, Commit, Lake, Table
+from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.lake import CATALOG
 from segmentation.warehouse.object_stores import cloud_of, s3_service
 

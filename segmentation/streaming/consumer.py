@@ -29,6 +29,7 @@ from confluent_kafka import (
 
 from segmentation.clock import utc_now
 from segmentation.errors import SegmentationError, SourceError
+from segmentation.metadata.tables.raw import STREAMED_TABLES
 from segmentation.sources.declared import KafkaSource
 from segmentation.sources.deliveries import Advance, Delivery, Malformed, Receipt, StalePositionsError
 from segmentation.sources.landing import Lander
@@ -37,7 +38,7 @@ from segmentation.streaming.figures import StreamFigures
 from segmentation.streaming.messages import Decode, malformed
 from segmentation.warehouse import Lake
 from segmentation.warehouse.maintenance import flush
-from segmentation.warehouse.schema import STREAMED_TABLES, identity
+from segmentation.warehouse.schema import identity
 
 QUEUED_KB = 16 * 1024
 """What librdkafka reads ahead; while the lake is slow, no more than this is fetched."""

@@ -19,9 +19,9 @@ from filelock import FileLock, Timeout
 
 from segmentation.errors import SegmentationError, WarehouseUnavailableError
 from segmentation.settings import Settings
+from segmentation.warehouse.commit import Commit
 from segmentation.warehouse.extensions import open_duckdb
 from segmentation.warehouse.object_stores import create_secrets, is_object_store, meaning_of
-from segmentation.warehouse.provenance import Commit
 
 T = TypeVar("T")
 

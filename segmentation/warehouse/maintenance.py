@@ -12,10 +12,11 @@ from typing import Any
 
 import duckdb
 
+from segmentation.metadata.table import Table
+from segmentation.metadata.tables.raw import TRANSACTIONS
+from segmentation.warehouse.commit import Commit
 from segmentation.warehouse.lake import CATALOG, METADATA, Lake
-from segmentation.warehouse.provenance import Commit
-from segmentation.warehouse.schema import TRANSACTIONS
-from segmentation.warehouse.tables import Table, literal
+from segmentation.warehouse.sql import literal
 
 READER_GRACE = timedelta(days=2)
 """How long a file stays that no snapshot needs any more: longer than any query takes, also Spark's."""

@@ -10,7 +10,7 @@ from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
 from segmentation.warehouse.extensions import open_duckdb
 from segmentation.warehouse.object_stores import create_secrets, is_object_store, meaning_of
-from segmentation.warehouse.tables import literal
+from segmentation.warehouse.sql import literal
 
 PROBE = "probe"
 ROW = 42

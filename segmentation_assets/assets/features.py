@@ -7,12 +7,12 @@ import dagster as dg
 from pydantic import Field
 
 from segmentation.clock import utc_now
-from segmentation.features.catalogue import BY_NAME
 from segmentation.features.engine import write_snapshots
 from segmentation.features.records import Snapshot
 from segmentation.features.stages import code_version
-from segmentation.warehouse import Table
-from segmentation.warehouse.schema import CUSTOMER_FEATURES, FEATURE_GROUPS
+from segmentation.metadata.features import BY_NAME
+from segmentation.metadata.table import Table
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES, FEATURE_GROUPS
 from segmentation_assets.assets.raw import products, transactions
 from segmentation_assets.metadata import column_metadata, markdown_table, preview
 from segmentation_assets.partitions import AS_OF, LOOK_BACK

@@ -7,12 +7,12 @@ import dagster as dg
 from pydantic import Field
 
 from segmentation.clock import utc_now
+from segmentation.metadata.tables.raw import PRODUCTS, SOURCE_FILES, TRANSACTIONS
 from segmentation.settings import Settings
 from segmentation.sources.loading import LoadReport, load_days
 from segmentation.sources.products import load_products
 from segmentation.sources.profile import load_profile
 from segmentation.sources.registration import register
-from segmentation.warehouse.schema import PRODUCTS, SOURCE_FILES, TRANSACTIONS
 from segmentation_assets.assets.sources import DECLARED, key_of
 from segmentation_assets.metadata import column_metadata, preview
 from segmentation_assets.partitions import DAYS

@@ -6,19 +6,19 @@ from datetime import date
 import dagster as dg
 import polars as pl
 
-from segmentation.segments.assignment import write_segments
-from segmentation.segments.explained import SegmentExplanation, read_segments
-from segmentation.segments.explanation import write_explanations
-from segmentation.segments.profiles import write_profiles
-from segmentation.segments.transitions import write_transitions
-from segmentation.warehouse.schema import (
-    CUSTOMER_FEATURES,
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
+from segmentation.metadata.tables.segments import (
     CUSTOMER_SEGMENTS,
     SEGMENT_EVENTS,
     SEGMENT_EXPLANATIONS,
     SEGMENT_PROFILES,
     SEGMENT_TRANSITIONS,
 )
+from segmentation.segments.assignment import write_segments
+from segmentation.segments.explained import SegmentExplanation, read_segments
+from segmentation.segments.explanation import write_explanations
+from segmentation.segments.profiles import write_profiles
+from segmentation.segments.transitions import write_transitions
 from segmentation_assets.assets.features import key_of
 from segmentation_assets.assets.raw import products
 from segmentation_assets.assets.training import champion_model

@@ -3,7 +3,8 @@
 import dagster as dg
 
 from segmentation.features.windows import window_of
-from segmentation.warehouse.schema import CUSTOMER_FEATURES, TRANSACTIONS
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
+from segmentation.metadata.tables.raw import TRANSACTIONS
 from segmentation_assets.assets.features import TABLES, key_of
 from segmentation_assets.checks.scope import dates_of
 from segmentation_assets.metadata import markdown_table

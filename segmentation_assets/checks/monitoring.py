@@ -6,9 +6,9 @@ from datetime import date
 import dagster as dg
 import duckdb
 
+from segmentation.metadata.tables.monitoring import FEATURE_DRIFT, MODEL_QUALITY
 from segmentation.modeling import registry
 from segmentation.monitoring.causes import Cause
-from segmentation.warehouse.schema import FEATURE_DRIFT, MODEL_QUALITY
 from segmentation_assets.assets.features import key_of
 from segmentation_assets.checks.scope import dates_of
 from segmentation_assets.metadata import markdown_table

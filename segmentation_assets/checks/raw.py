@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from segmentation.warehouse.schema import LOADS, PRODUCTS, REJECTED, SOURCE_FILES, TRANSACTIONS
+from segmentation.metadata.tables.raw import LOADS, PRODUCTS, REJECTED, SOURCE_FILES, TRANSACTIONS
 from segmentation_assets.assets.raw import products, transactions
 from segmentation_assets.checks.scope import days_of
 from segmentation_assets.metadata import markdown_table

@@ -2,13 +2,9 @@
 
 import dagster as dg
 
-from segmentation.warehouse.schema import (
-    CUSTOMER_FEATURES,
-    CUSTOMER_SEGMENTS,
-    SEGMENT_EXPLANATIONS,
-    SEGMENT_TRANSITIONS,
-    SEGMENTS,
-)
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
+from segmentation.metadata.tables.registry import SEGMENTS
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, SEGMENT_EXPLANATIONS, SEGMENT_TRANSITIONS
 from segmentation_assets.assets.segments import customer_segments, segment_explanations
 from segmentation_assets.checks.scope import dates_of
 from segmentation_assets.metadata import markdown_table

@@ -2,9 +2,9 @@
 
 import dagster as dg
 
+from segmentation.metadata.tables.raw import DELIVERIES, REJECTED, TRANSACTIONS
 from segmentation.sources.declared import Declared, FilesSource
 from segmentation.sources.drift import read_drift
-from segmentation.warehouse.schema import DELIVERIES, REJECTED, TRANSACTIONS
 from segmentation_assets.assets.sources import DECLARED, key_of
 from segmentation_assets.metadata import markdown_table
 from segmentation_assets.resources import WarehouseResource

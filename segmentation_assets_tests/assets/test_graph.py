@@ -4,11 +4,14 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from segmentation.features.catalogue import of_group
 from segmentation.features.stages import code_version
+from segmentation.metadata.features import of_group
+from segmentation.metadata.table import Table
+from segmentation.metadata.tables import TABLES
+from segmentation.metadata.tables.raw import LOADS
+from segmentation.metadata.tables.registry import FEATURE_SNAPSHOTS, SCHEMA_VERSIONS, TRAINING_SETS
 from segmentation.modeling import registry
-from segmentation.warehouse import Lake, Table
-from segmentation.warehouse.schema import FEATURE_SNAPSHOTS, LOADS, SCHEMA_VERSIONS, TABLES, TRAINING_SETS
+from segmentation.warehouse import Lake
 from segmentation_assets.assets.features import key_of
 from segmentation_assets.definitions import defs
 from segmentation_assets_tests.assets.conftest import AS_OF, YEAR, Graph, ingest, segment

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from segmentation.clock import utc_now
 from segmentation.features.engine import write_snapshots
+from segmentation.metadata.tables.registry import MODELS, TRAINING_SETS
 from segmentation.modeling import lifecycle, registry
 from segmentation.modeling.data import make_training_set
 from segmentation.monitoring import quality
@@ -26,7 +27,7 @@ from segmentation.sources.registration import register
 from segmentation.sources.synthetic import write
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.maintenance import maintain
-from segmentation.warehouse.schema import MODELS, TRAINING_SETS, migrate
+from segmentation.warehouse.schema import migrate
 from segmentation_assets.automation.notifications import look
 from segmentation_assets.automation.sensors import degraded_model
 from segmentation_assets.definitions import defs

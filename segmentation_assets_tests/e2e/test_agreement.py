@@ -9,7 +9,7 @@ import httpx
 import polars as pl
 import pytest
 
-from segmentation.features.catalogue import FEATURES
+from segmentation.metadata.features import FEATURES
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
 from segmentation_assets_tests.e2e.conftest import segmentation, server

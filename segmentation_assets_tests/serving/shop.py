@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 
 from segmentation.access.keys import Scope
-from segmentation.features.catalogue import FEATURES
+from segmentation.metadata.features import FEATURES
 from segmentation.modeling import build, data, registry
 from segmentation.modeling.artefact import Artefact, Floats
 from segmentation.modeling.registry import ModelVersion

@@ -11,7 +11,7 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from segmentation.features.catalogue import FEATURES
+from segmentation.metadata.features import FEATURES
 from segmentation.modeling.artefact import Evaluator
 from segmentation.modeling.registry import ModelVersion, load_champion
 from segmentation.settings import Settings

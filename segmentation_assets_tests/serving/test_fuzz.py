@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from segmentation.features.catalogue import BY_NAME, FEATURES
+from segmentation.metadata.features import BY_NAME, FEATURES
 from segmentation.modeling.registry import ModelVersion
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake

@@ -7,7 +7,7 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from segmentation.features.catalogue import FEATURES, modelled
+from segmentation.metadata.features import FEATURES, modelled
 
 Client = TestClient[Litestar]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from litestar import Litestar, get
 from litestar.testing import TestClient
 
-from segmentation.features.catalogue import FEATURES
+from segmentation.metadata.features import FEATURES
 from segmentation.settings import Settings
 from segmentation_assets_tests.serving.shop import ScoredCustomer, customer_path, problem, request
 from serving.app import create_app

@@ -6,7 +6,7 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from segmentation.features.catalogue import FEATURES
+from segmentation.metadata.features import FEATURES
 from segmentation.modeling.registry import ModelVersion
 from segmentation_assets_tests.serving.shop import ODD_IDS, ScoredCustomer, customer_path, request
 

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from segmentation.features.catalogue import FEATURES
+from segmentation.metadata.features import FEATURES
 from serving.contract import (
     Customer,
     CustomerAnswer,

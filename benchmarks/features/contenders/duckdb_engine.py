@@ -10,14 +10,15 @@ from tempfile import TemporaryDirectory
 import duckdb
 
 from benchmarks.features.contenders.source import Source
-from segmentation.features.catalogue import FEATURES
 from segmentation.features.duckdb_engine import Task, compute
 from segmentation.features.engine import FEATURES_OF, write_snapshots
 from segmentation.features.stages import stages
 from segmentation.features.windows import window_of
+from segmentation.metadata.features import FEATURES
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.settings import Settings, load_settings
 from segmentation.warehouse import Commit, Lake
-from segmentation.warehouse.schema import CUSTOMER_FEATURES, migrate
+from segmentation.warehouse.schema import migrate
 
 NAMES = ", ".join(["customer_id", *(feature.name for feature in FEATURES)])
 GROUP_BY = "SELECT customer_id, COUNT(*) AS lines, SUM(amount) AS amount FROM raw.transactions GROUP BY customer_id"

@@ -14,7 +14,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from benchmarks.features.contenders.source import COLUMNS, Source
-from segmentation.features.catalogue import FEATURES
+from segmentation.metadata.features import FEATURES
 
 SCALE = 1_000_000
 DAY_US = 86_400_000_000

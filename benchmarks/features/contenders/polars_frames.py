@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.features.contenders.source import COLUMNS, Source
-from segmentation.features.catalogue import FEATURES
+from segmentation.metadata.features import FEATURES
 
 CUSTOMER = "customer_id"
 SCALE = 1_000_000

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from segmentation import __version__
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
-from segmentation.warehouse.backup.catalogue import copy_catalogue, workshop
+from segmentation.warehouse.backup.catalog import copy_catalogue, workshop
 from segmentation.warehouse.backup.copying import Progress, copy_file, local_data, sha256_of, size_of, sync, unheard
 from segmentation.warehouse.backup.dropping import drop_backups
 from segmentation.warehouse.backup.manifest import (
@@ -35,7 +35,7 @@ from segmentation.warehouse.backup.manifest import (
     write_manifest,
 )
 from segmentation.warehouse.lake import Lake
-from segmentation.warehouse.tables import literal
+from segmentation.warehouse.sql import literal
 
 NEEDED = """
 SELECT DISTINCT

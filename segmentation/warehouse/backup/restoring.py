@@ -12,8 +12,9 @@ from shutil import rmtree
 import duckdb
 
 from segmentation.errors import SegmentationError, WarehouseUnavailableError
+from segmentation.metadata.tables.registry import SCHEMA_VERSIONS
 from segmentation.settings import Settings
-from segmentation.warehouse.backup.catalogue import replace_catalogue
+from segmentation.warehouse.backup.catalog import replace_catalogue
 from segmentation.warehouse.backup.copying import Progress, copy_file, local_data, sha256_of, size_of, unheard
 from segmentation.warehouse.backup.manifest import (
     CATALOGUE,
@@ -26,7 +27,6 @@ from segmentation.warehouse.backup.manifest import (
     stored_files,
 )
 from segmentation.warehouse.lake import Lake, sqlite_path
-from segmentation.warehouse.schema import SCHEMA_VERSIONS
 
 DRAFTS = ".restoring"
 

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import segmentation
-from segmentation.features.catalogue import FEATURES
 from segmentation.features.engine import write_snapshots
 from segmentation.features.stages import code_version
+from segmentation.metadata.features import FEATURES
 from segmentation.warehouse import Commit, Lake
 from segmentation_assets_tests.domain.features.strategies import AS_OF, MIDNIGHT
 from segmentation_assets_tests.lines import Line, insert_lines
@@ -35,7 +35,7 @@ PROGRAM = """\
 import sys
 from datetime import date, datetime
 from pathlib import Path
-from segmentation.features.catalogue import FEATURES
+from segmentation.metadata.features import FEATURES
 from segmentation.features.engine import write_snapshots
 from segmentation.features.stages import code_version
 from segmentation.settings import load_settings

@@ -8,12 +8,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from segmentation.errors import NotEnoughDataError
-from segmentation.features.catalogue import FEATURES, GROUPS, of_group
 from segmentation.features.engine import write_snapshots
 from segmentation.features.records import Snapshot
+from segmentation.metadata.features import FEATURES, GROUPS, of_group
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES, FEATURE_GROUPS
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
-from segmentation.warehouse.schema import CUSTOMER_FEATURES, FEATURE_GROUPS, migrate
+from segmentation.warehouse.schema import migrate
 from segmentation_assets_tests.domain.features.reference import differences, features_of
 from segmentation_assets_tests.domain.features.strategies import AS_OF, MIDNIGHT, order_lines
 from segmentation_assets_tests.lines import Line, insert_lines

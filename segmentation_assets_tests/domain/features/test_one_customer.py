@@ -9,8 +9,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from segmentation.errors import SegmentationError
-from segmentation.features.catalogue import FEATURES
 from segmentation.features.one_customer import FeatureCalculator
+from segmentation.metadata.features import FEATURES
 from segmentation_assets_tests.domain.features.reference import differences, features_of
 from segmentation_assets_tests.domain.features.strategies import AS_OF, MIDNIGHT, order_lines
 from segmentation_assets_tests.lines import Line

@@ -15,9 +15,11 @@ from segmentation.errors import NotEnoughDataError
 from segmentation.features import duckdb_engine, engine
 from segmentation.features.engine import write_snapshots
 from segmentation.features.records import Snapshot, feature_bases
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES, FEATURE_GROUPS
+from segmentation.metadata.tables.registry import FEATURE_SNAPSHOTS
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
-from segmentation.warehouse.schema import CUSTOMER_FEATURES, FEATURE_GROUPS, FEATURE_SNAPSHOTS, migrate
+from segmentation.warehouse.schema import migrate
 from segmentation_assets_tests.domain.features.strategies import AS_OF, MIDNIGHT, order_lines
 from segmentation_assets_tests.lines import Line, insert_lines
 

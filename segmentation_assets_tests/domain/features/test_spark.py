@@ -13,10 +13,14 @@ from pyspark.sql import SparkSession
 
 from segmentation.errors import NotEnoughDataError
 from segmentation.features import spark as spark_engine
-from segmentation.features.catalogue import GROUPS, of_group
 from segmentation.features.engine import write_snapshots
 from segmentation.features.macros import DUCKDB_MACROS
 from segmentation.features.spark import SPARK_MACROS
+from segmentation.metadata.features import GROUPS, of_group
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES, FEATURE_GROUPS
+from segmentation.metadata.tables.raw import TRANSACTIONS
+from segmentation.metadata.tables.registry import FEATURE_SNAPSHOTS
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.modeling import registry
 from segmentation.modeling.build import train
 from segmentation.modeling.data import make_training_set
@@ -26,13 +30,6 @@ from segmentation.sources.synthetic.shop import generate
 from segmentation.spark.lake_files import pin
 from segmentation.spark.session import QUIET, spark_session
 from segmentation.warehouse import Commit, Lake
-from segmentation.warehouse.schema import (
-    CUSTOMER_FEATURES,
-    CUSTOMER_SEGMENTS,
-    FEATURE_GROUPS,
-    FEATURE_SNAPSHOTS,
-    TRANSACTIONS,
-)
 from segmentation_assets_tests.conftest import BUCKETS
 from segmentation_assets_tests.lines import Line, insert_lines
 

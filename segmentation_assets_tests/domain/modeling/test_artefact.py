@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from sklearn.cluster import KMeans
 
 from segmentation.errors import ArtefactError, NotEnoughDataError
-from segmentation.features.catalogue import BY_NAME, modelled
+from segmentation.metadata.features import BY_NAME, modelled
 from segmentation.modeling.artefact import Artefact, Evaluator, Floats, Provenance
 from segmentation.modeling.build import identified
 from segmentation.modeling.data import TRAIT_FEATURES, Examples, TrainingData

@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from segmentation.errors import ArtefactError, NotEnoughDataError, SegmentationError
-from segmentation.features.catalogue import FEATURES
+from segmentation.metadata.features import FEATURES
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.modeling import registry
 from segmentation.modeling.build import train
 from segmentation.modeling.data import make_training_set
@@ -16,7 +17,6 @@ from segmentation.segments.assignment import write_segments
 from segmentation.segments.profiles import write_profiles
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
-from segmentation.warehouse.schema import CUSTOMER_FEATURES
 
 AS_OF = date(2024, 1, 1)
 COMMIT = Commit("test")

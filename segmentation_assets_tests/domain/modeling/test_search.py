@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from segmentation.errors import NotEnoughDataError
-from segmentation.features.catalogue import GROUPS, Group, modelled
+from segmentation.metadata.features import GROUPS, Group, modelled
 from segmentation.modeling.data import Examples, History, TrainingData
 from segmentation.modeling.fitting import Judge, fit
 from segmentation.modeling.forward import Outcome

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp, wasserstein_distance
 
-from segmentation.features.catalogue import BY_NAME
+from segmentation.metadata.features import BY_NAME
 from segmentation.modeling.artefact import Floats, apply_transform
 from segmentation.monitoring.distances import FINE_BINS, METRICS, Bins
 

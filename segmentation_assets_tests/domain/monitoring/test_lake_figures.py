@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 from segmentation.errors import WarehouseUnavailableError
+from segmentation.metadata.tables import TABLES
 from segmentation.monitoring.lake_figures import disk_families, lake_families
 from segmentation.monitoring.lake_watch import LakeWatch
 from segmentation.monitoring.memory import Memory
@@ -18,7 +19,7 @@ from segmentation.settings import Settings
 from segmentation.warehouse import Lake
 from segmentation.warehouse.lake import METADATA
 from segmentation.warehouse.maintenance import maintain
-from segmentation.warehouse.schema import TABLES, migrate
+from segmentation.warehouse.schema import migrate
 from segmentation_assets_tests.lines import Line, insert_lines
 from segmentation_assets_tests.metrics_page import declared, told
 from segmentation_assets_tests.postgres import running_postgres

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from segmentation.errors import NotEnoughDataError
-from segmentation.features.catalogue import FEATURES
 from segmentation.features.windows import Window
+from segmentation.metadata.features import FEATURES
+from segmentation.metadata.tables.segments import SEGMENT_EXPLANATIONS
 from segmentation.modeling.artefact import Floats, Ints
 from segmentation.segments.differences import FEATURES_COMPARED, find_differences
 from segmentation.segments.explanation import SCHEMA
@@ -22,7 +23,6 @@ from segmentation.segments.rules import find_rules, rounded
 from segmentation.segments.sample import Sample, read_sample, typical
 from segmentation.segments.wording import NOUNS, compare, condition, figure
 from segmentation.warehouse import Commit, Lake
-from segmentation.warehouse.schema import SEGMENT_EXPLANATIONS
 from segmentation_assets_tests.lines import Line, insert_lines
 
 AS_OF = date(2024, 7, 1)

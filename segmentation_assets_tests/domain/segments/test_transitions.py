@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from segmentation.errors import NotEnoughDataError
-from segmentation.features.catalogue import FEATURES
+from segmentation.metadata.features import FEATURES
 from segmentation.modeling import registry
 from segmentation.modeling.artefact import FORMAT, Artefact, FeatureRule, Provenance, Segment
 from segmentation.segments.assignment import write_segments

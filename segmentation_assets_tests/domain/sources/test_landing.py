@@ -13,6 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from segmentation.errors import SourceError
+from segmentation.metadata.tables.raw import STREAMED_TABLES
 from segmentation.settings import Settings
 from segmentation.sources.deliveries import (
     Advance,
@@ -29,7 +30,6 @@ from segmentation.sources.profile import load_profile, parse_profile
 from segmentation.sources.registration import register
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.maintenance import flush, maintain
-from segmentation.warehouse.schema import STREAMED_TABLES
 
 NOW = datetime(2025, 6, 1, 12)
 CANONICAL = load_profile("canonical")

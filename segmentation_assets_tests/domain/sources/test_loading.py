@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from segmentation.errors import SourceError
 from segmentation.sources import loading, settling
-from segmentation.sources.buckets import customer_bucket
 from segmentation.sources.loading import LoadReport
 from segmentation.sources.products import load_products
 from segmentation.sources.profile import load_profile
 from segmentation.sources.registration import register
 from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse.customer_bucket import customer_bucket
 from segmentation_assets_tests.conftest import BUCKETS
 from segmentation_assets_tests.domain.sources.shop_files import (
     LINES,

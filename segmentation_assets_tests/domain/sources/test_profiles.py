@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from segmentation.errors import SourceError
 from segmentation.sources import mapping
-from segmentation.sources.buckets import CUSTOMER_BUCKET_MACRO, customer_bucket
 from segmentation.sources.profile import bundled_profiles, load_profile, parse_profile
+from segmentation.warehouse.customer_bucket import CUSTOMER_BUCKET_MACRO, customer_bucket
 from segmentation_assets_tests.domain.sources.shop_files import changed
 
 MINIMAL = {

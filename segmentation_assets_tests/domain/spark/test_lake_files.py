@@ -7,10 +7,12 @@ import duckdb
 import pytest
 
 from segmentation.errors import SegmentationError
+from segmentation.metadata.tables.raw import TRANSACTIONS
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.settings import Settings
 from segmentation.spark.lake_files import hand_over, pin
 from segmentation.warehouse import Commit, Lake
-from segmentation.warehouse.schema import CUSTOMER_SEGMENTS, TRANSACTIONS, migrate
+from segmentation.warehouse.schema import migrate
 from segmentation_assets_tests.lines import Line, insert_lines
 
 AS_OF = date(2024, 3, 1)

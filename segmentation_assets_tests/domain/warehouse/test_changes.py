@@ -5,11 +5,12 @@ from datetime import date, datetime
 
 import pytest
 
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.changes import has_changed_outside
-from segmentation.warehouse.direct import partition_files
-from segmentation.warehouse.schema import CUSTOMER_SEGMENTS, migrate
+from segmentation.warehouse.partition_files import partition_files
+from segmentation.warehouse.schema import migrate
 from segmentation_assets_tests.lines import Line, insert_lines
 
 MAY, JUNE = date(2024, 5, 1), date(2024, 6, 1)

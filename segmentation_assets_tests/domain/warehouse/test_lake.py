@@ -10,7 +10,8 @@ import pytest
 
 from segmentation.errors import SegmentationError, WarehouseUnavailableError
 from segmentation.settings import Settings
-from segmentation.warehouse import Commit, Lake, provenance
+from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse import commit as provenance
 from segmentation.warehouse import lake as lake_module
 from segmentation_assets_tests.lines import INTO_SEGMENTS
 

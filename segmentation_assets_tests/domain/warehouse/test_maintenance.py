@@ -17,11 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segmentation.errors import SegmentationError
+from segmentation.metadata.tables.raw import TRANSACTIONS
+from segmentation.metadata.tables.registry import SEGMENTS
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake, maintenance
 from segmentation.warehouse.lake import METADATA
 from segmentation.warehouse.maintenance import Maintenance, expirable, maintain, thinnable
-from segmentation.warehouse.schema import SEGMENTS, TRANSACTIONS, migrate
+from segmentation.warehouse.schema import migrate
 from segmentation_assets_tests.domain.warehouse.test_lake import INSERT, WRITER
 from segmentation_assets_tests.lines import INTO_SEGMENTS, Line, insert_lines
 

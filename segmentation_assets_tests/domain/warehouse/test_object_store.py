@@ -14,13 +14,15 @@ import pytest
 
 from segmentation.diagnosis import diagnose
 from segmentation.errors import SegmentationError, WarehouseUnavailableError
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.settings import Settings, as_environment
 from segmentation.spark.lake_files import hand_over, pin
-from segmentation.warehouse import Commit, Lake, literal
-from segmentation.warehouse.direct import partition_files
+from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.maintenance import maintain
+from segmentation.warehouse.partition_files import partition_files
 from segmentation.warehouse.probing import probe_data_path
-from segmentation.warehouse.schema import CUSTOMER_SEGMENTS, migrate
+from segmentation.warehouse.schema import migrate
+from segmentation.warehouse.sql import literal
 from segmentation_assets_tests.lines import INTO_SEGMENTS
 from segmentation_assets_tests.object_store import (
     READER_KEY_ID,

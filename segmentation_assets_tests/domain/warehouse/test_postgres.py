@@ -10,9 +10,10 @@ import duckdb
 import pytest
 
 from segmentation.errors import SegmentationError
+from segmentation.metadata.tables import TABLES
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
-from segmentation.warehouse.schema import TABLES, migrate
+from segmentation.warehouse.schema import migrate
 from segmentation_assets_tests.domain.warehouse.test_lake import INSERT
 from segmentation_assets_tests.lines import INTO_SEGMENTS
 

@@ -4,10 +4,13 @@ from dataclasses import replace
 import pytest
 
 from segmentation.errors import SegmentationError
+from segmentation.metadata.table import Column
+from segmentation.metadata.tables import TABLES
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.settings import Settings
-from segmentation.warehouse import Column, Commit, Lake
+from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse import schema as schema_module
-from segmentation.warehouse.schema import CUSTOMER_SEGMENTS, TABLES, migrate
+from segmentation.warehouse.schema import migrate
 
 
 def _declared(lake: Lake) -> dict[tuple[str, str], tuple[str, str]]:

@@ -9,8 +9,9 @@ from datetime import date
 
 import duckdb
 
+from segmentation.metadata.table import Table
 from segmentation.warehouse.lake import CATALOG
-from segmentation.warehouse.tables import Table, literal
+from segmentation.warehouse.sql import literal
 
 
 def partition_files(con: duckdb.DuckDBPyConnection, table: Table, as_of: date) -> str | None:

@@ -17,7 +17,7 @@ from segmentation.settings import Settings
 from segmentation.warehouse.backup.sqlite_files import DATA_PATH, copy_sqlite, replace_sqlite
 from segmentation.warehouse.extensions import open_duckdb
 from segmentation.warehouse.lake import LOCK_KEY, sqlite_path, without_password
-from segmentation.warehouse.tables import literal
+from segmentation.warehouse.sql import literal
 
 STAGE = "segmentation_restoring"
 """The PostgreSQL schema in which a catalogue is made before it takes its place."""

@@ -1,0 +1,1 @@
+"""What the platform's tables and features are, as pure data: nothing here opens, reads or writes anything."""

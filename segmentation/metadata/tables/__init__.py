@@ -1,0 +1,60 @@
+"""Every table of the lake, with its comments, one module per owner (a schema of the lake). Pure data."""
+
+from segmentation.metadata.table import Table
+from segmentation.metadata.tables.access import API_KEYS
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES, FEATURE_GROUPS
+from segmentation.metadata.tables.monitoring import FEATURE_DRIFT, MODEL_QUALITY
+from segmentation.metadata.tables.raw import (
+    DELIVERIES,
+    LOADS,
+    POSITIONS,
+    PRODUCTS,
+    REJECTED,
+    SOURCE_FILES,
+    SOURCE_SCHEMAS,
+    TRANSACTIONS,
+)
+from segmentation.metadata.tables.registry import (
+    FEATURE_SNAPSHOTS,
+    MODELS,
+    PROMOTIONS,
+    SCHEMA_VERSIONS,
+    SEGMENT_NAMES,
+    SEGMENTS,
+    TRAINING_SETS,
+)
+from segmentation.metadata.tables.segments import (
+    CUSTOMER_SEGMENTS,
+    SEGMENT_EVENTS,
+    SEGMENT_EXPLANATIONS,
+    SEGMENT_PROFILES,
+    SEGMENT_TRANSITIONS,
+)
+
+TABLES: tuple[Table, ...] = (
+    SCHEMA_VERSIONS,
+    TRANSACTIONS,
+    REJECTED,
+    PRODUCTS,
+    SOURCE_FILES,
+    LOADS,
+    DELIVERIES,
+    POSITIONS,
+    SOURCE_SCHEMAS,
+    *FEATURE_GROUPS.values(),
+    CUSTOMER_FEATURES,
+    FEATURE_SNAPSHOTS,
+    TRAINING_SETS,
+    MODELS,
+    PROMOTIONS,
+    SEGMENTS,
+    SEGMENT_NAMES,
+    CUSTOMER_SEGMENTS,
+    SEGMENT_PROFILES,
+    SEGMENT_TRANSITIONS,
+    SEGMENT_EVENTS,
+    SEGMENT_EXPLANATIONS,
+    FEATURE_DRIFT,
+    MODEL_QUALITY,
+    API_KEYS,
+)

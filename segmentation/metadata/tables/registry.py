@@ -1,0 +1,119 @@
+"""The registry: snapshots, training sets, models, promotions, segment identities, schema versions."""
+
+from segmentation.metadata.table import Column, Table
+from segmentation.metadata.tables.columns import AS_OF
+
+FEATURE_SNAPSHOTS = Table(
+    "registry.feature_snapshots",
+    "One feature snapshot as last written: what it was made of, and by which code.",
+    (
+        AS_OF,
+        Column("window_start", "DATE", "First day of the look-back window (UTC).", nullable=False),
+        Column("home_market", "VARCHAR", "The shop's home market in this window, where known."),
+        Column("customer_count", "BIGINT", "Customers, each with one row in every feature table.", nullable=False),
+        Column("computed_count", "BIGINT", "Of them, those computed anew by the last run.", nullable=False),
+        Column("lake_version", "BIGINT", "Version of the lake whose lines were read.", nullable=False),
+        Column("code_version", "VARCHAR", "Hash of the feature catalogue and its SQL.", nullable=False),
+        Column("git_commit", "VARCHAR", "The platform's commit; `-dirty` with local changes; NULL if unknown."),
+        Column("engine", "VARCHAR", "The engine that computed, `duckdb` or `spark`.", nullable=False),
+        Column("computed_at", "TIMESTAMP", "When, UTC.", nullable=False),
+        Column("run_id", "VARCHAR", "The Dagster run that computed it."),
+    ),
+)
+
+TRAINING_SETS = Table(
+    "registry.training_sets",
+    "One set of customers that models were trained on, pinned to a snapshot of the lake.",
+    (
+        Column("training_set_id", "VARCHAR", "Hash of the rows and of how they are used.", nullable=False),
+        Column("as_of", "DATE", "Snapshot date of the features.", nullable=False),
+        Column("lake_snapshot", "BIGINT", "Version of the lake that holds exactly these rows.", nullable=False),
+        Column("customer_count", "BIGINT", "Customers in the set.", nullable=False),
+        Column("features", "VARCHAR", "Names of the features that are used, as a JSON list.", nullable=False),
+        Column("judged_as_of", "DATE", "Earlier snapshot at which forward value is judged; NULL without history."),
+        Column("learned_as_of", "DATE", "Snapshot before that, at which it is learned what announces spend."),
+        Column("forward_days", "INTEGER", "Days after those dates in which spend counts."),
+        Column("created_at", "TIMESTAMP", "When it was first recorded, UTC.", nullable=False),
+    ),
+)
+
+MODELS = Table(
+    "registry.models",
+    "One version of the segmentation model. Rows are never changed.",
+    (
+        Column("version", "INTEGER", "1, 2, 3, … in order of training.", nullable=False),
+        Column("model_hash", "VARCHAR", "SHA-256 of the artefact's fitted content.", nullable=False),
+        Column(
+            "artefact",
+            "VARCHAR",
+            "The artefact, as JSON: everything from raw features to segment.",
+            nullable=False,
+        ),
+        Column("training_set_id", "VARCHAR", "What it was trained on.", nullable=False),
+        Column("metrics", "VARCHAR", "Named measures of the fit, as a JSON object.", nullable=False),
+        Column("created_at", "TIMESTAMP", "When it was registered, UTC.", nullable=False),
+        Column("run_id", "VARCHAR", "The Dagster run that trained it."),
+    ),
+)
+
+PROMOTIONS = Table(
+    "registry.promotions",
+    "The ledger of aliases, append-only: the last line of an alias says which version holds it. A version is archived "
+    "while its own last line says so.",
+    (
+        Column("promotion_id", "INTEGER", "1, 2, 3, … in order of decision.", nullable=False),
+        Column("alias", "VARCHAR", "candidate, challenger, champion, rolled_back or archived.", nullable=False),
+        Column("version", "INTEGER", "The version that the alias points to from now on.", nullable=False),
+        Column("decided_at", "TIMESTAMP", "When, UTC.", nullable=False),
+        Column("actor", "VARCHAR", "Who or what decided.", nullable=False),
+        Column("reason", "VARCHAR", "Why.", nullable=False),
+        Column("gates", "VARCHAR", "What the gates said, as a JSON object by gate; NULL where none was asked."),
+    ),
+)
+
+SEGMENTS = Table(
+    "registry.segments",
+    "One segment of one model version, or one that retired with it: its identity, name and lineage.",
+    (
+        Column("version", "INTEGER", "The model version.", nullable=False),
+        Column("segment_id", "INTEGER", "The segment, the same number wherever it is named.", nullable=False),
+        Column("segment_name", "VARCHAR", "What people call it.", nullable=False),
+        Column("description", "VARCHAR", "What sets it apart, in a sentence.", nullable=False),
+        Column("colour", "VARCHAR", "Its colour in charts, `#rrggbb`."),
+        Column(
+            "event",
+            "VARCHAR",
+            "`new`, `kept`, `split`, `merged`, or `retired` for a segment of the predecessor that is gone.",
+        ),
+        Column(
+            "relatives",
+            "VARCHAR",
+            "JSON list of the predecessor's segments that it descends from (for a retired one: of those that took its "
+            "customers), each with the share that it gave and the share that was received.",
+        ),
+    ),
+)
+
+SEGMENT_NAMES = Table(
+    "registry.segment_names",
+    "One name that a person gave to a segment, append-only: the last line of a segment counts, in all versions.",
+    (
+        Column("naming_id", "INTEGER", "1, 2, 3, … in order of decision.", nullable=False),
+        Column("segment_id", "INTEGER", "The segment.", nullable=False),
+        Column("segment_name", "VARCHAR", "Its name; empty to go back to the trained one.", nullable=False),
+        Column("decided_at", "TIMESTAMP", "When, UTC.", nullable=False),
+        Column("actor", "VARCHAR", "Who decided.", nullable=False),
+        Column("reason", "VARCHAR", "Why.", nullable=False),
+    ),
+)
+
+SCHEMA_VERSIONS = Table(
+    "registry.schema_versions",
+    "One change of the lake's schema; the last row is what the lake is at.",
+    (
+        Column("version", "INTEGER", "Version of the schema.", nullable=False),
+        Column("fingerprint", "VARCHAR", "Hash of all declarations at that moment.", nullable=False),
+        Column("customer_buckets", "INTEGER", "Buckets of raw.transactions, fixed at creation.", nullable=False),
+        Column("applied_at", "TIMESTAMP", "When, UTC.", nullable=False),
+    ),
+)
