@@ -22,11 +22,11 @@ from rich.table import Table
 from benchmarks.reporting import at_most, machine, print_targets, write_json
 from segmentation.metadata.tables.raw import STREAMED_TABLES
 from segmentation.settings import Settings
-from segmentation.sources.deliveries import Delivery
-from segmentation.sources.landing import Lander
-from segmentation.sources.loading import load_days
-from segmentation.sources.profile import load_profile
-from segmentation.sources.registration import register
+from segmentation.sources.batch.loading import load_days
+from segmentation.sources.batch.registration import register
+from segmentation.sources.incremental.deliveries import Delivery
+from segmentation.sources.incremental.upsert import Lander
+from segmentation.sources.profiles.profile import load_profile
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.maintenance import flush, maintain
 from segmentation.warehouse.schema import migrate

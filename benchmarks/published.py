@@ -28,7 +28,7 @@ from rich.table import Table
 from benchmarks.features.contenders.duckdb_engine import compute_only
 from benchmarks.features.data import END, fill_lake
 from segmentation.settings import load_settings
-from segmentation.sources.synthetic import write
+from segmentation.synthetic import write
 from segmentation.warehouse import Lake
 
 CUSTOMERS = 2_000

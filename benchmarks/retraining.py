@@ -26,10 +26,10 @@ from segmentation.modeling.data import make_training_set
 from segmentation.segments.assignment import write_segments
 from segmentation.segments.transitions import write_transitions
 from segmentation.settings import Settings
-from segmentation.sources.loading import load_days
-from segmentation.sources.profile import load_profile
-from segmentation.sources.registration import register
-from segmentation.sources.synthetic import write
+from segmentation.sources.batch.loading import load_days
+from segmentation.sources.batch.registration import register
+from segmentation.sources.profiles.profile import load_profile
+from segmentation.synthetic import write
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import migrate
 

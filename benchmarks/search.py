@@ -35,9 +35,9 @@ from segmentation.modeling.snapshots import read_matrix
 from segmentation.modeling.space import fixed_space
 from segmentation.modeling.specification import Specification
 from segmentation.settings import Settings
-from segmentation.sources.loading import load_days
-from segmentation.sources.profile import load_profile
-from segmentation.sources.registration import register
+from segmentation.sources.batch.loading import load_days
+from segmentation.sources.batch.registration import register
+from segmentation.sources.profiles.profile import load_profile
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import migrate
 

@@ -23,6 +23,7 @@ from rich.table import Table as RichTable
 import segmentation
 from segmentation.access.commands import keys
 from segmentation.backup_commands import backup, restore
+from segmentation.cli_sources import sources
 from segmentation.clock import utc_now
 from segmentation.diagnosis import diagnose
 from segmentation.errors import SegmentationError
@@ -33,7 +34,6 @@ from segmentation.modeling.registry import ModelVersion
 from segmentation.notify_command import notify
 from segmentation.score_command import score
 from segmentation.settings import load_settings
-from segmentation.sources.commands import sources
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.object_stores import meaning_of
 from segmentation.warehouse.schema import migrate

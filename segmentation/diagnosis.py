@@ -15,7 +15,7 @@ from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.modeling import registry
 from segmentation.monitoring.notifying import open_services
 from segmentation.settings import Settings
-from segmentation.sources.declared import declared_sources
+from segmentation.sources.config import declared_sources
 from segmentation.sources.reading import check
 from segmentation.warehouse import Lake
 from segmentation.warehouse.extensions import wheel_path

@@ -19,8 +19,8 @@ from segmentation.clock import utc_now
 from segmentation_assets import console
 
 if TYPE_CHECKING:
-    from segmentation.sources.declared import Declared
-    from segmentation.sources.trial import Trial
+    from segmentation.sources.config import Declared
+    from segmentation.sources.dry_run import Trial
 
 AsOf = Annotated[
     str | None,
@@ -77,7 +77,7 @@ def ingest(
 def _declared(path: str | None) -> "list[Declared]":
     """The declared sources that are meant, unless it is a file."""
     from segmentation.settings import load_settings
-    from segmentation.sources.declared import KafkaSource, PushSource, declared_sources
+    from segmentation.sources.config import KafkaSource, PushSource, declared_sources
 
     found = declared_sources(load_settings())
     if path is None:
@@ -87,21 +87,21 @@ def _declared(path: str | None) -> "list[Declared]":
 
 def _trial(path: str | None, profile: str, source: str | None) -> "Trial":
     from segmentation.settings import load_settings
-    from segmentation.sources.profile import load_profile
-    from segmentation.sources.trial import try_out
+    from segmentation.sources.dry_run import try_out
+    from segmentation.sources.profiles.profile import load_profile
 
     return try_out(load_settings(), path, load_profile(profile), source=source, now=_now())
 
 
 def _trial_of(source: "Declared") -> "Trial":
     from segmentation.settings import load_settings
-    from segmentation.sources.trial import try_declared
+    from segmentation.sources.dry_run import try_declared
 
     return try_declared(load_settings(), source, now=_now())
 
 
 def _show_trial(trial: "Trial", as_json: bool) -> None:
-    from segmentation.sources.trial import facts_of
+    from segmentation.sources.dry_run import facts_of
 
     if as_json:
         typer.echo(json.dumps(facts_of(trial), indent=2))

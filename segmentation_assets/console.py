@@ -17,8 +17,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from segmentation.sources.dry_run import Trial
 from segmentation.sources.reading import Reading
-from segmentation.sources.trial import Trial
 from segmentation_assets.progress import Listener
 
 out = Console() if sys.stdout.isatty() else Console(width=120)

@@ -19,8 +19,8 @@ from rich.markup import escape
 from segmentation.errors import SegmentationError
 from segmentation.metadata.tables.raw import SOURCE_FILES
 from segmentation.settings import Settings, load_settings
-from segmentation.sources.profile import load_profile
-from segmentation.sources.synthetic import write
+from segmentation.sources.profiles.profile import load_profile
+from segmentation.synthetic import write
 from segmentation.warehouse import Lake
 from segmentation.warehouse.schema import migrate
 from segmentation_assets import console

@@ -11,8 +11,8 @@ import dagster as dg
 
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
+from segmentation.sources.batch.registration import Registration
 from segmentation.sources.reading import Reading
-from segmentation.sources.registration import Registration
 from segmentation_assets.assets.raw import IS_LOADED, source_files
 from segmentation_assets.assets.sources import key_of, metadata_of
 from segmentation_assets.causes import root_cause

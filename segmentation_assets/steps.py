@@ -11,10 +11,10 @@ from segmentation.errors import NotEnoughDataError, SegmentationError
 from segmentation.metadata.tables.raw import DELIVERIES, REJECTED, SOURCE_FILES, TRANSACTIONS
 from segmentation.metadata.tables.segments import SEGMENT_PROFILES
 from segmentation.settings import Settings, load_settings
-from segmentation.sources.declared import Declared
-from segmentation.sources.profile import load_profile
+from segmentation.sources.batch.registration import Registration, register
+from segmentation.sources.config import Declared
+from segmentation.sources.profiles.profile import load_profile
 from segmentation.sources.reading import read
-from segmentation.sources.registration import Registration, register
 from segmentation.warehouse import Lake
 from segmentation.warehouse.schema import migrate
 from segmentation_assets import console

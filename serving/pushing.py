@@ -18,10 +18,10 @@ import duckdb
 
 from segmentation.errors import SegmentationError, SourceError
 from segmentation.settings import Settings
-from segmentation.sources.declared import EXAMPLE_OF, PushSource, declared_sources
-from segmentation.sources.deliveries import Delivery, Receipt, UsedKeyError
-from segmentation.sources.landing import Lander
-from segmentation.sources.profile import Profile
+from segmentation.sources.config import EXAMPLE_OF, PushSource, declared_sources
+from segmentation.sources.incremental.deliveries import Delivery, Receipt, UsedKeyError
+from segmentation.sources.incremental.upsert import Lander
+from segmentation.sources.profiles.profile import Profile
 from segmentation.warehouse import Lake
 from segmentation.warehouse.schema import migrate
 from serving.contract import PushAnswer, Refusal

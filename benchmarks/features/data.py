@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from segmentation.settings import Settings, load_settings
-from segmentation.sources.synthetic import generate, write
+from segmentation.synthetic import generate, write
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.customer_bucket import CUSTOMER_BUCKET_MACRO
 from segmentation.warehouse.schema import migrate

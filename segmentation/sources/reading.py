@@ -11,8 +11,10 @@ from pathlib import Path
 from segmentation.clock import utc_now
 from segmentation.errors import SourceError
 from segmentation.settings import Settings
-from segmentation.sources.databases import DatabasePages
-from segmentation.sources.declared import (
+from segmentation.sources.batch.inspection import state_of
+from segmentation.sources.batch.registration import files_at, register_paths
+from segmentation.sources.batch.source_files import read_source_files
+from segmentation.sources.config import (
     DatabaseSource,
     Declared,
     FilesSource,
@@ -21,16 +23,15 @@ from segmentation.sources.declared import (
     PushSource,
     plugins,
 )
-from segmentation.sources.deliveries import Receipt
-from segmentation.sources.drift import observe
 from segmentation.sources.first_day import record_first_day
-from segmentation.sources.inspection import state_of
-from segmentation.sources.landing import Lander
-from segmentation.sources.objects import count_objects, fetch, is_remote
-from segmentation.sources.profile import Profile
-from segmentation.sources.pulling import PagedSource, pull
-from segmentation.sources.registration import files_at, register_paths
-from segmentation.sources.source_files import read_source_files
+from segmentation.sources.incremental.deliveries import Receipt
+from segmentation.sources.incremental.pulling import pull
+from segmentation.sources.incremental.upsert import Lander
+from segmentation.sources.profiles.profile import Profile
+from segmentation.sources.readers.databases import DatabasePages
+from segmentation.sources.readers.object_store import count_objects, fetch, is_remote
+from segmentation.sources.readers.pages import PagedSource
+from segmentation.sources.schema_drift import observe
 from segmentation.warehouse import Lake
 from segmentation.warehouse.lake import without_password
 
@@ -182,7 +183,7 @@ def _count(settings: Settings, source: FilesSource) -> int:
 
 def _topic(source: KafkaSource) -> str:
     try:
-        from segmentation.streaming.topic import describe
+        from segmentation.sources.kafka import describe
     except ModuleNotFoundError as error:
         raise SourceError(f"streams need the packages of the extra `stream` ({error})") from error
     return describe(source)

@@ -12,8 +12,8 @@ from rich.console import Console
 
 from segmentation.errors import SourceError
 from segmentation.settings import Settings, load_settings
-from segmentation.sources.declared import EXAMPLE_OF, KafkaSource, declared_source, declared_sources
-from segmentation.sources.deliveries import Receipt
+from segmentation.sources.config import EXAMPLE_OF, KafkaSource, declared_source, declared_sources
+from segmentation.sources.incremental.deliveries import Receipt
 
 INLINE_ROWS = 20_000
 TOLD_EVERY_S = 5.0

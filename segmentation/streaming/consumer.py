@@ -30,10 +30,10 @@ from confluent_kafka import (
 from segmentation.clock import utc_now
 from segmentation.errors import SegmentationError, SourceError
 from segmentation.metadata.tables.raw import STREAMED_TABLES
-from segmentation.sources.declared import KafkaSource
-from segmentation.sources.deliveries import Advance, Delivery, Malformed, Receipt, StalePositionsError
-from segmentation.sources.landing import Lander
-from segmentation.sources.records import Record
+from segmentation.sources.config import KafkaSource
+from segmentation.sources.incremental.deliveries import Advance, Delivery, Malformed, Receipt, StalePositionsError
+from segmentation.sources.incremental.upsert import Lander
+from segmentation.sources.readers.records import Record
 from segmentation.streaming.figures import StreamFigures
 from segmentation.streaming.messages import Decode, malformed
 from segmentation.warehouse import Lake

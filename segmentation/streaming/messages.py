@@ -13,9 +13,9 @@ import fastavro
 import msgspec
 
 from segmentation.errors import SourceError
-from segmentation.sources.declared import KafkaSource
-from segmentation.sources.deliveries import Malformed
-from segmentation.sources.records import Record, as_text
+from segmentation.sources.config import KafkaSource
+from segmentation.sources.incremental.deliveries import Malformed
+from segmentation.sources.readers.records import Record, as_text
 
 Decoded = list[Record | Malformed]
 Decode = Callable[[bytes], Decoded]

@@ -9,10 +9,10 @@ from pydantic import Field
 from segmentation.clock import utc_now
 from segmentation.metadata.tables.raw import PRODUCTS, SOURCE_FILES, TRANSACTIONS
 from segmentation.settings import Settings
-from segmentation.sources.loading import LoadReport, load_days
-from segmentation.sources.products import load_products
-from segmentation.sources.profile import load_profile
-from segmentation.sources.registration import register
+from segmentation.sources.batch.loading import LoadReport, load_days
+from segmentation.sources.batch.products import load_products
+from segmentation.sources.batch.registration import register
+from segmentation.sources.profiles.profile import load_profile
 from segmentation_assets.assets.sources import DECLARED, key_of
 from segmentation_assets.metadata import column_metadata, preview
 from segmentation_assets.partitions import DAYS

@@ -11,7 +11,7 @@ import dagster as dg
 
 from segmentation.errors import SourceError
 from segmentation.settings import load_settings
-from segmentation.sources.declared import Declared, KafkaSource, PushSource, declared_sources
+from segmentation.sources.config import Declared, KafkaSource, PushSource, declared_sources
 from segmentation.sources.reading import Reading, read
 from segmentation_assets.metadata import markdown_table
 from segmentation_assets.progress import narrator

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from segmentation.sources.declared import Declared
+from segmentation.sources.config import Declared
 from segmentation_assets.assets.sources import DECLARED, is_read, key_of
 from segmentation_assets.assets.training import TrainingConfig
 from segmentation_assets.jobs import ingest, maintain, retrain, snapshot

@@ -13,8 +13,8 @@ from segmentation.errors import SourceError
 from segmentation.monitoring.retraining import Request, decide, read_state
 from segmentation.settings import Settings, load_settings
 from segmentation.sources.first_day import record_first_day
-from segmentation.sources.ledger import DeliveryTotals, read_totals
-from segmentation.sources.profile import load_profile
+from segmentation.sources.incremental.delivery_totals import DeliveryTotals, read_totals
+from segmentation.sources.profiles.profile import load_profile
 from segmentation.warehouse import Lake
 from segmentation.warehouse.schema import migrate
 from segmentation_assets.assets.raw import IS_LOADED, RegistrationConfig, SourceFile, inbox_profile, source_files

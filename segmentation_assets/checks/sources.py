@@ -3,8 +3,8 @@
 import dagster as dg
 
 from segmentation.metadata.tables.raw import DELIVERIES, REJECTED, TRANSACTIONS
-from segmentation.sources.declared import Declared, FilesSource
-from segmentation.sources.drift import read_drift
+from segmentation.sources.config import Declared, FilesSource
+from segmentation.sources.schema_drift import read_drift
 from segmentation_assets.assets.sources import DECLARED, key_of
 from segmentation_assets.metadata import markdown_table
 from segmentation_assets.resources import WarehouseResource

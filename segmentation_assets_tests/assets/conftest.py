@@ -16,9 +16,9 @@ import dagster as dg
 import pytest
 
 from segmentation.settings import Settings
-from segmentation.sources.profile import load_profile
-from segmentation.sources.registration import register
-from segmentation.sources.synthetic import write
+from segmentation.sources.batch.registration import register
+from segmentation.sources.profiles.profile import load_profile
+from segmentation.synthetic import write
 from segmentation.warehouse import Lake
 from segmentation_assets.definitions import defs
 from segmentation_assets.partitions import range_tags

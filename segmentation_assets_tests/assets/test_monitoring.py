@@ -21,10 +21,10 @@ from segmentation.monitoring import quality
 from segmentation.monitoring.judging import judge_snapshot, write_judgement
 from segmentation.segments.assignment import write_segments
 from segmentation.settings import Settings
-from segmentation.sources.loading import load_days
-from segmentation.sources.profile import load_profile
-from segmentation.sources.registration import register
-from segmentation.sources.synthetic import write
+from segmentation.sources.batch.loading import load_days
+from segmentation.sources.batch.registration import register
+from segmentation.sources.profiles.profile import load_profile
+from segmentation.synthetic import write
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.maintenance import maintain
 from segmentation.warehouse.schema import migrate

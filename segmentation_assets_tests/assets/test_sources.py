@@ -7,10 +7,10 @@ import dagster as dg
 import pytest
 
 from segmentation.settings import Settings
-from segmentation.sources.declared import Declared, parse_sources
-from segmentation.sources.deliveries import Delivery
-from segmentation.sources.landing import Lander
-from segmentation.sources.profile import load_profile
+from segmentation.sources.config import Declared, parse_sources
+from segmentation.sources.incremental.deliveries import Delivery
+from segmentation.sources.incremental.upsert import Lander
+from segmentation.sources.profiles.profile import load_profile
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import migrate
 from segmentation_assets.assets.sources import is_read, key_of, make_asset

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segmentation.errors import SourceError
-from segmentation.sources.declared import KafkaSource
-from segmentation.sources.deliveries import Malformed
+from segmentation.sources.config import KafkaSource
+from segmentation.sources.incremental.deliveries import Malformed
 from segmentation.streaming.messages import HEADER, decoder, from_json
 
 SCHEMA = {

@@ -15,8 +15,8 @@ from litestar.params import HeaderParameter, QueryParameter
 
 from segmentation.access.keys import Scope
 from segmentation.settings import Settings
-from segmentation.sources.deliveries import Delivery
-from segmentation.sources.records import Record
+from segmentation.sources.incremental.deliveries import Delivery
+from segmentation.sources.readers.records import Record
 from serving import arrow
 from serving.auth import needs
 from serving.bodies import JSON, json_decoder

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.features.data import END, fill_lake
 from segmentation.settings import Settings
-from segmentation.sources.synthetic import write
+from segmentation.synthetic import write
 
 CUSTOMERS = 300
 

@@ -26,9 +26,9 @@ from segmentation.modeling.build import train
 from segmentation.modeling.data import make_training_set
 from segmentation.segments.assignment import write_segments
 from segmentation.settings import Settings
-from segmentation.sources.synthetic.shop import generate
 from segmentation.spark.lake_files import pin
 from segmentation.spark.session import QUIET, spark_session
+from segmentation.synthetic.shop import generate
 from segmentation.warehouse import Commit, Lake
 from segmentation_assets_tests.conftest import BUCKETS
 from segmentation_assets_tests.lines import Line, insert_lines

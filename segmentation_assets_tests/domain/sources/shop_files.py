@@ -13,9 +13,9 @@ import polars as pl
 import pyarrow as pa
 import xlsxwriter  # type: ignore[import-untyped]
 
-from segmentation.sources.loading import LoadReport, load_days
-from segmentation.sources.profile import Profile, load_profile, parse_profile
-from segmentation.sources.registration import Registration, register
+from segmentation.sources.batch.loading import LoadReport, load_days
+from segmentation.sources.batch.registration import Registration, register
+from segmentation.sources.profiles.profile import Profile, load_profile, parse_profile
 from segmentation.warehouse import Commit, Lake
 
 NOW = datetime(2025, 1, 1, 12)

@@ -16,8 +16,8 @@ import pytest
 
 from segmentation.errors import SourceError
 from segmentation.settings import Settings
-from segmentation.sources.profile import load_profile
-from segmentation.sources.trial import try_out_on
+from segmentation.sources.dry_run import try_out_on
+from segmentation.sources.profiles.profile import load_profile
 from segmentation.warehouse import Lake
 from segmentation.warehouse.schema import migrate
 from segmentation_assets_tests.conftest import BUCKETS

@@ -9,8 +9,8 @@ import pytest
 from segmentation.errors import SourceError
 from segmentation.settings import Settings
 from segmentation.sources import reading
-from segmentation.sources.databases import DatabasePages
-from segmentation.sources.declared import DatabaseSource
+from segmentation.sources.config import DatabaseSource
+from segmentation.sources.readers.databases import DatabasePages
 from segmentation.warehouse import Lake
 from segmentation_assets_tests.mysql import Mysql, running_mysql
 from segmentation_assets_tests.postgres import Postgres, running_postgres

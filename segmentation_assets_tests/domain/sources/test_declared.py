@@ -8,9 +8,9 @@ import pytest
 
 from segmentation.errors import SourceError
 from segmentation.settings import Settings
-from segmentation.sources import declared, reading
-from segmentation.sources.databases import moved_back
-from segmentation.sources.declared import (
+from segmentation.sources import config as declared
+from segmentation.sources import reading
+from segmentation.sources.config import (
     EXAMPLE_OF,
     DatabaseSource,
     FilesSource,
@@ -20,11 +20,13 @@ from segmentation.sources.declared import (
     declared_sources,
     parse_sources,
 )
-from segmentation.sources.deliveries import StalePositionsError
-from segmentation.sources.landing import Lander
-from segmentation.sources.objects import matches
-from segmentation.sources.profile import load_profile
-from segmentation.sources.pulling import Page, pull
+from segmentation.sources.incremental.deliveries import StalePositionsError
+from segmentation.sources.incremental.pulling import pull
+from segmentation.sources.incremental.upsert import Lander
+from segmentation.sources.profiles.profile import load_profile
+from segmentation.sources.readers.databases import moved_back
+from segmentation.sources.readers.object_store import matches
+from segmentation.sources.readers.pages import Page
 from segmentation.warehouse import Lake
 from segmentation_assets_tests.domain.sources.test_landing import NOW, line
 

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from segmentation.errors import SourceError
-from segmentation.sources.drift import accept, columns_of, compare, observe, read_drift
-from segmentation.sources.landing import Lander
+from segmentation.sources.incremental.upsert import Lander
+from segmentation.sources.schema_drift import accept, columns_of, compare, observe, read_drift
 from segmentation.warehouse import Lake
 from segmentation_assets_tests.domain.sources.test_landing import NOW, delivery, line
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from segmentation.errors import SourceError
 from segmentation.metadata.tables.raw import STREAMED_TABLES
 from segmentation.settings import Settings
-from segmentation.sources.deliveries import (
+from segmentation.sources.batch.registration import register
+from segmentation.sources.incremental.deliveries import (
     Advance,
     Delivery,
     Malformed,
@@ -23,11 +24,10 @@ from segmentation.sources.deliveries import (
     StalePositionsError,
     UsedKeyError,
 )
-from segmentation.sources.known_ids import KnownIds, hashes_of
-from segmentation.sources.landing import Lander
-from segmentation.sources.positions import MOST_POSITIONS
-from segmentation.sources.profile import load_profile, parse_profile
-from segmentation.sources.registration import register
+from segmentation.sources.incremental.known_ids import KnownIds, hashes_of
+from segmentation.sources.incremental.offsets import MOST_POSITIONS
+from segmentation.sources.incremental.upsert import Lander
+from segmentation.sources.profiles.profile import load_profile, parse_profile
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.maintenance import flush, maintain
 

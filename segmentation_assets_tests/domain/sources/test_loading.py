@@ -12,11 +12,12 @@ from hypothesis import settings as example_settings
 from hypothesis import strategies as st
 
 from segmentation.errors import SourceError
-from segmentation.sources import loading, settling
-from segmentation.sources.loading import LoadReport
-from segmentation.sources.products import load_products
-from segmentation.sources.profile import load_profile
-from segmentation.sources.registration import register
+from segmentation.sources.batch import loading
+from segmentation.sources.batch.loading import LoadReport
+from segmentation.sources.batch.products import load_products
+from segmentation.sources.batch.registration import register
+from segmentation.sources.profiles.profile import load_profile
+from segmentation.sources.rules import deduplication as settling
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.customer_bucket import customer_bucket
 from segmentation_assets_tests.conftest import BUCKETS

@@ -12,8 +12,8 @@ from hypothesis import settings as example_settings
 from hypothesis import strategies as st
 
 from segmentation.errors import SourceError
-from segmentation.sources import mapping
-from segmentation.sources.profile import bundled_profiles, load_profile, parse_profile
+from segmentation.sources.profiles.profile import bundled_profiles, load_profile, parse_profile
+from segmentation.sources.rules import mapping
 from segmentation.warehouse.customer_bucket import CUSTOMER_BUCKET_MACRO, customer_bucket
 from segmentation_assets_tests.domain.sources.shop_files import changed
 

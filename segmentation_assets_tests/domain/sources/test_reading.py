@@ -12,9 +12,9 @@ import pytest
 
 from segmentation.errors import SourceError
 from segmentation.settings import Settings
+from segmentation.sources.batch.registration import register
 from segmentation.sources.first_day import first_day
-from segmentation.sources.profile import Profile, load_profile
-from segmentation.sources.registration import register
+from segmentation.sources.profiles.profile import Profile, load_profile
 from segmentation.warehouse import Lake
 from segmentation_assets_tests.conftest import BUCKETS
 from segmentation_assets_tests.domain.sources.shop_files import (

@@ -8,9 +8,9 @@ import pytest
 
 from segmentation.errors import SegmentationError, SourceError
 from segmentation.settings import Settings
+from segmentation.sources.batch.registration import register
 from segmentation.sources.first_day import first_day, record_first_day
-from segmentation.sources.profile import load_profile, parse_profile
-from segmentation.sources.registration import register
+from segmentation.sources.profiles.profile import load_profile, parse_profile
 from segmentation.warehouse import Lake
 from segmentation_assets_tests.domain.sources.shop_files import LINES, NOW, changed, line, rows_of, write
 

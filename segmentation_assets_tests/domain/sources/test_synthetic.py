@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from segmentation.sources.synthetic import ARCHETYPES, SyntheticShop, generate, shop, write
-from segmentation.sources.synthetic.seasons import build_calendar
-from segmentation.sources.synthetic.streams import Streams
+from segmentation.synthetic import ARCHETYPES, SyntheticShop, generate, shop, write
+from segmentation.synthetic.seasons import build_calendar
+from segmentation.synthetic.streams import Streams
 
 START, END = date(2024, 1, 1), date(2026, 1, 1)
 PURCHASE, RETURN = pl.col("quantity") > 0, pl.col("quantity") < 0

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from segmentation.errors import SourceError
 from segmentation.settings import Settings
-from segmentation.sources.profile import load_profile
-from segmentation.sources.trial import facts_of, try_out
+from segmentation.sources.dry_run import facts_of, try_out
+from segmentation.sources.profiles.profile import load_profile
 from segmentation.warehouse import Lake
 from segmentation_assets_tests.domain.sources.shop_files import LINES, NOW, ingest, line, rows_of, write
 

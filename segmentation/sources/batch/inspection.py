@@ -1,0 +1,127 @@
+"""What a file holds, seen through a profile: how many lines, of which days. Nothing is written here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import duckdb
+
+from segmentation.errors import SourceError
+from segmentation.sources.batch.product_list import read_product_list
+from segmentation.sources.profiles.contract import CLEANED_BY
+from segmentation.sources.profiles.profile import Profile
+from segmentation.sources.readers import text_parts
+from segmentation.sources.readers.binding import Wanted
+from segmentation.sources.readers.files import Lines, drop_lines, read_lines
+from segmentation.sources.readers.paths import InputFile, format_of
+from segmentation.sources.readers.text_parts import MALFORMED
+from segmentation.sources.rules import mapping
+from segmentation.sources.rules.mapping import mapped, original_of, profile_errors
+from segmentation.sources.rules.validation import check_profile
+
+COUNTS = f"""
+SELECT file_id, count(*), count(moment), CAST(min(moment) AS DATE), CAST(max(moment) AS DATE), min(undated)
+FROM (
+    {{lines}}
+    UNION ALL
+    SELECT file_id, NULL AS moment, line AS undated FROM {MALFORMED}
+)
+GROUP BY file_id
+"""
+
+MOMENTS = """
+SELECT file_id, mapped_ordered_at AS moment, CASE WHEN mapped_ordered_at IS NULL THEN {original} END AS undated
+FROM ({mapped})
+"""
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What was found in one file.
+
+    Attributes:
+        path: Where it is.
+        line_count: Its lines, malformed ones included.
+        first_day: Day (UTC) of the earliest line.
+        last_day: Day (UTC) of the latest line.
+        byte_size: Its size.
+        modified_at: When it was last changed, UTC.
+        columns: Type by column.
+    """
+
+    path: Path
+    line_count: int
+    first_day: date
+    last_day: date
+    byte_size: int
+    modified_at: datetime
+    columns: Mapping[str, str]
+
+
+def inspect(con: duckdb.DuckDBPyConnection, profile: Profile, source: str, paths: Sequence[Path]) -> list[FileFacts]:
+    """Look into files, and check that the profile fits them and that their product list is there.
+
+    Raises:
+        SourceError: A file is missing, empty, damaged, lacks a column or has no line with a readable date; a product
+            list can't be read; or an expression of the profile doesn't work.
+    """
+    text_parts.prepare(con)
+    mapping.prepare(con)
+    mapping.use_profile(con, profile, source)
+    files = [InputFile(file_id, path) for file_id, path in enumerate(paths)]
+    columns: dict[int, dict[str, str]] = {}
+    groups = read_lines(
+        con,
+        "inspected",
+        files,
+        Wanted(profile.name, profile.inputs, profile.reader),
+        on_columns=lambda file, found: columns.setdefault(file.file_id, {}).update(found),
+    )
+    for lines in groups:
+        # The types of an empty Parquet file may be none, and say nothing about the profile.
+        if len(paths) == 1 and format_of(paths[0]) == "parquet" and _is_empty(con, lines):
+            raise SourceError(_no_lines(paths[0]))
+        check_profile(con, profile, lines)
+    with profile_errors(profile, source):
+        counts = {row[0]: row[1:] for row in con.execute(_counts(profile, groups)).fetchall()}
+    drop_lines(con, groups)
+    read_product_list(con, profile, source, paths)
+    return [_facts(file.path, profile, counts.get(file.file_id), columns.get(file.file_id, {})) for file in files]
+
+
+def _counts(profile: Profile, groups: Sequence[Lines]) -> str:
+    moment = {"ordered_at": profile.columns["ordered_at"]}
+    selects = [
+        MOMENTS.format(original=original_of(lines), mapped=mapped(moment, CLEANED_BY, lines)) for lines in groups
+    ]
+    return COUNTS.format(lines=" UNION ALL ".join(selects) or "SELECT NULL, NULL, NULL LIMIT 0")
+
+
+def _facts(
+    path: Path, profile: Profile, counts: tuple[int, int, date, date, str] | None, columns: Mapping[str, str]
+) -> FileFacts:
+    if counts is None:
+        raise SourceError(_no_lines(path))
+    line_count, dated_count, first_day, last_day, undated = counts
+    if dated_count == 0:
+        raise SourceError(
+            f"None of the {line_count} lines of {path} has a date that can be read. The profile {profile.name} takes "
+            f"it from {profile.columns['ordered_at']!r}; a line is {undated}. Use an expression such as "
+            "try_strptime(input, '%d/%m/%Y %H:%M')."
+        )
+    return FileFacts(path, line_count, first_day, last_day, *state_of(path), columns)
+
+
+def state_of(path: Path) -> tuple[int, datetime]:
+    """A file's size, and when it was last changed, UTC."""
+    status = path.stat()
+    return status.st_size, datetime.fromtimestamp(status.st_mtime, UTC).replace(tzinfo=None)
+
+
+def _is_empty(con: duckdb.DuckDBPyConnection, lines: Lines) -> bool:
+    return con.execute(f"SELECT 1 FROM {lines.relation} LIMIT 1").fetchone() is None
+
+
+def _no_lines(path: Path) -> str:
+    return f"{path} has no lines below its header. Remove it or fetch it again."

@@ -1,0 +1,132 @@
+"""`raw.products`: what the sources sell, from their product lists or, without one, from their accepted lines."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+import duckdb
+
+from segmentation.metadata.tables.raw import PRODUCTS, TRANSACTIONS
+from segmentation.sources.batch.product_list import read_product_list
+from segmentation.sources.batch.source_files import SourceFile, read_source_files
+from segmentation.sources.profiles.contract import PRODUCT_CLEANED_BY
+from segmentation.sources.profiles.profile import Profile, parse_profile
+from segmentation.sources.readers import text_parts
+from segmentation.sources.readers.binding import Wanted
+from segmentation.sources.readers.files import drop_lines, read_lines
+from segmentation.sources.readers.paths import InputFile
+from segmentation.sources.rules import mapping
+from segmentation.sources.rules.mapping import mapped, profile_errors
+from segmentation.warehouse import Commit, Lake
+
+COLLECTED = f"CREATE OR REPLACE TEMP TABLE collected AS FROM {PRODUCTS.name} LIMIT 0"
+
+COLLECT_LISTED = "INSERT INTO collected BY NAME SELECT *, getvariable('source_name') AS source FROM product_list"
+
+LINE_NAMES = """
+CREATE OR REPLACE TEMP TABLE line_names AS
+SELECT product_id, product_name
+FROM (
+    SELECT product_id, product_name, count(*) AS line_count
+    FROM ({named_lines})
+    WHERE product_name IS NOT NULL
+    GROUP BY product_id, product_name
+)
+QUALIFY row_number() OVER (PARTITION BY product_id ORDER BY line_count DESC, product_name) = 1
+"""
+
+NAMED_LINES = "SELECT mapped_product_id AS product_id, mapped_product_name AS product_name FROM ({mapped})"
+
+NO_NAMES = "SELECT NULL AS product_id, CAST(NULL AS VARCHAR) AS product_name LIMIT 0"
+
+COLLECT_FROM_LINES = f"""
+INSERT INTO collected BY NAME
+WITH categories AS (
+    SELECT product_id, category, count(*) AS line_count
+    FROM {TRANSACTIONS.name}
+    WHERE source = getvariable('source_name')
+    GROUP BY product_id, category
+),
+sold AS (
+    SELECT product_id, category
+    FROM categories
+    QUALIFY row_number() OVER (
+        PARTITION BY product_id ORDER BY category IS NULL, line_count DESC, category
+    ) = 1
+)
+SELECT product_id, line_names.product_name, sold.category, getvariable('source_name') AS source
+FROM sold LEFT JOIN line_names USING (product_id)
+"""
+
+# A product that several sources know is taken from the one that tells most about it.
+ONE_PER_PRODUCT = f"""
+CREATE OR REPLACE TEMP TABLE products_found AS
+SELECT {PRODUCTS.column_list}
+FROM collected
+QUALIFY row_number() OVER (
+    PARTITION BY product_id
+    ORDER BY category IS NULL, department IS NULL, product_name IS NULL, source
+) = 1
+"""
+
+
+def load_products(lake: Lake, commit: Commit) -> int:
+    """Replace `raw.products`.
+
+    A product that lines name but their source's product list lacks is left out, so that the check of references
+    means something. Without a product list, the products are those of the source's accepted lines, each with its most
+    frequent category and, where the profile maps `product_name`, its most frequent name.
+
+    Args:
+        lake: A writable lake.
+        commit: What the snapshot says about itself.
+
+    Returns:
+        How many products there are. Without any registered file nothing is written.
+
+    Raises:
+        SourceError: A product list, or a file that products get their names from, can't be read.
+    """
+    with lake.cursor() as con:
+        files = read_source_files(con)
+        if not files:
+            return 0
+        text_parts.prepare(con)
+        mapping.prepare(con)
+        con.execute(COLLECTED)
+        for source, of_source in groupby(files, key=lambda file: file.source):
+            _collect(con, source, list(of_source))
+        con.execute(ONE_PER_PRODUCT)
+        return lake.transaction(con, commit, _replace)
+
+
+def _collect(con: duckdb.DuckDBPyConnection, source: str, files: Sequence[SourceFile]) -> None:
+    profile = parse_profile(files[0].profile, f"of the source {source}")
+    paths = [Path(file.path) for file in files]
+    mapping.use_profile(con, profile, source)
+    if read_product_list(con, profile, source, paths):
+        con.execute(COLLECT_LISTED)
+    else:
+        _read_names(con, profile, source, paths)
+        con.execute(COLLECT_FROM_LINES)
+
+
+def _read_names(con: duckdb.DuckDBPyConnection, profile: Profile, source: str, paths: Sequence[Path]) -> None:
+    if profile.product_name is None:
+        con.execute(LINE_NAMES.format(named_lines=NO_NAMES))
+        return
+    files = [InputFile(number, path) for number, path in enumerate(paths)]
+    groups = read_lines(con, "named", files, Wanted(profile.name, profile.inputs, profile.reader))
+    expressions = {"product_id": profile.columns["product_id"], "product_name": profile.product_name}
+    named_lines = " UNION ALL ".join(
+        NAMED_LINES.format(mapped=mapped(expressions, PRODUCT_CLEANED_BY, lines)) for lines in groups
+    )
+    with profile_errors(profile, source):
+        con.execute(LINE_NAMES.format(named_lines=named_lines))
+    drop_lines(con, groups)
+
+
+def _replace(con: duckdb.DuckDBPyConnection) -> int:
+    con.execute(f"DELETE FROM {PRODUCTS.name}")
+    inserted = con.execute(f"INSERT INTO {PRODUCTS.name} FROM products_found").fetchone()
+    return int(inserted[0]) if inserted else 0

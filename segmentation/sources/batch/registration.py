@@ -1,0 +1,216 @@
+"""Handing files to the platform: from then on, the days that they cover are loaded from them.
+
+Registering reads the files but loads nothing; that is `loading`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+
+from segmentation.errors import SourceError
+from segmentation.metadata.tables.raw import DELIVERIES, LOADS
+from segmentation.sources.batch.inspection import FileFacts, inspect
+from segmentation.sources.batch.source_files import SourceFile, read_source_files, replace_source_files
+from segmentation.sources.config import SOURCE_NAME
+from segmentation.sources.first_day import record_first_day
+from segmentation.sources.profiles.profile import Profile
+from segmentation.sources.readers.paths import locate
+from segmentation.warehouse import Commit, Lake
+
+LOADED_DAYS = f"""
+SELECT MIN(ordered_on), MAX(ordered_on) FROM {LOADS.name} WHERE source = $source AND list_contains($paths, source_file)
+"""
+
+DELIVERED = f"SELECT 1 FROM {DELIVERIES.name} WHERE source = $source LIMIT 1"
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What has been registered.
+
+    Attributes:
+        source: Name of the source.
+        profile: Name of the profile.
+        paths: The files, absolute.
+        line_count: Lines in all of them.
+        first_day: Day (UTC) of the earliest line.
+        last_day: Day (UTC) of the latest line.
+        load_start: First day that has to be loaded (again).
+        load_end: The day after the last one that has to be loaded. With `load_start` it spans what the files hold
+            now, and what changed files of the source held before.
+        columns: Type by column of the last file.
+    """
+
+    source: str
+    profile: str
+    paths: tuple[str, ...]
+    line_count: int
+    first_day: date
+    last_day: date
+    load_start: date
+    load_end: date
+    columns: Mapping[str, str]
+
+
+def register(
+    lake: Lake, path: str | None, profile: Profile, *, source: str | None = None, now: datetime
+) -> Registration:
+    """Register a file, the files of a folder or of a glob, or those that the profile locates.
+
+    A source has one profile: registering more of it through a changed profile looks at all its files again. A file
+    that has been moved goes on where it was; one that is registered again keeps its `registered_at`, and if nothing
+    has changed at all, nothing is written.
+
+    Args:
+        lake: Where `raw.source_files` is.
+        path: What to register; None for the profile's own location.
+        profile: How to read it.
+        source: Name of the source; None for the profile's name.
+        now: The time of registration, in UTC if it is naive.
+
+    Raises:
+        SourceError: Something can't be read as it stands. Nothing has been written then.
+    """
+    return register_paths(lake, files_at(path, profile), profile, source=source, now=now)
+
+
+def register_paths(
+    lake: Lake, paths: Sequence[Path], profile: Profile, *, source: str | None = None, now: datetime
+) -> Registration:
+    """`register` for files that have been found already.
+
+    Raises:
+        SourceError: Something can't be read as it stands. Nothing has been written then.
+    """
+    source = source_name(profile, source)
+    text = profile.to_yaml()
+    registered_at = now if now.tzinfo is None else now.astimezone(UTC).replace(tzinfo=None)
+    with lake.cursor() as con:
+        before = _of_source(con, source)
+        facts = inspect(con, profile, source, [*paths, *_to_look_at_again(before, paths, text)])
+        rows = [as_source_file(source, text, registered_at, found) for found in facts]
+        _write(lake, con, source, rows, Commit(f"Register {len(paths)} files of {source}", asset="raw/source_files"))
+        loaded = _loaded_days(con, source, [row.path for row in rows])
+    record_first_day(lake.settings, min(found.first_day for found in facts))
+    return _registration(profile, source, facts[: len(paths)], _span([*_changed(before, rows), *rows], loaded))
+
+
+def source_name(profile: Profile, source: str | None) -> str:
+    """The name of a source; the profile's if it has none.
+
+    Raises:
+        SourceError: It can't be one.
+    """
+    name = profile.name if source is None else source
+    if not SOURCE_NAME.fullmatch(name):
+        raise SourceError(f"{name!r} can't name a source; use letters, digits, `.`, `-` and `_`.")
+    return name
+
+
+def files_at(path: str | None, profile: Profile) -> list[Path]:
+    """The files of a path, folder or glob, or those that the profile locates.
+
+    Raises:
+        SourceError: There are none.
+    """
+    if path is None and profile.location is None:
+        raise SourceError(f"The profile {profile.name} doesn't say where its data is; give the path of a file.")
+    return list(locate(path or profile.location or "", profile.products.files if profile.products else ()))
+
+
+def _of_source(con: duckdb.DuckDBPyConnection, source: str) -> list[SourceFile]:
+    return [file for file in read_source_files(con) if file.source == source]
+
+
+def _to_look_at_again(before: Iterable[SourceFile], paths: Sequence[Path], text: str) -> list[Path]:
+    return [
+        Path(file.path) for file in before if file.profile != text and Path(file.path) not in paths and file.is_there()
+    ]
+
+
+def as_source_file(source: str, text: str, registered_at: datetime, found: FileFacts) -> SourceFile:
+    """A file as a row of `raw.source_files`; `text` is its profile."""
+    return SourceFile(
+        source,
+        str(found.path),
+        text,
+        found.line_count,
+        found.first_day,
+        found.last_day,
+        found.byte_size,
+        found.modified_at,
+        registered_at,
+    )
+
+
+def _merged(before: Sequence[SourceFile], rows: Sequence[SourceFile]) -> list[SourceFile]:
+    """The rows of a source after `rows` have been registered on top of those `before`."""
+    after = {file.path: replace(file, profile=rows[0].profile) for file in before}
+    for row in rows:
+        known = after.get(row.path) or _moved_from(row, after.values())
+        if known is not None:
+            del after[known.path]
+        after[row.path] = row if known is None else replace(row, registered_at=known.registered_at)
+    return [after[path] for path in sorted(after)]
+
+
+def _moved_from(row: SourceFile, known: Iterable[SourceFile]) -> SourceFile | None:
+    def content(file: SourceFile) -> tuple[object, ...]:
+        return file.byte_size, file.line_count, file.first_day, file.last_day
+
+    return next((file for file in known if content(file) == content(row) and not file.is_there()), None)
+
+
+def _changed(before: Sequence[SourceFile], rows: Sequence[SourceFile]) -> list[SourceFile]:
+    """Rows as they were and as they become, for files whose lines may have changed."""
+    after = _merged(before, rows)
+    return [file for file in before if file not in after] + [file for file in after if file not in before]
+
+
+def _write(lake: Lake, con: duckdb.DuckDBPyConnection, source: str, rows: Sequence[SourceFile], commit: Commit) -> None:
+    def write(c: duckdb.DuckDBPyConnection) -> None:
+        # Read inside the transaction: another process may have registered files of the source meanwhile.
+        _refuse_delivered(c, source)
+        before = _of_source(c, source)
+        after = _merged(before, rows)
+        gone = [file for file in before if file not in after]
+        replace_source_files(c, source, gone, [file for file in after if file not in before])
+
+    if _changed(_of_source(con, source), rows):
+        lake.transaction(con, commit, write)
+
+
+def _refuse_delivered(con: duckdb.DuckDBPyConnection, source: str) -> None:
+    if con.execute(DELIVERED, {"source": source}).fetchone():
+        raise SourceError(
+            f"The lines of the source {source} are delivered otherwise: pushed, streamed, or read from a database. "
+            "Give files a source name of their own."
+        )
+
+
+def _loaded_days(con: duckdb.DuckDBPyConnection, source: str, paths: Sequence[str]) -> list[date]:
+    """First and last day that was loaded from these files, which may be more than they hold by now."""
+    row = con.execute(LOADED_DAYS, {"source": source, "paths": list(paths)}).fetchone()
+    return [day for day in row or () if day is not None]
+
+
+def _span(files: Iterable[SourceFile], loaded: Sequence[date]) -> tuple[date, date]:
+    days = [day for file in files for day in (file.first_day, file.last_day) if day is not None] + list(loaded)
+    return min(days), max(days) + timedelta(days=1)
+
+
+def _registration(profile: Profile, source: str, facts: Sequence[FileFacts], span: tuple[date, date]) -> Registration:
+    return Registration(
+        source=source,
+        profile=profile.name,
+        paths=tuple(str(found.path) for found in facts),
+        line_count=sum(found.line_count for found in facts),
+        first_day=min(found.first_day for found in facts),
+        last_day=max(found.last_day for found in facts),
+        load_start=span[0],
+        load_end=span[1],
+        columns=facts[-1].columns,
+    )

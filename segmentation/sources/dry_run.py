@@ -1,0 +1,151 @@
+"""Trying a source out: what its files would give, without registering or loading anything."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+
+from segmentation.metadata.tables.raw import REJECTED, TRANSACTIONS
+from segmentation.settings import Settings
+from segmentation.sources.batch.inspection import inspect
+from segmentation.sources.batch.loading import LoadReport, judge_files
+from segmentation.sources.batch.registration import as_source_file, files_at, source_name
+from segmentation.sources.config import Declared, FilesSource
+from segmentation.sources.incremental.deliveries import Delivery
+from segmentation.sources.incremental.upsert import Lander
+from segmentation.sources.profiles.profile import Profile
+from segmentation.sources.readers.object_store import fetch, is_remote
+from segmentation.sources.reading import paged
+from segmentation.warehouse import Lake
+from segmentation.warehouse.lake import sqlite_path
+from segmentation.warehouse.schema import migrate
+
+PREVIEW_LINES = 5
+
+PREVIEW = f"""
+SELECT
+    CAST(ordered_at AS VARCHAR) AS ordered_at, customer_id, order_id, product_id, quantity, amount, discount, category,
+    country, channel
+FROM accepted
+ORDER BY ordered_at, line_id
+LIMIT {PREVIEW_LINES}
+"""
+
+REJECTS = """
+SELECT reason, COUNT(*) AS lines, MIN(original) AS example
+FROM rejected
+GROUP BY reason
+ORDER BY lines DESC, reason
+"""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What files would give.
+
+    Attributes:
+        source: Name of the source.
+        paths: The files, absolute.
+        first_day: Day (UTC) of the earliest line; None if there is none.
+        last_day: Day (UTC) of the latest line.
+        report: How many lines were read, accepted and rejected.
+        rejects: `reason`, `lines`, and an `example`: a line as it was, as JSON.
+        preview: The first accepted lines, in columns of the transaction contract.
+    """
+
+    source: str
+    paths: tuple[str, ...]
+    first_day: date | None
+    last_day: date | None
+    report: LoadReport
+    rejects: pl.DataFrame
+    preview: pl.DataFrame
+
+
+def try_out(
+    settings: Settings, path: str | None, profile: Profile, *, source: str | None = None, now: datetime
+) -> Trial:
+    """Read and judge files as a load would, by themselves, and write nothing.
+
+    Args:
+        settings: Of the lake, which need not be there yet; it is asked whether ids are taken on other days.
+        path: A file, folder or glob; None for the profile's own location.
+        profile: How to read it.
+        source: Name of the source; None for the profile's name.
+        now: The time of registration that lines would get.
+
+    Raises:
+        SourceError: Something can't be read as it stands.
+    """
+    with _lake(settings) as lake:
+        return try_out_on(lake, path, profile, source=source, now=now)
+
+
+def try_out_on(lake: Lake, path: str | None, profile: Profile, *, source: str | None = None, now: datetime) -> Trial:
+    """`try_out` with a lake that is open already; it may be read-only."""
+    name, paths, text = source_name(profile, source), files_at(path, profile), profile.to_yaml()
+    with lake.cursor() as con:
+        facts = inspect(con, profile, name, paths)
+        files = [as_source_file(name, text, now, found) for found in facts]
+        first, last = min(found.first_day for found in facts), max(found.last_day for found in facts)
+        report = judge_files(con, files, first, last + timedelta(days=1))
+        rejects, preview = con.execute(REJECTS).pl(), con.execute(PREVIEW).pl()
+    return Trial(name, tuple(file.path for file in files), first, last, report, rejects, preview)
+
+
+def try_declared(settings: Settings, source: Declared, *, now: datetime) -> Trial:
+    """What a declared source would give: of files all, of a database or plug-in the first page.
+
+    Raises:
+        SourceError: It can't be read as it stands, or comes by itself.
+    """
+    if isinstance(source, FilesSource):
+        path = str(fetch(settings, source.name, source.path)) if is_remote(source.path) else source.path
+        return try_out(settings, path, source.read_profile(), source=source.name, now=now)
+    profile = source.read_profile()
+    page = next(iter(paged(source).pages(None)), None)
+    records = page.records if page else ()
+    with TemporaryDirectory(prefix="segmentation-trial-") as folder:
+        passing = settings.model_copy(update={"home": Path(folder), "catalog": "", "data_path": ""})
+        with Lake(passing) as lake:
+            migrate(lake)
+            (receipt,) = Lander(lake).land([Delivery(source.name, profile, records, source.name)], now=now)
+            with lake.cursor() as con:
+                rejects = con.execute(REJECTS.replace("FROM rejected", f"FROM {REJECTED.name}")).pl()
+                preview = con.execute(PREVIEW.replace("FROM accepted", f"FROM {TRANSACTIONS.name}")).pl()
+    accepted = receipt.lines_read - receipt.lines_rejected
+    report = LoadReport(receipt.lines_read, accepted, dict(receipt.rejected_by_reason), 0, (source.name,))
+    return Trial(source.name, (), receipt.first_day, receipt.last_day, report, rejects, preview)
+
+
+@contextmanager
+def _lake(settings: Settings) -> Iterator[Lake]:
+    """The lake, read-only; an empty one for the time being where none has been made."""
+    if settings.catalog_uri.startswith("sqlite:") and not sqlite_path(settings).exists():
+        with TemporaryDirectory(prefix="segmentation-trial-") as folder:
+            passing = settings.model_copy(update={"home": Path(folder), "catalog": "", "data_path": ""})
+            with Lake(passing) as lake:
+                migrate(lake)
+                yield lake
+    else:
+        with Lake(settings, read_only=True) as lake:
+            yield lake
+
+
+def facts_of(trial: Trial) -> dict[str, object]:
+    """A trial as plain data, for programs."""
+    return {
+        "source": trial.source,
+        "files": list(trial.paths),
+        "first_day": str(trial.first_day),
+        "last_day": str(trial.last_day),
+        "lines_read": trial.report.lines_read,
+        "lines_accepted": trial.report.accepted,
+        "lines_rejected": trial.report.rejected,
+        "rejects": trial.rejects.to_dicts(),
+        "preview": trial.preview.to_dicts(),
+    }

@@ -1,0 +1,127 @@
+"""Landing: lines that a source delivers (a push, a batch of a stream, a page of a table) go into the lake at once.
+
+Each line ends up in the lake once, or in the rejects with its reason. A `line_id` that the lake has already takes the
+place of the earlier line if anything differs, and changes nothing if not. Everything that a delivery changes, and how
+far the source has been read, is one commit; so a delivery that was acknowledged is never lost, and one that is sent
+again doubles nothing. Files don't land; their days are loaded as a whole (`loading`).
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import accumulate, groupby
+
+import pyarrow as pa
+
+from segmentation.sources.incremental.deliveries import Delivery, Malformed, Receipt
+from segmentation.sources.incremental.known_ids import KnownIds
+from segmentation.sources.incremental.offsets import reached
+from segmentation.sources.incremental.upsert_transaction import LandingTransaction, registered
+from segmentation.sources.profiles.contract import DELIVERED_RULES
+from segmentation.sources.profiles.profile import Profile, require_line_ids
+from segmentation.sources.readers.records import RELATION, Record, as_lines, as_table
+from segmentation.sources.rules import mapping
+from segmentation.sources.rules.mapping import profile_errors
+from segmentation.sources.rules.validation import CREATE_JUDGED, NO_SUSPECTS, judge
+from segmentation.sources.schema_drift import columns_of, last_columns, observe
+from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse.customer_bucket import CUSTOMER_BUCKET_MACRO
+from segmentation.warehouse.schema import customer_buckets
+
+CREATE_LANDING = """
+CREATE OR REPLACE TEMP TABLE landing AS
+SELECT judged.* EXCLUDE (file_id, remark), file_id AS ordinal, delivery, source, hash(line_id) AS id_hash,
+    remark[1].reason AS reason
+FROM judged JOIN delivered ON file_id BETWEEN first_ordinal AND last_ordinal
+"""
+
+
+class Lander:
+    """Lands deliveries. One per thread; several processes may land in the same lake at once."""
+
+    def __init__(self, lake: Lake) -> None:
+        """Prepare to land in a writable lake; open it with `inline_rows`, or each delivery becomes files."""
+        self._lake = lake
+        self._con = lake.cursor()
+        self._known = KnownIds()
+        self._columns: dict[str, dict[str, str]] = {}
+        mapping.prepare(self._con)
+        self._con.execute(CUSTOMER_BUCKET_MACRO)
+        self._con.execute("SET VARIABLE customer_buckets = $buckets", {"buckets": customer_buckets(self._con)})
+        self._con.execute("SET VARIABLE window_start = TIMESTAMP '0001-01-01'")
+        self._con.execute("SET VARIABLE window_last = TIMESTAMP '9999-12-31'")
+        self._known.catch_up(self._con, lake.version())
+
+    def positions(self, source: str) -> dict[str, str]:
+        """How far a source has been read, by channel."""
+        return reached(self._con, source).positions
+
+    def land(self, deliveries: Sequence[Delivery], *, now: datetime) -> list[Receipt]:
+        """Write deliveries as one commit.
+
+        Args:
+            deliveries: In the order in which they count; of lines with the same id, the last one stays.
+            now: When they arrived, in UTC.
+
+        Returns:
+            A receipt for each; all of them are durable.
+
+        Raises:
+            StalePositionsError: A delivery begins where its source isn't any more. Nothing has been written.
+            UsedKeyError: A key was used before, for something else. Nothing has been written.
+            SourceError: A source gets its lines from files, or its profile doesn't work or gives no line ids.
+        """
+        for delivery in deliveries:
+            require_line_ids(delivery.profile)
+        starts = [0, *accumulate(len(delivery.records) for delivery in deliveries)]
+        self._judge(deliveries, starts)
+        sources = sorted({delivery.source for delivery in deliveries})
+        commit = Commit(f"Land {starts[-1]} lines of {', '.join(sources)}", asset="raw/transactions")
+        work = LandingTransaction(self._con, self._known, deliveries, starts, now)
+        receipts = self._lake.transaction(self._con, commit, work.write)
+        self._known.add(work.hashes, work.version + 1)
+        self._observe(deliveries, now)
+        return receipts
+
+    def _observe(self, deliveries: Sequence[Delivery], now: datetime) -> None:
+        """Take note of columns that a source didn't have before."""
+        for delivery in deliveries:
+            if delivery.source not in self._columns:
+                self._columns[delivery.source] = last_columns(self._con, delivery.source) or {}
+            known = self._columns[delivery.source]
+            found = delivery.columns or columns_of(
+                (record for record in delivery.records if not isinstance(record, Malformed)), known
+            )
+            if found and found != known:
+                observe(self._lake, delivery.source, found, delivery.place(0), now)
+                self._columns[delivery.source] = dict(found)
+
+    def _judge(self, deliveries: Sequence[Delivery], starts: Sequence[int]) -> None:
+        mapping.set_latest(self._con)
+        self._con.execute(CREATE_JUDGED)
+        self._con.execute(NO_SUSPECTS)
+        numbered = list(zip(deliveries, starts, strict=False))
+        for (source, profile), group in groupby(numbered, key=lambda item: (item[0].source, item[0].profile)):
+            self._judge_source(source, profile, list(group))
+        delivered = pa.table(
+            {
+                "delivery": pa.array(range(len(deliveries)), pa.int32()),
+                "source": pa.array([delivery.source for delivery in deliveries], pa.string()),
+                "first_ordinal": pa.array(starts[:-1], pa.int32()),
+                "last_ordinal": pa.array([start - 1 for start in starts[1:]], pa.int32()),
+            }
+        )
+        with registered(self._con, delivered=delivered):
+            self._con.execute(CREATE_LANDING)
+
+    def _judge_source(self, source: str, profile: Profile, numbered: Sequence[tuple[Delivery, int]]) -> None:
+        records: list[Record] = []
+        ordinals: list[int] = []
+        for delivery, start in numbered:
+            for ordinal, record in enumerate(delivery.records, start):
+                if not isinstance(record, Malformed):
+                    records.append(record)
+                    ordinals.append(ordinal)
+        mapping.use_profile(self._con, profile, source)
+        table = as_table(profile, records, ordinals)
+        with profile_errors(profile, source), registered(self._con, **{RELATION: table}):
+            judge(self._con, profile, as_lines(profile), has_product_list=False, rules=DELIVERED_RULES)

@@ -1,0 +1,219 @@
+"""Source profiles: how a source is read and what its lines mean, as data.
+
+A profile is YAML. Those in `profiles/` come with the platform and are documented examples; users write their own
+without touching Python. How a profile's expressions are put to work is in `judging`.
+"""
+
+import codecs
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal
+
+import duckdb
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from segmentation.errors import SourceError
+from segmentation.sources.profiles.contract import CLEANED_BY, PRODUCT_CLEANED_BY, REQUIRED
+from segmentation.sources.profiles.expressions import problem_of
+
+SUFFIXES = (".yaml", ".yml")
+RESERVED_INPUTS = ("input", "file_id")
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+ProfileName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+Expression = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int | float) else value)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Input(_Part):
+    """One column of the file: the headers that it may have, and whether the file may lack it (it is NULL then)."""
+
+    headers: tuple[str, ...] = Field(min_length=1)
+    optional: bool = False
+
+
+def _as_input(value: object) -> object:
+    if isinstance(value, str):
+        return {"headers": [value]}
+    return {"headers": value} if isinstance(value, list) else value
+
+
+Inputs = dict[Name, Annotated[Input, BeforeValidator(_as_input)]]
+
+
+class Rule(_Part):
+    """One reason to reject a line: its name, and the SQL condition over contract columns and `input.…`."""
+
+    name: Name
+    reject: Expression
+
+
+class Reader(_Part):
+    """How text and spreadsheet files are to be read; Parquet needs none of it."""
+
+    delimiter: str | None = Field(None, min_length=1, max_length=1, description="CSV; None: found by the header.")
+    encoding: str = Field("utf-8", description="CSV and JSON: any encoding that Python knows.")
+    decimal: Literal[".", ","] = Field(".", description="Decimal mark of numbers that are written as text.")
+    sheet: str | None = Field(None, description="Excel; None: all sheets that have the profile's columns.")
+
+    @field_validator("encoding")
+    @classmethod
+    def _encoding_is_known(cls, encoding: str) -> str:
+        try:
+            codecs.lookup(encoding)
+        except LookupError as error:
+            raise ValueError(f"Python knows no encoding {encoding!r}; try utf-8, latin-1 or cp1252") from error
+        return encoding
+
+
+class ProductList(_Part):
+    """The product list that comes with the transactions."""
+
+    files: tuple[str, ...] = Field(min_length=1, description="Paths from the transactions' folder; the first there.")
+    optional: bool = False
+    inputs: Inputs
+    columns: dict[str, Expression]
+
+    @model_validator(mode="after")
+    def _columns_are_known(self) -> "ProductList":
+        _check_columns(self.columns, set(PRODUCT_CLEANED_BY), {"product_id"})
+        return self
+
+
+class Profile(_Part):
+    """How one kind of source is read and mapped to the transaction contract."""
+
+    name: ProfileName
+    description: str = ""
+    location: str | None = Field(None, description="`package:PACKAGE/PATH` of data that an installed package ships.")
+    timezone: str = Field("UTC", description="Zone of times that don't say theirs.")
+    reader: Reader = Reader()
+    inputs: Inputs
+    columns: dict[str, Expression] = Field(description="One SQL expression over the inputs per contract column.")
+    product_name: Expression | None = Field(None, description="What a line calls its product, for lack of a list.")
+    rules: tuple[Rule, ...] = ()
+    products: ProductList | None = None
+
+    @model_validator(mode="after")
+    def _columns_are_known(self) -> "Profile":
+        _check_columns(self.columns, set(CLEANED_BY), set(REQUIRED))
+        if not {"unit_price", "amount"} & set(self.columns):
+            raise ValueError("`columns` needs unit_price or amount")
+        if taken := [name for name in self.inputs if name in RESERVED_INPUTS]:
+            raise ValueError(f"an input can't be called {', '.join(taken)}")
+        return self
+
+    def to_yaml(self) -> str:
+        """The profile as YAML that `parse_profile` reads back; equal profiles give equal text."""
+        return yaml.safe_dump(
+            self.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True, width=110
+        )
+
+
+def bundled_profiles() -> tuple[str, ...]:
+    """Names of the profiles that come with the platform."""
+    folder = files("segmentation.sources.profiles")
+    return tuple(sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")))
+
+
+def load_profile(name_or_path: str) -> Profile:
+    """A bundled profile by its name, or one from a YAML file.
+
+    Raises:
+        SourceError: There is no such profile, or it is malformed; the message says where.
+    """
+    if name_or_path in bundled_profiles():
+        bundled = files("segmentation.sources.profiles") / f"{name_or_path}.yaml"
+        return parse_profile(bundled.read_text(encoding="utf-8"), name_or_path)
+    path = Path(name_or_path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise SourceError(
+            f"There is no profile {name_or_path!r}. Bundled are {', '.join(bundled_profiles())}; "
+            "or give the path of your own, ending in .yaml."
+        )
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(
+            f"Can't read the profile {name_or_path}: {error}. Bundled are {', '.join(bundled_profiles())}."
+        ) from error
+    return parse_profile(text, name_or_path)
+
+
+def parse_profile(text: str, origin: str) -> Profile:
+    """A profile from YAML text.
+
+    Args:
+        text: The YAML.
+        origin: Where it comes from, for messages.
+
+    Raises:
+        SourceError: It isn't YAML, has unknown or missing keys, or an expression isn't one SQL expression.
+    """
+    try:
+        content: object = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SourceError(f"The profile {origin} is not valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise SourceError(f"The profile {origin} is not a YAML mapping with keys such as name, inputs and columns.")
+    try:
+        profile = Profile.model_validate(content)
+    except ValidationError as error:
+        problems = "\n".join(f"  {_place(e['loc'])}: {e['msg']}" for e in error.errors())
+        raise SourceError(f"The profile {origin} is malformed:\n{problems}") from error
+    if problems := "\n".join(_sql_problems(profile)):
+        raise SourceError(f"The profile {origin} has expressions that can't be used:\n{problems}")
+    return profile
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location) or "profile"
+
+
+def _check_columns(columns: dict[str, Expression], known: set[str], required: set[str]) -> None:
+    if unknown := sorted(set(columns) - known):
+        raise ValueError(f"`columns` has unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+    if missing := sorted(required - set(columns)):
+        raise ValueError(f"`columns` lacks {', '.join(missing)}")
+
+
+def _sql_problems(profile: Profile) -> list[str]:
+    expressions = {f"columns.{name}": sql for name, sql in profile.columns.items()}
+    expressions |= {f"rules.{rule.name}": rule.reject for rule in profile.rules}
+    if profile.product_name is not None:
+        expressions["product_name"] = profile.product_name
+    if profile.products is not None:
+        expressions |= {f"products.columns.{name}": sql for name, sql in profile.products.columns.items()}
+    with duckdb.connect() as con:
+        problems = [f"  {place}: {problem}" for place, sql in expressions.items() if (problem := problem_of(con, sql))]
+        zone = con.execute("SELECT count(*) FROM pg_timezone_names() WHERE name = $name", {"name": profile.timezone})
+        if zone.fetchone() == (0,):
+            problems.append(f"  timezone: there is no time zone {profile.timezone!r}; write it as in Europe/London")
+    return problems
+
+
+def require_line_ids(profile: Profile) -> None:
+    """Complain about a profile that gives lines no id: repeats of a delivered line couldn't be told.
+
+    Raises:
+        SourceError: So it is.
+    """
+    if "line_id" not in profile.columns:
+        raise SourceError(
+            f"The profile {profile.name} gives no line_id. Lines that are pushed, streamed or read from a database "
+            "need one, so that a repeated or corrected line is told from a new one; for example "
+            "`line_id: order || '/' || position`."
+        )

@@ -1,0 +1,188 @@
+"""The lines of a source's files as relations that SQL can work on: one per set of equal headers.
+
+Each relation has `file_id` and one column per input of the profile. Parquet files are scanned where they are, with
+their own types; text and spreadsheet files are read once into a temporary table of text columns. What the lines mean
+is not known here.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from segmentation.errors import SourceError
+from segmentation.sources.readers.binding import Binding, Wanted, bind
+from segmentation.sources.readers.paths import InputFile, format_of
+from segmentation.sources.readers.text_files import arrow_errors, reading_errors
+from segmentation.sources.readers.text_parts import Part, parts_of
+from segmentation.warehouse.sql import identifier
+
+PARQUET_COLUMNS = "DESCRIBE FROM read_parquet($path, binary_as_string = true)"
+
+PARQUET_LINES = """
+CREATE TEMP VIEW {name} AS
+SELECT getvariable('{name}_ids')[CAST(file_index AS BIGINT) + 1] AS file_id, {columns}
+FROM read_parquet(getvariable('{name}_paths'), binary_as_string = true)
+"""
+
+TEXT_LINES = "CREATE TEMP TABLE {name} (file_id INTEGER, {columns})"
+
+INSERT_TEXT_LINES = """
+INSERT INTO {name}
+SELECT * FROM (SELECT CAST($file_id AS INTEGER) AS file_id, {columns} FROM {relation}) AS input
+WHERE {keep}
+"""
+
+EXACT_TYPES = ((re.compile(r"UUID"), "VARCHAR"), (re.compile(r"DECIMAL\(\d+,0\)"), "HUGEINT"))
+"""Parquet types of identifiers that the macros would not read, or not exactly, and what they are cast to."""
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Lines of files with one header.
+
+    Attributes:
+        relation: Name of the temporary view or table.
+        headers: Per input, the header that it has in the files; None where they lack it.
+        types: Per input, its DuckDB type.
+    """
+
+    relation: str
+    headers: Binding
+    types: dict[str, str]
+
+
+OnColumns = Callable[[InputFile, Mapping[str, str]], object]
+"""Is told the columns of a file, with their types; those of text are `text`."""
+
+
+def read_lines(
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    files: Sequence[InputFile],
+    wanted: Wanted,
+    keep: str = "true",
+    on_columns: OnColumns = lambda *_: None,
+) -> list[Lines]:
+    """Make the lines of files readable in SQL.
+
+    Args:
+        con: Where the relations are made; needs `text_parts.prepare`.
+        name: What the relations' names begin with, unique within the connection.
+        files: What to read.
+        wanted: What to read from each file.
+        keep: SQL condition over the inputs; text lines that don't meet it are dropped at once. Parquet is scanned
+            later, so there it has no effect.
+        on_columns: Is told the columns of each file, before it is known whether the profile fits them.
+
+    Returns:
+        One relation per set of equal headers.
+
+    Raises:
+        SourceError: A file is missing, empty, damaged, not in the encoding, or lacks a column.
+    """
+    for file in files:
+        _check_there(file)
+    parquet = [file for file in files if format_of(file.path) == "parquet"]
+    text = [file for file in files if format_of(file.path) != "parquet"]
+    return [
+        *_scan_parquet(con, f"{name}_parquet", parquet, wanted, on_columns),
+        *_read_text(con, f"{name}_text", text, wanted, keep, on_columns),
+    ]
+
+
+def drop_lines(con: duckdb.DuckDBPyConnection, lines: Iterable[Lines]) -> None:
+    """Give up relations, and the memory that they hold."""
+    for group in lines:
+        kind = "VIEW" if "_parquet_" in group.relation else "TABLE"
+        con.execute(f"DROP {kind} {group.relation}")
+
+
+def _check_there(file: InputFile) -> None:
+    if not file.path.is_file():
+        raise SourceError(
+            f"{file.path} is registered but not there any more. Put it back, or ingest it from its new place: "
+            "`segmentation ingest PATH --profile …`."
+        )
+    if file.path.stat().st_size == 0:
+        raise SourceError(f"{file.path} is empty (0 bytes). Remove it or fetch it again.")
+
+
+def _scan_parquet(
+    con: duckdb.DuckDBPyConnection, name: str, files: Sequence[InputFile], wanted: Wanted, on_columns: OnColumns
+) -> list[Lines]:
+    groups: dict[tuple[tuple[str, str], ...], list[InputFile]] = {}
+    for file in files:
+        columns = _parquet_columns(con, file)
+        on_columns(file, columns)
+        groups.setdefault(tuple(columns.items()), []).append(file)
+    return [
+        _parquet_view(con, f"{name}_{number}", group, bind(wanted, dict(columns), group[0].path), dict(columns))
+        for number, (columns, group) in enumerate(groups.items())
+    ]
+
+
+def _parquet_columns(con: duckdb.DuckDBPyConnection, file: InputFile) -> dict[str, str]:
+    try:
+        rows = con.execute(PARQUET_COLUMNS, {"path": str(file.path)}).fetchall()
+    except duckdb.Error as error:
+        raise SourceError(
+            f"{file.path} is not a complete Parquet file: {str(error).splitlines()[0]} "
+            "It may have been cut off while it was copied; fetch it again."
+        ) from error
+    return {row[0]: row[1] for row in rows}
+
+
+def _parquet_view(
+    con: duckdb.DuckDBPyConnection, name: str, files: list[InputFile], binding: Binding, columns: dict[str, str]
+) -> Lines:
+    types = {key: "VARCHAR" if header is None else _exact(columns[header]) for key, header in binding.items()}
+    selected = ", ".join(
+        f"CAST({'NULL' if header is None else identifier(header)} AS {types[key]}) AS {identifier(key)}"
+        for key, header in binding.items()
+    )
+    con.execute(f"SET VARIABLE {name}_ids = $ids", {"ids": [file.file_id for file in files]})
+    con.execute(f"SET VARIABLE {name}_paths = $paths", {"paths": [str(file.path) for file in files]})
+    con.execute(PARQUET_LINES.format(name=name, columns=selected))
+    return Lines(name, binding, types)
+
+
+def _exact(kind: str) -> str:
+    return next((exact for found, exact in EXACT_TYPES if found.fullmatch(kind)), kind)
+
+
+def _read_text(
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    files: Sequence[InputFile],
+    wanted: Wanted,
+    keep: str,
+    on_columns: OnColumns,
+) -> list[Lines]:
+    groups: dict[tuple[tuple[str, str | None], ...], Lines] = {}
+    for file in files:
+        with reading_errors(file.path, wanted.reader.encoding):
+            for part in parts_of(con, file, wanted):
+                on_columns(file, dict.fromkeys(part.columns, "text"))
+                binding = bind(wanted, part.columns, file.path)
+                key = tuple(binding.items())
+                if key not in groups:
+                    groups[key] = _text_table(con, f"{name}_{len(groups)}", binding)
+                _insert(con, groups[key], file, part, keep)
+    return list(groups.values())
+
+
+def _text_table(con: duckdb.DuckDBPyConnection, name: str, binding: Binding) -> Lines:
+    con.execute(TEXT_LINES.format(name=name, columns=", ".join(f"{identifier(key)} VARCHAR" for key in binding)))
+    return Lines(name, binding, dict.fromkeys(binding, "VARCHAR"))
+
+
+def _insert(con: duckdb.DuckDBPyConnection, lines: Lines, file: InputFile, part: Part, keep: str) -> None:
+    columns = ", ".join(
+        f"{'CAST(NULL AS VARCHAR)' if header is None else part.columns[header]} AS {identifier(key)}"
+        for key, header in lines.headers.items()
+    )
+    insert = INSERT_TEXT_LINES.format(name=lines.relation, columns=columns, relation=part.relation, keep=keep)
+    with arrow_errors():
+        con.execute(insert, {"file_id": file.file_id})

@@ -1,0 +1,94 @@
+"""Delivered records, objects of names and values, as a relation of text columns that a profile can be applied to.
+
+Which of them are accepted is decided in `judging`.
+"""
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
+
+import pyarrow as pa
+
+from segmentation.sources.profiles.profile import Profile
+from segmentation.sources.readers.files import Lines
+
+Record = Mapping[str, object]
+
+RELATION = "delivered_records"
+
+
+def as_lines(profile: Profile) -> Lines:
+    """The relation `RELATION` as a profile sees it: all inputs are there, as text."""
+    headers: dict[str, str | None] = {name: entry.headers[0] for name, entry in profile.inputs.items()}
+    return Lines(RELATION, headers, dict.fromkeys(profile.inputs, "VARCHAR"))
+
+
+def as_table(profile: Profile, records: Sequence[Record], ordinals: Sequence[int]) -> pa.Table:
+    """Records as a table: `file_id`, the ordinals, and one text column per input of the profile.
+
+    An input is the value under the first of its headers that a record has; case and surrounding white space don't
+    matter. What a record lacks is NULL, and so is an empty text.
+    """
+    by_header = _names_by_header(records)
+    columns = {"file_id": pa.array(ordinals, pa.int32())}
+    for name, entry in profile.inputs.items():
+        keys = [key for header in entry.headers for key in by_header.get(_folded(header), ())]
+        columns[name] = pa.array(_values(records, keys), pa.string())
+    return pa.table(columns)
+
+
+def as_text(value: object) -> str | None:
+    """A value as text: dates and times as ISO 8601, lists and objects as JSON, bytes in UTF-8 or else Base64."""
+    if type(value) is str:  # the usual case first
+        return value or None
+    match value:
+        case None:
+            return None
+        case bool():
+            return "true" if value else "false"
+        case datetime() | date() | time():
+            return value.isoformat()
+        case Decimal():
+            return format(value, "f")
+        case bytes():
+            return _of_bytes(value)
+        case dict() | list():
+            return as_json(value)
+        case _:
+            return str(value)
+
+
+def as_json(value: object) -> str:
+    """A record or a part of one as JSON."""
+    return json.dumps(value, ensure_ascii=False, default=as_text)
+
+
+def _names_by_header(records: Sequence[Record]) -> dict[str, list[str]]:
+    names: dict[str, list[str]] = {}
+    for name in dict.fromkeys(name for record in records for name in record):
+        names.setdefault(_folded(name), []).append(name)
+    return names
+
+
+def _values(records: Sequence[Record], keys: Sequence[str]) -> list[str | None]:
+    if len(keys) == 1:  # almost always
+        (key,) = keys
+        return [as_text(record.get(key)) for record in records]
+    return [_first(record, keys) for record in records]
+
+
+def _first(record: Record, keys: Sequence[str]) -> str | None:
+    return next((text for key in keys if (text := as_text(record.get(key))) is not None), None)
+
+
+def _of_bytes(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return b64encode(value).decode()
+
+
+def _folded(header: str) -> str:
+    return header.strip().casefold()

@@ -1,0 +1,183 @@
+"""From a profile's inputs to contract columns, as SQL over the relations of `lines`.
+
+Which of the mapped lines are accepted is decided in `judging`.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.resources import files
+
+import duckdb
+
+from segmentation.errors import SourceError
+from segmentation.sources.profiles.contract import CLEANED_BY
+from segmentation.sources.profiles.profile import Profile
+from segmentation.sources.readers.files import Lines
+from segmentation.warehouse.sql import brief_error, identifier, literal
+
+# DuckDB computes an expression anew wherever a macro repeats it; as a column of an inner query it is computed once.
+RAW = "SELECT file_id, {inputs}, {columns} FROM {relation} AS input"
+
+MAPPED = "SELECT file_id, {inputs}, {columns} FROM ({raw})"
+
+FILLED = """
+SELECT file_id, {inputs}, {columns}, {key} AS line_key, mapped_line_id IS NOT NULL AS has_own_id
+FROM mapped
+WHERE {in_window}
+"""
+
+IN_WINDOW = "coalesce({moment} BETWEEN getvariable('window_start') AND getvariable('window_last'), true)"
+
+FILLED_BY = {
+    "line_id": "coalesce(mapped_line_id, {fingerprint})",
+    "discount": "coalesce(mapped_discount, 0)",
+    "amount": "coalesce(mapped_amount, mapped_quantity * mapped_unit_price - coalesce(mapped_discount, 0))",
+}
+"""What stands in for a contract column that a profile or a line doesn't give."""
+
+DERIVED_UNIT_PRICE = "(mapped_amount + coalesce(mapped_discount, 0)) / nullif(mapped_quantity, 0)"
+
+NULLS = {
+    "clean_id": "CAST(NULL AS VARCHAR)",
+    "clean_text": "CAST(NULL AS VARCHAR)",
+    "as_number": "CAST(NULL AS DOUBLE)",
+    "utc": "CAST(NULL AS TIMESTAMP)",
+}
+"""What a column is that has no expression."""
+
+FIELD_END = "chr(31)"
+
+
+def prepare(con: duckdb.DuckDBPyConnection) -> None:
+    """Define what expressions may call, once per connection."""
+    set_latest(con)
+    con.execute((files("segmentation.sources.rules") / "macros.sql").read_text(encoding="utf-8"))
+
+
+def set_latest(con: duckdb.DuckDBPyConnection) -> None:
+    """Let times count as plausible until a day from now."""
+    con.execute("SET VARIABLE latest_us = CAST(epoch_us(now() + INTERVAL 1 DAY) AS HUGEINT)")
+
+
+def use_profile(con: duckdb.DuckDBPyConnection, profile: Profile, source: str) -> None:
+    """Let the macros, and the SQL made here, work for this profile and source from now on."""
+    con.execute("SET VARIABLE profile_timezone = $zone", {"zone": profile.timezone})
+    con.execute("SET VARIABLE profile_decimal = $mark", {"mark": profile.reader.decimal})
+    con.execute("SET VARIABLE source_name = $source", {"source": source})
+
+
+def moment_of(profile: Profile) -> str:
+    """SQL over the inputs: the line's `ordered_at` in UTC, NULL where its date can't be read."""
+    return _cleaned("ordered_at", CLEANED_BY["ordered_at"], f"({profile.columns['ordered_at']}\n)")
+
+
+def in_window(moment: str) -> str:
+    """SQL condition: `moment` lies in the window that is being loaded, or is NULL."""
+    return IN_WINDOW.format(moment=moment)
+
+
+def mapped(expressions: Mapping[str, str], cleaned_by: Mapping[str, str], lines: Lines) -> str:
+    """SQL of `file_id`, the inputs as `in_…`, and columns as `mapped_…`, from expressions over the inputs.
+
+    Args:
+        expressions: SQL expression per column; the others are NULL.
+        cleaned_by: All columns, and what brings each to its type.
+        lines: What to map.
+    """
+    raw = ", ".join(f"({sql}\n) AS raw_{name}" for name, sql in expressions.items() if name in cleaned_by)
+    columns = ", ".join(
+        f"{_cleaned(name, macro, f'raw_{name}') if name in expressions else NULLS[macro]} AS mapped_{name}"
+        for name, macro in cleaned_by.items()
+    )
+    renamed = ", ".join(f"input.{identifier(name)} AS in_{name}" for name in lines.types)
+    return MAPPED.format(
+        inputs=", ".join(inputs(lines)),
+        columns=columns,
+        raw=RAW.format(inputs=renamed, columns=raw, relation=lines.relation),
+    )
+
+
+def inputs(lines: Lines) -> list[str]:
+    """The inputs as columns of `mapped` and what builds on it.
+
+    They are not one struct: DuckDB 1.5 moves a cast of a struct's field down to the scan, where it is computed for
+    every line instead of the few that need it.
+    """
+    return [f"in_{name}" for name in lines.types]
+
+
+def filled(profile: Profile, lines: Lines) -> str:
+    """SQL of the relation `filled` over `mapped`: contract columns, within the window.
+
+    Beside them: `line_key`, equal for lines that may be duplicates of each other, and `has_own_id`.
+    """
+    values = {name: f"mapped_{name}" for name in CLEANED_BY} | FILLED_BY
+    if "unit_price" not in profile.columns:
+        values["unit_price"] = DERIVED_UNIT_PRICE
+    return FILLED.format(
+        inputs=", ".join(inputs(lines)),
+        columns=", ".join(f"{sql.format(fingerprint=fingerprint(lines))} AS {name}" for name, sql in values.items()),
+        key=line_key(profile, lines),
+        in_window=in_window("mapped_ordered_at"),
+    )
+
+
+def line_key(profile: Profile, lines: Lines) -> str:
+    """SQL over `mapped`: a number that is equal for lines with the same id, or without one, the same inputs.
+
+    Lines that are lacking an id in files that otherwise have one are few; all of them get the same key.
+    """
+    if _gives_ids(profile, lines):
+        return "CASE WHEN mapped_line_id IS NULL THEN 0 ELSE hash(mapped_line_id) END"
+    # As text, as in `fingerprint`: files of two formats hold the same value in different types.
+    return f"hash({', '.join(f'CAST({name} AS VARCHAR)' for name in sorted(inputs(lines)))})"
+
+
+def fingerprint(lines: Lines) -> str:
+    """SQL over `mapped`: the text that stands for a line whose source gives no id: the same wherever its file lies.
+
+    A NULL is left out, with its name. Each input is mentioned once, so that nothing is computed before it is needed.
+    """
+    fields = ", ".join(f"{literal(name + '=')} || CAST(in_{name} AS VARCHAR)" for name in sorted(lines.types))
+    return f"md5(concat_ws({FIELD_END}, getvariable('source_name'), {fields}))"
+
+
+def _gives_ids(profile: Profile, lines: Lines) -> bool:
+    words = set(re.findall(r"\w+", profile.columns.get("line_id", "")))
+    return any(header is not None for name, header in lines.headers.items() if name in words)
+
+
+def original_of(lines: Lines) -> str:
+    """SQL over `mapped`: the line as it was, as JSON: the inputs that the profile reads, under the file's headers."""
+    columns: dict[str, str] = {}
+    for name, header in lines.headers.items():
+        if header is not None:
+            columns.setdefault(header, name)
+    pairs = ", ".join(
+        f"{literal(header)}, {_json(f'in_{name}', lines.types[name])}" for header, name in columns.items()
+    )
+    return f"CAST(json_object({pairs}) AS VARCHAR)"
+
+
+@contextmanager
+def profile_errors(profile: Profile, source: str) -> Iterator[None]:
+    """Turn what DuckDB says about a profile's expressions, or the data that they met, into a `SourceError`."""
+    try:
+        yield
+    except (duckdb.DataError, duckdb.ProgrammingError, duckdb.IOException) as error:
+        raise SourceError(
+            f"Reading the source {source} through the profile {profile.name} failed: {brief_error(error)} "
+            "Where values may be malformed, the profile's expressions can use TRY_CAST, as_number or as_timestamp."
+        ) from error
+
+
+def _cleaned(column: str, macro: str, value: str) -> str:
+    return f"plausible({macro}({value}))" if column == "ordered_at" else f"{macro}({value})"
+
+
+def _json(value: str, kind: str) -> str:
+    if kind not in ("DOUBLE", "FLOAT"):
+        return value
+    # JSON has no NaN and no infinity.
+    return f"CASE WHEN isfinite({value}) THEN to_json({value}) ELSE to_json(CAST({value} AS VARCHAR)) END"

@@ -1,9 +1,0 @@
-"""A synthetic online shop: reproducible transactions, products and customers of known archetypes.
-
-For demonstrations, tests and benchmarks. What reads or loads the files it writes lives elsewhere.
-"""
-
-from segmentation.sources.synthetic.archetypes import ARCHETYPES, Archetype
-from segmentation.sources.synthetic.shop import SyntheticFiles, SyntheticShop, generate, write
-
-__all__ = ["ARCHETYPES", "Archetype", "SyntheticFiles", "SyntheticShop", "generate", "write"]
