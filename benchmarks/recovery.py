@@ -17,10 +17,10 @@ from sklearn.model_selection import cross_val_predict
 from segmentation.features.engine import write_snapshots
 from segmentation.metadata.features import BY_NAME, FEATURES, modelled
 from segmentation.modeling.artefact import FORMAT, Artefact, Evaluator, Floats, Provenance
-from segmentation.modeling.build import train
-from segmentation.modeling.data import make_training_set
-from segmentation.modeling.preprocessing import fit_rules
-from segmentation.modeling.snapshots import read_matrix
+from segmentation.modeling.feature_matrix import read_matrix
+from segmentation.modeling.fitting.preprocessing import fit_rules
+from segmentation.modeling.training import train
+from segmentation.modeling.training_data import make_training_set
 from segmentation.settings import Settings
 from segmentation.sources.batch.loading import load_days
 from segmentation.sources.batch.registration import register

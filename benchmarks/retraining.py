@@ -22,7 +22,7 @@ from benchmarks.reporting import at_least, machine, print_targets, write_json
 from segmentation.errors import SegmentationError
 from segmentation.features.engine import write_snapshots
 from segmentation.modeling import lifecycle, registry
-from segmentation.modeling.data import make_training_set
+from segmentation.modeling.training_data import make_training_set
 from segmentation.segments.assignment import write_segments
 from segmentation.segments.transitions import write_transitions
 from segmentation.settings import Settings

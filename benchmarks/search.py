@@ -25,15 +25,15 @@ from segmentation.features.engine import write_snapshots
 from segmentation.metadata.features import BY_NAME, FEATURES
 from segmentation.modeling import lifecycle, registry
 from segmentation.modeling.artefact import Evaluator, Floats, Ints, nearest
-from segmentation.modeling.clustering import RESAMPLES, fit_centroids
-from segmentation.modeling.data import make_training_set, read_training_data
-from segmentation.modeling.fitting import Judge
-from segmentation.modeling.forward import Outcome, eta_squared, read_outcome
-from segmentation.modeling.metrics import smallest_share
-from segmentation.modeling.search import Trial
-from segmentation.modeling.snapshots import read_matrix
-from segmentation.modeling.space import fixed_space
+from segmentation.modeling.feature_matrix import read_matrix
+from segmentation.modeling.fitting.clustering import RESAMPLES, fit_centroids
+from segmentation.modeling.fitting.fit import Judge
+from segmentation.modeling.fitting.forward import Outcome, eta_squared, read_outcome
+from segmentation.modeling.fitting.metrics import smallest_share
+from segmentation.modeling.fitting.space import fixed_space
+from segmentation.modeling.search.search import Trial
 from segmentation.modeling.specification import Specification
+from segmentation.modeling.training_data import make_training_set, read_training_data
 from segmentation.settings import Settings
 from segmentation.sources.batch.loading import load_days
 from segmentation.sources.batch.registration import register

@@ -13,7 +13,7 @@ from segmentation.errors import SegmentationError
 from segmentation.metadata.tables.raw import TRANSACTIONS
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.modeling import registry
-from segmentation.monitoring.notifying import open_services
+from segmentation.notifications.channels import open_services
 from segmentation.settings import Settings
 from segmentation.sources.config import declared_sources
 from segmentation.sources.reading import check

@@ -12,10 +12,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from segmentation.errors import SegmentationError
-from segmentation.segments.explained import SegmentExplanation, pick, read_segments
-from segmentation.segments.one_customer import CustomerExplanation, read_explanation
-from segmentation.segments.reasons import Contribution
-from segmentation.segments.wording import figure, noun
+from segmentation.explanations.contributions import Contribution
+from segmentation.explanations.customer_reading import CustomerExplanation, read_explanation
+from segmentation.explanations.segment_pages import SegmentExplanation, pick, read_segments
+from segmentation.explanations.wording import figure, noun
 from segmentation.settings import load_settings
 from segmentation.warehouse import Lake
 

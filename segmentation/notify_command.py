@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from segmentation.errors import SegmentationError
-from segmentation.monitoring.notifying import Message, open_services
+from segmentation.notifications.channels import Message, open_services
 from segmentation.settings import load_settings
 
 

@@ -12,10 +12,10 @@ from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 
 from segmentation.errors import SegmentationError
-from segmentation.monitoring.exporter import FiguresCollector, Part, keep_looking
-from segmentation.monitoring.families import Family
-from segmentation.monitoring.lake_figures import disk_families
-from segmentation.monitoring.lake_watch import LakeWatch
+from segmentation.metrics.collector import LakeWatch
+from segmentation.metrics.exporter import FiguresCollector, Part, keep_looking
+from segmentation.metrics.families import Family
+from segmentation.metrics.lake import disk_families
 from segmentation.settings import Settings
 from segmentation.warehouse.lake import without_password
 from segmentation_assets.definitions import defs

@@ -5,7 +5,7 @@ import sys
 from importlib.util import find_spec
 
 from segmentation.errors import SegmentationError
-from segmentation.modeling.tracking import INSTALL, artifact_folder, set_environment, shown_uri, tracking_uri
+from segmentation.modeling.search.tracking import INSTALL, artifact_folder, set_environment, shown_uri, tracking_uri
 from segmentation.settings import load_settings
 from segmentation_assets import console
 from segmentation_assets.ports import require_free

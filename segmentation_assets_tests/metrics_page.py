@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from segmentation.monitoring.families import Family
+from segmentation.metrics.families import Family
 
 PAGE = Path(__file__).parent.parent / "docs" / "metrics.md"
 SECTION = re.compile(r"^## (?P<title>.*)\n(?P<text>(?:(?!^## ).*\n?)*)", re.MULTILINE)

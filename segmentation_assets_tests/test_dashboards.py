@@ -28,7 +28,7 @@ from scripts.dashboards.assembly import DATASOURCE_UID, TAG
 from scripts.dashboards.files import COMMAND, FOLDER, behind, texts
 from segmentation.settings import Settings
 from segmentation.sources.incremental.deliveries import Receipt
-from segmentation.streaming.figures import StreamFigures
+from segmentation.streaming.metrics import StreamFigures
 from segmentation_assets_tests.conftest import BUCKETS
 from segmentation_assets_tests.prometheus import (
     Exposition,

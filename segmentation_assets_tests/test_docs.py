@@ -12,7 +12,7 @@ import pytest
 from typer.core import TyperGroup
 
 from scripts import generate_docs
-from segmentation.modeling.metrics import MEANINGS
+from segmentation.modeling.fitting.metrics import MEANINGS
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
 from segmentation.warehouse.extensions import load_extension

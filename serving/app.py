@@ -16,7 +16,7 @@ from litestar.di import Provide
 
 from segmentation.clock import utc_now
 from segmentation.settings import Settings, load_settings
-from segmentation.telemetry import wants_traces
+from segmentation.tracing.otlp import wants_traces
 from serving.auth import Authenticator, Clock, Gatekeeper, LiveKeyring
 from serving.champion import LiveChampion
 from serving.customers import CustomerDesk, NewestSnapshot

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings, load_settings
-from segmentation.telemetry import wants_traces
+from segmentation.tracing.otlp import wants_traces
 
 BACKLOG = 2048
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 (a folder of one's own is made in it)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
+from segmentation.explanations.contributions import Change, Contribution
 from segmentation.metadata.features import FEATURES, Feature
 from segmentation.modeling.artefact import FeatureRule, Provenance
-from segmentation.modeling.lineage import Parent
-from segmentation.segments.reasons import Change, Contribution
+from segmentation.modeling.segment_identity.lineage import Parent
 
 PYTHON_TYPES: dict[str, type] = {"DOUBLE": float, "BIGINT": float, "BOOLEAN": bool, "VARCHAR": str}
 """Counts are decoded as floats: a hypothetical customer may have 2.5 orders, and no number overflows a matrix."""

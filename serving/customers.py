@@ -18,16 +18,16 @@ import msgspec
 import numpy as np
 
 from segmentation.errors import NotEnoughDataError, SegmentationError
+from segmentation.explanations.contributions import Change, Contribution
+from segmentation.explanations.customer_reading import read_lines
+from segmentation.explanations.customers import explain_customer, smallest_change
+from segmentation.explanations.sample import read_sample, typical
 from segmentation.features.windows import EARLIEST, Window
 from segmentation.metadata.features import FEATURES
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, SEGMENT_PROFILES
 from segmentation.modeling import registry
 from segmentation.modeling.artefact import Floats
-from segmentation.segments.customer_explanation import explain_customer, smallest_change
-from segmentation.segments.one_customer import read_lines
-from segmentation.segments.reasons import Change, Contribution
-from segmentation.segments.sample import read_sample, typical
 from segmentation.warehouse.partition_files import partition_files
 from segmentation.warehouse.sql import literal
 from serving.bodies import shortened

@@ -20,7 +20,7 @@ from segmentation.metadata.tables.segments import (
     SEGMENT_TRANSITIONS,
 )
 from segmentation.modeling.artefact import Segment
-from segmentation.modeling.lineage import Parent
+from segmentation.modeling.segment_identity.lineage import Parent
 from segmentation.warehouse.sql import literal
 from serving.champion import Champion
 from serving.contract import (

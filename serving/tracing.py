@@ -17,7 +17,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from segmentation.settings import Settings
-from segmentation.telemetry import open_exporter, resource_of
+from segmentation.tracing.otlp import open_exporter, resource_of
 from serving.bodies import Language
 from serving.champion import Champion
 from serving.envelope import METHODS, UNLIMITED, trace_id

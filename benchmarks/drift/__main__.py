@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.drift.shop import FEATURES, HISTORY, TRAINED, Change, figures, orders, population, space
 from benchmarks.reporting import Target, at_least, at_most, machine, print_targets, write_json
 from segmentation.monitoring.drift import Past, Sensitivity, cause_of, judge
-from segmentation.monitoring.line_figures import compare
+from segmentation.monitoring.line_statistics import compare
 
 FOLK_PSI = 0.2
 SEGMENTS = 5

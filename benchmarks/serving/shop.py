@@ -15,8 +15,8 @@ from segmentation.access.keys import Scope
 from segmentation.features.engine import write_snapshots
 from segmentation.modeling import lifecycle, registry
 from segmentation.modeling.artefact import Artefact, Floats
-from segmentation.modeling.data import make_training_set
-from segmentation.modeling.snapshots import read_matrix
+from segmentation.modeling.feature_matrix import read_matrix
+from segmentation.modeling.training_data import make_training_set
 from segmentation.settings import Settings
 from segmentation.sources.batch.loading import load_days
 from segmentation.sources.batch.registration import register

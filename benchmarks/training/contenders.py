@@ -12,7 +12,7 @@ from sklearn.cluster import KMeans, MiniBatchKMeans
 from threadpoolctl import threadpool_limits
 
 from segmentation.modeling.artefact import Floats, nearest
-from segmentation.modeling.clustering import fit_centroids
+from segmentation.modeling.fitting.clustering import fit_centroids
 from segmentation.segments.assignment import CHUNK_ROWS
 from segmentation.settings import Settings
 

@@ -7,8 +7,8 @@ import polars as pl
 
 from segmentation.modeling import registry
 from segmentation.modeling.artefact import Artefact, Segment
-from segmentation.modeling.build import rebuild
 from segmentation.modeling.registry import ModelVersion
+from segmentation.modeling.training import rebuild
 from segmentation.warehouse import Lake
 
 

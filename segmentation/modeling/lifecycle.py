@@ -10,12 +10,12 @@ from segmentation.errors import SegmentationError
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.modeling import gates, registry
 from segmentation.modeling.artefact import Artefact, Evaluator
-from segmentation.modeling.build import TrainedModel, already_trained, predecessor_of, search_key, train
-from segmentation.modeling.figures import figures
+from segmentation.modeling.feature_matrix import latest_snapshot, read_matrix
+from segmentation.modeling.plots.training_plots import figures
 from segmentation.modeling.registry import TrainingSet
-from segmentation.modeling.search import Listener, study_name
-from segmentation.modeling.snapshots import latest_snapshot, read_matrix
-from segmentation.modeling.tracking import NullTracker, Tracker, open_tracker
+from segmentation.modeling.search.search import Listener, study_name
+from segmentation.modeling.search.tracking import NullTracker, Tracker, open_tracker
+from segmentation.modeling.training import TrainedModel, already_trained, predecessor_of, search_key, train
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
 

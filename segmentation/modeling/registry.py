@@ -16,7 +16,7 @@ from segmentation.clock import utc_now
 from segmentation.errors import ArtefactError, SegmentationError
 from segmentation.metadata.tables.registry import MODELS, PROMOTIONS, SEGMENT_NAMES, SEGMENTS, TRAINING_SETS
 from segmentation.modeling.artefact import Artefact
-from segmentation.modeling.lineage import Descent
+from segmentation.modeling.segment_identity.lineage import Descent
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import exists
 

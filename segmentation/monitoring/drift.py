@@ -16,7 +16,7 @@ from segmentation.metadata.features import FEATURES, Feature
 from segmentation.modeling.artefact import Floats, Ints
 from segmentation.monitoring.causes import CAUSES, Cause
 from segmentation.monitoring.distances import METRICS, Binned, Bins
-from segmentation.monitoring.line_figures import LineFinding
+from segmentation.monitoring.line_statistics import LineFinding
 from segmentation.monitoring.thresholds import DAYS_IN_A_MONTH, Dated, learn, stable_pairs
 
 SEGMENT = "segment"

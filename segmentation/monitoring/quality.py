@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 
 from segmentation.modeling.artefact import Assignment, Floats
-from segmentation.modeling.forward import Outcome, eta_squared
-from segmentation.modeling.metrics import SILHOUETTE_ROWS, fixed_silhouette, smallest_share
+from segmentation.modeling.fitting.forward import Outcome, eta_squared
+from segmentation.modeling.fitting.metrics import SILHOUETTE_ROWS, fixed_silhouette, smallest_share
 from segmentation.monitoring.thresholds import prediction_factor
 
 MEANINGS = {

@@ -9,8 +9,8 @@ import polars as pl
 
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.modeling.artefact import Evaluator, Floats
+from segmentation.modeling.feature_matrix import read_matrix
 from segmentation.modeling.registry import ModelVersion, load_champion
-from segmentation.modeling.snapshots import read_matrix
 from segmentation.segments import spark
 from segmentation.segments.columns import NOBODY, Before, Hysteresis, lacks_a_feature, segment_columns
 from segmentation.warehouse import Commit, Lake

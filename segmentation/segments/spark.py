@@ -16,8 +16,8 @@ from segmentation.errors import NotEnoughDataError
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.modeling.artefact import Artefact, Evaluator
+from segmentation.modeling.feature_matrix import no_snapshot
 from segmentation.modeling.registry import ModelVersion
-from segmentation.modeling.snapshots import no_snapshot
 from segmentation.segments.columns import NOBODY, Before, Hysteresis, lacks_a_feature, segment_columns
 from segmentation.spark.lake_files import hand_over, in_files, persisted, pin, read_table, spark_type
 from segmentation.spark.session import spark_session

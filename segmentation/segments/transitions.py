@@ -14,7 +14,7 @@ from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, SEGMENT_EVENTS, SEGMENT_TRANSITIONS
 from segmentation.modeling import registry
 from segmentation.modeling.artefact import Evaluator
-from segmentation.modeling.snapshots import read_matrix
+from segmentation.modeling.feature_matrix import read_matrix
 from segmentation.segments.assignment import previous_date
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.snapshots import replace_snapshot

@@ -69,8 +69,8 @@ def _run(
         from prometheus_client import CollectorRegistry, start_http_server
 
         from segmentation.streaming.consumer import StreamConsumer
-        from segmentation.streaming.figures import StreamFigures
         from segmentation.streaming.messages import decoder
+        from segmentation.streaming.metrics import StreamFigures
     except ModuleNotFoundError as error:
         raise SourceError(f"Streams need the packages of the extra `stream` ({error}).") from error
     from segmentation.warehouse import Lake

@@ -34,8 +34,8 @@ from segmentation.sources.config import KafkaSource
 from segmentation.sources.incremental.deliveries import Advance, Delivery, Malformed, Receipt, StalePositionsError
 from segmentation.sources.incremental.upsert import Lander
 from segmentation.sources.readers.records import Record
-from segmentation.streaming.figures import StreamFigures
 from segmentation.streaming.messages import Decode, malformed
+from segmentation.streaming.metrics import StreamFigures
 from segmentation.warehouse import Lake
 from segmentation.warehouse.maintenance import flush
 from segmentation.warehouse.schema import identity

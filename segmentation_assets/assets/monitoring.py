@@ -8,7 +8,7 @@ import dagster as dg
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.monitoring import FEATURE_DRIFT, MODEL_QUALITY
 from segmentation.monitoring.drift import cause_of
-from segmentation.monitoring.judging import Judged, judge_snapshot, write_judgement
+from segmentation.monitoring.evaluation import Judged, judge_snapshot, write_judgement
 from segmentation.monitoring.quality import MEANINGS
 from segmentation_assets.assets.features import key_of
 from segmentation_assets.assets.segments import customer_segments

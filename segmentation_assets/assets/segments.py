@@ -6,6 +6,8 @@ from datetime import date
 import dagster as dg
 import polars as pl
 
+from segmentation.explanations.segment_pages import SegmentExplanation, read_segments
+from segmentation.explanations.segments import write_explanations
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.segments import (
     CUSTOMER_SEGMENTS,
@@ -15,8 +17,6 @@ from segmentation.metadata.tables.segments import (
     SEGMENT_TRANSITIONS,
 )
 from segmentation.segments.assignment import write_segments
-from segmentation.segments.explained import SegmentExplanation, read_segments
-from segmentation.segments.explanation import write_explanations
 from segmentation.segments.profiles import write_profiles
 from segmentation.segments.transitions import write_transitions
 from segmentation_assets.assets.features import key_of

@@ -10,11 +10,11 @@ from segmentation.clock import utc_now
 from segmentation.errors import SegmentationError
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.modeling import lifecycle, registry
-from segmentation.modeling.build import TrainedModel
-from segmentation.modeling.data import make_training_set
-from segmentation.modeling.metrics import MEANINGS
-from segmentation.modeling.search import Search
-from segmentation.modeling.snapshots import latest_snapshot
+from segmentation.modeling.feature_matrix import latest_snapshot
+from segmentation.modeling.fitting.metrics import MEANINGS
+from segmentation.modeling.search.search import Search
+from segmentation.modeling.training import TrainedModel
+from segmentation.modeling.training_data import make_training_set
 from segmentation_assets.assets.features import key_of
 from segmentation_assets.automation.conditions import WHEN_SOUND
 from segmentation_assets.metadata import markdown_table

@@ -14,10 +14,10 @@ import msgspec
 
 from segmentation.clock import utc_now
 from segmentation.errors import SegmentationError
-from segmentation.monitoring.decisions import Decision, decided_anything, read_decisions
-from segmentation.monitoring.notifying import Message, open_services
-from segmentation.monitoring.outbox import Outbox, deliver
-from segmentation.monitoring.stories import FailedCheck, Origin, RunStory, tell_decision, tell_run, tell_unchanged
+from segmentation.notifications.channels import Message, open_services
+from segmentation.notifications.messages import FailedCheck, Origin, RunStory, tell_decision, tell_run, tell_unchanged
+from segmentation.notifications.outbox import Outbox, deliver
+from segmentation.notifications.promotions import Decision, decided_anything, read_decisions
 from segmentation.settings import Settings, load_settings
 from segmentation.warehouse import Lake
 from segmentation_assets.assets.training import candidate_model

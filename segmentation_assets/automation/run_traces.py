@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from segmentation.telemetry import open_exporter, wants_traces
+from segmentation.tracing.otlp import open_exporter, wants_traces
 from segmentation_assets.automation.run_ends import ended_since, job_of, newest_ends, partition_of
 from segmentation_assets.causes import brief_cause
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
 
-    from segmentation.monitoring.run_spans import Stretch
+    from segmentation.tracing.run_spans import Stretch
 
 ENDS = (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_CANCELED)
 STEP_ENDS = (dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE)
@@ -62,7 +62,7 @@ def _send(
     context: dg.SensorEvaluationContext, end: dg.DagsterEventType, cursor: dict[str, int], exporter: "SpanExporter"
 ) -> Iterator[bool]:
     """Whether each run was taken, up to the first that was not; the cursor is brought up to date."""
-    from segmentation.monitoring.run_spans import send
+    from segmentation.tracing.run_spans import send
 
     now = time.time()
     for number, record, event in ended_since(context.instance, end, cursor[end.value], MOST_RUNS):
@@ -78,7 +78,7 @@ def _send(
 
 
 def _stretch(instance: dg.DagsterInstance, record: dg.RunRecord, end: dg.EventLogEntry) -> "Stretch":
-    from segmentation.monitoring.run_spans import Stretch
+    from segmentation.tracing.run_spans import Stretch
 
     run = record.dagster_run
     shared = {"dagster.job": job_of(run), "dagster.run_id": run.run_id, "dagster.partition": partition_of(run)}
@@ -94,7 +94,7 @@ def _steps(
     instance: dg.DagsterInstance, run_id: str, run_ended_at: float, known: Mapping[str, str]
 ) -> Iterator["Stretch"]:
     """The steps of a run, in the order in which they began; one that never ended did when the run did."""
-    from segmentation.monitoring.run_spans import Stretch
+    from segmentation.tracing.run_spans import Stretch
 
     begun: dict[str, float] = {}
     ended: dict[str, dg.EventLogEntry] = {}

@@ -10,8 +10,8 @@ import pytest
 
 from segmentation.modeling import registry
 from segmentation.modeling.artefact import Artefact, Evaluator, Floats, Segment
-from segmentation.modeling.clustering import fit_centroids
-from segmentation.modeling.snapshots import read_matrix
+from segmentation.modeling.feature_matrix import read_matrix
+from segmentation.modeling.fitting.clustering import fit_centroids
 from segmentation.warehouse import Commit, Lake
 from segmentation_assets.definitions import defs
 from segmentation_assets_tests.assets.conftest import AS_OF, Graph, ingest, segment

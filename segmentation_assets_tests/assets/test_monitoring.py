@@ -16,9 +16,9 @@ from segmentation.clock import utc_now
 from segmentation.features.engine import write_snapshots
 from segmentation.metadata.tables.registry import MODELS, TRAINING_SETS
 from segmentation.modeling import lifecycle, registry
-from segmentation.modeling.data import make_training_set
+from segmentation.modeling.training_data import make_training_set
 from segmentation.monitoring import quality
-from segmentation.monitoring.judging import judge_snapshot, write_judgement
+from segmentation.monitoring.evaluation import judge_snapshot, write_judgement
 from segmentation.segments.assignment import write_segments
 from segmentation.settings import Settings
 from segmentation.sources.batch.loading import load_days

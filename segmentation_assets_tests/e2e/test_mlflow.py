@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from segmentation.modeling.tracking import open_tracker
+from segmentation.modeling.search.tracking import open_tracker
 from segmentation.settings import Settings
 from segmentation_assets_tests.e2e.conftest import segmentation, server
 from segmentation_assets_tests.ports import free_port

@@ -12,7 +12,9 @@ import numpy as np
 
 from segmentation.access.keys import Scope
 from segmentation.metadata.features import FEATURES
-from segmentation.modeling import build, data, registry
+from segmentation.modeling import registry
+from segmentation.modeling import training as build
+from segmentation.modeling import training_data as data
 from segmentation.modeling.artefact import Artefact, Floats
 from segmentation.modeling.registry import ModelVersion
 from segmentation.segments.assignment import write_segments

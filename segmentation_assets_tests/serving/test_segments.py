@@ -8,8 +8,8 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from segmentation.explanations.segments import write_explanations
 from segmentation.modeling.registry import ModelVersion
-from segmentation.segments.explanation import write_explanations
 from segmentation.segments.transitions import write_transitions
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake

@@ -17,10 +17,10 @@ from litestar.testing import TestClient
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from opentelemetry.sdk.trace import TracerProvider
 
-from segmentation import telemetry
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
-from segmentation.telemetry import wants_traces
+from segmentation.tracing import otlp as telemetry
+from segmentation.tracing.otlp import wants_traces
 from segmentation_assets_tests.collector import attributes_of, resource_of, spans_of
 from segmentation_assets_tests.ports import free_port
 from segmentation_assets_tests.serving import shop

@@ -22,8 +22,8 @@ from segmentation.metadata.tables.raw import TRANSACTIONS
 from segmentation.metadata.tables.registry import FEATURE_SNAPSHOTS
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.modeling import registry
-from segmentation.modeling.build import train
-from segmentation.modeling.data import make_training_set
+from segmentation.modeling.training import train
+from segmentation.modeling.training_data import make_training_set
 from segmentation.segments.assignment import write_segments
 from segmentation.settings import Settings
 from segmentation.spark.lake_files import pin

@@ -11,11 +11,11 @@ from sklearn.cluster import KMeans
 from segmentation.errors import ArtefactError, NotEnoughDataError
 from segmentation.metadata.features import BY_NAME, modelled
 from segmentation.modeling.artefact import Artefact, Evaluator, Floats, Provenance
-from segmentation.modeling.build import identified
-from segmentation.modeling.data import TRAIT_FEATURES, Examples, TrainingData
-from segmentation.modeling.fitting import fit
-from segmentation.modeling.preprocessing import fit_rules
+from segmentation.modeling.fitting.fit import fit
+from segmentation.modeling.fitting.preprocessing import fit_rules
 from segmentation.modeling.specification import Specification
+from segmentation.modeling.training import identified
+from segmentation.modeling.training_data import TRAIT_FEATURES, Examples, TrainingData
 
 PROVENANCE = Provenance(date(2024, 1, 1), 1, "set", 7, "0")
 FEATURES = [BY_NAME[name] for name in ("recency_days", "net_revenue", "category_entropy", "return_rate")]

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 
-from segmentation.modeling import metrics
 from segmentation.modeling.artefact import Floats, nearest
-from segmentation.modeling.clustering import confidence_cutoffs, fit_centroids, jaccard, resample
+from segmentation.modeling.fitting import metrics
+from segmentation.modeling.fitting.clustering import confidence_cutoffs, fit_centroids, jaccard, resample
 
 
 def blobs(centres: int, per_blob: int = 120, seed: int = 0) -> Floats:

@@ -4,7 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segmentation.modeling.artefact import Ints, Segment
-from segmentation.modeling.identity import PALETTE, Predecessor, colours, descents, match, without_clash
+from segmentation.modeling.segment_identity.matching import (
+    PALETTE,
+    Predecessor,
+    colours,
+    descents,
+    match,
+    without_clash,
+)
 
 
 def _old(labels: Ints, *ids: int) -> Predecessor:

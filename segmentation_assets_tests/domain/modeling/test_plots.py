@@ -5,8 +5,8 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from segmentation.modeling import plots
 from segmentation.modeling.artefact import Floats, Ints
+from segmentation.modeling.plots import charts
 
 NAMES = ["Regulars", "High-value regulars, with big baskets", "Those of $5 and $10"]
 
@@ -19,13 +19,13 @@ def _customers(count: int = 3_000) -> tuple[Floats, Ints]:
 def _draw(name: str) -> bytes:
     match name:
         case "silhouette":
-            return plots.silhouette_plot(*_customers(), NAMES)
+            return charts.silhouette_plot(*_customers(), NAMES)
         case "elbow":
-            return plots.elbow_plot([4, 5, 6], [8.0, 7.0, 6.5], 5)
+            return charts.elbow_plot([4, 5, 6], [8.0, 7.0, 6.5], 5)
         case "stability":
-            return plots.stability_plot(NAMES, [0.9, 0.75, 0.2], 0.75)
+            return charts.stability_plot(NAMES, [0.9, 0.75, 0.2], 0.75)
         case _:
-            return plots.profile_heat_map(
+            return charts.profile_heat_map(
                 NAMES, ["recency_days", "order_count"], np.array([[1, -2], [0, 3], [-0.5, 0]])
             )
 
@@ -52,30 +52,30 @@ def test_a_segment_takes_the_colour_and_the_space_of_its_share() -> None:
     silhouettes = np.full(1_000, 1.0)
     labels = np.repeat([0, 1], [750, 250])
     pixels = matplotlib.image.imread(
-        io.BytesIO(plots.silhouette_plot(silhouettes, labels, ["Many", "Few"])), format="png"
+        io.BytesIO(charts.silhouette_plot(silhouettes, labels, ["Many", "Few"])), format="png"
     )
-    counts = [_pixels_of(pixels, plots.SEGMENT_COLOURS[segment]) for segment in (0, 1)]
+    counts = [_pixels_of(pixels, charts.SEGMENT_COLOURS[segment]) for segment in (0, 1)]
     assert counts[0] / counts[1] == pytest.approx(3, rel=0.05)
 
 
 def test_a_segment_without_customers_is_named_all_the_same() -> None:
     silhouettes, labels = _customers()
-    assert plots.silhouette_plot(silhouettes, np.minimum(labels, 1), NAMES).startswith(b"\x89PNG")
+    assert charts.silhouette_plot(silhouettes, np.minimum(labels, 1), NAMES).startswith(b"\x89PNG")
 
 
 def test_an_unstable_segment_stands_out() -> None:
     def warned(overlap: float) -> int:
-        image = plots.stability_plot(["A"], [overlap], 0.75)
-        return _pixels_of(matplotlib.image.imread(io.BytesIO(image), format="png"), plots.VERMILION)
+        image = charts.stability_plot(["A"], [overlap], 0.75)
+        return _pixels_of(matplotlib.image.imread(io.BytesIO(image), format="png"), charts.VERMILION)
 
     assert warned(0.75) == 0
     assert warned(0.74) > 50
 
 
 def test_figures_are_available_where_matplotlib_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert plots.figures_available()
+    assert charts.figures_available()
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    assert not plots.figures_available()
+    assert not charts.figures_available()
 
 
 def _pixels_of(pixels: Floats, colour: str) -> int:

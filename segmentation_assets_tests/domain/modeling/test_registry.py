@@ -11,8 +11,8 @@ from segmentation.errors import ArtefactError, NotEnoughDataError, SegmentationE
 from segmentation.metadata.features import FEATURES
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.modeling import registry
-from segmentation.modeling.build import train
-from segmentation.modeling.data import make_training_set
+from segmentation.modeling.training import train
+from segmentation.modeling.training_data import make_training_set
 from segmentation.segments.assignment import write_segments
 from segmentation.segments.profiles import write_profiles
 from segmentation.settings import Settings

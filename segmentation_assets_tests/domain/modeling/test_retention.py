@@ -10,8 +10,8 @@ from segmentation.errors import SegmentationError
 from segmentation.housekeeping import keep_house
 from segmentation.modeling import registry
 from segmentation.modeling.comparison import reproduce
-from segmentation.modeling.data import make_training_set
 from segmentation.modeling.retention import archive, archived_versions, protected_snapshots, to_archive
+from segmentation.modeling.training_data import make_training_set
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
 from segmentation_assets_tests.domain.modeling.test_registry import AS_OF, insert_features

@@ -9,11 +9,19 @@ import pytest
 
 from segmentation.errors import NotEnoughDataError
 from segmentation.metadata.features import GROUPS, Group, modelled
-from segmentation.modeling.data import Examples, History, TrainingData
-from segmentation.modeling.fitting import Judge, fit
-from segmentation.modeling.forward import Outcome
-from segmentation.modeling.search import Listener, Search, Trial, default_specification, score, search, study_name
+from segmentation.modeling.fitting.fit import Judge, fit
+from segmentation.modeling.fitting.forward import Outcome
+from segmentation.modeling.search.search import (
+    Listener,
+    Search,
+    Trial,
+    default_specification,
+    score,
+    search,
+    study_name,
+)
 from segmentation.modeling.specification import Specification
+from segmentation.modeling.training_data import Examples, History, TrainingData
 from segmentation.settings import Settings
 
 FEATURES = modelled()

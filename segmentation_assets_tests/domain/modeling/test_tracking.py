@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from segmentation.errors import SegmentationError
-from segmentation.modeling import tracking
-from segmentation.modeling.tracking import NullTracker, open_tracker
+from segmentation.modeling.search import tracking
+from segmentation.modeling.search.tracking import NullTracker, open_tracker
 from segmentation.provenance import git_commit
 from segmentation.settings import Settings
 
@@ -215,7 +215,7 @@ def test_mlflow_is_told_to_send_no_telemetry(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_importing_the_tracker_does_not_import_mlflow() -> None:
     code = (
-        "import segmentation.modeling.tracking, segmentation.modeling.plots, sys;"
+        "import segmentation.modeling.search.tracking, segmentation.modeling.plots.charts, sys;"
         "print({'mlflow', 'matplotlib'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.drift.__main__ import SCENARIOS, Scenario, one
 from benchmarks.drift.shop import FEATURES, TRAINED, Change, figures, orders, population
 from segmentation.monitoring.drift import SEGMENT, Drift, Past, Population, Sensitivity, cause_of, judge, monitored
-from segmentation.monitoring.line_figures import LineFinding, compare
+from segmentation.monitoring.line_statistics import LineFinding, compare
 
 QUICK = Sensitivity(draws=80)
 

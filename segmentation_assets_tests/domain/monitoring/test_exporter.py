@@ -9,8 +9,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from segmentation.errors import SegmentationError
-from segmentation.monitoring.exporter import FiguresCollector, Part, keep_looking
-from segmentation.monitoring.families import Family, single
+from segmentation.metrics.exporter import FiguresCollector, Part, keep_looking
+from segmentation.metrics.families import Family, single
 from segmentation_assets_tests.metrics_page import declared
 
 NAME = "segmentation_something"

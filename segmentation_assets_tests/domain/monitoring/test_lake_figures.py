@@ -12,9 +12,9 @@ import pytest
 
 from segmentation.errors import WarehouseUnavailableError
 from segmentation.metadata.tables import TABLES
-from segmentation.monitoring.lake_figures import disk_families, lake_families
-from segmentation.monitoring.lake_watch import LakeWatch
-from segmentation.monitoring.memory import Memory
+from segmentation.metrics.cache import Memory
+from segmentation.metrics.collector import LakeWatch
+from segmentation.metrics.lake import disk_families, lake_families
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
 from segmentation.warehouse.lake import METADATA

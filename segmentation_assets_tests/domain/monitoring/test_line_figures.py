@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from segmentation.monitoring.line_figures import MEANINGS, read_figures
+from segmentation.monitoring.line_statistics import MEANINGS, read_figures
 from segmentation.warehouse import Commit, Lake
 
 MARCH, APRIL, MAY = date(2024, 3, 1), date(2024, 4, 1), date(2024, 5, 1)

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from segmentation.cli import app
 from segmentation.diagnosis import diagnose
 from segmentation.errors import SegmentationError
-from segmentation.monitoring.notifying import Message, open_services
+from segmentation.notifications.channels import Message, open_services
 from segmentation.settings import Settings
 from segmentation_assets_tests.ports import free_port
 from segmentation_assets_tests.webhook import Webhook, listening

@@ -8,8 +8,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segmentation.monitoring.notifying import MOST_SUMMARIES, Message
-from segmentation.monitoring.outbox import BUDGET_S, MOST_ATTEMPTS, QUIET_S, Outbox, deliver
+from segmentation.notifications.channels import MOST_SUMMARIES, Message
+from segmentation.notifications.outbox import BUDGET_S, MOST_ATTEMPTS, QUIET_S, Outbox, deliver
 
 NOW = 1_700_000_000.0
 ALONE = Message("success", "Model 2 is the new champion", "text")

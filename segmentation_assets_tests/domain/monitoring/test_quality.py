@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from segmentation.modeling.artefact import Assignment
-from segmentation.modeling.forward import Outcome
+from segmentation.modeling.fitting.forward import Outcome
 from segmentation.monitoring.quality import LEAST_LOSS, MEANINGS, WORSE, Figure, forward_figure, judge, measure
 
 

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from segmentation.errors import SegmentationError
+from segmentation.explanations.contributions import Change
+from segmentation.explanations.customers import explain_customer, smallest_change
 from segmentation.features.one_customer import FeatureCalculator
 from segmentation.modeling.artefact import Artefact, Evaluator, Floats
-from segmentation.segments.customer_explanation import explain_customer, smallest_change
-from segmentation.segments.reasons import Change
 from segmentation_assets_tests.lines import Line
 
 AS_OF = date(2024, 7, 1)
@@ -207,6 +207,7 @@ def test_a_model_that_compares_customers_cannot_look_ahead(calculator: FeatureCa
 
 
 def test_explaining_a_customer_and_reading_explanations_need_no_scikit_learn() -> None:
-    modules = "segmentation.explain_command, segmentation.segments.one_customer, segmentation.segments.explained"
+    explanations = "segmentation.explanations.customer_reading, segmentation.explanations.segment_pages"
+    modules = f"segmentation.explain_command, {explanations}"
     check = f"import sys, {modules}; sys.exit('sklearn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 
 from segmentation.errors import NotEnoughDataError
+from segmentation.explanations.differences import FEATURES_COMPARED, find_differences
+from segmentation.explanations.findings import Finding
+from segmentation.explanations.lifts import find_favourites, find_rfm_mix, wilson_bound
+from segmentation.explanations.rules import find_rules, rounded
+from segmentation.explanations.sample import Sample, read_sample, typical
+from segmentation.explanations.segments import SCHEMA
+from segmentation.explanations.wording import NOUNS, compare, condition, figure
 from segmentation.features.windows import Window
 from segmentation.metadata.features import FEATURES
 from segmentation.metadata.tables.segments import SEGMENT_EXPLANATIONS
 from segmentation.modeling.artefact import Floats, Ints
-from segmentation.segments.differences import FEATURES_COMPARED, find_differences
-from segmentation.segments.explanation import SCHEMA
-from segmentation.segments.findings import Finding
-from segmentation.segments.lifts import find_favourites, find_rfm_mix, wilson_bound
-from segmentation.segments.rules import find_rules, rounded
-from segmentation.segments.sample import Sample, read_sample, typical
-from segmentation.segments.wording import NOUNS, compare, condition, figure
 from segmentation.warehouse import Commit, Lake
 from segmentation_assets_tests.lines import Line, insert_lines
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segmentation.segments.naming import Population, Traits, describe, name_segments
+from segmentation.modeling.segment_identity.naming import Population, Traits, describe, name_segments
 
 EVERYBODY = Traits(
     recency_days=60,

@@ -1,0 +1,110 @@
+"""Next steps: what a customer may plausibly do next, played on their own order lines."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any, Literal
+
+from segmentation.explanations.wording import money
+
+Line = Mapping[str, Any]
+Kind = Literal["buying", "waiting", "returning"]
+
+BUYING_DAYS = 30
+"""Within so many days of now a customer is thought to buy."""
+
+BUYING = ((1, 1), (1, 2), (2, 1), (1, 3), (3, 1), (5, 1))
+"""How many orders, and how many times the usual size; from what asks least of the customer."""
+
+WAITING = {days: f"No order for {days} days" for days in (BUYING_DAYS, 60, 90, 180)}
+WAITING_AS_LONG = WAITING[BUYING_DAYS]
+"""What happens if the customer does not buy in the time given to it."""
+
+COUNTS = {1: "One", 2: "Two", 3: "Three", 5: "Five"}
+TIMES = {2: "twice", 3: "three times"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that may happen.
+
+    Attributes:
+        kind: In which direction it goes.
+        text: What happens, in words.
+        as_of: When it is over, and the customer is looked at again.
+        lines: All the customer's lines by then.
+    """
+
+    kind: Kind
+    text: str
+    as_of: date
+    lines: tuple[Line, ...]
+
+
+def next_steps(lines: Sequence[Line], as_of: date) -> list[Step]:
+    """What may happen from a date on: buying as usual or more within 30 days, not buying, sending the last order back.
+
+    The usual order is the customer's own one of median value, with its products, on later days.
+
+    Args:
+        lines: The customer's lines before `as_of`, with `ordered_at` as naive datetimes (UTC); one purchase at least.
+        as_of: From when on.
+
+    Returns:
+        Of each kind, the one that takes least comes first.
+    """
+    orders = sorted(_orders(lines), key=lambda order: (_value(order), _placed(order), order[0]["order_id"]))
+    usual = orders[(len(orders) - 1) // 2]
+    last = max(orders, key=lambda order: (_placed(order), order[0]["order_id"]))
+    steps = [_buying(lines, usual, as_of, count, size) for count, size in BUYING]
+    steps += [Step("waiting", text, as_of + timedelta(days=days), tuple(lines)) for days, text in WAITING.items()]
+    if _value(last) > 0:
+        text = f"Returning the last order, worth {money(_value(last))}"
+        back = _moved(last, as_of, "return", -1)
+        steps.append(Step("returning", text, as_of + timedelta(days=1), (*lines, *back)))
+    return steps
+
+
+def _buying(lines: Sequence[Line], usual: list[Line], as_of: date, count: int, size: int) -> Step:
+    days = [round(BUYING_DAYS * number / (count + 1)) for number in range(1, count + 1)]
+    bought = [
+        line for n, day in enumerate(days) for line in _moved(usual, as_of + timedelta(days=day), f"next {n}", size)
+    ]
+    worth = money(size * _value(usual))
+    if size > 1:
+        text = f"An order of {worth} within {BUYING_DAYS} days, {TIMES[size]} the usual"
+    else:
+        several = f"orders of {worth} each" if count > 1 else f"order of {worth}"
+        text = f"{COUNTS[count]} more {several} within {BUYING_DAYS} days"
+    return Step("buying", text, as_of + timedelta(days=BUYING_DAYS), (*lines, *bought))
+
+
+def _moved(order: list[Line], day: date, order_id: str, size: int) -> Iterator[Line]:
+    """An order again on another day, at the same time of day, so many times as large."""
+    moment = datetime.combine(day, _placed(order).time() if size > 0 else time())
+    for line in order:
+        yield {
+            **line,
+            "order_id": f"{order[0]['order_id']} {order_id}",
+            "ordered_at": moment,
+            "quantity": size * line["quantity"],
+            "amount": size * line["amount"],
+            "discount": max(size, 0) * (line.get("discount") or 0.0),
+        }
+
+
+def _orders(lines: Sequence[Line]) -> list[list[Line]]:
+    orders: dict[str, list[Line]] = {}
+    for line in lines:
+        if line["quantity"] > 0:
+            orders.setdefault(line["order_id"], []).append(line)
+    return list(orders.values())
+
+
+def _value(order: list[Line]) -> float:
+    return float(sum(line["amount"] for line in order))
+
+
+def _placed(order: list[Line]) -> datetime:
+    placed: datetime = min(line["ordered_at"] for line in order)
+    return placed

@@ -1,0 +1,1 @@
+"""Metrics: what Prometheus is told of the lake and the model."""

@@ -1,0 +1,1 @@
+"""Fitting: from features to a model space, and centroids in it."""

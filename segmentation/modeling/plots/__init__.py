@@ -1,0 +1,1 @@
+"""Plots of a model, for MLflow and people. Only training imports matplotlib, and only here."""

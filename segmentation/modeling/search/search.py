@@ -1,0 +1,382 @@
+"""The search for a model: which features count how much, how they are scaled, and into how many segments.
+
+What a segmentation is for, as one number (`score`): segments that tell the next days' spend apart better than plain RFM
+clusters of the same number do, that come back when customers are resampled, and that lie apart; and rather more
+segments than fewer, as long as each of them is stable and large enough. Where a model is in service, its successor
+should leave customers where they are, unless it is better at the rest.
+
+Trials are kept in a journal file, so that a search that was killed goes on where it was. Each is seeded by its number:
+the same data and settings give the same trials in the same order, interrupted or not.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+import msgspec
+import numpy as np
+import optuna
+from filelock import FileLock
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from segmentation.errors import NotEnoughDataError
+from segmentation.metadata.features import GROUPS
+from segmentation.modeling.fitting.fit import STARTS, Judge
+from segmentation.modeling.fitting.forward import Outcome
+from segmentation.modeling.fitting.sampling import some_rows
+from segmentation.modeling.search.tracking import Tracker
+from segmentation.modeling.segment_identity.matching import Predecessor
+from segmentation.modeling.specification import Scaling, Specification, Transforms
+from segmentation.modeling.training_data import Examples, History, TrainingData
+from segmentation.settings import Settings
+
+SEARCH_ROWS = 10_000
+"""Customers that trials look at; the final fit sees more."""
+
+SPACE_VERSION = 1
+"""Changes with the space of choices and with the score, so that old trials aren't taken for new ones."""
+
+PER_SEGMENT = 0.05
+"""What one more stable segment is worth, in the units of the score."""
+
+FINALISTS = 5
+"""Of the best trials, that many are tried again with other starts and resamples: the best of many had luck, too."""
+
+REPETITIONS = 2
+
+MARGIN = 0.1
+"""By how much another specification must beat the predecessor's, so that models don't change for nothing."""
+
+RANDOM_TRIALS = 8
+"""Trials before the sampler (tree-structured Parzen estimator, Bergstra et al. 2011) learns from them."""
+
+State = Literal["complete", "pruned", "failed"]
+STATES: dict[TrialState, State] = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One specification and how it did.
+
+    Attributes:
+        number: 0, 1, 2, …
+        state: `complete`, `pruned` (its forward value was below that of most before it) or `failed`.
+        specification: What was tried.
+        metrics: Figures by the names of `metrics.MEANINGS`.
+        score: What the search maximises; None unless complete.
+        shortfall: How far it is from the constraints; 0 if it keeps them all.
+        seconds: How long it took.
+    """
+
+    number: int
+    state: State
+    specification: Specification
+    metrics: dict[str, float]
+    score: float | None
+    shortfall: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Search:
+    """All trials, and which one was chosen and why."""
+
+    trials: tuple[Trial, ...]
+    chosen: Trial
+    reason: str
+
+
+Listener = Callable[[int, int, Trial], None]
+"""Told of trials done, of all trials, and of the last one."""
+
+
+def search(
+    data: TrainingData,
+    settings: Settings,
+    *,
+    key: str,
+    predecessor: Predecessor | None = None,
+    favourite: Specification | None = None,
+    tracker: Tracker | None = None,
+    progress: Listener | None = None,
+) -> Search:
+    """Try specifications and choose one.
+
+    Args:
+        data: What they are fitted to.
+        settings: Trials, time, thresholds, range of segments, seed; the journal lies in `home/searches/`.
+        key: Identifies the data and the predecessor.
+        predecessor: The version whose segments should go on, if there is one.
+        favourite: Its specification, which is tried first.
+        tracker: Told of each trial.
+        progress: Told of each trial.
+
+    Raises:
+        NotEnoughDataError: There are too few different customers for the smallest number of segments.
+    """
+    name = study_name(key, settings)
+    folder = settings.home / "searches"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f"{name}.lock"):  # a second process waits, and then finds the trials done
+        study = _open_study(folder / f"{name}.log", name)
+        first = _first_choices(settings, favourite, has_history=data.history is not None)
+        _give_up_interrupted(study)
+        judge = Judge(*_sampled(data, settings.seed, predecessor))
+        end = time.monotonic() + settings.search_timeout_s
+        told = 0
+        while True:
+            done = finished(study)
+            for trial in done[told:]:
+                if tracker:
+                    tracker.trial(
+                        trial.number, trial.state, trial.specification.parameters(), _figures(trial), trial.seconds
+                    )
+                if progress:
+                    progress(trial.number + 1, max(settings.search_trials, len(done)), trial)
+            told = len(done)
+            if told >= settings.search_trials or (time.monotonic() > end and _ranked(done)):
+                break
+            _try_one(study, judge, settings, told, first[told] if told < len(first) else {})
+    return _choose(done, judge, settings, favourite)
+
+
+def study_name(key: str, settings: Settings) -> str:
+    """Names the search of some data with some settings; the number of trials may grow without a new name."""
+    facts = [
+        SPACE_VERSION,
+        key,
+        settings.seed,
+        settings.min_segments,
+        settings.max_segments,
+        settings.min_segment_share,
+        settings.min_stability,
+        settings.max_customers_moved,
+        settings.training_rows,
+    ]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+
+def score(metrics: Mapping[str, float]) -> float:
+    """What a segmentation is for, as one number; more is better.
+
+    `forward_lift + kept_share + resample_agreement + fixed_silhouette / 2 + 0.05 per segment`. The lift compares
+    with plain RFM clusters of the same number, and the silhouette is taken in one space for all: only like is compared
+    with like.
+    """
+    return (
+        metrics.get("forward_lift", 0.0)
+        + metrics.get("kept_share", 0.0)
+        + metrics["resample_agreement"]
+        + metrics["fixed_silhouette"] / 2
+        + PER_SEGMENT * metrics["segments"]
+    )
+
+
+def default_specification(segments: int, *, has_history: bool) -> Specification:
+    """What is tried first: a forward axis beside recency, frequency and money."""
+    weights = {group: 1.0 if group == "rfm" or not has_history else 0.0 for group in GROUPS}
+    return Specification(segments, weights=weights, forward_share=0.8 if has_history else 0.0)
+
+
+def finished(study: optuna.Study) -> list[Trial]:
+    """The trials that are over, but for interrupted ones, numbered without gaps."""
+    over = [trial for trial in study.get_trials(deepcopy=False) if "specification" in trial.user_attrs]
+    over = [trial for trial in over if trial.state in STATES]
+    return [_trial(number, trial) for number, trial in enumerate(over)]
+
+
+def _open_study(path: Path, name: str) -> optuna.Study:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna.create_study(
+        storage=JournalStorage(JournalFileBackend(str(path))),
+        study_name=name,
+        direction="maximize",
+        load_if_exists=True,
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=RANDOM_TRIALS),
+    )
+
+
+def _first_choices(
+    settings: Settings, favourite: Specification | None, *, has_history: bool
+) -> list[dict[str, object]]:
+    """What the first trials try: the predecessor's specification, and the defaults for each number of segments."""
+    first = [favourite] if favourite and _is_possible(favourite, settings, has_history=has_history) else []
+    numbers = range(settings.min_segments, settings.max_segments + 1)
+    first += [default_specification(k, has_history=has_history) for k in numbers]
+    return [_choices(specification) for specification in first]
+
+
+def _is_possible(specification: Specification, settings: Settings, *, has_history: bool) -> bool:
+    is_in_range = settings.min_segments <= specification.segments <= settings.max_segments
+    return is_in_range and (has_history or not specification.forward_share)
+
+
+def _give_up_interrupted(study: optuna.Study) -> None:
+    """Trials of a process that died; the next ones have their numbers and seeds, so nothing is lost."""
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)
+
+
+def _try_one(study: optuna.Study, judge: Judge, settings: Settings, number: int, fixed: Mapping[str, object]) -> None:
+    study.sampler = optuna.samplers.TPESampler(
+        seed=settings.seed * 10_007 + number, n_startup_trials=RANDOM_TRIALS, constant_liar=False
+    )
+    if fixed and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+        study.enqueue_trial(dict(fixed))  # one that waits already was left by a process that died right here
+    started = time.monotonic()
+    trial = study.ask()
+    specification = _suggest(trial, settings, has_history=judge.data.history is not None)
+    metrics: dict[str, float] = {"segments": float(specification.segments)}
+    value: float | None = None
+    state = TrialState.COMPLETE
+    try:
+        metrics |= judge.forward(specification)
+        trial.report(metrics.get("forward_lift", 0.0), step=0)
+        if judge.data.history is not None and trial.should_prune():
+            state = TrialState.PRUNED
+        else:
+            metrics |= judge.current(specification)
+            value = score(metrics)
+            for name, lack in _lacks(metrics, settings).items():
+                trial.set_constraint(name, lack)
+    except NotEnoughDataError as error:
+        state = TrialState.FAIL
+        trial.set_user_attr("error", str(error))
+    trial.set_user_attr("metrics", metrics)
+    trial.set_user_attr("seconds", time.monotonic() - started)
+    # Last, since a trial without it counts as interrupted.
+    trial.set_user_attr("specification", msgspec.to_builtins(specification))
+    study.tell(trial, value, state=state)
+
+
+def _suggest(trial: optuna.Trial, settings: Settings, *, has_history: bool) -> Specification:
+    weights: dict[Any, float] = {
+        group: float(trial.suggest_categorical(f"weight_{group}", (0.0, 0.5, 1.0))) for group in GROUPS
+    }
+    forward = float(trial.suggest_categorical("forward_share", (0.0, 0.5, 0.65, 0.8, 0.9))) if has_history else 0.0
+    if not any(weights.values()):
+        weights["rfm"] = 1.0
+    return Specification(
+        segments=trial.suggest_int("segments", settings.min_segments, settings.max_segments),
+        weights=weights,
+        forward_share=forward,
+        ridge=float(trial.suggest_categorical("ridge", (10.0, 100.0, 1000.0))) if has_history else 100.0,
+        cap=float(trial.suggest_categorical("cap", (0.001, 0.005, 0.02))),
+        transforms=cast("Transforms", trial.suggest_categorical("transforms", get_args(Transforms))),
+        scaling=cast("Scaling", trial.suggest_categorical("scaling", get_args(Scaling))),
+        components=trial.suggest_categorical("components", (0, 2, 3, 4)) or None,
+    )
+
+
+def _choices(specification: Specification) -> dict[str, object]:
+    """A specification as parameters of a trial."""
+    return {**specification.parameters(), "components": specification.components or 0}
+
+
+def _lacks(metrics: Mapping[str, float], settings: Settings) -> dict[str, float]:
+    """Per constraint, how much is missing; zero or less where it is kept."""
+    moved = 1.0 - metrics.get("kept_share", 1.0)
+    return {
+        "movement": moved - settings.max_customers_moved,
+        "stability": settings.min_stability - metrics["stability"],
+        "smallest_share": settings.min_segment_share - metrics["smallest_share"],
+    }
+
+
+def _trial(number: int, trial: FrozenTrial) -> Trial:
+    specification = msgspec.convert(trial.user_attrs["specification"], Specification)
+    shortfall = sum(max(lack, 0.0) for lack in trial.constraints.values()) if trial.constraints else 0.0
+    return Trial(
+        number=number,
+        state=STATES[trial.state],
+        specification=specification,
+        metrics=dict(trial.user_attrs["metrics"]),
+        score=trial.value if trial.state is TrialState.COMPLETE else None,
+        shortfall=shortfall,
+        seconds=float(trial.user_attrs["seconds"]),
+    )
+
+
+def _figures(trial: Trial) -> dict[str, float]:
+    return trial.metrics if trial.score is None else {**trial.metrics, "score": trial.score}
+
+
+def _ranked(trials: list[Trial]) -> list[Trial]:
+    """Complete trials, best first: those that keep all constraints, by score."""
+    complete = [trial for trial in trials if trial.score is not None]
+    return sorted(complete, key=lambda t: (t.shortfall, -(t.score or 0.0), t.number))
+
+
+def _choose(trials: list[Trial], judge: Judge, settings: Settings, favourite: Specification | None) -> Search:
+    ranked = _ranked(trials)
+    if not ranked:
+        raise NotEnoughDataError(
+            f"None of {len(trials)} trials could be fitted: there are too few different customers for "
+            f"{settings.min_segments} segments. Use more data, or lower SEGMENTATION_MIN_SEGMENTS."
+        )
+    finalists = [t for number, t in enumerate(ranked) if number < FINALISTS or t.specification == favourite]
+    if len(finalists) > 1:
+        finalists = _ranked([_tried_again(trial, judge, settings) for trial in finalists])
+    chosen = finalists[0]
+    known = next((trial for trial in finalists if trial.specification == favourite), None)
+    if known and known.shortfall <= chosen.shortfall and (known.score or 0) > (chosen.score or 0) - MARGIN:
+        return Search(tuple(trials), known, _why_known(known, chosen, len(ranked)))
+    kept = "that keep all constraints" if chosen.shortfall <= 0 else "though none keeps all constraints"
+    past = ""
+    if judge.data.history is None:
+        past = "; lines don't reach back far enough to judge forward value, so it doesn't count"
+    reason = (
+        f"the best score of {len(ranked)} complete trials {kept} ({len(trials)} in all), the first {len(finalists)} of "
+        f"them tried again with other starts and resamples{past}"
+    )
+    return Search(tuple(trials), chosen, reason)
+
+
+def _why_known(known: Trial, best: Trial, complete: int) -> str:
+    if known.number == best.number:
+        return f"the predecessor's specification, the best of {complete} complete trials"
+    return (
+        f"the predecessor's specification: the best of {complete} complete trials, {best.number}, beats it by only "
+        f"{(best.score or 0) - (known.score or 0):.3f} ({MARGIN} is needed)"
+    )
+
+
+def _tried_again(trial: Trial, judge: Judge, settings: Settings) -> Trial:
+    """The trial with its figures as the full fit has them, and the means over that and further seeds."""
+    full = {**trial.metrics, **judge.current(trial.specification, STARTS)}
+    figures = [full]
+    for number in range(1, REPETITIONS + 1):
+        other = judge.with_seed(judge.seed + 1_000 * number)
+        figures.append({**other.forward(trial.specification), **other.current(trial.specification)})
+    means = {name: float(np.mean([each.get(name, value) for each in figures])) for name, value in trial.metrics.items()}
+    shortfalls = [sum(max(lack, 0.0) for lack in _lacks(each, settings).values()) for each in (full, means)]
+    return replace(trial, metrics=means, score=score(means), shortfall=max(shortfalls))
+
+
+def _sampled(
+    data: TrainingData, seed: int, predecessor: Predecessor | None
+) -> tuple[TrainingData, int, Predecessor | None]:
+    """The same data with at most `SEARCH_ROWS` customers per date, the seed, and the predecessor's view of them."""
+
+    def some(examples: Examples) -> Examples:
+        rows = some_rows(len(examples.values), SEARCH_ROWS, np.random.default_rng(seed))
+        outcome = examples.outcome
+        if outcome is not None:
+            outcome = Outcome(outcome.log_spend[rows], outcome.returned[rows])
+        return Examples(examples.as_of, examples.values[rows], outcome)
+
+    history = data.history and History(some(data.history.learned), some(data.history.judged))
+    rows = some_rows(len(data.traits), SEARCH_ROWS, np.random.default_rng(seed))
+    if predecessor is not None:
+        predecessor = replace(predecessor, labels=predecessor.labels[rows])
+    return TrainingData(data.features, some(data.current), data.traits[rows], history), seed, predecessor

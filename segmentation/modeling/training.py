@@ -1,0 +1,266 @@
+"""Building a model: search, fit, identity; from a training set to an artefact, and the same again later."""
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+
+import segmentation
+from segmentation.errors import SegmentationError
+from segmentation.modeling import registry
+from segmentation.modeling.artefact import FORMAT, Artefact, Evaluator, Floats, Provenance, Segment
+from segmentation.modeling.feature_matrix import read_matrix
+from segmentation.modeling.fitting.fit import Fit, fit
+from segmentation.modeling.registry import ModelVersion, TrainingSet
+from segmentation.modeling.search.search import Listener, Search, search
+from segmentation.modeling.search.tracking import Tracker
+from segmentation.modeling.segment_identity.lineage import Descent
+from segmentation.modeling.segment_identity.matching import Predecessor, colours, descents, match, without_clash
+from segmentation.modeling.segment_identity.naming import Population, Traits, describe, name_segments
+from segmentation.modeling.specification import Specification
+from segmentation.modeling.training_data import TRAIT_FEATURES, TrainingData, read_training_data
+from segmentation.provenance import git_commit
+from segmentation.settings import Settings
+from segmentation.warehouse import Lake
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A fit with the lineage of its segments, and the search that led to it (none if it was reproduced)."""
+
+    artefact: Artefact
+    metrics: dict[str, float]
+    lineage: tuple[Descent, ...]
+    data: TrainingData
+    search: Search | None = None
+
+
+def train(
+    lake: Lake,
+    training_set: TrainingSet,
+    settings: Settings,
+    *,
+    run_id: str = "",
+    tracker: Tracker | None = None,
+    progress: Listener | None = None,
+) -> TrainedModel:
+    """Search for a model and fit it, on the version of the lake that the training set is pinned to.
+
+    Its segments are matched to those of the champion; as long as none serves, to those of the last candidate.
+
+    Raises:
+        NotEnoughDataError: Too few customers, or all of them alike.
+    """
+    data = read_training_data(lake, training_set, max_rows=settings.training_rows, seed=settings.seed)
+    with lake.cursor() as con:
+        before = predecessor_of(con)
+    predecessor = favourite = None
+    if before is not None:
+        predecessor = _predecessor(lake, before, training_set, settings.training_rows, settings.seed)
+        favourite = before.artefact.provenance.specification
+    found = search(
+        data,
+        settings,
+        key=search_key(training_set, before),
+        predecessor=predecessor,
+        favourite=favourite,
+        tracker=tracker,
+        progress=progress,
+    )
+    with lake.cursor() as con:
+        first_new_id = registry.next_segment_id(con)
+        names = tuple(sorted(registry.segment_names(con).values()))
+    provenance = Provenance(
+        as_of=training_set.as_of,
+        lake_snapshot=training_set.lake_snapshot,
+        training_set_id=training_set.id,
+        seed=settings.seed,
+        code_version=segmentation.__version__,
+        specification=found.chosen.specification,
+        training_rows=settings.training_rows,
+        settings_hash=settings_hash(settings),
+        predecessor=before.version if before else None,
+        first_new_id=first_new_id,
+        reserved_names=names,
+        search=found.reason,
+        run_id=run_id,
+        git_commit=git_commit() or "",
+    )
+    return _built(data, provenance, predecessor, found)
+
+
+def predecessor_of(con: duckdb.DuckDBPyConnection) -> ModelVersion | None:
+    """The version that a new one follows: the champion, or the last candidate as long as none serves."""
+    version = registry.resolve(con, "champion") or registry.resolve(con, "candidate")
+    return None if version is None else registry.load(con, version, named=False)
+
+
+def search_key(training_set: TrainingSet, before: ModelVersion | None) -> str:
+    """Identifies what a search depends on beside the settings."""
+    return f"{training_set.id} after {before.model_hash if before else 'none'}"
+
+
+def already_trained(
+    con: duckdb.DuckDBPyConnection, training_set: TrainingSet, settings: Settings
+) -> ModelVersion | None:
+    """The newest version that was made of the very same rows, with the same settings and code."""
+    wanted = (training_set.id, settings_hash(settings), segmentation.__version__, git_commit() or "")
+    for model in reversed(registry.list_models(con, named=False)):
+        provenance = model.artefact.provenance
+        made_of = (provenance.training_set_id, provenance.settings_hash, provenance.code_version, provenance.git_commit)
+        if made_of == wanted:
+            return model
+    return None
+
+
+def rebuild(lake: Lake, model: ModelVersion) -> TrainedModel:
+    """Build a version again from its provenance: the same rows, specification, seed and predecessor.
+
+    Raises:
+        SegmentationError: The version is from before provenance told how to, or its snapshot has been expired.
+    """
+    provenance = model.artefact.provenance
+    if provenance.specification is None:
+        raise SegmentationError(
+            f"Model {model.version} was trained by an older release, which did not keep its specification."
+        )
+    with lake.cursor() as con:
+        pinned = registry.training_set(con, provenance.training_set_id)
+    data = read_training_data(lake, pinned, max_rows=provenance.training_rows, seed=provenance.seed)
+    predecessor = None
+    if provenance.predecessor is not None:
+        with lake.cursor() as con:
+            before = registry.load(con, provenance.predecessor, named=False)
+        predecessor = _predecessor(lake, before, pinned, provenance.training_rows, provenance.seed)
+    return _built(data, provenance, predecessor, None)
+
+
+def settings_hash(settings: Settings) -> str:
+    """Hash of the settings that decide what a model looks like."""
+    names = (
+        "lookback_days",
+        "home_market",
+        "seed",
+        "min_segments",
+        "max_segments",
+        "min_segment_share",
+        "min_stability",
+        "forward_days",
+        "search_trials",
+        "training_rows",
+    )
+    facts = {name: str(getattr(settings, name)) for name in names}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _built(
+    data: TrainingData, provenance: Provenance, predecessor: Predecessor | None, found: Search | None
+) -> TrainedModel:
+    specification = provenance.specification or Specification(2)
+    fitted = fit(data, specification, seed=provenance.seed, predecessor=predecessor)
+    segments, lineage = identified(fitted, data.traits, predecessor, provenance.first_new_id, provenance.reserved_names)
+    stability = dict(zip((s.id for s in segments), _by_segment(fitted, segments), strict=True))
+    metrics = {**fitted.metrics, **{f"stability_{identity}": value for identity, value in stability.items()}}
+    artefact = Artefact(FORMAT, fitted.rules, segments, provenance, fitted.projection)
+    return TrainedModel(artefact, metrics, tuple(lineage), data, found)
+
+
+def identified(
+    fitted: Fit,
+    traits: Floats,
+    predecessor: Predecessor | None,
+    first_new_id: int,
+    reserved: Collection[str] = (),
+) -> tuple[tuple[Segment, ...], list[Descent]]:
+    """Segments with their identities, by falling net revenue of the typical customer, and their lineage.
+
+    Args:
+        fitted: The fit.
+        traits: Shape (n, number of `TRAIT_FEATURES`), of the customers that were labelled.
+        predecessor: The version before, if there is one.
+        first_new_id: Smallest id that has never been used.
+        reserved: Names that people gave to other segments.
+    """
+    k = len(fitted.centroids)
+    by_cluster = [_traits(traits[fitted.labels == cluster]) for cluster in range(k)]
+    matches: list[int | None] = [None] * k
+    if predecessor is not None:
+        matches = match(fitted.labels, k, predecessor.labels, len(predecessor.segments))
+    order = sorted(range(k), key=lambda cluster: (-by_cluster[cluster].net_revenue, cluster))
+    ids: dict[int, int] = {}
+    for cluster in order:
+        matched = matches[cluster]
+        if matched is None or predecessor is None:
+            ids[cluster] = first_new_id + sum(identity >= first_new_id for identity in ids.values())
+        else:
+            ids[cluster] = predecessor.segments[matched].id
+    names = _names(order, by_cluster, _population(traits), matches, predecessor, reserved)
+    painted = dict(zip(order, colours([matches[c] for c in order], predecessor), strict=True))
+    segments = tuple(
+        Segment(
+            id=ids[cluster],
+            name=names[cluster],
+            description=describe(by_cluster[cluster], _population(traits)),
+            centroid=tuple(float(c) for c in fitted.centroids[cluster]),
+            cutoff=float(fitted.cutoffs[cluster]),
+            colour=painted[cluster],
+        )
+        for cluster in order
+    )
+    lineage = descents([ids[cluster] for cluster in range(k)], fitted.labels, matches, predecessor)
+    return segments, lineage
+
+
+def _names(
+    order: list[int],
+    traits: list[Traits],
+    population: Population,
+    matches: list[int | None],
+    predecessor: Predecessor | None,
+    reserved: Collection[str],
+) -> dict[int, str]:
+    """Matched clusters keep their names; the others are named by what they do, and share no name with any."""
+    names: dict[int, str] = {}
+    if predecessor is not None:
+        names = {c: predecessor.segments[m].name for c in order if (m := matches[c]) is not None}
+    proposed = dict(zip(order, name_segments([traits[cluster] for cluster in order], population), strict=True))
+    for cluster in order:
+        if cluster not in names:
+            names[cluster] = without_clash(proposed[cluster], [*names.values(), *reserved])
+    return names
+
+
+def _predecessor(lake: Lake, before: ModelVersion, training_set: TrainingSet, max_rows: int, seed: int) -> Predecessor:
+    artefact = before.artefact
+    with lake.at(training_set.lake_snapshot) as con:
+        matrix = read_matrix(con, training_set.as_of, artefact.feature_names, max_rows=max_rows, seed=seed)
+    return Predecessor(artefact.segments, Evaluator(artefact).assign(matrix.values).segment)
+
+
+def _by_segment(fitted: Fit, segments: tuple[Segment, ...]) -> list[float]:
+    """Stability in the order of the segments, which are the clusters in another one."""
+    clusters: Mapping[tuple[float, ...], int] = {
+        tuple(float(c) for c in centroid): index for index, centroid in enumerate(fitted.centroids)
+    }
+    return [float(fitted.stability[clusters[segment.centroid]]) for segment in segments]
+
+
+def _population(traits: Floats) -> Population:
+    recency = traits[:, TRAIT_FEATURES.index("recency_days")]
+    return Population(_traits(traits), float(np.quantile(recency, 0.4)), float(np.quantile(recency, 0.75)))
+
+
+def _traits(rows: Floats) -> Traits:
+    means = dict(zip(TRAIT_FEATURES, np.nan_to_num(np.nanmean(rows, axis=0)), strict=True))
+    return Traits(
+        recency_days=float(np.median(rows[:, TRAIT_FEATURES.index("recency_days")])),
+        order_count=float(means["order_count"]),
+        one_time_share=float(means["is_one_time_buyer"]),
+        net_revenue=float(means["net_revenue"]),
+        order_value=float(means["average_order_value"]),
+        distinct_products=float(means["distinct_products"]),
+        return_rate=float(means["return_rate"]),
+    )

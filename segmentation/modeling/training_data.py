@@ -1,0 +1,202 @@
+"""What models are trained on: customers of a snapshot, pinned to a version of the lake, and two earlier dates.
+
+The earlier ones carry forward value: at `learned_as_of` it is learned which features announce what is spent in the next
+days, at `judged_as_of` it is judged how well segments tell it apart. Both windows end before `as_of`.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+import duckdb
+
+from segmentation.errors import NotEnoughDataError
+from segmentation.features.engine import write_snapshots
+from segmentation.metadata.features import BY_NAME, Feature, modelled
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
+from segmentation.metadata.tables.raw import TRANSACTIONS
+from segmentation.modeling.artefact import Floats
+from segmentation.modeling.feature_matrix import no_snapshot, read_matrix
+from segmentation.modeling.fitting.forward import OUTCOMES, Outcome, read_outcome
+from segmentation.modeling.registry import TrainingSet, record_training_set
+from segmentation.warehouse import Commit, Lake
+
+LEAST_HISTORY = timedelta(days=28)
+"""Of lines before the first of the two earlier dates; with less, nothing can be learned there."""
+
+SETTLED = timedelta(days=7)
+"""Lines have to reach so near to the end of the window that is judged."""
+
+TRAIT_FEATURES = (
+    "recency_days",
+    "order_count",
+    "is_one_time_buyer",
+    "net_revenue",
+    "average_order_value",
+    "distinct_products",
+    "return_rate",
+)
+"""What names and descriptions of segments are made from."""
+
+FINGERPRINT = """
+SELECT
+    COUNT(*) AS customers,
+    bit_xor(md5_number_lower(line)) AS lower_half,
+    bit_xor(md5_number_upper(line)) AS upper_half
+FROM (SELECT CAST(ROW({columns}) AS VARCHAR) AS line FROM {relation})
+"""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Customers of one snapshot.
+
+    Attributes:
+        as_of: Its date.
+        values: Shape (n, number of features), NaN where missing.
+        outcome: What they did next; None at the present date.
+    """
+
+    as_of: date
+    values: Floats
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True)
+class History:
+    """The two earlier dates: features at both, and what followed."""
+
+    learned: Examples
+    judged: Examples
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """All that a model is fitted to; at most as many customers per date as were asked for.
+
+    Attributes:
+        features: What the columns are.
+        current: The customers that are divided into segments.
+        traits: Shape (n, number of `TRAIT_FEATURES`), of the same customers.
+        history: None where lines don't reach back far enough.
+    """
+
+    features: tuple[Feature, ...]
+    current: Examples
+    traits: Floats
+    history: History | None
+
+
+def history_dates(as_of: date, forward_days: int) -> tuple[date, date]:
+    """The dates at which forward value is judged and learned: firsts of months, each a window before the next."""
+    judged = (as_of - timedelta(days=forward_days)).replace(day=1)
+    return judged, (judged - timedelta(days=forward_days)).replace(day=1)
+
+
+def make_training_set(lake: Lake, as_of: date, commit: Commit, *, now: datetime) -> TrainingSet:
+    """Pin the customers of a snapshot as a training set, with its history where lines reach back far enough.
+
+    Earlier snapshots that history needs and that are not there are computed and kept, like any other.
+
+    Args:
+        lake: A writable lake.
+        as_of: The snapshot.
+        commit: What the lake's commits say about themselves.
+        now: When this happens (UTC), for the record of snapshots that are made.
+
+    Raises:
+        NotEnoughDataError: There is no such snapshot.
+    """
+    features = tuple(feature.name for feature in modelled())
+    forward_days = lake.settings.forward_days
+    judged, learned = history_dates(as_of, forward_days)
+    with lake.cursor() as con:
+        has_history = _reaches(con, learned, judged + timedelta(days=forward_days))
+        missing = [each for each in (learned, judged) if has_history and not _has_snapshot(con, each)]
+    if missing:
+        write_snapshots(lake, missing, lambda each: replace(commit, message=f"features/* {each}"), now=now)
+    version = lake.version()
+    dates = (as_of, judged, learned) if has_history else (as_of,)
+    with lake.at(version) as con:
+        fingerprint, count = _fingerprint(con, dates, features, forward_days)
+    training_set = TrainingSet(
+        id=fingerprint,
+        as_of=as_of,
+        lake_snapshot=version,
+        customer_count=count,
+        features=features,
+        judged_as_of=judged if has_history else None,
+        learned_as_of=learned if has_history else None,
+        forward_days=forward_days,
+    )
+    return record_training_set(lake, training_set, commit)
+
+
+def read_training_data(lake: Lake, training_set: TrainingSet, *, max_rows: int, seed: int) -> TrainingData:
+    """A training set's customers, from the version of the lake that it is pinned to.
+
+    Args:
+        lake: The lake.
+        training_set: Which customers and dates.
+        max_rows: Of a larger snapshot, a sample of about so many, stratified by RFM scores.
+        seed: Of the sample.
+    """
+    features = training_set.features
+    with lake.at(training_set.lake_snapshot) as con:
+        current = read_matrix(con, training_set.as_of, (*features, *TRAIT_FEATURES), max_rows=max_rows, seed=seed)
+
+        def past(as_of: date) -> Examples:
+            matrix = read_matrix(con, as_of, features, max_rows=max_rows, seed=seed)
+            return Examples(
+                as_of, matrix.values, read_outcome(con, as_of, training_set.forward_days, matrix.customer_ids)
+            )
+
+        history = None
+        if training_set.judged_as_of and training_set.learned_as_of:
+            history = History(past(training_set.learned_as_of), past(training_set.judged_as_of))
+    return TrainingData(
+        features=tuple(BY_NAME[name] for name in features),
+        current=Examples(training_set.as_of, current.values[:, : len(features)].copy()),
+        traits=current.values[:, len(features) :].copy(),
+        history=history,
+    )
+
+
+def _reaches(con: duckdb.DuckDBPyConnection, learned: date, end: date) -> bool:
+    """Whether lines begin long enough before the first date and go on to the end of the last window."""
+    row = con.execute(
+        f"SELECT CAST(MIN(ordered_at) AS DATE), CAST(MAX(ordered_at) AS DATE) FROM {TRANSACTIONS.name}"
+    ).fetchone()
+    if row is None or row[0] is None:
+        return False
+    first, last = row
+    return bool(first <= learned - LEAST_HISTORY and last >= end - SETTLED)
+
+
+def _has_snapshot(con: duckdb.DuckDBPyConnection, as_of: date) -> bool:
+    found = con.execute(f"SELECT 1 FROM {CUSTOMER_FEATURES.name} WHERE as_of = DATE '{as_of}' LIMIT 1").fetchone()
+    return found is not None
+
+
+def _fingerprint(
+    con: duckdb.DuckDBPyConnection, dates: Sequence[date], features: Sequence[str], forward_days: int
+) -> tuple[str, int]:
+    """A hash of all rows of the training set, and how many customers the first date has."""
+    columns = ", ".join(("customer_id", *features))
+    facts: list[object] = [list(features), forward_days]
+    count = 0
+    for index, as_of in enumerate(dates):
+        relation = f"(SELECT {columns} FROM {CUSTOMER_FEATURES.name} WHERE as_of = DATE '{as_of}')"
+        rows = con.execute(FINGERPRINT.format(columns=columns, relation=relation)).fetchall()[0]
+        if not rows[0]:
+            raise NotEnoughDataError(no_snapshot(con, as_of))
+        facts.append([str(as_of), *map(str, rows)])
+        if index == 0:
+            count = rows[0]
+        else:
+            window = {"start": as_of, "end": as_of + timedelta(days=forward_days)}
+            outcome = FINGERPRINT.format(columns="customer_id, spend, returned", relation=f"({OUTCOMES})")
+            facts.append([str(value) for value in con.execute(outcome, window).fetchall()[0]])
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32], count

@@ -1,0 +1,253 @@
+"""Judging a snapshot: its drift from the champion's training data and the champion's quality, written to the lake."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+from functools import cached_property
+
+import duckdb
+import numpy as np
+import polars as pl
+
+from segmentation.metadata.features import BY_NAME
+from segmentation.metadata.table import Table
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
+from segmentation.metadata.tables.monitoring import FEATURE_DRIFT, MODEL_QUALITY
+from segmentation.metadata.tables.raw import TRANSACTIONS
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
+from segmentation.modeling import registry
+from segmentation.modeling.artefact import Assignment, Evaluator
+from segmentation.modeling.feature_matrix import read_matrix
+from segmentation.modeling.fitting.forward import read_outcome
+from segmentation.modeling.fitting.space import Space, fixed_space
+from segmentation.modeling.registry import ModelVersion, TrainingSet
+from segmentation.modeling.training_data import SETTLED
+from segmentation.monitoring import drift, quality
+from segmentation.monitoring.drift import Drift, Past, Population, Sensitivity, monitored
+from segmentation.monitoring.line_statistics import compare, read_figures
+from segmentation.monitoring.quality import Figure, Quality
+from segmentation.warehouse import Commit, Lake
+
+MONTHS_BACK = 12
+"""How far before the training dates count from which thresholds are learned."""
+
+EARLIER = f"""
+SELECT DISTINCT as_of
+FROM {CUSTOMER_FEATURES.name}
+WHERE as_of < $until AND as_of >= $since
+ORDER BY as_of
+"""
+
+CAUSES = f"""
+SELECT as_of, list(DISTINCT cause)
+FROM {FEATURE_DRIFT.name}
+WHERE is_drifting
+GROUP BY as_of
+ORDER BY as_of
+"""
+
+HELD = f"""
+SELECT AVG(CAST(nearest_id <> segment_id AS DOUBLE))
+FROM {CUSTOMER_SEGMENTS.name}
+WHERE as_of = $as_of AND model_version = $version
+"""
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """The customers of a date as the champion sees them."""
+
+    population: Population
+    assignment: Assignment
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What was found of a date.
+
+    Attributes:
+        version: The champion.
+        trained_as_of: The date of what it was trained on.
+        earlier_dates: Dates that thresholds were learned from, besides that one.
+        drift: Rows of `monitoring.feature_drift`.
+        quality: Rows of `monitoring.model_quality`.
+    """
+
+    version: int
+    trained_as_of: date
+    earlier_dates: int
+    drift: list[Drift]
+    quality: list[Quality]
+
+
+class _Champion:
+    """The champion, and customers as it sees them; at most `monitoring_rows` of a date."""
+
+    def __init__(self, lake: Lake, con: duckdb.DuckDBPyConnection, model: ModelVersion, pinned: TrainingSet) -> None:
+        self.lake, self.con, self.model, self.pinned = lake, con, model, pinned
+        self.features = monitored()
+        names = [feature.name for feature in self.features]
+        self._own = [names.index(name) for name in model.artefact.feature_names]
+        self._fixed = [names.index(name) for name in pinned.features]
+        self._evaluator = Evaluator(model.artefact)
+        self.cutoffs = np.array([segment.cutoff for segment in model.artefact.segments])
+
+    @cached_property
+    def reference(self) -> _Seen:
+        """What it was trained on, as it was then."""
+        if not self.lake.has(self.pinned.lake_snapshot):  # archived, and promoted again
+            return self.see(self.pinned.as_of)
+        with self.lake.at(self.pinned.lake_snapshot) as con:
+            return self.see(self.pinned.as_of, con)
+
+    @cached_property
+    def space(self) -> Space:
+        """The space in which validity is measured, as the training data fixes it."""
+        features = [BY_NAME[name] for name in self.pinned.features]
+        return fixed_space(features, self.reference.population.values[:, self._fixed])
+
+    def see(self, as_of: date, con: duckdb.DuckDBPyConnection | None = None) -> _Seen:
+        settings = self.lake.settings
+        matrix = read_matrix(
+            con or self.con,
+            as_of,
+            [feature.name for feature in self.features],
+            max_rows=settings.monitoring_rows,
+            seed=settings.seed,
+        )
+        assignment = self._evaluator.assign(matrix.values[:, self._own])
+        return _Seen(Population(as_of, matrix.customer_ids, matrix.values, assignment.segment), assignment)
+
+    def figures(self, seen: _Seen, *, held_share: float | None = None) -> dict[str, Figure]:
+        return quality.measure(
+            seen.assignment,
+            self.cutoffs,
+            self.space.scaled(seen.population.values[:, self._fixed]),
+            self.lake.settings.seed,
+            held_share=held_share,
+        )
+
+    def forward(self, seen: _Seen) -> Figure:
+        customers = seen.population
+        outcome = read_outcome(self.con, customers.as_of, self.lake.settings.forward_days, customers.customer_ids)
+        return quality.forward_figure(outcome, seen.assignment)
+
+
+def judge_snapshot(lake: Lake, as_of: date, progress: Progress = lambda *_: None) -> Judged:
+    """Judge a snapshot by the champion; nothing is written.
+
+    Args:
+        lake: The lake.
+        as_of: The snapshot.
+        progress: Told how many snapshots have been read, of how many.
+
+    Raises:
+        SegmentationError: There is no champion, or no such snapshot.
+    """
+    settings = lake.settings
+    with lake.cursor() as con:
+        model = registry.load_champion(con)
+        pinned = registry.training_set(con, model.artefact.provenance.training_set_id)
+        champion = _Champion(lake, con, model, pinned)
+        current = champion.see(as_of)
+        since = _months_before(pinned.as_of, MONTHS_BACK)
+        dates = [row[0] for row in con.execute(EARLIER, {"since": since, "until": pinned.as_of}).fetchall()]
+        dates = [each for each in dates if each != as_of]
+        earlier = []
+        for number, each in enumerate(dates):
+            progress(number, len(dates) + 1)
+            earlier.append(champion.see(each))
+        breaks, spoilt = _known_changes(con, pinned.as_of)
+        ends = [_months_before(as_of, months) for months in range(MONTHS_BACK, -1, -1)]
+        figures = read_figures(con, ends)
+        lines = compare(figures.get(as_of, {}), [figures[end] for end in ends[:-1] if end in figures])
+        found = drift.judge(
+            champion.features,
+            len(model.artefact.segments),
+            champion.reference.population,
+            current.population,
+            Past([each.population for each in earlier], breaks, spoilt),
+            lines,
+            Sensitivity(settings.drift_false_alarms, seed=settings.seed),
+        )
+        judged = _judge_quality(champion, con, current, earlier)
+    progress(len(dates) + 1, len(dates) + 1)
+    return Judged(model.version, pinned.as_of, len(dates), found, judged)
+
+
+def write_judgement(lake: Lake, as_of: date, judged: Judged, commit: Commit) -> None:
+    """Replace what the lake says about a version's drift and quality as of a date."""
+    tables = {
+        FEATURE_DRIFT: [asdict(row) for row in judged.drift],
+        MODEL_QUALITY: [asdict(row) for row in judged.quality],
+    }
+    with lake.cursor() as con:
+        for table, found in tables.items():
+            rows = pl.DataFrame(found, infer_schema_length=None)
+            con.register("judged", rows)
+            con.execute(f"CREATE OR REPLACE TEMP TABLE {_staged(table)} AS FROM judged")
+
+        def write(con: duckdb.DuckDBPyConnection) -> None:
+            for table in tables:
+                columns = ", ".join(name for name in table.column_names if name not in ("as_of", "model_version"))
+                con.execute(
+                    f"DELETE FROM {table.name} WHERE as_of = DATE '{as_of}' AND model_version = {judged.version}"
+                )
+                con.execute(
+                    f"INSERT INTO {table.name} (as_of, model_version, {columns}) "
+                    f"SELECT DATE '{as_of}', {judged.version}, {columns} FROM temp.{_staged(table)}"
+                )
+
+        lake.transaction(con, commit, write)
+
+
+def _staged(table: Table) -> str:
+    return table.name.replace(".", "_")
+
+
+def _judge_quality(
+    champion: _Champion, con: duckdb.DuckDBPyConnection, current: _Seen, earlier: Sequence[_Seen]
+) -> list[Quality]:
+    pinned = champion.pinned
+    held = con.execute(HELD, {"as_of": current.population.as_of, "version": champion.model.version}).fetchone()
+    training = champion.figures(champion.reference, held_share=0.0)
+    now = champion.figures(current, held_share=held[0] if held else None)
+    judged_as_of = pinned.judged_as_of
+    if judged_as_of is not None:
+        before = next((each for each in earlier if each.population.as_of == judged_as_of), None)
+        if before is not None:
+            training["forward_eta_squared"] = champion.forward(before)
+    passed = _newest_passed(con, current.population.as_of, champion.lake.settings.forward_days)
+    if passed is not None:
+        now["forward_eta_squared"] = champion.forward(champion.see(passed))
+    return quality.judge(training, now, [champion.figures(each) for each in earlier])
+
+
+def _newest_passed(con: duckdb.DuckDBPyConnection, as_of: date, days: int) -> date | None:
+    """The newest snapshot whose next `days` are over as of a date, and have lines."""
+    last = con.execute(f"SELECT CAST(MAX(ordered_at) AS DATE) FROM {TRANSACTIONS.name}").fetchone()
+    if last is None or last[0] is None:
+        return None
+    over = min(as_of, last[0] + SETTLED) - timedelta(days=days)
+    row = con.execute(
+        f"SELECT MAX(as_of) FROM {CUSTOMER_FEATURES.name} WHERE as_of <= $over", {"over": over}
+    ).fetchone()
+    return row[0] if row else None
+
+
+def _known_changes(con: duckdb.DuckDBPyConnection, until: date) -> tuple[list[date], list[date]]:
+    """Dates up to the training at which behaviour was found to change, and those whose data was found bad."""
+    breaks, spoilt = [], []
+    for as_of, causes in con.execute(CAUSES).fetchall():
+        if as_of <= until and "data_quality" in causes:
+            spoilt.append(as_of)
+        elif as_of <= until and "behaviour" in causes:
+            breaks.append(as_of)
+    return breaks, spoilt
+
+
+def _months_before(day: date, months: int) -> date:
+    number = day.year * 12 + day.month - 1 - months
+    return date(number // 12, number % 12 + 1, 1) if day.day == 1 else day - timedelta(days=round(months * 30.4))

@@ -1,0 +1,1 @@
+"""Notifications: what people are told, in words, and how it reaches them."""

@@ -1,0 +1,1 @@
+"""Traces by OpenTelemetry, where `OTEL_EXPORTER_OTLP_ENDPOINT` says so."""
