@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
-from segmentation import cli
+from segmentation.cli import app as cli
 from segmentation.metadata.features import GROUPS, NOTATION, Feature, Group, of_group
 from segmentation.metadata.table import Column, Table
 from segmentation.metadata.tables import TABLES

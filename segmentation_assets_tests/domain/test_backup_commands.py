@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from segmentation.cli import app
+from segmentation.cli.app import app
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
 from segmentation.sources.first_day import first_day, record_first_day

@@ -17,7 +17,6 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from segmentation.access.commands import keys as commands
 from segmentation.access.keys import (
     ApiKey,
     Keyring,
@@ -28,6 +27,7 @@ from segmentation.access.keys import (
     revoke_key,
     rotate_key,
 )
+from segmentation.cli.keys import keys as commands
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
-from segmentation.cli import app
+from segmentation.cli.app import app
 from segmentation.diagnosis import diagnose
 from segmentation.errors import SegmentationError
 from segmentation.notifications.channels import Message, open_services

@@ -208,6 +208,6 @@ def test_a_model_that_compares_customers_cannot_look_ahead(calculator: FeatureCa
 
 def test_explaining_a_customer_and_reading_explanations_need_no_scikit_learn() -> None:
     explanations = "segmentation.explanations.customer_reading, segmentation.explanations.segment_pages"
-    modules = f"segmentation.explain_command, {explanations}"
+    modules = f"segmentation.cli.explain, {explanations}"
     check = f"import sys, {modules}; sys.exit('sklearn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

@@ -8,11 +8,11 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from segmentation.cli import app
+from segmentation.cli.app import app
+from segmentation.cli.score import READERS, WRITERS
 from segmentation.errors import SegmentationError
 from segmentation.modeling.artefact import Evaluator, Floats
 from segmentation.modeling.registry import ModelVersion
-from segmentation.score_command import READERS, WRITERS
 from segmentation.segments.scoring import score_frame
 from segmentation.settings import Settings
 from segmentation_assets_tests.conftest import BUCKETS

@@ -21,18 +21,18 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 import segmentation
-from segmentation.access.commands import keys
-from segmentation.backup_commands import backup, restore
-from segmentation.cli_sources import sources
+from segmentation.cli.backup import backup, restore
+from segmentation.cli.explain import explain
+from segmentation.cli.keys import keys
+from segmentation.cli.notify import notify
+from segmentation.cli.score import score
+from segmentation.cli.sources import sources
 from segmentation.clock import utc_now
 from segmentation.diagnosis import diagnose
 from segmentation.errors import SegmentationError
-from segmentation.explain_command import explain
 from segmentation.housekeeping import keep_house
 from segmentation.modeling import registry
 from segmentation.modeling.registry import ModelVersion
-from segmentation.notify_command import notify
-from segmentation.score_command import score
 from segmentation.settings import load_settings
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.object_stores import meaning_of
@@ -470,7 +470,3 @@ def _is_optional(error: ModuleNotFoundError) -> bool:
         "segmentation_assets",
         "serving",
     }
-
-
-if __name__ == "__main__":
-    main()
