@@ -22,8 +22,8 @@ from segmentation.settings import Settings, load_settings
 from segmentation.warehouse import Lake
 from segmentation_assets.assets.training import candidate_model
 from segmentation_assets.automation.run_ends import ended_since, job_of, newest_ends, partition_of
-from segmentation_assets.causes import brief_cause
 from segmentation_assets.jobs import ASKED_BY, REASON
+from segmentation_assets.run_errors import brief_cause
 
 ENDS = (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS)
 OF_INTEREST = {dg.DagsterEventType.ASSET_CHECK_EVALUATION, dg.DagsterEventType.STEP_FAILURE}

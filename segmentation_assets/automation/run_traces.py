@@ -12,7 +12,7 @@ import dagster as dg
 
 from segmentation.tracing.otlp import open_exporter, wants_traces
 from segmentation_assets.automation.run_ends import ended_since, job_of, newest_ends, partition_of
-from segmentation_assets.causes import brief_cause
+from segmentation_assets.run_errors import brief_cause
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter

@@ -20,10 +20,10 @@ from segmentation.sources.batch.registration import register
 from segmentation.sources.profiles.profile import load_profile
 from segmentation.synthetic import write
 from segmentation.warehouse import Lake
+from segmentation_assets.cli.runs import QUIET
 from segmentation_assets.definitions import defs
 from segmentation_assets.partitions import range_tags
 from segmentation_assets.resources import WarehouseResource
-from segmentation_assets.runs import QUIET
 from segmentation_assets_tests.conftest import BUCKETS
 
 START, END = date(2024, 1, 1), date(2025, 1, 1)

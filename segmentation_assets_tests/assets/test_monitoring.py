@@ -30,9 +30,9 @@ from segmentation.warehouse.maintenance import maintain
 from segmentation.warehouse.schema import migrate
 from segmentation_assets.automation.notifications import look
 from segmentation_assets.automation.sensors import degraded_model
+from segmentation_assets.cli.runs import QUIET
 from segmentation_assets.definitions import defs
 from segmentation_assets.partitions import range_tags
-from segmentation_assets.runs import QUIET
 from segmentation_assets_tests.assets.conftest import Graph
 from segmentation_assets_tests.serving.running import environment_of, running_scorer
 from segmentation_assets_tests.statements import change

@@ -12,7 +12,7 @@ import dagster as dg
 
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
-from segmentation_assets.runs import dagster_home
+from segmentation_assets.cli.runs import dagster_home
 from segmentation_assets_tests.broker import Broker, running_broker
 from segmentation_assets_tests.e2e.conftest import command
 from segmentation_assets_tests.e2e.watch import Watch, watching

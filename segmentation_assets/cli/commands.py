@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segmentation.clock import utc_now
-from segmentation_assets import console
+from segmentation_assets.cli import console
 
 if TYPE_CHECKING:
     from segmentation.sources.config import Declared
@@ -65,7 +65,7 @@ def ingest(
         if not declared:
             _show_trial(_trial(path, profile or "canonical", source), as_json)
         return
-    from segmentation_assets import steps
+    from segmentation_assets.cli import steps
 
     with console.progress() as on_progress:
         if declared:
@@ -128,7 +128,7 @@ def materialize(
 
     For example: segmentation materialize --as-of 2026-01-01 --select 'group:segments'
     """
-    from segmentation_assets import steps
+    from segmentation_assets.cli import steps
 
     with console.progress() as on_progress:
         profiles = steps.materialize(select, as_of, since, on_progress)
@@ -143,7 +143,7 @@ def demo(
     serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Start the Dagster UI and the scorer.")] = True,
 ) -> None:
     """Do the whole main job on data at hand, then start the Dagster UI (port 3000) and the scorer (8000)."""
-    from segmentation_assets import demonstration
+    from segmentation_assets.cli import demonstration
 
     demonstration.demonstrate(data, profile, customers, serve=serve)
 
@@ -152,7 +152,7 @@ def ui(
     port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
 ) -> None:
     """Start the Dagster UI and daemon on this installation's lake, until Ctrl-C."""
-    from segmentation_assets import demonstration
+    from segmentation_assets.cli import demonstration
 
     demonstration.open_ui(port)
 
@@ -165,7 +165,7 @@ def mlflow(
 
     With SEGMENTATION_TRACKING_URI set, it says where to look instead.
     """
-    from segmentation_assets import mlflow_pages
+    from segmentation_assets.cli import mlflow_pages
 
     mlflow_pages.open_pages(host, port)
 
@@ -188,7 +188,7 @@ def exporter(
     stop = Event()
     for number in () if once else (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    from segmentation_assets import exporter as exporting  # takes seconds, in which it may be told to stop
+    from segmentation_assets.cli import exporter as exporting
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("segmentation.monitoring").setLevel(logging.INFO)

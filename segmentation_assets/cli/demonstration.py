@@ -23,8 +23,8 @@ from segmentation.sources.profiles.profile import load_profile
 from segmentation.synthetic import write
 from segmentation.warehouse import Lake
 from segmentation.warehouse.schema import migrate
-from segmentation_assets import console
-from segmentation_assets.ports import require_free
+from segmentation_assets.cli import console
+from segmentation_assets.cli.ports import require_free
 
 START, END = date(2024, 1, 1), date(2026, 1, 1)
 """The days of the synthetic shop: fixed, so that everybody's demo is the same."""
@@ -62,7 +62,7 @@ def demonstrate(data: str, profile: str | None, customers: int, *, serve: bool) 
         for port in (UI_PORT, SCORER_PORT):
             require_free(port, instead="use --no-serve")
 
-    from segmentation_assets import steps
+    from segmentation_assets.cli import steps
 
     with console.progress() as on_progress:
         if data == "synthetic":
@@ -215,9 +215,9 @@ def _until_stopped() -> Iterator[None]:
 
 @contextmanager
 def _dagster(settings: Settings, port: int) -> Iterator["subprocess.Popen[bytes]"]:
-    from segmentation_assets.runs import dagster_home
+    from segmentation_assets.cli.runs import dagster_home
 
-    workspace = Path(__file__).parent.parent / "workspace.yaml"
+    workspace = Path(__file__).parents[2] / "workspace.yaml"
     code = ["-w", str(workspace)] if workspace.exists() else ["-m", "segmentation_assets.definitions"]
     command = [sys.executable, "-m", "dagster", "dev", "-p", str(port), *code]
     log = dagster_home(settings) / "ui.log"

@@ -15,10 +15,10 @@ from segmentation.sources.batch.registration import Registration
 from segmentation.sources.reading import Reading
 from segmentation_assets.assets.raw import IS_LOADED, source_files
 from segmentation_assets.assets.sources import key_of, metadata_of
-from segmentation_assets.causes import root_cause
 from segmentation_assets.definitions import defs
 from segmentation_assets.event_log import quick_event_log
 from segmentation_assets.progress import Listener, listener
+from segmentation_assets.run_errors import root_cause
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 SKIPPED_CHECKS = logging.getLogger("dagster._core.execution.plan.active")
@@ -30,7 +30,7 @@ def dagster_home(settings: Settings) -> Path:
     folder = Path(os.environ.get("DAGSTER_HOME") or settings.home / "dagster").absolute()
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "dagster.yaml"
-    project_config = Path(__file__).parent.parent / "dagster.yaml"
+    project_config = Path(__file__).parents[2] / "dagster.yaml"
     if not config.exists() and project_config.exists():
         shutil.copyfile(project_config, config)
     return folder

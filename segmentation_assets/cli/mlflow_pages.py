@@ -7,8 +7,8 @@ from importlib.util import find_spec
 from segmentation.errors import SegmentationError
 from segmentation.modeling.search.tracking import INSTALL, artifact_folder, set_environment, shown_uri, tracking_uri
 from segmentation.settings import load_settings
-from segmentation_assets import console
-from segmentation_assets.ports import require_free
+from segmentation_assets.cli import console
+from segmentation_assets.cli.ports import require_free
 
 SERVER_ENVIRONMENT = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # evaluations of language models, in processes of their own

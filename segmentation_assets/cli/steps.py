@@ -17,7 +17,7 @@ from segmentation.sources.profiles.profile import load_profile
 from segmentation.sources.reading import read
 from segmentation.warehouse import Lake
 from segmentation.warehouse.schema import migrate
-from segmentation_assets import console
+from segmentation_assets.cli import console
 from segmentation_assets.progress import Listener
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def ingest(path: str | None, profile: str, source: str | None, on_progress: List
         registered = register(lake, path, load_profile(profile), source=source, now=now)
     on_progress("Inspecting files", 1, 1)
     load(settings, registered.load_start, registered.load_end - timedelta(days=1), on_progress)
-    from segmentation_assets.runs import report_registration
+    from segmentation_assets.cli.runs import report_registration
 
     report_registration(settings, registered)
     return registered
@@ -81,7 +81,7 @@ def read_sources(sources: Sequence[Declared], on_progress: Listener) -> None:
     lasts = [reading.last_day for reading in found.values() if reading.last_day]
     if firsts and min(firsts) < datetime.now(UTC).date():
         load(settings, min(firsts), max(lasts), on_progress)
-    from segmentation_assets.runs import report_readings
+    from segmentation_assets.cli.runs import report_readings
 
     report_readings(settings, {source.name: reading for source, reading in found.items()})
     console.show_readings({source.name: reading for source, reading in found.items()})
@@ -95,7 +95,8 @@ def _ignore(_: str) -> None:
 
 def load(settings: Settings, first: date, last: date, on_progress: Listener, names: Sequence[str] = RAW) -> None:
     """Materialize the raw assets over the days from `first` to `last`, and say what came in."""
-    from segmentation_assets import partitions, runs
+    from segmentation_assets import partitions
+    from segmentation_assets.cli import runs
 
     oldest, newest = partitions.days_to_load(first, last)
     tags = partitions.range_tags(oldest, newest)
@@ -117,7 +118,8 @@ def materialize(select: str | None, as_of: str | None, since: str | None, on_pro
     Raises:
         SegmentationError: Nothing has been ingested, the selection or date makes no sense, or a step failed.
     """
-    from segmentation_assets import definitions, partitions, runs
+    from segmentation_assets import definitions, partitions
+    from segmentation_assets.cli import runs
 
     settings = load_settings()
     first, last = _days_at_hand(settings)

@@ -18,9 +18,9 @@ from segmentation.metrics.families import Family
 from segmentation.metrics.lake import disk_families
 from segmentation.settings import Settings
 from segmentation.warehouse.lake import without_password
+from segmentation_assets.cli.runs import dagster_home
 from segmentation_assets.definitions import defs
-from segmentation_assets.pipeline_figures import Names, PipelineFigures
-from segmentation_assets.runs import dagster_home
+from segmentation_assets.pipeline_metrics import Names, PipelineFigures
 
 FIRST_LOOK_S = 10.0
 """How long figures of the first look are waited for before Prometheus is let in."""

@@ -1,0 +1,1 @@
+"""The commands that need the asset graph, and what they do."""
