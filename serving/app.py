@@ -17,20 +17,17 @@ from litestar.di import Provide
 from segmentation.clock import utc_now
 from segmentation.settings import Settings, load_settings
 from segmentation.tracing.otlp import wants_traces
-from serving.auth import Authenticator, Clock, Gatekeeper, LiveKeyring
-from serving.champion import LiveChampion
-from serving.customers import CustomerDesk, NewestSnapshot
-from serving.envelope import Envelope
-from serving.express import ExpressLane
-from serving.following import Watch, following
-from serving.limits import Deadline
-from serving.lines import LineScorer, LiveScopes
+from serving.api.openapi import openapi_config
+from serving.api.problems import EXCEPTION_HANDLERS
+from serving.live.champion import LiveChampion
+from serving.live.reader import LakeReader
+from serving.live.values import Watch, following
 from serving.metrics import Metrics
-from serving.openapi import openapi_config
-from serving.problems import EXCEPTION_HANDLERS
-from serving.promotion import Promoter
-from serving.pushing import Pusher
-from serving.reader import LakeReader
+from serving.middleware.auth import Authenticator, Clock, Gatekeeper, LiveKeyring
+from serving.middleware.deadline import Deadline
+from serving.middleware.fast_path import ExpressLane
+from serving.middleware.requests import Envelope
+from serving.middleware.tokens import TokenIssuer
 from serving.routes.customers import customer, what_if
 from serving.routes.documentation import asset, home
 from serving.routes.health import live, metrics, ready
@@ -38,11 +35,14 @@ from serving.routes.models import model, models, promote, roll_back
 from serving.routes.score import score_customers, score_transactions
 from serving.routes.segments import segment, segment_customers, segments, transitions
 from serving.routes.transactions import push_transactions
-from serving.scoring import Scorer
-from serving.tokens import TokenIssuer
+from serving.services.customers import CustomerDesk, NewestSnapshot
+from serving.services.promotion import Promoter
+from serving.services.pushing import Pusher
+from serving.services.scoring import Scorer
+from serving.services.transaction_scoring import LineScorer, LiveScopes
 
 if TYPE_CHECKING:
-    from serving.tracing import Traces
+    from serving.middleware.tracing import Traces
 
 PARENT_POLL_S = 1.0
 
@@ -143,7 +143,7 @@ def _traces() -> "Traces | None":
     """What makes spans, where OTEL_EXPORTER_OTLP_ENDPOINT says that they are wanted; OpenTelemetry is optional."""
     if not wants_traces():
         return None
-    from serving.tracing import Traces
+    from serving.middleware.tracing import Traces
 
     return Traces()
 

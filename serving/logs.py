@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from serving.envelope import request_id, trace_id
+from serving.middleware.requests import request_id, trace_id
 
 OWN = frozenset((*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "color_message"))
 """What every record has; all else was said by whoever logged it."""

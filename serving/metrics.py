@@ -21,7 +21,7 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from serving.contract import CustomerScore, Score
+from serving.api.contract import CustomerScore, Score
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # when a counter was made says nothing here, and doubles what is sent
 

@@ -18,11 +18,11 @@ from segmentation.settings import Settings
 from segmentation.warehouse import Lake
 from segmentation_assets_tests.serving.shop import CREDENTIALS, KEY, ScoredCustomer, problem, request
 from segmentation_assets_tests.waiting import eventually
+from serving.api.arrow import MEDIA_TYPE as ARROW
+from serving.api.bodies import MSGPACK
 from serving.app import create_app
-from serving.arrow import MEDIA_TYPE as ARROW
-from serving.auth import ACCESS, PUBLIC
-from serving.bodies import MSGPACK
-from serving.scoring import SMALL_BYTES
+from serving.middleware.auth import ACCESS, PUBLIC
+from serving.services.scoring import SMALL_BYTES
 
 Client = TestClient[Litestar]
 Headers = Mapping[str, str]

@@ -83,7 +83,7 @@ def test_a_damaged_model_is_refused_and_the_old_one_goes_on_serving(
     before = own_client.post("/v1/score", json=request(customers)).json()
 
     change(own_settings, damage)
-    with caplog.at_level(logging.ERROR, "serving.following"):
+    with caplog.at_level(logging.ERROR, "serving.live.values"):
         change(own_settings, PROMOTE_2_UNCHECKED)
         eventually(lambda: "The last good one goes on serving" in caplog.text)
 
@@ -119,7 +119,7 @@ def test_a_model_that_this_scorer_cannot_evaluate_is_refused(
     broken: Callable[[Artefact], Artefact],
 ) -> None:
     version = register(own_settings, broken(models[1].artefact))
-    with caplog.at_level(logging.ERROR, "serving.following"):
+    with caplog.at_level(logging.ERROR, "serving.live.values"):
         promote(own_settings, version)
         eventually(lambda: f"Model version {version}" in caplog.text)
     assert _version(own_client) == 1
@@ -129,7 +129,7 @@ def test_trouble_is_logged_once_and_over_when_it_is_over(
     own_client: Client, own_settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     change(own_settings, "DELETE FROM registry.models WHERE version = 2")
-    with caplog.at_level(logging.INFO, "serving.following"):
+    with caplog.at_level(logging.INFO, "serving.live.values"):
         change(own_settings, PROMOTE_2_UNCHECKED)
         eventually(lambda: "goes on serving" in caplog.text)
         time.sleep(5 * own_settings.model_poll_s)

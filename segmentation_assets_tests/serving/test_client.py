@@ -35,10 +35,10 @@ from segmentation_assets_tests.serving.shop import (
     request,
 )
 from segmentation_assets_tests.waiting import eventually
+from serving.api.contract import Customer, Features, Item, Order, Transaction
 from serving.client import AsyncScorerClient, ScorerClient, ScorerError
 from serving.client.calls import Part
-from serving.contract import Customer, Features, Item, Order, Transaction
-from serving.customers import Part as ServedPart
+from serving.services.customers import Part as ServedPart
 
 DOTS = [".", ".."]
 DAYS = (date(2024, 2, 3), date(2024, 6, 20))

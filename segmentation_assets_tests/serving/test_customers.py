@@ -21,8 +21,8 @@ from segmentation_assets_tests.serving import shop
 from segmentation_assets_tests.serving.shop import JULY, ScoredCustomer, customer_path, problem
 from segmentation_assets_tests.waiting import eventually
 from serving.app import create_app
-from serving.champion import Champion
-from serving.customers import CustomerDesk, NewestSnapshot, Part, Question, Snapshot
+from serving.live.champion import Champion
+from serving.services.customers import CustomerDesk, NewestSnapshot, Part, Question, Snapshot
 
 Client = TestClient[Litestar]
 
@@ -85,7 +85,7 @@ def test_another_model_scores_the_features_of_the_snapshot(
 
 def test_another_model_is_loaded_once_for_all_who_ask(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     _ask(client, "C-20", model="2", include="segment")
-    monkeypatch.setattr("serving.customers.load_version", None)
+    monkeypatch.setattr("serving.services.customers.load_version", None)
     for customer_id in ("C-20", "C-21", "C-22"):
         assert _ask(client, customer_id, model="2", include="segment")["model_version"] == 2
 

@@ -24,7 +24,7 @@ from segmentation_assets_tests.serving import shop
 from segmentation_assets_tests.serving.running import RunningScorer, environment_of, running_scorer
 from segmentation_assets_tests.serving.shop import CREDENTIALS, ScoredCustomer, problem, request
 from segmentation_assets_tests.waiting import eventually
-from serving.following import LocalCopy
+from serving.live.values import LocalCopy
 
 JSON = {"content-type": "application/json"}
 

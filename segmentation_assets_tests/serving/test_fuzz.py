@@ -25,10 +25,10 @@ from segmentation_assets_tests.lines import Line, insert_lines
 from segmentation_assets_tests.serving import shop
 from segmentation_assets_tests.serving.shop import ScoredCustomer, problem, request
 from segmentation_assets_tests.waiting import eventually
-from serving import arrow, bodies
+from serving.api import arrow, bodies
+from serving.api.arrow import MAX_BATCHES
 from serving.app import create_app
-from serving.arrow import MAX_BATCHES
-from serving.scoring import SMALL_BYTES
+from serving.services.scoring import SMALL_BYTES
 
 Client = TestClient[Litestar]
 

@@ -153,7 +153,7 @@ def test_a_stream_of_order_lines_makes_nobody_read_the_champion_again(
         return load_champion(con)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("serving.champion.load_champion", counted)
+        patched.setattr("serving.live.champion.load_champion", counted)
         with TestClient(create_app(own_settings)) as client:
             eventually(lambda: client.get("/health/ready").status_code == 200)
             with Lake(own_settings) as lake:

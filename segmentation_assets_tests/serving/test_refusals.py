@@ -16,7 +16,7 @@ from segmentation.metadata.features import FEATURES
 from segmentation.settings import Settings
 from segmentation_assets_tests.serving.shop import ScoredCustomer, customer_path, problem, request
 from serving.app import create_app
-from serving.auth import ACCESS, PUBLIC
+from serving.middleware.auth import ACCESS, PUBLIC
 
 Client = TestClient[Litestar]
 

@@ -26,9 +26,9 @@ from schemathesis.specs.openapi.checks import (
 from segmentation.settings import Settings
 from segmentation_assets_tests.serving.running import RunningScorer, environment_of, running_scorer
 from segmentation_assets_tests.serving.shop import CREDENTIALS, PATIENCE_S
-from serving import arrow
+from serving.api import arrow
+from serving.api.bodies import MSGPACK
 from serving.app import create_app
-from serving.bodies import MSGPACK
 
 ADMIN = ["promote", "rollback"]
 """Each starts a process of several seconds where its request is a good one."""

@@ -27,8 +27,8 @@ from segmentation.settings import Settings
 from segmentation.warehouse import Lake
 from segmentation_assets_tests.serving.shop import CREDENTIALS, problem
 from segmentation_assets_tests.waiting import eventually
-from serving import tokens
 from serving.app import create_app
+from serving.middleware import tokens
 
 Client = TestClient[Litestar]
 
@@ -352,7 +352,7 @@ def test_an_issuer_that_publishes_nonsense_is_told_as_such_and_keys_of_the_lake_
     monkeypatch.setattr(tokens, "COOLDOWN_S", 0)
     own_issuer.status, own_issuer.published = status, published
     with _scorer(shop_settings, own_issuer) as client:
-        with caplog.at_level(logging.ERROR, "serving.tokens"):
+        with caplog.at_level(logging.ERROR, "serving.middleware.tokens"):
             for response in (_ask(client, own_issuer.token()), _score(client, own_issuer.token())):
                 assert response.status_code == 503
                 assert problem(response)["type"] == "urn:problem-type:no-keys"

@@ -142,7 +142,7 @@ def test_without_an_endpoint_opentelemetry_is_not_even_imported(shop_settings: S
 import sys
 from segmentation.settings import load_settings
 from serving.app import create_app
-from serving.envelope import Envelope
+from serving.middleware.requests import Envelope
 assert isinstance(create_app(load_settings()).asgi_handler, Envelope)
 assert not {"opentelemetry.trace", "opentelemetry.sdk", "opentelemetry.exporter", "requests"} & sys.modules.keys()
 """

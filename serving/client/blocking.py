@@ -10,10 +10,10 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 import httpx
 import polars as pl
 
+from serving.api.contract import Member
 from serving.client import calls
 from serving.client.calls import CHUNK_ROWS, PAGE_ROWS, Call, Frame
 from serving.client.outcomes import Outcome, answer_of, described, headers, is_passing, pause_s, request_of
-from serving.contract import Member
 
 P = ParamSpec("P")
 T = TypeVar("T")

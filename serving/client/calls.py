@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from segmentation.metadata.features import FEATURES
-from serving.contract import (
+from serving.api.contract import (
     Customer,
     CustomerAnswer,
     DecisionAnswer,

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import httpx
 import msgspec
 
+from serving.api.contract import Problem
 from serving.client.calls import Call
-from serving.contract import Problem
 
 F = TypeVar("F", bound=Callable[..., object])
 T = TypeVar("T")

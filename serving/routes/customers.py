@@ -11,15 +11,15 @@ from litestar.params import PathParameter, QueryParameter
 
 from segmentation.access.keys import Scope
 from segmentation.settings import Settings
-from serving.auth import needs
-from serving.bodies import json_decoder
-from serving.champion import LiveChampion
-from serving.contract import CustomerAnswer, WhatIfAnswer, WhatIfRequest
-from serving.customers import CustomerDesk, Part, Question
-from serving.limits import read_json
-from serving.openapi import body_of
-from serving.problems import AnyRequest, ProblemError, refusals
-from serving.reader import LakeReader
+from serving.api.bodies import json_decoder
+from serving.api.contract import CustomerAnswer, WhatIfAnswer, WhatIfRequest
+from serving.api.limits import read_json
+from serving.api.openapi import body_of
+from serving.api.problems import AnyRequest, ProblemError, refusals
+from serving.live.champion import LiveChampion
+from serving.live.reader import LakeReader
+from serving.middleware.auth import needs
+from serving.services.customers import CustomerDesk, Part, Question
 
 PREFIX = "/v1/customers/"
 

@@ -1,4 +1,4 @@
-"""The documentation page's own files, and the way to it. The page itself is `serving.openapi`."""
+"""The documentation page's own files, and the way to it. The page itself is `serving.api.openapi`."""
 
 from typing import Annotated
 
@@ -7,8 +7,8 @@ from litestar.exceptions import NotFoundException
 from litestar.params import PathParameter
 from litestar.response import File, Redirect
 
-from serving.auth import public
-from serving.openapi import ASSETS, ASSETS_PATH, DOCS_PATH
+from serving.api.openapi import ASSETS, ASSETS_PATH, DOCS_PATH
+from serving.middleware.auth import public
 
 
 @get("/", include_in_schema=False, **public())

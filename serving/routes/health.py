@@ -6,11 +6,11 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 
 from segmentation.access.keys import Scope
-from serving.auth import needs, public
-from serving.champion import LiveChampion
-from serving.contract import Alive, Ready
+from serving.api.contract import Alive, Ready
+from serving.api.problems import problem_responses, refusals
+from serving.live.champion import LiveChampion
 from serving.metrics import CONTENT_TYPE, Metrics
-from serving.problems import problem_responses, refusals
+from serving.middleware.auth import needs, public
 
 
 @get("/health/live", tags=["Health"], summary="Does the process answer?", operation_id="live", **public())

@@ -13,16 +13,17 @@ from segmentation.access.keys import Scope
 from segmentation.modeling import registry
 from segmentation.modeling.registry import ModelVersion
 from segmentation.settings import Settings
-from serving.auth import needs
-from serving.bodies import json_decoder
-from serving.champion import LiveChampion
-from serving.contract import DecisionAnswer, DecisionRequest, ModelAnswer, ModelsAnswer, ModelSummary
-from serving.limits import TIMEOUT_S, read_json
-from serving.openapi import body_of
-from serving.problems import AnyRequest, ProblemError, refusals
-from serving.promotion import TIMEOUT_S as PROMOTION_TIMEOUT_S
-from serving.promotion import Decision, Promoter
-from serving.reader import LakeReader
+from serving.api.bodies import json_decoder
+from serving.api.contract import DecisionAnswer, DecisionRequest, ModelAnswer, ModelsAnswer, ModelSummary
+from serving.api.limits import read_json
+from serving.api.openapi import body_of
+from serving.api.problems import AnyRequest, ProblemError, refusals
+from serving.live.champion import LiveChampion
+from serving.live.reader import LakeReader
+from serving.middleware.auth import needs
+from serving.middleware.deadline import TIMEOUT_S
+from serving.services.promotion import TIMEOUT_S as PROMOTION_TIMEOUT_S
+from serving.services.promotion import Decision, Promoter
 
 CURRENT = "current"
 

@@ -8,13 +8,13 @@ from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter
 
 from segmentation.access.keys import Scope
-from serving import segments as questions
-from serving.auth import needs
-from serving.champion import LiveChampion
-from serving.contract import MembersAnswer, SegmentDetail, SegmentsAnswer, TransitionsAnswer
-from serving.problems import refusals
-from serving.reader import LakeReader
+from serving.api.contract import MembersAnswer, SegmentDetail, SegmentsAnswer, TransitionsAnswer
+from serving.api.problems import refusals
+from serving.live.champion import LiveChampion
+from serving.live.reader import LakeReader
+from serving.middleware.auth import needs
 from serving.routes.customers import AsOf
+from serving.services import segments as questions
 
 SegmentId = Annotated[int, PathParameter(description="Id of the segment.", ge=0, le=2**31 - 1)]
 

@@ -17,14 +17,14 @@ from segmentation.access.keys import Scope
 from segmentation.settings import Settings
 from segmentation.sources.incremental.deliveries import Delivery
 from segmentation.sources.readers.records import Record
-from serving import arrow
-from serving.auth import needs
-from serving.bodies import JSON, json_decoder
-from serving.contract import PushAnswer, PushRequest
-from serving.limits import bare, read_body, read_rows, too_many, unknown_type
-from serving.openapi import body_of
-from serving.problems import AnyRequest, ProblemError, refusals
-from serving.pushing import Pusher
+from serving.api import arrow
+from serving.api.bodies import JSON, json_decoder
+from serving.api.contract import PushAnswer, PushRequest
+from serving.api.limits import bare, read_body, read_rows, too_many, unknown_type
+from serving.api.openapi import body_of
+from serving.api.problems import AnyRequest, ProblemError, refusals
+from serving.middleware.auth import needs
+from serving.services.pushing import Pusher
 
 KEY = re.compile(r"[\x21-\x7e]{1,200}")
 SETTING = "SEGMENTATION_MAX_ROWS"

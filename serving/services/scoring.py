@@ -9,12 +9,12 @@ import msgspec
 import numpy as np
 
 from segmentation.modeling.artefact import Floats
-from serving.bodies import Language
-from serving.champion import Champion
-from serving.contract import Customer, CustomerScore, Features, Score, ScoreAnswer
-from serving.limits import too_many
+from serving.api.bodies import Language
+from serving.api.contract import Customer, CustomerScore, Features, Score, ScoreAnswer
+from serving.api.limits import too_many
+from serving.api.problems import ProblemError
+from serving.live.champion import Champion
 from serving.metrics import Metrics
-from serving.problems import ProblemError
 
 SMALL_BYTES = 64 * 1024
 """A body up to this size is answered at once, within about a millisecond."""

@@ -28,8 +28,8 @@ from litestar.openapi.spec import (
 
 import segmentation
 from segmentation.metadata.features import modelled
-from serving.auth import ACCESS, PUBLIC
-from serving.contract import DecisionRequest, PushRequest, ScoreRequest, TransactionsRequest, WhatIfRequest
+from serving.api.contract import DecisionRequest, PushRequest, ScoreRequest, TransactionsRequest, WhatIfRequest
+from serving.middleware.auth import ACCESS, PUBLIC
 
 DOCS_PATH = "/schema"
 ASSETS_PATH = f"{DOCS_PATH}/assets"

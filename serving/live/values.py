@@ -20,7 +20,7 @@ import msgspec
 
 from segmentation.errors import SegmentationError, WarehouseUnavailableError
 from segmentation.warehouse.changes import has_changed_outside
-from serving.reader import LakeReader
+from serving.live.reader import LakeReader
 
 FIRST_LOOK_S = 5.0
 """How long the start waits for the first look at the lake; a catalogue that hangs must not keep it from living."""

@@ -24,8 +24,8 @@ from segmentation.sources.incremental.upsert import Lander
 from segmentation.sources.profiles.profile import Profile
 from segmentation.warehouse import Lake
 from segmentation.warehouse.schema import migrate
-from serving.contract import PushAnswer, Refusal
-from serving.problems import ProblemError
+from serving.api.contract import PushAnswer, Refusal
+from serving.api.problems import ProblemError
 
 MOST_LINES = 20_000
 """Lines that are landed together, unless a single delivery has more."""

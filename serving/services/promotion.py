@@ -14,7 +14,7 @@ from http import HTTPStatus
 import msgspec
 
 from segmentation.settings import Settings, as_environment
-from serving.problems import ProblemError
+from serving.api.problems import ProblemError
 
 TIMEOUT_S = 600
 MESSAGE = "Error: "

@@ -15,7 +15,7 @@ import jwt
 from anyio import Lock, fail_after, to_thread
 
 from segmentation.settings import Settings
-from serving.problems import ProblemError
+from serving.api.problems import ProblemError
 
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """Asymmetric ones only: the scorer must not be able to make a token."""

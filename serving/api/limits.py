@@ -1,43 +1,11 @@
-"""What one request may be: how long it may take, how large its body may be, and of which kind."""
+"""What one request may be: how large its body, and of which kind."""
 
-import asyncio
 from http import HTTPStatus
 
-from litestar.types import ASGIApp, Receive, Scope, Send
-
 from segmentation.settings import Settings
-from serving.problems import AnyRequest, ProblemError
+from serving.api.problems import AnyRequest, ProblemError
 
 JSON_TYPE = "application/json"
-
-TIMEOUT_S = "timeout_s"
-"""Key of a handler's `opt` for one that may take longer than others."""
-
-
-class Deadline:
-    """ASGI middleware around every route: breaks off what takes too long."""
-
-    def __init__(self, app: ASGIApp, timeout_s: float) -> None:
-        self._app = app
-        self._timeout_s = timeout_s
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer in time, or with a problem (504)."""
-        timeout_s = scope["route_handler"].opt.get(TIMEOUT_S, self._timeout_s)
-        try:
-            async with asyncio.timeout(timeout_s) as limit:
-                await self._app(scope, receive, send)
-        except TimeoutError as error:
-            if not limit.expired():
-                raise
-            raise late(timeout_s) from error
-
-
-def late(timeout_s: float) -> ProblemError:
-    """The problem of an answer that took too long."""
-    return ProblemError(
-        HTTPStatus.GATEWAY_TIMEOUT, "timeout", f"The answer took longer than {timeout_s:g} s; ask for less."
-    )
 
 
 async def read_body(request: AnyRequest, most: int, setting: str) -> bytes:

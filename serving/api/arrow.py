@@ -15,12 +15,12 @@ import pyarrow as pa
 
 from segmentation.metadata.features import BY_NAME
 from segmentation.modeling.artefact import Assignment, Floats, Ints
-from serving.bodies import shortened, unknown_feature
-from serving.champion import Champion
-from serving.limits import too_many
+from serving.api.bodies import shortened, unknown_feature
+from serving.api.limits import too_many
+from serving.api.problems import ProblemError
+from serving.live.champion import Champion
 from serving.metrics import Metrics
-from serving.problems import ProblemError
-from serving.scoring import lacks_features
+from serving.services.scoring import lacks_features
 
 MEDIA_TYPE = "application/vnd.apache.arrow.stream"
 ID = "customer_id"

@@ -13,12 +13,12 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from segmentation.access.keys import Scope as Access
 from segmentation.settings import Settings
-from serving.auth import Authenticator, admitted
-from serving.bodies import JSON
-from serving.champion import LiveChampion
-from serving.limits import late
-from serving.problems import Headers, ProblemError, send_problem
-from serving.scoring import SMALL_BYTES, Scorer
+from serving.api.bodies import JSON
+from serving.api.problems import Headers, ProblemError, send_problem
+from serving.live.champion import LiveChampion
+from serving.middleware.auth import Authenticator, admitted
+from serving.middleware.deadline import late
+from serving.services.scoring import SMALL_BYTES, Scorer
 
 PATH = "/v1/score"
 CONTENT_TYPE = (b"content-type", JSON.media_type.encode())

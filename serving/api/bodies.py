@@ -13,8 +13,8 @@ from typing import Annotated, Any, Generic, TypeVar
 import msgspec
 
 from segmentation.metadata.features import BY_NAME
-from serving.contract import Customer, ScoreRequest
-from serving.problems import ProblemError
+from serving.api.contract import Customer, ScoreRequest
+from serving.api.problems import ProblemError
 
 T = TypeVar("T")
 

@@ -22,8 +22,7 @@ from segmentation.metadata.tables.segments import (
 from segmentation.modeling.artefact import Segment
 from segmentation.modeling.segment_identity.lineage import Parent
 from segmentation.warehouse.sql import literal
-from serving.champion import Champion
-from serving.contract import (
+from serving.api.contract import (
     Finding,
     LineageStep,
     Member,
@@ -35,7 +34,8 @@ from serving.contract import (
     Transition,
     TransitionsAnswer,
 )
-from serving.problems import ProblemError
+from serving.api.problems import ProblemError
+from serving.live.champion import Champion
 
 # Ids and dates are written out, not bound: DuckLake skips files by what it can see when it plans.
 PROFILES = f"""

@@ -14,14 +14,14 @@ from segmentation.features.one_customer import FeatureCalculator
 from segmentation.features.records import recorded_scopes
 from segmentation.features.windows import Window, window_of
 from segmentation.settings import Settings
-from serving.auth import Clock
-from serving.champion import Champion
-from serving.contract import Customer, Features, Transaction, TransactionsAnswer, TransactionsRequest
-from serving.following import Followed, LocalCopy
-from serving.limits import too_many
+from serving.api.contract import Customer, Features, Transaction, TransactionsAnswer, TransactionsRequest
+from serving.api.limits import too_many
+from serving.api.problems import ProblemError
+from serving.live.champion import Champion
+from serving.live.values import Followed, LocalCopy
 from serving.metrics import Metrics
-from serving.problems import ProblemError
-from serving.scoring import scores, with_features
+from serving.middleware.auth import Clock
+from serving.services.scoring import scores, with_features
 
 Scopes = dict[date, tuple[Window, str | None]]
 """Window and home market of each snapshot on record, in order of dates."""

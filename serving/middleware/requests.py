@@ -17,8 +17,8 @@ from litestar.enums import HttpMethod, ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from segmentation.settings import Settings
+from serving.api.problems import FAILURE, Headers, ProblemError, send_problem
 from serving.metrics import Metrics
-from serving.problems import FAILURE, Headers, ProblemError, send_problem
 
 GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 

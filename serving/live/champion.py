@@ -18,9 +18,9 @@ from segmentation.metadata.features import BY_NAME
 from segmentation.modeling.artefact import Artefact, Evaluator, Floats
 from segmentation.modeling.registry import ModelVersion, load_champion
 from segmentation.settings import Settings
-from serving.contract import Features
-from serving.following import Followed, LocalCopy
-from serving.problems import ProblemError
+from serving.api.contract import Features
+from serving.api.problems import ProblemError
+from serving.live.values import Followed, LocalCopy
 
 logger = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from litestar.types import Scope as ASGIScope
 
 from segmentation.access.keys import PREFIX, ApiKey, Keyring, Scope, read_keys
 from segmentation.settings import Settings
-from serving.following import Followed, LocalCopy
-from serving.problems import Headers, ProblemError
-from serving.tokens import TokenIssuer
+from serving.api.problems import Headers, ProblemError
+from serving.live.values import Followed, LocalCopy
+from serving.middleware.tokens import TokenIssuer
 
 ACCESS = "access"
 """Key of a handler's `opt` that says who may call it."""

@@ -30,9 +30,8 @@ from segmentation.modeling import registry
 from segmentation.modeling.artefact import Floats
 from segmentation.warehouse.partition_files import partition_files
 from segmentation.warehouse.sql import literal
-from serving.bodies import shortened
-from serving.champion import Champion
-from serving.contract import (
+from serving.api.bodies import shortened
+from serving.api.contract import (
     Customer,
     CustomerAnswer,
     CustomerScore,
@@ -42,10 +41,11 @@ from serving.contract import (
     WhatIfAnswer,
     WhatIfRequest,
 )
-from serving.following import Followed
-from serving.lines import Line, LineScorer, in_utc
-from serving.problems import ProblemError
-from serving.scoring import scores, with_features
+from serving.api.problems import ProblemError
+from serving.live.champion import Champion
+from serving.live.values import Followed
+from serving.services.scoring import scores, with_features
+from serving.services.transaction_scoring import Line, LineScorer, in_utc
 
 TYPICAL_CUSTOMERS = 20_000
 """Customers from whom the typical ones of the segments are taken at most."""

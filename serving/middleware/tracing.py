@@ -18,12 +18,12 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from segmentation.settings import Settings
 from segmentation.tracing.otlp import open_exporter, resource_of
-from serving.bodies import Language
-from serving.champion import Champion
-from serving.envelope import METHODS, UNLIMITED, trace_id
+from serving.api.bodies import Language
+from serving.live.champion import Champion
+from serving.live.reader import LakeReader, Query, T
 from serving.metrics import Metrics
-from serving.reader import LakeReader, Query, T
-from serving.scoring import Scorer
+from serving.middleware.requests import METHODS, UNLIMITED, trace_id
+from serving.services.scoring import Scorer
 
 SERVICE = "segmentation-scorer"
 CONTEXT_HEADERS = (b"traceparent", b"tracestate")

@@ -15,7 +15,7 @@ from litestar.openapi import ResponseSpec
 from litestar.types import ExceptionHandlersMap, Send
 
 from segmentation.errors import WarehouseUnavailableError
-from serving.contract import Problem
+from serving.api.contract import Problem
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2

@@ -1,0 +1,1 @@
+"""The public face: request and answer types, their formats, problems and documentation."""

@@ -1,0 +1,1 @@
+"""What the scorer keeps up to date with the lake."""

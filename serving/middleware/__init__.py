@@ -1,0 +1,1 @@
+"""What every request passes: identification, limits, deadlines, metrics, the fast path."""

@@ -1,0 +1,1 @@
+"""What the routes answer with: scores, customers, segments, promotions, deliveries. No HTTP here."""
