@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from segmentation_assets_tests.alert_rules import PROMETHEUS, ROOT, Alert, alerts, rules
+from segmentation_assets_tests.testing.alert_rules import PROMETHEUS, ROOT, Alert, alerts, rules
 
 METRIC = re.compile(r"(?<![:\w])(segmentation_\w+)")
 PARTS = ("_bucket", "_count", "_sum")

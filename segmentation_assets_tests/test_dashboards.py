@@ -30,15 +30,15 @@ from segmentation.settings import Settings
 from segmentation.sources.incremental.deliveries import Receipt
 from segmentation.streaming.metrics import StreamFigures
 from segmentation_assets_tests.conftest import BUCKETS
-from segmentation_assets_tests.prometheus import (
+from segmentation_assets_tests.testing import shop
+from segmentation_assets_tests.testing.prometheus import (
     Exposition,
     Prometheus,
     running_exposition,
     running_prometheus,
     scraping,
 )
-from segmentation_assets_tests.serving import shop
-from segmentation_assets_tests.serving.running import RunningScorer, environment_of, running_scorer
+from segmentation_assets_tests.testing.running_scorer import RunningScorer, environment_of, running_scorer
 
 ROOT = Path(__file__).parent.parent
 CONTRACT = ROOT / "docs" / "metrics.md"

@@ -16,7 +16,7 @@ from segmentation.modeling.fitting.metrics import MEANINGS
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
 from segmentation.warehouse.extensions import load_extension
-from segmentation_assets_tests.lines import Line, insert_lines
+from segmentation_assets_tests.testing.lines import Line, insert_lines
 
 ROOT = Path(__file__).parent.parent
 DOCS = sorted((ROOT / "docs").rglob("*.md"))

@@ -29,8 +29,8 @@ from benchmarks.stream.watching import ScorerWatcher, SqlWatcher
 from segmentation.access.keys import Scope
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
-from segmentation_assets_tests.broker import Broker, running_broker
-from segmentation_assets_tests.serving.running import running_scorer
+from segmentation_assets_tests.testing.broker import Broker, running_broker
+from segmentation_assets_tests.testing.running_scorer import running_scorer
 
 SEED = 7
 PARTITIONS = 4

@@ -17,7 +17,7 @@ from segmentation_assets.automation.sensors import degraded_model, new_files, re
 from segmentation_assets.definitions import defs
 from segmentation_assets.jobs import JOBS
 from segmentation_assets_tests.assets.conftest import Graph
-from segmentation_assets_tests.statements import change
+from segmentation_assets_tests.testing.statements import change
 
 
 @pytest.fixture

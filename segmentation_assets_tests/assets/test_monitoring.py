@@ -34,10 +34,10 @@ from segmentation_assets.cli.runs import QUIET
 from segmentation_assets.definitions import defs
 from segmentation_assets.partitions import range_tags
 from segmentation_assets_tests.assets.conftest import Graph
-from segmentation_assets_tests.serving.running import environment_of, running_scorer
-from segmentation_assets_tests.statements import change
-from segmentation_assets_tests.waiting import eventually
-from segmentation_assets_tests.webhook import listening
+from segmentation_assets_tests.testing.running_scorer import environment_of, running_scorer
+from segmentation_assets_tests.testing.statements import change
+from segmentation_assets_tests.testing.waiting import eventually
+from segmentation_assets_tests.testing.webhook import listening
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # Apprise still tries it
 

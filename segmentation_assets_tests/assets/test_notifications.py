@@ -20,7 +20,7 @@ from segmentation_assets.automation.notifications import look, notifications
 from segmentation_assets.cli.runs import QUIET
 from segmentation_assets.definitions import defs
 from segmentation_assets.jobs import ASKED_BY, REASON
-from segmentation_assets_tests.webhook import Webhook, listening
+from segmentation_assets_tests.testing.webhook import Webhook, listening
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # Apprise still tries it
 

@@ -25,7 +25,7 @@ from dagster_shared.error import SerializableErrorInfo
 
 from segmentation_assets.definitions import defs
 from segmentation_assets.pipeline_metrics import Names, PipelineFigures
-from segmentation_assets_tests.metrics_page import declared, told
+from segmentation_assets_tests.testing.metrics_page import declared, told
 
 Samples = dict[tuple[str, ...], float]
 

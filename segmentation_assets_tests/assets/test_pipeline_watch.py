@@ -7,7 +7,7 @@ import pytest
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
 from segmentation_assets.cli.exporter import PipelineWatch
-from segmentation_assets_tests.postgres import Postgres, running_postgres
+from segmentation_assets_tests.testing.postgres import Postgres, running_postgres
 
 INSTANCE = """
 telemetry:

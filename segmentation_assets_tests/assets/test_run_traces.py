@@ -13,8 +13,8 @@ from segmentation.errors import SegmentationError, SourceError
 from segmentation_assets.automation.run_traces import ENDS, run_traces
 from segmentation_assets.cli.runs import QUIET
 from segmentation_assets.definitions import defs
-from segmentation_assets_tests.collector import attributes_of, resource_of, spans_of
-from segmentation_assets_tests.webhook import Webhook, listening
+from segmentation_assets_tests.testing.collector import attributes_of, resource_of, spans_of
+from segmentation_assets_tests.testing.webhook import Webhook, listening
 
 
 @dg.asset(partitions_def=dg.DailyPartitionsDefinition("2024-01-01"))

@@ -13,7 +13,7 @@ from segmentation.settings import Settings
 from segmentation.sources.first_day import first_day, record_first_day
 from segmentation.warehouse import Lake
 from segmentation_assets_tests.conftest import BUCKETS
-from segmentation_assets_tests.lines import Line, insert_lines
+from segmentation_assets_tests.testing.lines import Line, insert_lines
 
 
 def _run(home: Path, *arguments: str) -> Result:

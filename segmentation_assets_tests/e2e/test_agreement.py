@@ -13,7 +13,7 @@ from segmentation.metadata.features import FEATURES
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
 from segmentation_assets_tests.e2e.conftest import segmentation, server
-from segmentation_assets_tests.ports import free_port
+from segmentation_assets_tests.testing.ports import free_port
 
 COMPARED = [feature.name for feature in FEATURES if not feature.compares_customers]
 LINE = "customer_id, order_id, product_id, category, quantity, amount, discount, ordered_at, country, channel"

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from segmentation_assets_tests.alert_rules import ROOT, alerts
 from segmentation_assets_tests.e2e.conftest import segmentation
-from segmentation_assets_tests.e2e.watch import watching
-from segmentation_assets_tests.prometheus import Exposition, Figure, running_exposition
 from segmentation_assets_tests.test_docs import blocks
-from segmentation_assets_tests.waiting import eventually
+from segmentation_assets_tests.testing.alert_rules import ROOT, alerts
+from segmentation_assets_tests.testing.alert_watch import watching
+from segmentation_assets_tests.testing.prometheus import Exposition, Figure, running_exposition
+from segmentation_assets_tests.testing.waiting import eventually
 
 DAY = 86400
 BEGUN = [time.monotonic()]

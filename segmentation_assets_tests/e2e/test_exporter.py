@@ -15,9 +15,9 @@ from segmentation.settings import Settings
 from segmentation.warehouse import Lake
 from segmentation_assets_tests.domain.monitoring.test_lake_figures import fill
 from segmentation_assets_tests.e2e.conftest import segmentation, server
-from segmentation_assets_tests.metrics_page import Declared, declared
-from segmentation_assets_tests.ports import free_port
-from segmentation_assets_tests.waiting import eventually
+from segmentation_assets_tests.testing.metrics_page import Declared, declared
+from segmentation_assets_tests.testing.ports import free_port
+from segmentation_assets_tests.testing.waiting import eventually
 
 SECTIONS = ("Exporter: the lake", "Exporter: the pipeline", "Exporter: itself")
 

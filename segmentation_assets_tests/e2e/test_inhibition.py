@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from segmentation_assets_tests.alert_rules import alertmanager_configuration
-from segmentation_assets_tests.prometheus import Server, running_alertmanager
-from segmentation_assets_tests.waiting import eventually
+from segmentation_assets_tests.testing.alert_rules import alertmanager_configuration
+from segmentation_assets_tests.testing.prometheus import Server, running_alertmanager
+from segmentation_assets_tests.testing.waiting import eventually
 
 
 @pytest.mark.parametrize(

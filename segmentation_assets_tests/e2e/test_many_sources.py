@@ -21,10 +21,10 @@ from obstore.store import S3Store
 
 from segmentation.settings import Settings, load_settings
 from segmentation.warehouse import Lake
-from segmentation_assets_tests.broker import Broker, running_broker
-from segmentation_assets_tests.object_store import BUCKET, KEY_ID, SECRET, ObjectStore, running_object_store
-from segmentation_assets_tests.postgres import Postgres, running_postgres
-from segmentation_assets_tests.serving.running import running_scorer
+from segmentation_assets_tests.testing.broker import Broker, running_broker
+from segmentation_assets_tests.testing.object_store import BUCKET, KEY_ID, SECRET, ObjectStore, running_object_store
+from segmentation_assets_tests.testing.postgres import Postgres, running_postgres
+from segmentation_assets_tests.testing.running_scorer import running_scorer
 from serving.client import ScorerClient
 
 LINES = 750

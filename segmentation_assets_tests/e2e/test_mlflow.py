@@ -8,7 +8,7 @@ import pytest
 from segmentation.modeling.search.tracking import open_tracker
 from segmentation.settings import Settings
 from segmentation_assets_tests.e2e.conftest import segmentation, server
-from segmentation_assets_tests.ports import free_port
+from segmentation_assets_tests.testing.ports import free_port
 
 
 def test_mlflows_pages_show_what_was_tracked(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ import pytest
 from segmentation.settings import Settings, as_environment
 from segmentation.warehouse import Lake
 from segmentation_assets_tests.e2e.conftest import segmentation, server
-from segmentation_assets_tests.object_store import SECRET, ObjectStore, running_object_store
-from segmentation_assets_tests.ports import free_port
-from segmentation_assets_tests.postgres import running_postgres
+from segmentation_assets_tests.testing.object_store import SECRET, ObjectStore, running_object_store
+from segmentation_assets_tests.testing.ports import free_port
+from segmentation_assets_tests.testing.postgres import running_postgres
 
 CUSTOMERS = 12
 AS_OF = "SELECT MAX(as_of) FROM segments.customer_segments"

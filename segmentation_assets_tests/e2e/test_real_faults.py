@@ -13,15 +13,15 @@ import dagster as dg
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
 from segmentation_assets.cli.runs import dagster_home
-from segmentation_assets_tests.broker import Broker, running_broker
 from segmentation_assets_tests.e2e.conftest import command
-from segmentation_assets_tests.e2e.watch import Watch, watching
-from segmentation_assets_tests.lines import Line, insert_lines
-from segmentation_assets_tests.ports import free_port
-from segmentation_assets_tests.serving.running import environment_of
-from segmentation_assets_tests.serving.shop import KEY, change, open_shop
 from segmentation_assets_tests.streaming.conftest import declare, line
-from segmentation_assets_tests.waiting import eventually
+from segmentation_assets_tests.testing.alert_watch import Watch, watching
+from segmentation_assets_tests.testing.broker import Broker, running_broker
+from segmentation_assets_tests.testing.lines import Line, insert_lines
+from segmentation_assets_tests.testing.ports import free_port
+from segmentation_assets_tests.testing.running_scorer import environment_of
+from segmentation_assets_tests.testing.shop import KEY, change, open_shop
+from segmentation_assets_tests.testing.waiting import eventually
 
 START_S = 60
 MOST_MESSAGES = 200_000

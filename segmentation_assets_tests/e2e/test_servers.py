@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from segmentation_assets_tests.e2e.conftest import command, environment, segmentation, server, sql
-from segmentation_assets_tests.ports import free_port
+from segmentation_assets_tests.testing.ports import free_port
 
 BACKFILL = """
 mutation Backfill($params: LaunchBackfillParams!) {

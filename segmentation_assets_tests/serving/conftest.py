@@ -11,8 +11,8 @@ from litestar.testing import TestClient
 from segmentation.modeling.registry import ModelVersion
 from segmentation.settings import Settings
 from segmentation_assets_tests.conftest import BUCKETS
-from segmentation_assets_tests.serving import shop
-from segmentation_assets_tests.waiting import eventually
+from segmentation_assets_tests.testing import shop
+from segmentation_assets_tests.testing.waiting import eventually
 from serving.app import create_app
 
 

@@ -16,8 +16,8 @@ from litestar.testing import TestClient
 from segmentation.access.keys import Scope, create_key, revoke_key, rotate_key
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
-from segmentation_assets_tests.serving.shop import CREDENTIALS, KEY, ScoredCustomer, problem, request
-from segmentation_assets_tests.waiting import eventually
+from segmentation_assets_tests.testing.shop import CREDENTIALS, KEY, ScoredCustomer, problem, request
+from segmentation_assets_tests.testing.waiting import eventually
 from serving.api.arrow import MEDIA_TYPE as ARROW
 from serving.api.bodies import MSGPACK
 from serving.app import create_app

@@ -25,7 +25,7 @@ from benchmarks.serving.wire import ARROW, JSON, RECORDS, SPLIT_FRAME, STREAM, S
 from segmentation.modeling.artefact import FORMAT, Artefact, Evaluator, FeatureRule, Provenance, Segment
 from segmentation.modeling.registry import ModelVersion
 from segmentation.settings import Settings
-from segmentation_assets_tests.serving.shop import ScoredCustomer, matrix
+from segmentation_assets_tests.testing.shop import ScoredCustomer, matrix
 
 RULES = (
     FeatureRule("net_revenue", None, -50.0, 900.0, "signed_log", 2.0, 1.5),

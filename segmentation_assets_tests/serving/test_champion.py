@@ -14,15 +14,8 @@ from litestar.testing import TestClient
 from segmentation.modeling.artefact import Artefact
 from segmentation.modeling.registry import ModelVersion
 from segmentation.settings import Settings
-from segmentation_assets_tests.serving.shop import (
-    ScoredCustomer,
-    change,
-    problem,
-    promote,
-    register,
-    request,
-)
-from segmentation_assets_tests.waiting import eventually
+from segmentation_assets_tests.testing.shop import ScoredCustomer, change, problem, promote, register, request
+from segmentation_assets_tests.testing.waiting import eventually
 from serving.app import create_app
 
 Client = TestClient[Litestar]

@@ -20,10 +20,10 @@ import pytest
 from segmentation.modeling.registry import ModelVersion
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
-from segmentation_assets_tests.lines import Line, insert_lines
 from segmentation_assets_tests.serving.asking import KINDS, Ask, asking
-from segmentation_assets_tests.serving.running import ROOT, RunningScorer, environment_of, running_scorer
-from segmentation_assets_tests.serving.shop import (
+from segmentation_assets_tests.testing.lines import Line, insert_lines
+from segmentation_assets_tests.testing.running_scorer import ROOT, RunningScorer, environment_of, running_scorer
+from segmentation_assets_tests.testing.shop import (
     ESCAPED_ID,
     GONE,
     JULY,
@@ -34,7 +34,7 @@ from segmentation_assets_tests.serving.shop import (
     customer_path,
     request,
 )
-from segmentation_assets_tests.waiting import eventually
+from segmentation_assets_tests.testing.waiting import eventually
 from serving.api.contract import Customer, Features, Item, Order, Transaction
 from serving.client import AsyncScorerClient, ScorerClient, ScorerError
 from serving.client.calls import Part

@@ -16,10 +16,10 @@ from segmentation.modeling.artefact import Evaluator
 from segmentation.modeling.registry import ModelVersion, load_champion
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
-from segmentation_assets_tests.lines import Line, insert_lines
-from segmentation_assets_tests.serving import shop
-from segmentation_assets_tests.serving.shop import JULY, ScoredCustomer, customer_path, problem
-from segmentation_assets_tests.waiting import eventually
+from segmentation_assets_tests.testing import shop
+from segmentation_assets_tests.testing.lines import Line, insert_lines
+from segmentation_assets_tests.testing.shop import JULY, ScoredCustomer, customer_path, problem
+from segmentation_assets_tests.testing.waiting import eventually
 from serving.app import create_app
 from serving.live.champion import Champion
 from serving.services.customers import CustomerDesk, NewestSnapshot, Part, Question, Snapshot

@@ -19,11 +19,11 @@ import pytest
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
 from segmentation.warehouse.schema import migrate
-from segmentation_assets_tests.postgres import Postgres, running_postgres
-from segmentation_assets_tests.serving import shop
-from segmentation_assets_tests.serving.running import RunningScorer, environment_of, running_scorer
-from segmentation_assets_tests.serving.shop import CREDENTIALS, ScoredCustomer, problem, request
-from segmentation_assets_tests.waiting import eventually
+from segmentation_assets_tests.testing import shop
+from segmentation_assets_tests.testing.postgres import Postgres, running_postgres
+from segmentation_assets_tests.testing.running_scorer import RunningScorer, environment_of, running_scorer
+from segmentation_assets_tests.testing.shop import CREDENTIALS, ScoredCustomer, problem, request
+from segmentation_assets_tests.testing.waiting import eventually
 from serving.live.values import LocalCopy
 
 JSON = {"content-type": "application/json"}

@@ -21,10 +21,10 @@ from segmentation.metadata.features import BY_NAME, FEATURES
 from segmentation.modeling.registry import ModelVersion
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
-from segmentation_assets_tests.lines import Line, insert_lines
-from segmentation_assets_tests.serving import shop
-from segmentation_assets_tests.serving.shop import ScoredCustomer, problem, request
-from segmentation_assets_tests.waiting import eventually
+from segmentation_assets_tests.testing import shop
+from segmentation_assets_tests.testing.lines import Line, insert_lines
+from segmentation_assets_tests.testing.shop import ScoredCustomer, problem, request
+from segmentation_assets_tests.testing.waiting import eventually
 from serving.api import arrow, bodies
 from serving.api.arrow import MAX_BATCHES
 from serving.app import create_app

@@ -9,8 +9,8 @@ from litestar.testing import TestClient
 from segmentation.modeling.registry import ModelVersion
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
-from segmentation_assets_tests.serving.shop import problem, promote
-from segmentation_assets_tests.waiting import eventually
+from segmentation_assets_tests.testing.shop import problem, promote
+from segmentation_assets_tests.testing.waiting import eventually
 from serving.app import create_app
 
 Client = TestClient[Litestar]

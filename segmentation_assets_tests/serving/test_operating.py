@@ -20,11 +20,11 @@ from segmentation.modeling.artefact import Evaluator
 from segmentation.modeling.registry import ModelVersion, load_champion
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
-from segmentation_assets_tests.lines import Line, insert_lines
-from segmentation_assets_tests.serving import shop
-from segmentation_assets_tests.serving.running import environment_of, running_scorer
-from segmentation_assets_tests.serving.shop import ScoredCustomer, customer_path, request
-from segmentation_assets_tests.waiting import eventually
+from segmentation_assets_tests.testing import shop
+from segmentation_assets_tests.testing.lines import Line, insert_lines
+from segmentation_assets_tests.testing.running_scorer import environment_of, running_scorer
+from segmentation_assets_tests.testing.shop import ScoredCustomer, customer_path, request
+from segmentation_assets_tests.testing.waiting import eventually
 from serving.app import create_app
 from serving.logs import JsonFormatter
 

@@ -17,8 +17,8 @@ from segmentation.errors import SegmentationError
 from segmentation.modeling.artefact import Evaluator
 from segmentation.modeling.registry import ModelVersion
 from segmentation.settings import Settings
-from segmentation_assets_tests.serving.running import RunningScorer, environment_of, running_scorer
-from segmentation_assets_tests.serving.shop import (
+from segmentation_assets_tests.testing.running_scorer import RunningScorer, environment_of, running_scorer
+from segmentation_assets_tests.testing.shop import (
     CREDENTIALS,
     ESCAPED_ID,
     ODD_IDS,
@@ -29,7 +29,7 @@ from segmentation_assets_tests.serving.shop import (
     promote,
     request,
 )
-from segmentation_assets_tests.waiting import eventually
+from segmentation_assets_tests.testing.waiting import eventually
 from serving.commands import register
 
 IMPORTS = """

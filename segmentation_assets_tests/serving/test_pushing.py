@@ -13,10 +13,10 @@ from litestar.testing import TestClient
 
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
-from segmentation_assets_tests.serving import shop
 from segmentation_assets_tests.serving.asking import KINDS, Kind, asking
-from segmentation_assets_tests.serving.running import environment_of, running_scorer
-from segmentation_assets_tests.waiting import eventually
+from segmentation_assets_tests.testing import shop
+from segmentation_assets_tests.testing.running_scorer import environment_of, running_scorer
+from segmentation_assets_tests.testing.waiting import eventually
 from serving.app import create_app
 from serving.client import ScorerError
 

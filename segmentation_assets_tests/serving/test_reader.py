@@ -11,7 +11,7 @@ import pytest
 
 from segmentation.errors import WarehouseUnavailableError
 from segmentation.settings import Settings
-from segmentation_assets_tests.serving.shop import promote
+from segmentation_assets_tests.testing.shop import promote
 from serving.live.reader import LakeReader
 
 CHAMPION = "SELECT version FROM registry.promotions WHERE alias = 'champion' ORDER BY promotion_id DESC LIMIT 1"

@@ -11,7 +11,7 @@ from segmentation.metadata.features import FEATURES
 from segmentation.modeling.registry import ModelVersion
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
-from segmentation_assets_tests.serving.shop import (
+from segmentation_assets_tests.testing.shop import (
     GONE,
     JULY,
     LAPSED,
@@ -22,7 +22,7 @@ from segmentation_assets_tests.serving.shop import (
     problem,
     promote,
 )
-from segmentation_assets_tests.waiting import eventually
+from segmentation_assets_tests.testing.waiting import eventually
 
 Client = TestClient[Litestar]
 

@@ -14,7 +14,7 @@ from litestar.testing import TestClient
 
 from segmentation.metadata.features import FEATURES
 from segmentation.settings import Settings
-from segmentation_assets_tests.serving.shop import ScoredCustomer, customer_path, problem, request
+from segmentation_assets_tests.testing.shop import ScoredCustomer, customer_path, problem, request
 from serving.app import create_app
 from serving.middleware.auth import ACCESS, PUBLIC
 

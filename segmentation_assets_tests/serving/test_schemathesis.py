@@ -24,8 +24,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from segmentation.settings import Settings
-from segmentation_assets_tests.serving.running import RunningScorer, environment_of, running_scorer
-from segmentation_assets_tests.serving.shop import CREDENTIALS, PATIENCE_S
+from segmentation_assets_tests.testing.running_scorer import RunningScorer, environment_of, running_scorer
+from segmentation_assets_tests.testing.shop import CREDENTIALS, PATIENCE_S
 from serving.api import arrow
 from serving.api.bodies import MSGPACK
 from serving.app import create_app

@@ -8,7 +8,7 @@ from litestar.testing import TestClient
 
 from segmentation.metadata.features import FEATURES
 from segmentation.modeling.registry import ModelVersion
-from segmentation_assets_tests.serving.shop import ODD_IDS, ScoredCustomer, customer_path, request
+from segmentation_assets_tests.testing.shop import ODD_IDS, ScoredCustomer, customer_path, request
 
 Client = TestClient[Litestar]
 

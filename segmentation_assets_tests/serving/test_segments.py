@@ -13,9 +13,9 @@ from segmentation.modeling.registry import ModelVersion
 from segmentation.segments.transitions import write_transitions
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
-from segmentation_assets_tests.serving import shop
-from segmentation_assets_tests.serving.shop import JULY, JUNE, problem
-from segmentation_assets_tests.waiting import eventually
+from segmentation_assets_tests.testing import shop
+from segmentation_assets_tests.testing.shop import JULY, JUNE, problem
+from segmentation_assets_tests.testing.waiting import eventually
 from serving.app import create_app
 
 Client = TestClient[Litestar]

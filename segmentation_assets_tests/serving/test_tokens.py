@@ -25,8 +25,8 @@ from litestar.testing import TestClient
 
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
-from segmentation_assets_tests.serving.shop import CREDENTIALS, problem
-from segmentation_assets_tests.waiting import eventually
+from segmentation_assets_tests.testing.shop import CREDENTIALS, problem
+from segmentation_assets_tests.testing.waiting import eventually
 from serving.app import create_app
 from serving.middleware import tokens
 

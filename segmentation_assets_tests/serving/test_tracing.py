@@ -21,13 +21,13 @@ from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
 from segmentation.tracing import otlp as telemetry
 from segmentation.tracing.otlp import wants_traces
-from segmentation_assets_tests.collector import attributes_of, resource_of, spans_of
-from segmentation_assets_tests.ports import free_port
-from segmentation_assets_tests.serving import shop
-from segmentation_assets_tests.serving.running import environment_of, running_scorer
-from segmentation_assets_tests.serving.shop import ScoredCustomer, customer_path, request
-from segmentation_assets_tests.waiting import eventually
-from segmentation_assets_tests.webhook import Webhook, listening
+from segmentation_assets_tests.testing import shop
+from segmentation_assets_tests.testing.collector import attributes_of, resource_of, spans_of
+from segmentation_assets_tests.testing.ports import free_port
+from segmentation_assets_tests.testing.running_scorer import environment_of, running_scorer
+from segmentation_assets_tests.testing.shop import ScoredCustomer, customer_path, request
+from segmentation_assets_tests.testing.waiting import eventually
+from segmentation_assets_tests.testing.webhook import Webhook, listening
 from serving.app import create_app
 from serving.client.calls import Call
 from serving.client.outcomes import request_of

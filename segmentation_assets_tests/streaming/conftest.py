@@ -14,7 +14,7 @@ import yaml
 
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
-from segmentation_assets_tests.broker import Broker, running_broker
+from segmentation_assets_tests.testing.broker import Broker, running_broker
 
 PATIENCE_S = 60
 

@@ -17,9 +17,9 @@ from confluent_kafka import Consumer, TopicPartition
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import migrate
-from segmentation_assets_tests.broker import Broker
-from segmentation_assets_tests.postgres import running_postgres
 from segmentation_assets_tests.streaming.conftest import PATIENCE_S, command, declare, drained, line, rows
+from segmentation_assets_tests.testing.broker import Broker
+from segmentation_assets_tests.testing.postgres import running_postgres
 
 ONCE = "SELECT count(*), count(DISTINCT line_id) FROM raw.transactions"
 

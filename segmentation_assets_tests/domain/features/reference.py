@@ -9,7 +9,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import TypeVar
 
-from segmentation_assets_tests.lines import Line
+from segmentation_assets_tests.testing.lines import Line
 
 DAY = timedelta(days=1)
 Row = dict[str, object]

@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from segmentation_assets_tests.lines import Line
+from segmentation_assets_tests.testing.lines import Line
 
 AS_OF = date(2024, 3, 1)
 MIDNIGHT = datetime(2024, 3, 1)

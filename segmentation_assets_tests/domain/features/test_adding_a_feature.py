@@ -13,7 +13,7 @@ from segmentation.features.stages import code_version
 from segmentation.metadata.features import FEATURES
 from segmentation.warehouse import Commit, Lake
 from segmentation_assets_tests.domain.features.strategies import AS_OF, MIDNIGHT
-from segmentation_assets_tests.lines import Line, insert_lines
+from segmentation_assets_tests.testing.lines import Line, insert_lines
 
 STAGE = """\
 -- The earliest hour at which a customer ordered.

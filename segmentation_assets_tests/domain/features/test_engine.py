@@ -17,7 +17,7 @@ from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import migrate
 from segmentation_assets_tests.domain.features.reference import differences, features_of
 from segmentation_assets_tests.domain.features.strategies import AS_OF, MIDNIGHT, order_lines
-from segmentation_assets_tests.lines import Line, insert_lines
+from segmentation_assets_tests.testing.lines import Line, insert_lines
 
 SCORES = ("r_score", "f_score", "m_score", "rfm_segment")
 

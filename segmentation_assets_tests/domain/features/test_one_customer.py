@@ -13,7 +13,7 @@ from segmentation.features.one_customer import FeatureCalculator
 from segmentation.metadata.features import FEATURES
 from segmentation_assets_tests.domain.features.reference import differences, features_of
 from segmentation_assets_tests.domain.features.strategies import AS_OF, MIDNIGHT, order_lines
-from segmentation_assets_tests.lines import Line
+from segmentation_assets_tests.testing.lines import Line
 
 
 @pytest.fixture(scope="module")

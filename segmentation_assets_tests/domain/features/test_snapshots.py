@@ -21,7 +21,7 @@ from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import migrate
 from segmentation_assets_tests.domain.features.strategies import AS_OF, MIDNIGHT, order_lines
-from segmentation_assets_tests.lines import Line, insert_lines
+from segmentation_assets_tests.testing.lines import Line, insert_lines
 
 DATES = [date(2023, 11, 1), date(2023, 12, 1), date(2024, 1, 1), date(2024, 2, 1), AS_OF]
 LOADED = datetime(2030, 1, 1)

@@ -31,7 +31,7 @@ from segmentation.spark.session import QUIET, spark_session
 from segmentation.synthetic.shop import generate
 from segmentation.warehouse import Commit, Lake
 from segmentation_assets_tests.conftest import BUCKETS
-from segmentation_assets_tests.lines import Line, insert_lines
+from segmentation_assets_tests.testing.lines import Line, insert_lines
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 """PySpark leaves the sockets to its JVM to the garbage collector."""

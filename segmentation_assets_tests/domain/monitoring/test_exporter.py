@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from segmentation.errors import SegmentationError
 from segmentation.metrics.exporter import FiguresCollector, Part, keep_looking
 from segmentation.metrics.families import Family, single
-from segmentation_assets_tests.metrics_page import declared
+from segmentation_assets_tests.testing.metrics_page import declared
 
 NAME = "segmentation_something"
 

@@ -20,10 +20,10 @@ from segmentation.warehouse import Lake
 from segmentation.warehouse.lake import METADATA
 from segmentation.warehouse.maintenance import maintain
 from segmentation.warehouse.schema import migrate
-from segmentation_assets_tests.lines import Line, insert_lines
-from segmentation_assets_tests.metrics_page import declared, told
-from segmentation_assets_tests.postgres import running_postgres
-from segmentation_assets_tests.statements import change
+from segmentation_assets_tests.testing.lines import Line, insert_lines
+from segmentation_assets_tests.testing.metrics_page import declared, told
+from segmentation_assets_tests.testing.postgres import running_postgres
+from segmentation_assets_tests.testing.statements import change
 
 Samples = dict[tuple[str, ...], float]
 

@@ -13,8 +13,8 @@ from segmentation.diagnosis import diagnose
 from segmentation.errors import SegmentationError
 from segmentation.notifications.channels import Message, open_services
 from segmentation.settings import Settings
-from segmentation_assets_tests.ports import free_port
-from segmentation_assets_tests.webhook import Webhook, listening
+from segmentation_assets_tests.testing.ports import free_port
+from segmentation_assets_tests.testing.webhook import Webhook, listening
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # Apprise still tries it
 

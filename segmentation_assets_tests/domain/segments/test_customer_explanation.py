@@ -20,7 +20,7 @@ from segmentation.explanations.contributions import Change
 from segmentation.explanations.customers import explain_customer, smallest_change
 from segmentation.features.one_customer import FeatureCalculator
 from segmentation.modeling.artefact import Artefact, Evaluator, Floats
-from segmentation_assets_tests.lines import Line
+from segmentation_assets_tests.testing.lines import Line
 
 AS_OF = date(2024, 7, 1)
 FEATURES = ("recency_days", "order_count", "net_revenue", "return_rate")

@@ -23,7 +23,7 @@ from segmentation.metadata.features import FEATURES
 from segmentation.metadata.tables.segments import SEGMENT_EXPLANATIONS
 from segmentation.modeling.artefact import Floats, Ints
 from segmentation.warehouse import Commit, Lake
-from segmentation_assets_tests.lines import Line, insert_lines
+from segmentation_assets_tests.testing.lines import Line, insert_lines
 
 AS_OF = date(2024, 7, 1)
 WINDOW = Window(AS_OF, date(2023, 7, 1))

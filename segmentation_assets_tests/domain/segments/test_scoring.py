@@ -16,7 +16,7 @@ from segmentation.modeling.registry import ModelVersion
 from segmentation.segments.scoring import score_frame
 from segmentation.settings import Settings
 from segmentation_assets_tests.conftest import BUCKETS
-from segmentation_assets_tests.serving import shop
+from segmentation_assets_tests.testing import shop
 
 COLUMNS = ["segment_id", "segment_name", "distance", "runner_up_id", "runner_up_name", "confidence"]
 

@@ -12,8 +12,8 @@ from segmentation.sources import reading
 from segmentation.sources.config import DatabaseSource
 from segmentation.sources.readers.databases import DatabasePages
 from segmentation.warehouse import Lake
-from segmentation_assets_tests.mysql import Mysql, running_mysql
-from segmentation_assets_tests.postgres import Postgres, running_postgres
+from segmentation_assets_tests.testing.mysql import Mysql, running_mysql
+from segmentation_assets_tests.testing.postgres import Postgres, running_postgres
 
 COLUMNS = "line_id, order_id, customer_id, product_id, quantity, unit_price, ordered_at, changed"
 

@@ -13,7 +13,7 @@ from segmentation.settings import Settings
 from segmentation.spark.lake_files import hand_over, pin
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import migrate
-from segmentation_assets_tests.lines import Line, insert_lines
+from segmentation_assets_tests.testing.lines import Line, insert_lines
 
 AS_OF = date(2024, 3, 1)
 MIDNIGHT = datetime(2024, 3, 1)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from segmentation.settings import Settings
-from segmentation_assets_tests.postgres import Postgres, running_postgres
+from segmentation_assets_tests.testing.postgres import Postgres, running_postgres
 
 
 @pytest.fixture(scope="module")

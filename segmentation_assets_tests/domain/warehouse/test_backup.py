@@ -28,7 +28,7 @@ from segmentation.warehouse.backup.manifest import MANIFEST, POOL, backups_in, r
 from segmentation.warehouse.lake import METADATA
 from segmentation.warehouse.maintenance import maintain
 from segmentation.warehouse.schema import migrate
-from segmentation_assets_tests.lines import INTO_SEGMENTS, Line, insert_lines
+from segmentation_assets_tests.testing.lines import INTO_SEGMENTS, Line, insert_lines
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
 DAY = datetime(2024, 3, 1)

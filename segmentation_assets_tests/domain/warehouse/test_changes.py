@@ -11,7 +11,7 @@ from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.changes import has_changed_outside
 from segmentation.warehouse.partition_files import partition_files
 from segmentation.warehouse.schema import migrate
-from segmentation_assets_tests.lines import Line, insert_lines
+from segmentation_assets_tests.testing.lines import Line, insert_lines
 
 MAY, JUNE = date(2024, 5, 1), date(2024, 6, 1)
 SEGMENT = """

@@ -13,7 +13,7 @@ from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse import commit as provenance
 from segmentation.warehouse import lake as lake_module
-from segmentation_assets_tests.lines import INTO_SEGMENTS
+from segmentation_assets_tests.testing.lines import INTO_SEGMENTS
 
 INSERT = f"{INTO_SEGMENTS} VALUES ($version, $segment, 'name', 'description')"
 

@@ -25,7 +25,7 @@ from segmentation.warehouse.lake import METADATA
 from segmentation.warehouse.maintenance import Maintenance, expirable, maintain, thinnable
 from segmentation.warehouse.schema import migrate
 from segmentation_assets_tests.domain.warehouse.test_lake import INSERT, WRITER
-from segmentation_assets_tests.lines import INTO_SEGMENTS, Line, insert_lines
+from segmentation_assets_tests.testing.lines import INTO_SEGMENTS, Line, insert_lines
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
 DAY = datetime(2024, 3, 1)

@@ -23,15 +23,15 @@ from segmentation.warehouse.partition_files import partition_files
 from segmentation.warehouse.probing import probe_data_path
 from segmentation.warehouse.schema import migrate
 from segmentation.warehouse.sql import literal
-from segmentation_assets_tests.lines import INTO_SEGMENTS
-from segmentation_assets_tests.object_store import (
+from segmentation_assets_tests.testing.lines import INTO_SEGMENTS
+from segmentation_assets_tests.testing.object_store import (
     READER_KEY_ID,
     READER_SECRET,
     SECRET,
     ObjectStore,
     running_object_store,
 )
-from segmentation_assets_tests.postgres import Postgres
+from segmentation_assets_tests.testing.postgres import Postgres
 
 AS_OF = date(2024, 3, 1)
 WRONG_SECRET = "a-wrong-secret"

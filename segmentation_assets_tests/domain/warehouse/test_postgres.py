@@ -15,7 +15,7 @@ from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import migrate
 from segmentation_assets_tests.domain.warehouse.test_lake import INSERT
-from segmentation_assets_tests.lines import INTO_SEGMENTS
+from segmentation_assets_tests.testing.lines import INTO_SEGMENTS
 
 WRITER = """
 import sys

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from segmentation_assets_tests.ports import free_port
+from segmentation_assets_tests.testing.ports import free_port
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from segmentation.metrics.families import Family
 
-PAGE = Path(__file__).parent.parent / "docs" / "metrics.md"
+PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 SECTION = re.compile(r"^## (?P<title>.*)\n(?P<text>(?:(?!^## ).*\n?)*)", re.MULTILINE)
 ROW = re.compile(r"^\| (?P<names>`segmentation_[^|]*) \| (?P<type>\w+) \|", re.MULTILINE)
 NAME = re.compile(r"`(?P<name>\w+)(?:\{(?P<labels>[\w,]+)\})?`")

@@ -5,16 +5,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from segmentation_assets_tests.alert_rules import alertmanager_configuration, prometheus_configuration
-from segmentation_assets_tests.prometheus import (
+from segmentation_assets_tests.testing.alert_rules import alertmanager_configuration, prometheus_configuration
+from segmentation_assets_tests.testing.prometheus import (
     Notified,
     Prometheus,
     Server,
     running_alertmanager,
     running_prometheus,
 )
-from segmentation_assets_tests.waiting import eventually
-from segmentation_assets_tests.webhook import listening
+from segmentation_assets_tests.testing.waiting import eventually
+from segmentation_assets_tests.testing.webhook import listening
 
 PATIENCE_S = 30
 

@@ -5,7 +5,7 @@ from typing import Any
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from segmentation_assets_tests.webhook import Webhook
+from segmentation_assets_tests.testing.webhook import Webhook
 
 
 def spans_of(webhook: Webhook) -> list[Span]:

@@ -16,9 +16,9 @@ import httpx
 import pytest
 import yaml
 
-from segmentation_assets_tests.ports import free_port
-from segmentation_assets_tests.waiting import eventually
-from segmentation_assets_tests.webhook import Webhook
+from segmentation_assets_tests.testing.ports import free_port
+from segmentation_assets_tests.testing.waiting import eventually
+from segmentation_assets_tests.testing.webhook import Webhook
 
 START_S = 30
 PATIENCE_S = 30

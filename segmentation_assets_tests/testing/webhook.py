@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
-from segmentation_assets_tests.ports import free_port
+from segmentation_assets_tests.testing.ports import free_port
 
 
 @dataclass

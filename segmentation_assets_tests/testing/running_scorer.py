@@ -15,7 +15,7 @@ import httpx
 
 import serving
 from segmentation.settings import Settings
-from segmentation_assets_tests.serving.shop import CREDENTIALS, PATIENCE_S
+from segmentation_assets_tests.testing.shop import CREDENTIALS, PATIENCE_S
 
 ROOT = Path(serving.__file__).parents[1]
 

@@ -1,0 +1,1 @@
+"""What tests and benchmarks share: servers that they start, small lakes, ways to wait. It imports neither of them."""
