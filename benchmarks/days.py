@@ -25,7 +25,7 @@ from segmentation.settings import Settings
 from segmentation.sources.batch.loading import load_days
 from segmentation.sources.batch.registration import register
 from segmentation.sources.incremental.deliveries import Delivery
-from segmentation.sources.incremental.upsert import Lander
+from segmentation.sources.incremental.upsert import Upserter
 from segmentation.sources.profiles.profile import load_profile
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.maintenance import flush, maintain
@@ -89,13 +89,13 @@ class Streaming(Thread):
         """Land until told to stop, and flush now and then."""
         try:
             with Lake(self._settings, inline_rows=20_000) as lake:
-                lander, profile, number, batches = Lander(lake), load_profile("canonical"), 0, 0
+                upserter, profile, number, batches = Upserter(lake), load_profile("canonical"), 0, 0
                 choose = np.random.default_rng(5)
                 while not self.stop.wait(0.5):
                     fresh = [_line(f"s-{number + each}", number + each) for each in range(BATCH - CORRECTED)]
                     late = choose.integers(0, max(number, 1), CORRECTED if number else 0)
                     fresh += [_line(f"s-{each}", int(each), quantity=int(choose.integers(2, 9))) for each in late]
-                    lander.land([Delivery("app", profile, fresh, "stream")], now=_now())
+                    upserter.upsert([Delivery("app", profile, fresh, "stream")], now=_now())
                     number += BATCH - CORRECTED
                     batches += 1
                     if batches % 20 == 0:

@@ -27,7 +27,7 @@ from segmentation.modeling import lifecycle, registry
 from segmentation.modeling.artefact import Evaluator, Floats, Ints, nearest
 from segmentation.modeling.feature_matrix import read_matrix
 from segmentation.modeling.fitting.clustering import RESAMPLES, fit_centroids
-from segmentation.modeling.fitting.fit import Judge
+from segmentation.modeling.fitting.fit import SpecificationEvaluator
 from segmentation.modeling.fitting.forward import Outcome, eta_squared, read_outcome
 from segmentation.modeling.fitting.metrics import smallest_share
 from segmentation.modeling.fitting.space import fixed_space
@@ -131,9 +131,9 @@ def _compare(console: Console, lake: Lake, as_of: date, case: str) -> tuple[list
     specification = model.artefact.provenance.specification or Specification(2)
     console.print(str(specification.parameters()))
     data = read_training_data(lake, training_set, max_rows=lake.settings.training_rows, seed=SEED)
-    judge = Judge(data, SEED)
+    evaluator = SpecificationEvaluator(data, SEED)
     past = data.history.judged if data.history else None
-    points = judge.space(specification, data.current, past).points(data.current.values)
+    points = evaluator.space(specification, data.current, past).points(data.current.values)
     own = [
         _clustered(f"the search's model, refitted at k = {k}", case, points, k, outcome)
         for k in (3, 4, 5, 6, 8)

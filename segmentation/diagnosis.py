@@ -28,7 +28,7 @@ LEAST_FREE_BYTES = 1_000_000_000
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """One thing that was looked at."""
 
     subject: str
@@ -36,78 +36,78 @@ class Finding:
     detail: str
 
 
-def diagnose(settings: Settings) -> list[Finding]:
+def diagnose(settings: Settings) -> list[CheckResult]:
     """Look at everything; never raises for what it finds."""
     findings = [_versions(), *_extensions(settings), _folder(settings), _data_path(settings)]
     try:
         with Lake(settings, read_only=True) as lake:
             findings += _contents(lake)
     except SegmentationError as error:
-        findings.append(Finding("lake", False, str(error)))
+        findings.append(CheckResult("lake", False, str(error)))
     return [*findings, *_sources(settings), _notifications(settings)]
 
 
-def _sources(settings: Settings) -> Iterator[Finding]:
+def _sources(settings: Settings) -> Iterator[CheckResult]:
     try:
         declared = declared_sources(settings)
     except SegmentationError as error:
-        yield Finding("sources", False, str(error))
+        yield CheckResult("sources", False, str(error))
         return
     if not declared:
-        yield Finding("sources", True, f"none declared; `segmentation sources list` says how ({settings.sources})")
+        yield CheckResult("sources", True, f"none declared; `segmentation sources list` says how ({settings.sources})")
     for source in declared.values():
         try:
-            yield Finding(f"source {source.name}", True, check(settings, source))
+            yield CheckResult(f"source {source.name}", True, check(settings, source))
         except SegmentationError as error:
-            yield Finding(f"source {source.name}", False, str(error))
+            yield CheckResult(f"source {source.name}", False, str(error))
 
 
-def _notifications(settings: Settings) -> Finding:
+def _notifications(settings: Settings) -> CheckResult:
     try:
         names = [service.name for service in open_services(settings)]
     except SegmentationError as error:
-        return Finding("notifications", False, str(error))
+        return CheckResult("notifications", False, str(error))
     told = (
         f"to {', '.join(names)}; `segmentation notify TEXT` tries them out" if names else "SEGMENTATION_NOTIFY is empty"
     )
-    return Finding("notifications", True, told)
+    return CheckResult("notifications", True, told)
 
 
-def _versions() -> Finding:
+def _versions() -> CheckResult:
     versions = (
         f"segmentation {segmentation.__version__}, Python {platform.python_version()}, DuckDB {duckdb.__version__}"
     )
-    return Finding("versions", True, versions)
+    return CheckResult("versions", True, versions)
 
 
-def _extensions(settings: Settings) -> Iterator[Finding]:
+def _extensions(settings: Settings) -> Iterator[CheckResult]:
     names = ["ducklake", EXTENSIONS_BY_SCHEME.get(settings.catalog_uri.partition(":")[0], "sqlite_scanner")]
     for name in (*names, *extensions_of(settings.data_uri)):
         path = wheel_path(name)
         detail = str(path) if path else "no wheel for this platform; DuckDB will download it at first use"
-        yield Finding(f"extension {name}", True, detail)
+        yield CheckResult(f"extension {name}", True, detail)
 
 
-def _folder(settings: Settings) -> Finding:
+def _folder(settings: Settings) -> CheckResult:
     home = settings.home.absolute()
     nearest = next(path for path in (home, *home.parents) if path.exists())
     free = shutil.disk_usage(nearest).free
     if not os.access(nearest, os.W_OK):
-        return Finding("home", False, f"{home} can't be written by this user; set SEGMENTATION_HOME")
+        return CheckResult("home", False, f"{home} can't be written by this user; set SEGMENTATION_HOME")
     if free < LEAST_FREE_BYTES:
-        return Finding("home", False, f"{home} has only {free / 1e9:.1f} GB free")
-    return Finding("home", True, f"{home}, {free / 1e9:,.0f} GB free")
+        return CheckResult("home", False, f"{home} has only {free / 1e9:.1f} GB free")
+    return CheckResult("home", True, f"{home}, {free / 1e9:,.0f} GB free")
 
 
-def _data_path(settings: Settings) -> Finding:
+def _data_path(settings: Settings) -> CheckResult:
     try:
-        return Finding("data", True, probe_data_path(settings))
+        return CheckResult("data", True, probe_data_path(settings))
     except SegmentationError as error:
-        return Finding("data", False, str(error))
+        return CheckResult("data", False, str(error))
 
 
-def _contents(lake: Lake) -> Iterator[Finding]:
-    yield Finding("lake", True, f"{without_password(lake.settings.catalog_uri)}, snapshot {lake.version()}")
+def _contents(lake: Lake) -> Iterator[CheckResult]:
+    yield CheckResult("lake", True, f"{without_password(lake.settings.catalog_uri)}, snapshot {lake.version()}")
     looks: tuple[tuple[str, Callable[[duckdb.DuckDBPyConnection], str]], ...] = (
         ("schema", _schema),
         ("transactions", _transactions),
@@ -117,9 +117,9 @@ def _contents(lake: Lake) -> Iterator[Finding]:
     for subject, look in looks:
         with lake.cursor() as con:
             try:
-                yield Finding(subject, True, look(con))
+                yield CheckResult(subject, True, look(con))
             except (duckdb.Error, SegmentationError) as error:
-                yield Finding(subject, False, str(error).split("\n")[0])
+                yield CheckResult(subject, False, str(error).split("\n")[0])
 
 
 def _schema(con: duckdb.DuckDBPyConnection) -> str:

@@ -14,7 +14,7 @@ from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 from dagster._core.scheduler.instigation import InstigatorStatus, TickStatus
 from dagster._core.storage.dagster_run import DagsterRunStatus, RunRecord, RunsFilter
 
-from segmentation.metrics.families import Family, Labels, by_one, single
+from segmentation.metrics.families import Labels, MetricFamily, by_one, single
 
 ENDED = (DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED)
 UNDER_WAY = (DagsterRunStatus.QUEUED, DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
@@ -66,16 +66,16 @@ class Names:
         return cls({**jobs, ASSETS: IMPLICIT_ASSET_JOB_NAME}, repository.asset_graph, {**schedules, **sensors})
 
 
-class PipelineFigures:
+class PipelineMetrics:
     """Reads an instance; remembers what was counted as long as no other run has ended."""
 
     def __init__(self, names: Names) -> None:
         self._names = names
         self._totals: list[int] | None = None
         self._others = [0 for _ in ENDED]
-        self._ended: list[Family] = []
+        self._ended: list[MetricFamily] = []
 
-    def read(self, instance: dg.DagsterInstance) -> list[Family]:
+    def read(self, instance: dg.DagsterInstance) -> list[MetricFamily]:
         """Everything that the instance tells."""
         graph = self._names.graph
         return [
@@ -88,7 +88,7 @@ class PipelineFigures:
             _ticks(instance, self._names.ticking),
         ]
 
-    def _ended_runs(self, instance: dg.DagsterInstance) -> list[Family]:
+    def _ended_runs(self, instance: dg.DagsterInstance) -> list[MetricFamily]:
         """Counting by job takes time that grows with history: only done if a run has ended since."""
         totals = _totals(instance)
         if totals != self._totals:
@@ -106,20 +106,20 @@ def _totals(instance: dg.DagsterInstance, job: str | None = None) -> list[int]:
     return [instance.get_runs_count(RunsFilter(job_name=job, statuses=[status])) for status in ENDED]
 
 
-def _runs(counts: Mapping[str, Sequence[int]]) -> Family:
+def _runs(counts: Mapping[str, Sequence[int]]) -> MetricFamily:
     samples: dict[Labels, float] = {
         (job, _word(status)): count
         for job, by_status in counts.items()
         for status, count in zip(ENDED, by_status, strict=True)
     }
-    return Family("segmentation_runs", "Runs that ended.", ("job", "status"), samples, is_counter=True)
+    return MetricFamily("segmentation_runs", "Runs that ended.", ("job", "status"), samples, is_counter=True)
 
 
 def _word(status: DagsterRunStatus) -> str:
     return status.value.lower()
 
 
-def _progress(instance: dg.DagsterInstance) -> Iterator[Family]:
+def _progress(instance: dg.DagsterInstance) -> Iterator[MetricFamily]:
     counts = [(_word(status), instance.get_runs_count(RunsFilter(statuses=[status]))) for status in UNDER_WAY]
     yield by_one("segmentation_runs_in_progress", "Runs that have not ended.", "status", counts)
     waiting = instance.get_run_records(RunsFilter(statuses=[DagsterRunStatus.QUEUED]), limit=1, ascending=True)
@@ -130,7 +130,7 @@ def _progress(instance: dg.DagsterInstance) -> Iterator[Family]:
     )
 
 
-def _last_runs(instance: dg.DagsterInstance, jobs: Mapping[str, str]) -> Iterator[Family]:
+def _last_runs(instance: dg.DagsterInstance, jobs: Mapping[str, str]) -> Iterator[MetricFamily]:
     succeeded = {job: _last(instance, name, DagsterRunStatus.SUCCESS) for job, name in jobs.items()}
     failed = {job: _last(instance, name, DagsterRunStatus.FAILURE) for job, name in jobs.items()}
     yield by_one(
@@ -164,7 +164,7 @@ def _end(run: RunRecord) -> float:
     return run.end_time or run.update_timestamp.timestamp()
 
 
-def _materializations(instance: dg.DagsterInstance, keys: Sequence[dg.AssetKey]) -> Family:
+def _materializations(instance: dg.DagsterInstance, keys: Sequence[dg.AssetKey]) -> MetricFamily:
     events = instance.get_latest_materialization_events(keys)
     return by_one(
         "segmentation_asset_last_materialization_timestamp_seconds",
@@ -174,7 +174,7 @@ def _materializations(instance: dg.DagsterInstance, keys: Sequence[dg.AssetKey])
     )
 
 
-def _checks(instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey]) -> Iterator[Family]:
+def _checks(instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey]) -> Iterator[MetricFamily]:
     passed: dict[Labels, float] = {}
     moments: dict[Labels, float] = {}
     summaries = instance.event_log_storage.get_asset_check_summary_records(keys)
@@ -186,18 +186,18 @@ def _checks(instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey]) -> I
         labels = (key.asset_key.to_user_string(), key.name)
         passed[(*labels, evaluation.severity.value.lower())] = evaluation.passed
         moments[labels] = record.event.timestamp
-    yield Family(
+    yield MetricFamily(
         "segmentation_asset_check_passed",
         "The last result of a check: 1 passed, 0 failed; absent if it has never run.",
         ("asset", "check", "severity"),
         passed,
     )
-    yield Family(
+    yield MetricFamily(
         "segmentation_asset_check_last_timestamp_seconds", "When a check was last run.", ("asset", "check"), moments
     )
 
 
-def _backfills(instance: dg.DagsterInstance, graph: AssetGraph) -> Iterator[Family]:
+def _backfills(instance: dg.DagsterInstance, graph: AssetGraph) -> Iterator[MetricFamily]:
     counts = [
         (status, instance.get_backfills_count(BulkActionsFilter(statuses=list(theirs))))
         for status, theirs in BACKFILLS.items()
@@ -238,7 +238,7 @@ def _partitions(backfill: PartitionBackfill, graph: AssetGraph) -> dict[str, int
     }
 
 
-def _daemons(instance: dg.DagsterInstance) -> Family:
+def _daemons(instance: dg.DagsterInstance) -> MetricFamily:
     statuses = instance.get_daemon_statuses()
     return by_one(
         "segmentation_daemon_healthy",
@@ -248,7 +248,7 @@ def _daemons(instance: dg.DagsterInstance) -> Family:
     )
 
 
-def _ticks(instance: dg.DagsterInstance, ticking: Mapping[str, bool]) -> Family:
+def _ticks(instance: dg.DagsterInstance, ticking: Mapping[str, bool]) -> MetricFamily:
     """A code location that was renamed leaves states behind: of all that have a name, the last tick counts."""
     running = {name for name, is_running in ticking.items() if is_running}
     newest: dict[str, tuple[float, bool]] = {}

@@ -28,7 +28,7 @@ from scripts.dashboards.assembly import DATASOURCE_UID, TAG
 from scripts.dashboards.files import COMMAND, FOLDER, behind, texts
 from segmentation.settings import Settings
 from segmentation.sources.incremental.deliveries import Receipt
-from segmentation.streaming.metrics import StreamFigures
+from segmentation.streaming.metrics import StreamMetrics
 from segmentation_assets_tests.conftest import BUCKETS
 from segmentation_assets_tests.testing import shop
 from segmentation_assets_tests.testing.prometheus import (
@@ -184,10 +184,10 @@ def _figure(name: str, kind: str, index: int, tick: int) -> float:
 
 
 @contextmanager
-def streaming() -> Iterator[tuple[StreamFigures, str]]:
+def streaming() -> Iterator[tuple[StreamMetrics, str]]:
     """What a stream consumer tells, and where."""
     registry = CollectorRegistry()
-    figures = StreamFigures("till", registry)
+    figures = StreamMetrics("till", registry)
     server, thread = start_http_server(0, "127.0.0.1", registry)
     try:
         yield figures, f"127.0.0.1:{server.server_port}"
@@ -198,7 +198,7 @@ def streaming() -> Iterator[tuple[StreamFigures, str]]:
 
 
 def traffic(
-    scorer: RunningScorer, body: Mapping[str, Any], stream: StreamFigures, exposition: Exposition
+    scorer: RunningScorer, body: Mapping[str, Any], stream: StreamMetrics, exposition: Exposition
 ) -> Generator[None]:
     """Rounds of requests and batches without end; each lets every figure move that can."""
     with scorer.client() as client:

@@ -21,12 +21,12 @@ from serving.api.openapi import openapi_config
 from serving.api.problems import EXCEPTION_HANDLERS
 from serving.live.champion import LiveChampion
 from serving.live.reader import LakeReader
-from serving.live.values import Watch, following
+from serving.live.values import Poller, polling
 from serving.metrics import Metrics
-from serving.middleware.auth import Authenticator, Clock, Gatekeeper, LiveKeyring
+from serving.middleware.auth import Authenticator, AuthMiddleware, Clock, LiveKeyring
 from serving.middleware.deadline import Deadline
-from serving.middleware.fast_path import ExpressLane
-from serving.middleware.requests import Envelope
+from serving.middleware.fast_path import FastPath
+from serving.middleware.requests import RequestMiddleware
 from serving.middleware.tokens import TokenIssuer
 from serving.routes.customers import customer, what_if
 from serving.routes.documentation import asset, home
@@ -35,7 +35,7 @@ from serving.routes.models import model, models, promote, roll_back
 from serving.routes.score import score_customers, score_transactions
 from serving.routes.segments import segment, segment_customers, segments, transitions
 from serving.routes.transactions import push_transactions
-from serving.services.customers import CustomerDesk, NewestSnapshot
+from serving.services.customers import CustomerService, NewestSnapshot
 from serving.services.promotion import Promoter
 from serving.services.pushing import Pusher
 from serving.services.scoring import Scorer
@@ -95,7 +95,7 @@ def create_app(settings: Settings, now: Clock = utc_now) -> Litestar:
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         try:
-            async with following(Watch(followed, reader), settings.model_poll_s, tell):
+            async with polling(Poller(followed, reader), settings.model_poll_s, tell):
                 yield
         finally:
             await to_thread.run_sync(pusher.close)
@@ -107,7 +107,7 @@ def create_app(settings: Settings, now: Clock = utc_now) -> Litestar:
     provided = {
         "live": champion,
         "lines": lines,
-        "desk": CustomerDesk(lines, newest),
+        "desk": CustomerService(lines, newest),
         "metrics": figures,
         "promoter": Promoter(settings),
         "pusher": pusher,
@@ -121,7 +121,7 @@ def create_app(settings: Settings, now: Clock = utc_now) -> Litestar:
     app = Litestar(
         route_handlers=ROUTES,
         middleware=[
-            lambda app: Gatekeeper(app, authenticator),
+            lambda app: AuthMiddleware(app, authenticator),
             lambda app: Deadline(app, settings.request_timeout_s),
         ],
         dependencies={name: _provide(each) for name, each in provided.items()},
@@ -132,8 +132,8 @@ def create_app(settings: Settings, now: Clock = utc_now) -> Litestar:
         request_max_body_size=max(settings.max_body_bytes, settings.max_arrow_bytes),
         logging_config=None,
     )
-    express = ExpressLane(app.asgi_handler, settings, authenticator, champion, scorer)
-    app.asgi_handler = envelope = Envelope(express, settings, figures)
+    express = FastPath(app.asgi_handler, settings, authenticator, champion, scorer)
+    app.asgi_handler = envelope = RequestMiddleware(express, settings, figures)
     if traces:
         app.asgi_handler = traces.app(envelope)
     return app

@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.drift.shop import FEATURES, HISTORY, TRAINED, Change, figures, orders, population, space
 from benchmarks.reporting import Target, at_least, at_most, machine, print_targets, write_json
-from segmentation.monitoring.drift import Past, Sensitivity, cause_of, judge
+from segmentation.monitoring.drift import Past, Sensitivity, cause_of, measure_drift
 from segmentation.monitoring.line_statistics import compare
 
 FOLK_PSI = 0.2
@@ -96,7 +96,7 @@ def one(scenario: Scenario, seed: int) -> Outcome:
     current = population(made, last, centroids)
     lines = compare(figures(made, last), [figures(made, month) for month in range(TRAINED - HISTORY + 1, TRAINED + 1)])
     began = time.process_time()
-    found = judge(FEATURES, SEGMENTS, reference, current, Past(past), lines, Sensitivity(seed=seed))
+    found = measure_drift(FEATURES, SEGMENTS, reference, current, Past(past), lines, Sensitivity(seed=seed))
     took = time.process_time() - began
     psi = [each.value for each in found if each.metric == "psi" and each.value is not None]
     return Outcome(any(each.is_drifting for each in found), cause_of(found), max(psi) >= FOLK_PSI, took)

@@ -12,7 +12,7 @@ from segmentation.clock import utc_now
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings, load_settings
 from segmentation.sources import reading
-from segmentation.sources.config import EXAMPLE_OF, TYPES, Declared, declared_source, declared_sources, plugins
+from segmentation.sources.config import EXAMPLE_OF, TYPES, SourceConfig, declared_source, declared_sources, plugins
 from segmentation.sources.incremental.delivery_totals import DeliveryTotals, read_totals
 from segmentation.sources.schema_drift import accept, read_drift
 from segmentation.warehouse import Lake
@@ -51,7 +51,7 @@ def check_sources(
 ) -> None:
     """Try to reach each source, and read its profile; exit code 1 if one can't be used."""
     settings = load_settings()
-    chosen = declared_sources(settings) if name is None else {name: declared_source(settings, name, Declared)}
+    chosen = declared_sources(settings) if name is None else {name: declared_source(settings, name, SourceConfig)}
     failed = False
     for source in chosen.values():
         try:
@@ -70,7 +70,7 @@ def check_sources(
 def accept_columns(name: Annotated[str, typer.Argument(help="A declared source.")]) -> None:
     """Expect from now on the columns that a source delivered last."""
     settings = load_settings()
-    source = declared_source(settings, name, Declared)
+    source = declared_source(settings, name, SourceConfig)
     with Lake(settings) as lake:
         migrate(lake)
         drift = accept(lake, source.name, utc_now())
@@ -81,7 +81,7 @@ def accept_columns(name: Annotated[str, typer.Argument(help="A declared source."
 def show_drift(name: Annotated[str, typer.Argument(help="A declared source.")]) -> None:
     """Show how the columns that a source delivers differ from those accepted; exit code 1 if they do."""
     settings = load_settings()
-    source = declared_source(settings, name, Declared)
+    source = declared_source(settings, name, SourceConfig)
     with Lake(settings, read_only=True) as lake, lake.cursor() as con:
         drift = read_drift(con, source.name)
     if not drift:
@@ -100,7 +100,7 @@ def how_to_add(settings: Settings) -> str:
     )
 
 
-def _facts(source: Declared, total: DeliveryTotals | None) -> dict[str, object]:
+def _facts(source: SourceConfig, total: DeliveryTotals | None) -> dict[str, object]:
     counts = dict(total.named()) if total else {}
     last = {"last_delivery": total.last_at.isoformat()} if total else {}
     return {"name": source.name, "type": source.type, "profile": source.profile, **counts, **last}

@@ -70,14 +70,14 @@ def _run(
 
         from segmentation.streaming.consumer import StreamConsumer
         from segmentation.streaming.messages import decoder
-        from segmentation.streaming.metrics import StreamFigures
+        from segmentation.streaming.metrics import StreamMetrics
     except ModuleNotFoundError as error:
         raise SourceError(f"Streams need the packages of the extra `stream` ({error}).") from error
     from segmentation.warehouse import Lake
     from segmentation.warehouse.schema import migrate
 
     registry = CollectorRegistry()
-    figures = StreamFigures(source.name, registry)
+    figures = StreamMetrics(source.name, registry)
     console, told = Console(stderr=True), Progress()
     if metrics_port is not None:
         server, thread = start_http_server(metrics_port, metrics_host, registry)

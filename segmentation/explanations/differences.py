@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from segmentation.explanations.findings import Finding
+from segmentation.explanations.findings import Characteristic
 from segmentation.explanations.sample import Sample, known_mean, taken_back, transformed
 from segmentation.explanations.wording import compare
 from segmentation.metadata.features import FEATURES
@@ -25,7 +25,7 @@ FEATURES_COMPARED = tuple(
 """Every feature of which a mean says something: not text, nor scores (the RFM mix has them), nor weekday and hour."""
 
 
-def find_differences(sample: Sample) -> list[Finding]:
+def find_differences(sample: Sample) -> list[Characteristic]:
     """The strongest differences of each segment, without those that say nearly the same.
 
     A difference is (segment mean - mean of all) / standard deviation of all, on the feature's transform scale.
@@ -73,9 +73,9 @@ def _pick(scores: Floats, columns: list[Floats]) -> list[int]:
     return picked
 
 
-def _finding(segment_id: int, name: str, own: float, everybody: float, score: float) -> Finding:
+def _finding(segment_id: int, name: str, own: float, everybody: float, score: float) -> Characteristic:
     value, reference = taken_back(name, own), taken_back(name, everybody)
-    return Finding(segment_id, "difference", name, value, reference, score, compare(name, value, reference))
+    return Characteristic(segment_id, "difference", name, value, reference, score, compare(name, value, reference))
 
 
 def _known_deviation(values: Floats) -> float:

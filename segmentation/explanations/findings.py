@@ -7,7 +7,7 @@ Kind = Literal["difference", "rule", "product", "category", "rfm"]
 
 
 @dataclass(frozen=True)
-class Finding:
+class Characteristic:
     """One thing that sets a segment apart: a row of `segments.segment_explanations`; the columns' comments hold."""
 
     segment_id: int

@@ -10,7 +10,7 @@ from math import sqrt
 
 import duckdb
 
-from segmentation.explanations.findings import Finding, Kind
+from segmentation.explanations.findings import Characteristic, Kind
 from segmentation.explanations.wording import percent
 from segmentation.features.windows import Window
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
@@ -162,7 +162,7 @@ class Share:
         return wilson_bound(self.buyers, self.customers) / self.reference
 
 
-def find_favourites(con: duckdb.DuckDBPyConnection, window: Window) -> list[Finding]:
+def find_favourites(con: duckdb.DuckDBPyConnection, window: Window) -> list[Characteristic]:
     """The products and the categories with the greatest lift, per segment.
 
     Args:
@@ -185,7 +185,7 @@ def find_favourites(con: duckdb.DuckDBPyConnection, window: Window) -> list[Find
     return _ranked(shares, lambda share: -share.least_lift, LISTED, _bought)
 
 
-def find_rfm_mix(con: duckdb.DuckDBPyConnection, window: Window) -> list[Finding]:
+def find_rfm_mix(con: duckdb.DuckDBPyConnection, window: Window) -> list[Characteristic]:
     """The named RFM segments that a segment's customers are in, the most frequent first."""
     shares = _shares(con, window, RFM, 1, 0.0)
     return _ranked(shares, lambda share: -share.value, None, _is_in)
@@ -212,12 +212,12 @@ def _shares(
 
 def _ranked(
     shares: list[Share], order: Callable[[Share], float], limit: int | None, say: Callable[[Share], str]
-) -> list[Finding]:
+) -> list[Characteristic]:
     groups: dict[tuple[int, Kind], dict[str, Share]] = {}
     for share in sorted(shares, key=lambda s: (s.segment_id, s.kind, order(s), s.item)):
         groups.setdefault((share.segment_id, share.kind), {}).setdefault(share.name, share)
     return [
-        Finding(
+        Characteristic(
             share.segment_id,
             share.kind,
             share.item,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
-from segmentation.explanations.findings import Finding
+from segmentation.explanations.findings import Characteristic
 from segmentation.explanations.sample import Sample
 from segmentation.explanations.wording import condition, listed, percent
 from segmentation.metadata.features import BY_NAME
@@ -66,7 +66,7 @@ class Condition:
 Rule = tuple[Condition, ...]
 
 
-def find_rules(sample: Sample, seed: int) -> list[Finding]:
+def find_rules(sample: Sample, seed: int) -> list[Characteristic]:
     """The best rules of each segment.
 
     Args:
@@ -85,7 +85,7 @@ def find_rules(sample: Sample, seed: int) -> list[Finding]:
         return [finding for segment_id in ids for finding in _rules_of(usable, segment_id, seed)]
 
 
-def _rules_of(sample: Sample, segment_id: int, seed: int) -> list[Finding]:
+def _rules_of(sample: Sample, segment_id: int, seed: int) -> list[Characteristic]:
     members = sample.segment_ids == segment_id
     tree = DecisionTreeClassifier(
         max_depth=DEPTH,
@@ -174,10 +174,10 @@ def _is_worth_a_line(rule: Rule, first: Rule, sample: Sample, members: Mask) -> 
     return precision > 0.5 and added >= SECOND_RULE
 
 
-def _finding(segment_id: int, rule: Rule, sample: Sample, members: Mask) -> Finding:
+def _finding(segment_id: int, rule: Rule, sample: Sample, members: Mask) -> Characteristic:
     precision, coverage = _quality(_met(rule, sample), members)
     who = listed([condition(part.feature, part.lower, part.upper) for part in rule])
-    return Finding(
+    return Characteristic(
         segment_id,
         "rule",
         " AND ".join(part.sql for part in rule),

@@ -7,7 +7,7 @@ from datetime import date
 import duckdb
 
 from segmentation.errors import NotEnoughDataError, SegmentationError
-from segmentation.explanations.findings import Finding, Kind
+from segmentation.explanations.findings import Characteristic, Kind
 from segmentation.explanations.wording import percent
 from segmentation.metadata.tables.segments import SEGMENT_EXPLANATIONS, SEGMENT_PROFILES
 
@@ -60,7 +60,7 @@ class SegmentExplanation:
     customer_count: int
     customer_share: float
     revenue_share: float | None
-    findings: tuple[Finding, ...]
+    findings: tuple[Characteristic, ...]
 
     @property
     def headline(self) -> str:
@@ -95,9 +95,9 @@ def read_segments(con: duckdb.DuckDBPyConnection, as_of: date | None = None) -> 
             f"No segment is explained{wanted}{there}; materialize `segments/segment_explanations`."
         )
     found = as_of or known[0]
-    findings: dict[int, list[Finding]] = {}
+    findings: dict[int, list[Characteristic]] = {}
     for row in con.execute(FINDINGS, {"as_of": found}).fetchall():
-        findings.setdefault(row[0], []).append(Finding(*row))
+        findings.setdefault(row[0], []).append(Characteristic(*row))
     profiles = con.execute(PROFILES, {"as_of": found}).fetchall()
     return [
         SegmentExplanation(

@@ -1,6 +1,6 @@
 """Explanations of segments: what sets each apart, in figures and in sentences, written to the lake.
 
-Finding things out is in `differences`, `rules` and `lifts`. Needs scikit-learn; whoever only reads the table does not
+Finding out is in `differences`, `rules` and `lifts`. Needs scikit-learn; who only reads the table does not
 need this module.
 """
 
@@ -13,7 +13,7 @@ import duckdb
 import polars as pl
 
 from segmentation.explanations.differences import FEATURES_COMPARED, find_differences
-from segmentation.explanations.findings import Finding, Kind
+from segmentation.explanations.findings import Characteristic, Kind
 from segmentation.explanations.lifts import find_favourites, find_rfm_mix
 from segmentation.explanations.rules import find_rules
 from segmentation.explanations.sample import read_sample
@@ -87,7 +87,7 @@ def explain_segments(con: duckdb.DuckDBPyConnection, as_of: date, settings: Sett
     return pl.DataFrame(list(_rows(findings, names, version)), schema=SCHEMA, orient="row")
 
 
-def _rows(findings: Iterable[Finding], names: dict[int, str], version: int) -> Iterator[tuple[object, ...]]:
+def _rows(findings: Iterable[Characteristic], names: dict[int, str], version: int) -> Iterator[tuple[object, ...]]:
     ranks: Counter[tuple[int, Kind]] = Counter()
     for f in sorted(findings, key=lambda f: (f.segment_id, KINDS.index(f.kind))):  # stable: ranks stay in order
         ranks[f.segment_id, f.kind] += 1

@@ -7,12 +7,12 @@ from typing import Any, TypeVar, cast
 import duckdb
 
 from segmentation.metadata.table import Table
-from segmentation.metrics.ducklake_catalog import CatalogueState
+from segmentation.metrics.ducklake_catalog import CatalogState
 
 T = TypeVar("T")
 
 
-class Memory:
+class MarkerCache:
     """Values by name, each with a marker of what it was read from."""
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Memory:
         return self._kept[name][1] if name in self._kept else None
 
 
-def newest(con: duckdb.DuckDBPyConnection, state: CatalogueState, memory: Memory, table: Table, column: str) -> Any:
+def newest(con: duckdb.DuckDBPyConnection, state: CatalogState, memory: MarkerCache, table: Table, column: str) -> Any:
     """The largest value of a column. Once it is known, only files that may hold a larger one are read."""
     if table.name not in state.tables:
         return None

@@ -11,9 +11,9 @@ import duckdb
 from segmentation.metadata.table import Table
 from segmentation.metadata.tables.monitoring import FEATURE_DRIFT, MODEL_QUALITY
 from segmentation.metadata.tables.registry import MODELS, PROMOTIONS, TRAINING_SETS
-from segmentation.metrics.cache import Memory
-from segmentation.metrics.ducklake_catalog import CatalogueState
-from segmentation.metrics.families import Family, Labels, by_one, single, timestamp
+from segmentation.metrics.cache import MarkerCache
+from segmentation.metrics.ducklake_catalog import CatalogState
+from segmentation.metrics.families import Labels, MetricFamily, by_one, single, timestamp
 from segmentation.modeling import registry
 from segmentation.monitoring.causes import CAUSES
 
@@ -71,7 +71,9 @@ class Registered:
     models: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys((*ALIASES, NO_ALIAS), 0))
 
 
-def champion_families(con: duckdb.DuckDBPyConnection, state: CatalogueState, memory: Memory) -> Iterator[Family]:
+def champion_families(
+    con: duckdb.DuckDBPyConnection, state: CatalogState, memory: MarkerCache
+) -> Iterator[MetricFamily]:
     """Everything about the champion; another champion's figures are gone at once."""
     names = [table.name for table in (PROMOTIONS, MODELS, TRAINING_SETS)]
     registered = Registered()
@@ -105,7 +107,7 @@ def _read_registry(con: duckdb.DuckDBPyConnection) -> Registered:
     return Registered(version, promoted_at, trained[0][0] if trained else None, by_alias)
 
 
-def _registry_families(registered: Registered) -> Iterator[Family]:
+def _registry_families(registered: Registered) -> Iterator[MetricFamily]:
     yield single("segmentation_champion_version", "Version of the champion; 0 for none.", registered.version or 0)
     yield single(
         "segmentation_champion_promoted_timestamp_seconds",
@@ -122,8 +124,8 @@ def _registry_families(registered: Registered) -> Iterator[Family]:
 
 def _judgement(
     con: duckdb.DuckDBPyConnection,
-    state: CatalogueState,
-    memory: Memory,
+    state: CatalogState,
+    memory: MarkerCache,
     table: Table,
     query: str,
     version: int | None,
@@ -135,7 +137,7 @@ def _judgement(
     return memory.recall(table.name, marker, lambda: con.execute(query, {"version": version}).pl().to_dicts())
 
 
-def _drift_families(rows: Sequence[Row]) -> Iterator[Family]:
+def _drift_families(rows: Sequence[Row]) -> Iterator[MetricFamily]:
     for suffix, column, meaning in (
         ("", "value", "Distance of a feature from the champion's training data."),
         ("_threshold", "threshold", "Distance from which on it counts as drift."),
@@ -143,14 +145,14 @@ def _drift_families(rows: Sequence[Row]) -> Iterator[Family]:
         values: dict[Labels, float] = {
             (row["feature"], row["metric"]): row[column] for row in rows if row[column] is not None
         }
-        yield Family(f"segmentation_feature_drift{suffix}", meaning, ("feature", "metric"), values)
+        yield MetricFamily(f"segmentation_feature_drift{suffix}", meaning, ("feature", "metric"), values)
     found = {(row["cause"], row["feature"]) for row in rows if row["is_drifting"]}
     causes: Counter[str] = Counter(dict.fromkeys(CAUSES, 0) if rows else {})
     causes.update(cause for cause, _ in found)
     yield by_one("segmentation_drifting_features", "Features that drift, by cause.", "cause", causes.items())
 
 
-def _quality_families(rows: Sequence[Row]) -> Iterator[Family]:
+def _quality_families(rows: Sequence[Row]) -> Iterator[MetricFamily]:
     for suffix, column, meaning in (
         ("", "value", "Figure of the champion, on the newest date that allows it."),
         ("_threshold", "threshold", "The worst figure that will do."),

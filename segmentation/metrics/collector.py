@@ -5,24 +5,24 @@ from collections.abc import Sequence
 import duckdb
 
 from segmentation.errors import WarehouseUnavailableError
-from segmentation.metrics.cache import Memory
-from segmentation.metrics.families import Family
+from segmentation.metrics.cache import MarkerCache
+from segmentation.metrics.families import MetricFamily
 from segmentation.metrics.lake import lake_families
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
 from segmentation.warehouse.lake import sqlite_path, without_password
 
 
-class LakeWatch:
+class LakeCollector:
     """Looks at a lake, through a connection that is kept as long as it works: opening one takes most of a second."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings.model_copy(update={"threads": settings.threads or 1})
         self._lake: Lake | None = None
-        self._memory = Memory()
+        self._memory = MarkerCache()
         self._seen: tuple[int, int] | None = None
 
-    def look(self) -> Sequence[Family]:
+    def look(self) -> Sequence[MetricFamily]:
         """What the lake tells now.
 
         Raises:
@@ -32,7 +32,7 @@ class LakeWatch:
             if self._is_replaced():
                 self.close()
             if self._lake is None:
-                self._memory = Memory()
+                self._memory = MarkerCache()
                 self._lake = Lake(self._settings, read_only=True)
             with self._lake.cursor() as con:
                 return lake_families(con, self._memory)

@@ -81,7 +81,7 @@ class TableState:
 
 
 @dataclass(frozen=True)
-class CatalogueState:
+class CatalogState:
     """The lake, as far as its catalogue tells.
 
     Attributes:
@@ -98,7 +98,7 @@ class CatalogueState:
         return tuple((table.changed_in, table.changed_at) if table else (None, None) for table in found)
 
 
-def read_catalogue(con: duckdb.DuckDBPyConnection) -> CatalogueState:
+def read_catalog(con: duckdb.DuckDBPyConnection) -> CatalogState:
     """Read the catalogue, with four queries however many tables there are."""
     times = dict(con.execute(SNAPSHOTS).fetchall())
     files = {row[0]: row[1:] for row in con.execute(FILES).fetchall()}
@@ -107,7 +107,7 @@ def read_catalogue(con: duckdb.DuckDBPyConnection) -> CatalogueState:
         name: _table_state(times, written.get(table), *files.get(table, (0, 0, None, None)))
         for table, name in con.execute(TABLES).fetchall()
     }
-    return CatalogueState(tables, len(times))
+    return CatalogState(tables, len(times))
 
 
 def last_writes(changes: Sequence[tuple[int, str | None]]) -> dict[int, int]:

@@ -14,15 +14,15 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from segmentation.errors import SegmentationError
-from segmentation.metrics.families import Family, by_one
+from segmentation.metrics.families import MetricFamily, by_one
 
-Look = Callable[[], Sequence[Family]]
+ReadMetrics = Callable[[], Sequence[MetricFamily]]
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Seen:
+class LastReading:
     """What came of the last look at a part.
 
     Attributes:
@@ -32,13 +32,13 @@ class Seen:
         succeeded_at: When the last look that worked was over, in seconds since 1970; None if none has worked yet.
     """
 
-    families: Sequence[Family]
+    families: Sequence[MetricFamily]
     is_up: bool
     took_s: float
     succeeded_at: float | None
 
 
-class Part:
+class MetricSource:
     """Something that is looked at.
 
     Attributes:
@@ -46,9 +46,9 @@ class Part:
         seen: What came of the last look; None before the first one.
     """
 
-    def __init__(self, name: str, look: Look) -> None:
+    def __init__(self, name: str, look: ReadMetrics) -> None:
         self.name = name
-        self.seen: Seen | None = None
+        self.seen: LastReading | None = None
         self._look = look
         self._trouble = ""
 
@@ -61,13 +61,15 @@ class Part:
             self._note(error)
             took_s = time.monotonic() - began
             self.seen = (
-                Seen(before.families, False, took_s, before.succeeded_at) if before else Seen((), False, took_s, None)
+                LastReading(before.families, False, took_s, before.succeeded_at)
+                if before
+                else LastReading((), False, took_s, None)
             )
             return False
         if self._trouble:
             logger.info("The %s can be read again.", self.name)
         self._trouble = ""
-        self.seen = Seen(families, True, time.monotonic() - began, time.time())
+        self.seen = LastReading(families, True, time.monotonic() - began, time.time())
         return True
 
     def _note(self, error: Exception) -> None:
@@ -78,10 +80,10 @@ class Part:
         self._trouble = trouble
 
 
-class FiguresCollector(Collector):
+class MetricsCollector(Collector):
     """What Prometheus reads: the figures of all parts as last seen, and how the looks went."""
 
-    def __init__(self, parts: Sequence[Part], always: Look) -> None:
+    def __init__(self, parts: Sequence[MetricSource], always: ReadMetrics) -> None:
         """Collect from parts that others look at.
 
         Args:
@@ -103,7 +105,7 @@ class FiguresCollector(Collector):
             yield metric
 
 
-def _own(seen: Iterable[tuple[str, Seen]]) -> Iterator[Family]:
+def _own(seen: Iterable[tuple[str, LastReading]]) -> Iterator[MetricFamily]:
     told = list(seen)
     figures: tuple[tuple[str, str, list[tuple[str, float | None]]], ...] = (
         ("up", "1 if the last look at a part worked; else its last figures stand.", [(n, s.is_up) for n, s in told]),
@@ -118,8 +120,8 @@ def _own(seen: Iterable[tuple[str, Seen]]) -> Iterator[Family]:
         yield by_one(f"segmentation_exporter_{what}", meaning, "part", values)
 
 
-def keep_looking(part: Part, every_s: float, stop: Event) -> Thread:
-    """Look at a part at once and then again and again, in a thread of its own, until told to stop."""
+def keep_looking(part: MetricSource, every_s: float, stop: Event) -> Thread:
+    """Look at a source at once and then again and again, in a thread of its own, until told to stop."""
 
     def run() -> None:
         while not stop.is_set():

@@ -8,7 +8,7 @@ Labels = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Family:
+class MetricFamily:
     """All samples of one metric, as they were at one moment.
 
     Attributes:
@@ -26,14 +26,14 @@ class Family:
     is_counter: bool = False
 
 
-def single(name: str, meaning: str, value: float | None) -> Family:
+def single(name: str, meaning: str, value: float | None) -> MetricFamily:
     """A gauge without labels; without a sample where nothing is known."""
-    return Family(name, meaning, (), {} if value is None else {(): value})
+    return MetricFamily(name, meaning, (), {} if value is None else {(): value})
 
 
-def by_one(name: str, meaning: str, label: str, values: Iterable[tuple[str, float | None]]) -> Family:
+def by_one(name: str, meaning: str, label: str, values: Iterable[tuple[str, float | None]]) -> MetricFamily:
     """A gauge with one label; values that are not known are left out."""
-    return Family(name, meaning, (label,), {(key,): value for key, value in values if value is not None})
+    return MetricFamily(name, meaning, (label,), {(key,): value for key, value in values if value is not None})
 
 
 def timestamp(moment: datetime | date | None) -> float | None:

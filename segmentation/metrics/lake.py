@@ -15,10 +15,10 @@ from segmentation.metadata.tables import TABLES
 from segmentation.metadata.tables.raw import DELIVERIES, LOADS, REJECTED, SOURCE_FILES, TRANSACTIONS
 from segmentation.metadata.tables.registry import SEGMENT_NAMES
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
-from segmentation.metrics.cache import Memory, newest
+from segmentation.metrics.cache import MarkerCache, newest
 from segmentation.metrics.champion import champion_families
-from segmentation.metrics.ducklake_catalog import CatalogueState, read_catalogue
-from segmentation.metrics.families import Family, Labels, by_one, single, timestamp
+from segmentation.metrics.ducklake_catalog import CatalogState, read_catalog
+from segmentation.metrics.families import Labels, MetricFamily, by_one, single, timestamp
 from segmentation.modeling import registry
 from segmentation.settings import Settings
 from segmentation.warehouse.object_stores import is_object_store
@@ -48,14 +48,14 @@ GROUP BY segment_id
 """
 
 
-def lake_families(con: duckdb.DuckDBPyConnection, memory: Memory) -> list[Family]:
+def lake_families(con: duckdb.DuckDBPyConnection, memory: MarkerCache) -> list[MetricFamily]:
     """Everything that the lake tells.
 
     Args:
         con: A cursor of the lake, which may be empty or of an older release; outside of a transaction.
         memory: Of earlier looks at the same lake.
     """
-    state = read_catalogue(con)
+    state = read_catalog(con)
     return [
         *_tables(con, state, memory),
         *_freshness(con, state, memory),
@@ -64,7 +64,7 @@ def lake_families(con: duckdb.DuckDBPyConnection, memory: Memory) -> list[Family
     ]
 
 
-def disk_families(settings: Settings) -> list[Family]:
+def disk_families(settings: Settings) -> list[MetricFamily]:
     """Space on the disks of the lake and of the platform's home; none for a bucket, nor for a missing folder."""
     folders = {} if is_object_store(settings.data_uri) else {"data": Path(settings.data_uri)}
     found = {}
@@ -81,7 +81,7 @@ def disk_families(settings: Settings) -> list[Family]:
     ]
 
 
-def _tables(con: duckdb.DuckDBPyConnection, state: CatalogueState, memory: Memory) -> Iterator[Family]:
+def _tables(con: duckdb.DuckDBPyConnection, state: CatalogState, memory: MarkerCache) -> Iterator[MetricFamily]:
     found = {table.name: state.tables[table.name] for table in TABLES if table.name in state.tables}
     rows = {name: memory.recall(f"rows of {name}", state.marker(name), partial(_count, con, name)) for name in found}
     figures: tuple[tuple[str, str, dict[str, float | None]], ...] = (
@@ -99,7 +99,7 @@ def _tables(con: duckdb.DuckDBPyConnection, state: CatalogueState, memory: Memor
     yield single("segmentation_lake_snapshots", "Versions of the lake that can be read.", state.snapshots)
 
 
-def _freshness(con: duckdb.DuckDBPyConnection, state: CatalogueState, memory: Memory) -> Iterator[Family]:
+def _freshness(con: duckdb.DuckDBPyConnection, state: CatalogState, memory: MarkerCache) -> Iterator[MetricFamily]:
     line = newest(con, state, memory, TRANSACTIONS, "ordered_at")
     yield single("segmentation_newest_line_timestamp_seconds", "When the latest order was placed.", timestamp(line))
     arrivals = memory.recall(
@@ -120,10 +120,10 @@ def _freshness(con: duckdb.DuckDBPyConnection, state: CatalogueState, memory: Me
             state.marker(REJECTED.name),
             lambda: {(source, reason): float(lines) for source, reason, lines in con.execute(REJECTS).fetchall()},
         )
-    yield Family("segmentation_rejected_lines", "Lines among the rejects.", ("source", "reason"), rejects)
+    yield MetricFamily("segmentation_rejected_lines", "Lines among the rejects.", ("source", "reason"), rejects)
 
 
-def _arrivals(con: duckdb.DuckDBPyConnection, state: CatalogueState) -> dict[str, datetime]:
+def _arrivals(con: duckdb.DuckDBPyConnection, state: CatalogState) -> dict[str, datetime]:
     found: dict[str, datetime] = {}
     for query, tables in ((FILED, (SOURCE_FILES, LOADS)), (DELIVERED, (DELIVERIES,))):
         if all(table.name in state.tables for table in tables):
@@ -132,7 +132,7 @@ def _arrivals(con: duckdb.DuckDBPyConnection, state: CatalogueState) -> dict[str
     return found
 
 
-def _segments(con: duckdb.DuckDBPyConnection, state: CatalogueState, memory: Memory) -> Iterator[Family]:
+def _segments(con: duckdb.DuckDBPyConnection, state: CatalogState, memory: MarkerCache) -> Iterator[MetricFamily]:
     as_of = newest(con, state, memory, CUSTOMER_SEGMENTS, "as_of")
     yield single("segmentation_newest_snapshot_timestamp_seconds", "The newest date with segments.", timestamp(as_of))
     sizes: dict[Labels, float] = {}
@@ -143,7 +143,7 @@ def _segments(con: duckdb.DuckDBPyConnection, state: CatalogueState, memory: Mem
             lambda: _segment_sizes(con, as_of),
         )
     labels = ("segment_id", "segment_name")
-    yield Family("segmentation_segment_customers", "Customers in a segment on the newest date.", labels, sizes)
+    yield MetricFamily("segmentation_segment_customers", "Customers in a segment on the newest date.", labels, sizes)
 
 
 def _segment_sizes(con: duckdb.DuckDBPyConnection, as_of: date) -> dict[Labels, float]:

@@ -138,7 +138,7 @@ def gather(lake: Lake, version: int, settings: Settings) -> Evidence:
     )
 
 
-def judge(evidence: Evidence, settings: Settings) -> dict[str, GateResult]:
+def evaluate(evidence: Evidence, settings: Settings) -> dict[str, GateResult]:
     """The verdicts of all gates, by name."""
     return {
         "smallest_segment": smallest_segment(evidence, settings),

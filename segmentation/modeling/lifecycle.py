@@ -27,7 +27,7 @@ PASSED, OVERRIDDEN = "passed its gates: ", "override of: "
 
 
 @dataclass(frozen=True)
-class Decision:
+class PromotionDecision:
     """What became of a candidate.
 
     Attributes:
@@ -95,7 +95,7 @@ def _track(tracker: Tracker, version: int, model: TrainedModel, settings: Settin
     )
 
 
-def decide(lake: Lake, *, actor: str, commit: Commit) -> Decision:
+def decide(lake: Lake, *, actor: str, commit: Commit) -> PromotionDecision:
     """Promote the candidate if the settings leave that to its gates; else let it wait as the challenger.
 
     A candidate that somebody rolled back is not promoted again by itself.
@@ -110,9 +110,9 @@ def decide(lake: Lake, *, actor: str, commit: Commit) -> Decision:
         serving = registry.resolve(con, "champion")
         was_rolled_back = registry.was_rolled_back(con, version)
     if version == serving:
-        return Decision(version, True, False, f"Model {version} is champion already.")
+        return PromotionDecision(version, True, False, f"Model {version} is champion already.")
     if was_rolled_back:
-        return Decision(
+        return PromotionDecision(
             version,
             False,
             False,
@@ -122,8 +122,8 @@ def decide(lake: Lake, *, actor: str, commit: Commit) -> Decision:
     alias = "champion" if lake.settings.promotion == "automatic" else "challenger"
     is_new = promote(lake, version, actor=actor, commit=commit, alias=alias)
     if alias == "champion":
-        return Decision(version, True, is_new, f"Model {version} passed its gates and serves.")
-    return Decision(
+        return PromotionDecision(version, True, is_new, f"Model {version} passed its gates and serves.")
+    return PromotionDecision(
         version,
         False,
         is_new,
@@ -166,7 +166,7 @@ def promote(
         if registry.resolve(con, alias) == version:
             return False
     try:
-        verdicts = gates.judge(gates.gather(lake, version, lake.settings), lake.settings)
+        verdicts = gates.evaluate(gates.gather(lake, version, lake.settings), lake.settings)
         refusals = [verdict.explanation for verdict in verdicts.values() if not verdict.passed]
     except SegmentationError as error:
         if not override:

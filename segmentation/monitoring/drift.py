@@ -16,7 +16,7 @@ from segmentation.metadata.features import FEATURES, Feature
 from segmentation.modeling.artefact import Floats, Ints
 from segmentation.monitoring.causes import CAUSES, Cause
 from segmentation.monitoring.distances import METRICS, Binned, Bins
-from segmentation.monitoring.line_statistics import LineFinding
+from segmentation.monitoring.line_statistics import OddLines
 from segmentation.monitoring.thresholds import DAYS_IN_A_MONTH, Dated, learn, stable_pairs
 
 SEGMENT = "segment"
@@ -104,13 +104,13 @@ class Drift:
     cause: Cause | None
 
 
-def judge(
+def measure_drift(
     features: Sequence[Feature],
     segments: int,
     reference: Population,
     current: Population,
     past: Past,
-    lines: Sequence[LineFinding],
+    lines: Sequence[OddLines],
     sensitivity: Sensitivity,
 ) -> list[Drift]:
     """Compare a date with what the champion was trained on.
@@ -194,12 +194,12 @@ def _same_tenures(features: Sequence[Feature], reference: Population, current: P
     return np.minimum(ratio, HEAVIEST)[strata]
 
 
-def _concerned(finding: LineFinding, features: Sequence[Feature]) -> list[str]:
+def _concerned(finding: OddLines, features: Sequence[Feature]) -> list[str]:
     """The features that depend on what is odd about the lines; the segment mix always may."""
     return [feature.name for feature in features if finding.concerns(feature)] + [SEGMENT]
 
 
-def _of_lines(finding: LineFinding) -> Drift:
+def _of_lines(finding: OddLines) -> Drift:
     cause: Cause | None = "data_quality" if finding.is_odd else None
     return Drift(LINES, finding.figure, finding.value, finding.threshold, finding.is_odd, cause)
 

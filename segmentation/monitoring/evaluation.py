@@ -25,7 +25,7 @@ from segmentation.modeling.training_data import SETTLED
 from segmentation.monitoring import drift, quality
 from segmentation.monitoring.drift import Drift, Past, Population, Sensitivity, monitored
 from segmentation.monitoring.line_statistics import compare, read_figures
-from segmentation.monitoring.quality import Figure, Quality
+from segmentation.monitoring.quality import Quality, QualityMetric
 from segmentation.warehouse import Commit, Lake
 
 MONTHS_BACK = 12
@@ -64,7 +64,7 @@ class _Seen:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Evaluation:
     """What was found of a date.
 
     Attributes:
@@ -120,7 +120,7 @@ class _Champion:
         assignment = self._evaluator.assign(matrix.values[:, self._own])
         return _Seen(Population(as_of, matrix.customer_ids, matrix.values, assignment.segment), assignment)
 
-    def figures(self, seen: _Seen, *, held_share: float | None = None) -> dict[str, Figure]:
+    def figures(self, seen: _Seen, *, held_share: float | None = None) -> dict[str, QualityMetric]:
         return quality.measure(
             seen.assignment,
             self.cutoffs,
@@ -129,13 +129,13 @@ class _Champion:
             held_share=held_share,
         )
 
-    def forward(self, seen: _Seen) -> Figure:
+    def forward(self, seen: _Seen) -> QualityMetric:
         customers = seen.population
         outcome = read_outcome(self.con, customers.as_of, self.lake.settings.forward_days, customers.customer_ids)
         return quality.forward_figure(outcome, seen.assignment)
 
 
-def judge_snapshot(lake: Lake, as_of: date, progress: Progress = lambda *_: None) -> Judged:
+def evaluate_snapshot(lake: Lake, as_of: date, progress: Progress = lambda *_: None) -> Evaluation:
     """Judge a snapshot by the champion; nothing is written.
 
     Args:
@@ -163,7 +163,7 @@ def judge_snapshot(lake: Lake, as_of: date, progress: Progress = lambda *_: None
         ends = [_months_before(as_of, months) for months in range(MONTHS_BACK, -1, -1)]
         figures = read_figures(con, ends)
         lines = compare(figures.get(as_of, {}), [figures[end] for end in ends[:-1] if end in figures])
-        found = drift.judge(
+        found = drift.measure_drift(
             champion.features,
             len(model.artefact.segments),
             champion.reference.population,
@@ -174,10 +174,10 @@ def judge_snapshot(lake: Lake, as_of: date, progress: Progress = lambda *_: None
         )
         judged = _judge_quality(champion, con, current, earlier)
     progress(len(dates) + 1, len(dates) + 1)
-    return Judged(model.version, pinned.as_of, len(dates), found, judged)
+    return Evaluation(model.version, pinned.as_of, len(dates), found, judged)
 
 
-def write_judgement(lake: Lake, as_of: date, judged: Judged, commit: Commit) -> None:
+def write_evaluation(lake: Lake, as_of: date, judged: Evaluation, commit: Commit) -> None:
     """Replace what the lake says about a version's drift and quality as of a date."""
     tables = {
         FEATURE_DRIFT: [asdict(row) for row in judged.drift],
@@ -222,7 +222,7 @@ def _judge_quality(
     passed = _newest_passed(con, current.population.as_of, champion.lake.settings.forward_days)
     if passed is not None:
         now["forward_eta_squared"] = champion.forward(champion.see(passed))
-    return quality.judge(training, now, [champion.figures(each) for each in earlier])
+    return quality.measure_quality(training, now, [champion.figures(each) for each in earlier])
 
 
 def _newest_passed(con: duckdb.DuckDBPyConnection, as_of: date, days: int) -> date | None:

@@ -115,7 +115,7 @@ CONCERNED: dict[str, Callable[[Feature], bool]] = {
 
 
 @dataclass(frozen=True)
-class LineFinding:
+class OddLines:
     """One figure of a month's lines against the months before.
 
     Attributes:
@@ -141,7 +141,7 @@ def read_figures(con: duckdb.DuckDBPyConnection, ends: Sequence[date]) -> dict[d
     return {row[0]: dict(zip(MEANINGS, row[1:], strict=True)) for row in rows}
 
 
-def compare(now: dict[str, float | None], before: Sequence[dict[str, float | None]]) -> list[LineFinding]:
+def compare(now: dict[str, float | None], before: Sequence[dict[str, float | None]]) -> list[OddLines]:
     """Figures of a month against the median of the months before; odd is what lies far outside of their spread.
 
     Args:
@@ -154,10 +154,10 @@ def compare(now: dict[str, float | None], before: Sequence[dict[str, float | Non
         past = np.array([value for month in before if (value := month.get(figure)) is not None])
         value = now.get(figure)
         if value is None or not past.size:
-            found.append(LineFinding(figure, None, least, False))
+            found.append(OddLines(figure, None, least, False))
             continue
         usual = float(np.median(past))
         spread = max(NORMAL_MAD * float(np.median(np.abs(past - usual))), LEAST_SPREAD)
         change, threshold = abs(value - usual), max(SPREADS * spread, least)
-        found.append(LineFinding(figure, change, threshold, change >= threshold))
+        found.append(OddLines(figure, change, threshold, change >= threshold))
     return found

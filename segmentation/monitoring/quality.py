@@ -52,7 +52,7 @@ ERRORS = 3.0
 
 
 @dataclass(frozen=True)
-class Figure:
+class QualityMetric:
     """One figure of a date.
 
     Attributes:
@@ -85,7 +85,7 @@ class Quality:
 
 def measure(
     assignment: Assignment, cutoffs: Floats, fixed: Floats, seed: int, *, held_share: float | None = None
-) -> dict[str, Figure]:
+) -> dict[str, QualityMetric]:
     """The figures of a date, but for forward value.
 
     Args:
@@ -98,27 +98,29 @@ def measure(
     count, confidence = len(assignment.segment), assignment.confidence
     low = float((confidence < cutoffs[assignment.segment]).mean())
     found = {
-        "fixed_silhouette": Figure(
+        "fixed_silhouette": QualityMetric(
             fixed_silhouette(fixed, assignment.segment, seed), 0.5 / np.sqrt(min(count, SILHOUETTE_ROWS))
         ),
-        "simplified_silhouette": Figure(float(confidence.mean()), float(confidence.std() / np.sqrt(count))),
-        "confidence_p10": Figure(float(np.quantile(confidence, 0.1)), 0.0),
-        "confidence_p50": Figure(float(np.quantile(confidence, 0.5)), 0.0),
-        "low_confidence_share": Figure(low, _error_of_share(low, count)),
-        "smallest_share": Figure(smallest_share(assignment.segment, len(cutoffs)), 0.0),
+        "simplified_silhouette": QualityMetric(float(confidence.mean()), float(confidence.std() / np.sqrt(count))),
+        "confidence_p10": QualityMetric(float(np.quantile(confidence, 0.1)), 0.0),
+        "confidence_p50": QualityMetric(float(np.quantile(confidence, 0.5)), 0.0),
+        "low_confidence_share": QualityMetric(low, _error_of_share(low, count)),
+        "smallest_share": QualityMetric(smallest_share(assignment.segment, len(cutoffs)), 0.0),
     }
     if held_share is not None:
-        found["held_share"] = Figure(held_share, _error_of_share(held_share, count))
+        found["held_share"] = QualityMetric(held_share, _error_of_share(held_share, count))
     return found
 
 
-def forward_figure(outcome: Outcome, assignment: Assignment) -> Figure:
+def forward_figure(outcome: Outcome, assignment: Assignment) -> QualityMetric:
     """What segments said about the spend that followed; the error of η² after Olkin & Finn (1995)."""
     value = eta_squared(outcome.log_spend, assignment.segment)
-    return Figure(value, float(2 * np.sqrt(value) * (1 - value) / np.sqrt(len(outcome.log_spend))))
+    return QualityMetric(value, float(2 * np.sqrt(value) * (1 - value) / np.sqrt(len(outcome.log_spend))))
 
 
-def judge(training: dict[str, Figure], now: dict[str, Figure], earlier: Sequence[dict[str, Figure]]) -> list[Quality]:
+def measure_quality(
+    training: dict[str, QualityMetric], now: dict[str, QualityMetric], earlier: Sequence[dict[str, QualityMetric]]
+) -> list[Quality]:
     """Compare the figures of a date with those of the training.
 
     Args:
@@ -132,7 +134,9 @@ def judge(training: dict[str, Figure], now: dict[str, Figure], earlier: Sequence
     return [_compare(metric, training.get(metric), now.get(metric), earlier) for metric in MEANINGS]
 
 
-def _compare(metric: str, training: Figure | None, now: Figure | None, earlier: Sequence[dict[str, Figure]]) -> Quality:
+def _compare(
+    metric: str, training: QualityMetric | None, now: QualityMetric | None, earlier: Sequence[dict[str, QualityMetric]]
+) -> Quality:
     value = None if now is None else now.value
     if training is None or metric not in WORSE:
         return Quality(metric, value, None if training is None else training.value, None, False)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segmentation.notifications.channels import Level, Message
-from segmentation.notifications.promotions import Decision
+from segmentation.notifications.promotions import RecordedPromotion
 
 LONGEST_CAUSE = 600
 
@@ -43,7 +43,7 @@ class FailedCheck:
 
 
 @dataclass(frozen=True)
-class RunStory:
+class RunSummary:
     """How a run ended.
 
     Attributes:
@@ -74,7 +74,7 @@ class RunStory:
         return f"{self.job} of {self.partition}" if self.partition else self.job
 
 
-def tell_run(run: RunStory) -> Message | None:
+def run_message(run: RunSummary) -> Message | None:
     """What to tell of a run that is over; None if nothing is wrong with it."""
     refused = [check for check in run.checks if check.refused_version is not None and not check.is_warning]
     if refused and run.has_failed:
@@ -84,13 +84,13 @@ def tell_run(run: RunStory) -> Message | None:
     return _failed_checks(run) if run.checks else None
 
 
-def tell_unchanged(run: RunStory) -> Message:
+def unchanged_message(run: RunSummary) -> Message:
     """What to tell of a training that monitoring asked for and that left everything as it was."""
     text = ["It ended well, but there is no new model to decide on: the champion stays.", *_why(run.origin)]
     return Message("info", "A training that monitoring asked for changed nothing", _text(text, run.link))
 
 
-def tell_decision(decision: Decision, origin: Origin, by: str, link: str) -> Message:
+def promotion_message(decision: RecordedPromotion, origin: Origin, by: str, link: str) -> Message:
     """What to tell of a decision.
 
     Args:
@@ -115,7 +115,7 @@ def tell_decision(decision: Decision, origin: Origin, by: str, link: str) -> Mes
     return Message(level, f"Model {version} is the new champion", _text([told, *facts, *said], link))
 
 
-def _failure(run: RunStory) -> Message:
+def _failure(run: RunSummary) -> Message:
     where = f" in step `{run.step}`" if run.step else ""
     text = [f"It failed{where}: {_short(run.cause)}", *_why(run.origin), *_listed(run.checks)]
     return Message(
@@ -127,7 +127,7 @@ def _failure(run: RunStory) -> Message:
     )
 
 
-def _refusal(run: RunStory, refused: Sequence[FailedCheck]) -> Message:
+def _refusal(run: RunSummary, refused: Sequence[FailedCheck]) -> Message:
     verdicts = [
         f"- {check.name}: {check.description}"
         + (f" (measured {check.limits[0]:.4g}, threshold {check.limits[1]:.4g})" if check.limits else "")
@@ -137,7 +137,7 @@ def _refusal(run: RunStory, refused: Sequence[FailedCheck]) -> Message:
     return Message("warning", f"Candidate model {refused[0].refused_version} was refused", _text(text, run.link))
 
 
-def _failed_checks(run: RunStory) -> Message:
+def _failed_checks(run: RunSummary) -> Message:
     first, is_one = run.checks[0], len(run.checks) == 1
     what = f"{first.asset}: {first.name}" if is_one else f"{len(run.checks)} in {run.label}"
     text = [f"The run itself ({run.label}) went on.", *_why(run.origin), *_listed(run.checks)]
@@ -165,7 +165,7 @@ def _why(origin: Origin) -> list[str]:
     return [f"It was asked for because of {_short(origin.reason)}."] if origin.reason else []
 
 
-def _gates(decision: Decision) -> list[str]:
+def _gates(decision: RecordedPromotion) -> list[str]:
     if not decision.gates:
         return ["The gates were set aside."] if decision.is_override else []
     failed = [name for name, verdict in decision.gates.items() if not verdict["passed"]]
@@ -177,7 +177,7 @@ def _gates(decision: Decision) -> list[str]:
     return ["\n".join([head, "", *verdicts])]
 
 
-def _moved(decision: Decision) -> list[str]:
+def _moved(decision: RecordedPromotion) -> list[str]:
     if decision.champion_before is None or "movement" not in decision.gates:
         return []
     share = decision.gates["movement"]["measured"]

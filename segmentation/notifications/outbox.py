@@ -23,7 +23,7 @@ BUDGET_S = 30.0
 
 
 @dataclass(frozen=True)
-class Parcel:
+class PendingMessage:
     """A message on its way.
 
     Attributes:
@@ -43,25 +43,27 @@ class Parcel:
 class Outbox:
     """Parcels, oldest first, and when each topic was last told (seconds since 1970)."""
 
-    parcels: tuple[Parcel, ...] = ()
+    pending_messages: tuple[PendingMessage, ...] = ()
     told_at: Mapping[str, float] = field(default_factory=dict)
 
     def with_messages(self, messages: Iterable[Message], now: float) -> "Outbox":
         """The outbox with more to tell; a message joins one of its topic that still waits."""
         told_at = {topic: at for topic, at in self.told_at.items() if at + QUIET_S > now}
-        parcels = list(self.parcels)
+        pending_messages = list(self.pending_messages)
         for message in messages:
-            place = next((i for i, parcel in enumerate(parcels) if _takes(parcel, message)), None)
+            place = next((i for i, pending in enumerate(pending_messages) if _takes(pending, message)), None)
             if place is not None:
-                parcels[place] = replace(parcels[place], message=parcels[place].message.merged(message))
+                pending_messages[place] = replace(
+                    pending_messages[place], message=pending_messages[place].message.merged(message)
+                )
             else:
                 wait_until = told_at.get(message.topic, -QUIET_S) + QUIET_S
-                parcels.append(Parcel(message, not_before=wait_until))
-        return Outbox(tuple(parcels), told_at)
+                pending_messages.append(PendingMessage(message, not_before=wait_until))
+        return Outbox(tuple(pending_messages), told_at)
 
 
 @dataclass(frozen=True)
-class Delivery:
+class Dispatch:
     """What came of a look into the outbox.
 
     Attributes:
@@ -79,7 +81,7 @@ class Delivery:
 
 def deliver(
     outbox: Outbox, services: Sequence[Service], now: float, clock: Callable[[], float] = time.monotonic
-) -> Delivery:
+) -> Dispatch:
     """Send what is due. A service that fails is left alone until the next delivery.
 
     Args:
@@ -89,16 +91,16 @@ def deliver(
         clock: Measures how long this takes.
     """
     started, failing = clock(), set[str]()
-    kept: list[Parcel] = []
+    kept: list[PendingMessage] = []
     told_at = dict(outbox.told_at)
     arrived: list[str] = []
     problems: list[str] = []
     given_up: list[str] = []
-    for parcel in outbox.parcels:
-        if parcel.not_before > now or clock() - started > BUDGET_S:
-            kept.append(parcel)
+    for pending in outbox.pending_messages:
+        if pending.not_before > now or clock() - started > BUDGET_S:
+            kept.append(pending)
             continue
-        tried, failures = _send(parcel, [service for service in services if service.key not in failing])
+        tried, failures = _send(pending, [service for service in services if service.key not in failing])
         failing |= failures.keys()
         title = tried.message.title
         if all(service.key in tried.taken_by for service in services):
@@ -110,28 +112,28 @@ def deliver(
             problems += [f"{title!r} will be tried again: {each}" for each in failures.values()]
             kept.append(_later(tried, now) if failures else tried)
     told_at.pop("", None)
-    return Delivery(Outbox(tuple(kept), told_at), tuple(arrived), tuple(problems), tuple(given_up))
+    return Dispatch(Outbox(tuple(kept), told_at), tuple(arrived), tuple(problems), tuple(given_up))
 
 
-def _takes(parcel: Parcel, message: Message) -> bool:
-    is_fresh = parcel.attempts == 0 and not parcel.taken_by
-    return is_fresh and bool(message.topic) and parcel.message.topic == message.topic
+def _takes(pending: PendingMessage, message: Message) -> bool:
+    is_fresh = pending.attempts == 0 and not pending.taken_by
+    return is_fresh and bool(message.topic) and pending.message.topic == message.topic
 
 
-def _send(parcel: Parcel, services: Sequence[Service]) -> tuple[Parcel, dict[str, str]]:
-    """The parcel as it is after the services were tried that lack it, and by key what went wrong."""
-    taken, failures = list(parcel.taken_by), dict[str, str]()
+def _send(pending: PendingMessage, services: Sequence[Service]) -> tuple[PendingMessage, dict[str, str]]:
+    """The pending as it is after the services were tried that lack it, and by key what went wrong."""
+    taken, failures = list(pending.taken_by), dict[str, str]()
     for service in services:
         if service.key in taken:
             continue
-        problem = service.send(parcel.message)
+        problem = service.send(pending.message)
         if problem is None:
             taken.append(service.key)
         else:
             failures[service.key] = problem
-    return replace(parcel, taken_by=tuple(taken)), failures
+    return replace(pending, taken_by=tuple(taken)), failures
 
 
-def _later(parcel: Parcel, now: float) -> Parcel:
-    wait = min(FIRST_RETRY_S * 2**parcel.attempts, LONGEST_WAIT_S)
-    return replace(parcel, attempts=parcel.attempts + 1, not_before=now + wait)
+def _later(pending: PendingMessage, now: float) -> PendingMessage:
+    wait = min(FIRST_RETRY_S * 2**pending.attempts, LONGEST_WAIT_S)
+    return replace(pending, attempts=pending.attempts + 1, not_before=now + wait)

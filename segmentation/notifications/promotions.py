@@ -71,7 +71,7 @@ LIMIT 1
 
 
 @dataclass(frozen=True)
-class Decision:
+class RecordedPromotion:
     """A line of the ledger, with what explains it.
 
     Attributes:
@@ -105,11 +105,11 @@ class Decision:
     customer_count: int | None
 
 
-def read_decisions(con: duckdb.DuckDBPyConnection, after: int, since: datetime) -> list[Decision]:
+def read_promotions(con: duckdb.DuckDBPyConnection, after: int, since: datetime) -> list[RecordedPromotion]:
     """What was decided since a line and since a moment (UTC), oldest first."""
     rows = con.execute(DECISIONS, {"after": after, "since": since}).fetchall()
     return [
-        Decision(
+        RecordedPromotion(
             promotion_id=number,
             alias=alias,
             is_rollback=is_rollback,
@@ -128,6 +128,6 @@ def read_decisions(con: duckdb.DuckDBPyConnection, after: int, since: datetime) 
     ]
 
 
-def decided_anything(con: duckdb.DuckDBPyConnection, run_id: str) -> bool:
+def has_promotion(con: duckdb.DuckDBPyConnection, run_id: str) -> bool:
     """Whether a run, or what it trained, is told of as a decision."""
     return con.execute(OF_RUN, {"actor": f"{OF_A_RUN}{run_id}", "run_id": run_id}).fetchone() is not None

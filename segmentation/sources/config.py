@@ -52,7 +52,7 @@ sources:
 """What people may paste into `sources.yaml`, by type."""
 
 
-class Declared(BaseModel):
+class SourceConfig(BaseModel):
     """What all sources have."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -80,7 +80,7 @@ class Declared(BaseModel):
         return profile
 
 
-class FilesSource(Declared):
+class FilesSource(SourceConfig):
     """Files on a disk or in an object store."""
 
     delivers: ClassVar[bool] = False
@@ -88,7 +88,7 @@ class FilesSource(Declared):
     path: str = Field(description="A file, folder or glob; or `s3://`, `gs://`, `az://` with one.")
 
 
-class DatabaseSource(Declared):
+class DatabaseSource(SourceConfig):
     """A table, or a query, of a database, read on from where it was left."""
 
     type: Literal["postgres", "mysql"]
@@ -108,13 +108,13 @@ class DatabaseSource(Declared):
         return self
 
 
-class PushSource(Declared):
+class PushSource(SourceConfig):
     """Lines that others send to the scorer's `POST /v1/transactions`."""
 
     type: Literal["push"]
 
 
-class KafkaSource(Declared):
+class KafkaSource(SourceConfig):
     """A Kafka topic, read by `segmentation stream`."""
 
     type: Literal["kafka"]
@@ -138,7 +138,7 @@ class KafkaSource(Declared):
         return self
 
 
-class PluginSource(Declared):
+class PluginSource(SourceConfig):
     """A source of a type that an installed package brings."""
 
     options: dict[str, Any] = {}
@@ -152,7 +152,7 @@ class PluginSource(Declared):
         return kind
 
 
-TYPES: Mapping[str, type[Declared]] = {
+TYPES: Mapping[str, type[SourceConfig]] = {
     "files": FilesSource,
     "postgres": DatabaseSource,
     "mysql": DatabaseSource,
@@ -161,7 +161,7 @@ TYPES: Mapping[str, type[Declared]] = {
 }
 
 
-Kind = TypeVar("Kind", bound=Declared)
+Kind = TypeVar("Kind", bound=SourceConfig)
 
 
 class _File(BaseModel):
@@ -174,7 +174,7 @@ def plugins() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=PLUGINS)}
 
 
-def declared_sources(settings: Settings) -> dict[str, Declared]:
+def declared_sources(settings: Settings) -> dict[str, SourceConfig]:
     """All declared sources by name; none if there is no file.
 
     Raises:
@@ -205,7 +205,7 @@ def declared_source(settings: Settings, name: str, kind: type[Kind]) -> Kind:
     raise SourceError(f"There is no source {name!r}{of_type} in {settings.sources} (SEGMENTATION_SOURCES). {there}")
 
 
-def parse_sources(text: str, origin: str, environment: Mapping[str, str]) -> dict[str, Declared]:
+def parse_sources(text: str, origin: str, environment: Mapping[str, str]) -> dict[str, SourceConfig]:
     """Sources from YAML; `${NAME}` and `${NAME:-default}` in texts stand for environment variables.
 
     Raises:
@@ -218,7 +218,7 @@ def parse_sources(text: str, origin: str, environment: Mapping[str, str]) -> dic
     if content is None or content == {"sources": None}:
         return {}
     problems: list[str] = []
-    found: dict[str, Declared] = {}
+    found: dict[str, SourceConfig] = {}
     try:
         parts = _File.model_validate(content).sources
     except ValidationError as error:

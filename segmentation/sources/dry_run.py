@@ -12,11 +12,11 @@ import polars as pl
 from segmentation.metadata.tables.raw import REJECTED, TRANSACTIONS
 from segmentation.settings import Settings
 from segmentation.sources.batch.inspection import inspect
-from segmentation.sources.batch.loading import LoadReport, judge_files
+from segmentation.sources.batch.loading import LoadReport, validate_files
 from segmentation.sources.batch.registration import as_source_file, files_at, source_name
-from segmentation.sources.config import Declared, FilesSource
+from segmentation.sources.config import FilesSource, SourceConfig
 from segmentation.sources.incremental.deliveries import Delivery
-from segmentation.sources.incremental.upsert import Lander
+from segmentation.sources.incremental.upsert import Upserter
 from segmentation.sources.profiles.profile import Profile
 from segmentation.sources.readers.object_store import fetch, is_remote
 from segmentation.sources.reading import paged
@@ -66,7 +66,7 @@ class Trial:
     preview: pl.DataFrame
 
 
-def try_out(
+def dry_run_files(
     settings: Settings, path: str | None, profile: Profile, *, source: str | None = None, now: datetime
 ) -> Trial:
     """Read and judge files as a load would, by themselves, and write nothing.
@@ -82,22 +82,22 @@ def try_out(
         SourceError: Something can't be read as it stands.
     """
     with _lake(settings) as lake:
-        return try_out_on(lake, path, profile, source=source, now=now)
+        return dry_run_on(lake, path, profile, source=source, now=now)
 
 
-def try_out_on(lake: Lake, path: str | None, profile: Profile, *, source: str | None = None, now: datetime) -> Trial:
-    """`try_out` with a lake that is open already; it may be read-only."""
+def dry_run_on(lake: Lake, path: str | None, profile: Profile, *, source: str | None = None, now: datetime) -> Trial:
+    """`dry_run_files` with a lake that is open already; it may be read-only."""
     name, paths, text = source_name(profile, source), files_at(path, profile), profile.to_yaml()
     with lake.cursor() as con:
         facts = inspect(con, profile, name, paths)
         files = [as_source_file(name, text, now, found) for found in facts]
         first, last = min(found.first_day for found in facts), max(found.last_day for found in facts)
-        report = judge_files(con, files, first, last + timedelta(days=1))
+        report = validate_files(con, files, first, last + timedelta(days=1))
         rejects, preview = con.execute(REJECTS).pl(), con.execute(PREVIEW).pl()
     return Trial(name, tuple(file.path for file in files), first, last, report, rejects, preview)
 
 
-def try_declared(settings: Settings, source: Declared, *, now: datetime) -> Trial:
+def dry_run_source(settings: Settings, source: SourceConfig, *, now: datetime) -> Trial:
     """What a declared source would give: of files all, of a database or plug-in the first page.
 
     Raises:
@@ -105,7 +105,7 @@ def try_declared(settings: Settings, source: Declared, *, now: datetime) -> Tria
     """
     if isinstance(source, FilesSource):
         path = str(fetch(settings, source.name, source.path)) if is_remote(source.path) else source.path
-        return try_out(settings, path, source.read_profile(), source=source.name, now=now)
+        return dry_run_files(settings, path, source.read_profile(), source=source.name, now=now)
     profile = source.read_profile()
     page = next(iter(paged(source).pages(None)), None)
     records = page.records if page else ()
@@ -113,7 +113,7 @@ def try_declared(settings: Settings, source: Declared, *, now: datetime) -> Tria
         passing = settings.model_copy(update={"home": Path(folder), "catalog": "", "data_path": ""})
         with Lake(passing) as lake:
             migrate(lake)
-            (receipt,) = Lander(lake).land([Delivery(source.name, profile, records, source.name)], now=now)
+            (receipt,) = Upserter(lake).upsert([Delivery(source.name, profile, records, source.name)], now=now)
             with lake.cursor() as con:
                 rejects = con.execute(REJECTS.replace("FROM rejected", f"FROM {REJECTED.name}")).pl()
                 preview = con.execute(PREVIEW.replace("FROM accepted", f"FROM {TRANSACTIONS.name}")).pl()

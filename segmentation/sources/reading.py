@@ -16,17 +16,17 @@ from segmentation.sources.batch.registration import files_at, register_paths
 from segmentation.sources.batch.source_files import read_source_files
 from segmentation.sources.config import (
     DatabaseSource,
-    Declared,
     FilesSource,
     KafkaSource,
     PluginSource,
     PushSource,
+    SourceConfig,
     plugins,
 )
 from segmentation.sources.first_day import record_first_day
 from segmentation.sources.incremental.deliveries import Receipt
 from segmentation.sources.incremental.pulling import pull
-from segmentation.sources.incremental.upsert import Lander
+from segmentation.sources.incremental.upsert import Upserter
 from segmentation.sources.profiles.profile import Profile
 from segmentation.sources.readers.databases import DatabasePages
 from segmentation.sources.readers.object_store import count_objects, fetch, is_remote
@@ -71,7 +71,7 @@ class Reading:
         }
 
 
-def read(settings: Settings, source: Declared, *, tell: Tell = lambda _: None) -> Reading:
+def read(settings: Settings, source: SourceConfig, *, tell: Tell = lambda _: None) -> Reading:
     """Bring in what a source has since it was read last; files are registered, and their days still to be loaded.
 
     Raises:
@@ -85,7 +85,7 @@ def read(settings: Settings, source: Declared, *, tell: Tell = lambda _: None) -
         return _pull(lake, source, tell)
 
 
-def paged(source: Declared) -> PagedSource:
+def paged(source: SourceConfig) -> PagedSource:
     """The pages of a database or a plug-in.
 
     Raises:
@@ -105,7 +105,7 @@ def paged(source: Declared) -> PagedSource:
     raise SourceError(f"The source {source.name} is of type {source.type}: its lines come in by `{how}`.")
 
 
-def check(settings: Settings, source: Declared) -> str:
+def check(settings: Settings, source: SourceConfig) -> str:
     """Try to reach a source; says what was found.
 
     Raises:
@@ -155,7 +155,7 @@ def _pending(lake: Lake, source: FilesSource, profile: Profile, paths: list[Path
     return [path for path in paths if known.get(str(path)) != state_of(path)]
 
 
-def _pull(lake: Lake, source: Declared, tell: Tell) -> Reading:
+def _pull(lake: Lake, source: SourceConfig, tell: Tell) -> Reading:
     lines = 0
 
     def told(receipt: Receipt) -> None:
@@ -164,7 +164,7 @@ def _pull(lake: Lake, source: Declared, tell: Tell) -> Reading:
         tell(f"Read {lines:,} lines")
 
     profile, pages = source.read_profile(), paged(source)
-    receipts = pull(Lander(lake), source.name, profile, pages, now=utc_now, on_page=told)
+    receipts = pull(Upserter(lake), source.name, profile, pages, now=utc_now, on_page=told)
     first = min((each.first_day for each in receipts if each.first_day), default=None)
     if first is not None:
         record_first_day(lake.settings, first)

@@ -32,10 +32,10 @@ from segmentation.errors import SegmentationError, SourceError
 from segmentation.metadata.tables.raw import STREAMED_TABLES
 from segmentation.sources.config import KafkaSource
 from segmentation.sources.incremental.deliveries import Advance, Delivery, Malformed, Receipt, StalePositionsError
-from segmentation.sources.incremental.upsert import Lander
+from segmentation.sources.incremental.upsert import Upserter
 from segmentation.sources.readers.records import Record
 from segmentation.streaming.messages import Decode, malformed
-from segmentation.streaming.metrics import StreamFigures
+from segmentation.streaming.metrics import StreamMetrics
 from segmentation.warehouse import Lake
 from segmentation.warehouse.maintenance import flush
 from segmentation.warehouse.schema import identity
@@ -102,7 +102,7 @@ class StreamConsumer:
         source: KafkaSource,
         lake: Lake,
         decode: Decode,
-        figures: StreamFigures,
+        figures: StreamMetrics,
         *,
         skip_lost: bool = False,
         on_batch: Callable[[Receipt, float], object] = lambda *_: None,
@@ -122,7 +122,7 @@ class StreamConsumer:
         """
         self._source, self._lake, self._decode, self._figures, self._on_batch = source, lake, decode, figures, on_batch
         self._profile = source.read_profile()
-        self._lander = Lander(lake)
+        self._upserter = Upserter(lake)
         self._skips_lost = skip_lost
         self._took_s = 0.0
         self._beyond_since: float | None = None
@@ -196,7 +196,7 @@ class StreamConsumer:
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Begin each partition where the lake says that it was left."""
-        positions = self._patiently(lambda: self._lander.positions(self._source.name))
+        positions = self._patiently(lambda: self._upserter.positions(self._source.name))
         if positions is None:  # told to stop
             return
         for partition in partitions:
@@ -290,7 +290,7 @@ class StreamConsumer:
         """Commit a batch; for as long as the lake can't be written, keep it and try again."""
         delivery, began = self._delivery(batch), time.monotonic()
         try:
-            receipts = self._patiently(lambda: self._lander.land([delivery], now=utc_now()))
+            receipts = self._patiently(lambda: self._upserter.upsert([delivery], now=utc_now()))
         except StalePositionsError:
             logger.info("Another consumer was first; going on from where the lake is")
             self._go_back()
@@ -348,7 +348,7 @@ class StreamConsumer:
 
     def _go_back(self) -> None:
         """Forget what was read ahead, and go on where the lake is."""
-        positions = self._patiently(lambda: self._lander.positions(self._source.name))
+        positions = self._patiently(lambda: self._upserter.positions(self._source.name))
         if positions is None:  # told to stop
             return
         for number in list(self._next):
@@ -366,7 +366,7 @@ class StreamConsumer:
             logger.warning("%s", error)
             return
         try:
-            self._lander = Lander(fresh)
+            self._upserter = Upserter(fresh)
         except (duckdb.Error, SegmentationError) as error:
             fresh.close()
             logger.warning("%s", error)

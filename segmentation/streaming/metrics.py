@@ -9,7 +9,7 @@ from segmentation.sources.incremental.deliveries import Receipt
 SECONDS = (0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60, 300)
 
 
-class StreamFigures:
+class StreamMetrics:
     """The metrics of one consumer process; `source` is the only unbounded label, and sources are declared by hand."""
 
     def __init__(self, source: str, registry: CollectorRegistry) -> None:

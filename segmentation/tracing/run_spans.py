@@ -23,7 +23,7 @@ Attributes = Mapping[str, str | Sequence[str]]
 
 
 @dataclass(frozen=True)
-class Stretch:
+class SpanRecord:
     """A run, or a step of one.
 
     Attributes:
@@ -40,10 +40,10 @@ class Stretch:
     ended_at: float
     attributes: Attributes
     error: str | None = None
-    steps: tuple["Stretch", ...] = field(default=())
+    steps: tuple["SpanRecord", ...] = field(default=())
 
 
-def send(run_id: str, run: Stretch, exporter: SpanExporter) -> bool:
+def send(run_id: str, run: SpanRecord, exporter: SpanExporter) -> bool:
     """Send the trace of a run; returns whether the collector has it. Sampled as OTEL_TRACES_SAMPLER says."""
     spans = InMemorySpanExporter()
     provider = TracerProvider(resource=resource_of(SERVICE), id_generator=_RunIds(run_id), shutdown_on_exit=False)
@@ -53,7 +53,7 @@ def send(run_id: str, run: Stretch, exporter: SpanExporter) -> bool:
     return not made or exporter.export(made) is SpanExportResult.SUCCESS
 
 
-def _make(tracer: Tracer, run: Stretch) -> None:
+def _make(tracer: Tracer, run: SpanRecord) -> None:
     root = tracer.start_span(run.name, attributes=run.attributes, start_time=_ns(run.begun_at))
     inside = set_span_in_context(root)
     for step in run.steps:
@@ -62,7 +62,7 @@ def _make(tracer: Tracer, run: Stretch) -> None:
     _end(root, run)
 
 
-def _end(span: Span, stretch: Stretch) -> None:
+def _end(span: Span, stretch: SpanRecord) -> None:
     if stretch.error is not None:
         span.set_status(Status(StatusCode.ERROR, stretch.error))
     span.end(_ns(stretch.ended_at))

@@ -8,7 +8,7 @@ import dagster as dg
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.monitoring import FEATURE_DRIFT, MODEL_QUALITY
 from segmentation.monitoring.drift import cause_of
-from segmentation.monitoring.evaluation import Judged, judge_snapshot, write_judgement
+from segmentation.monitoring.evaluation import Evaluation, evaluate_snapshot, write_evaluation
 from segmentation.monitoring.quality import MEANINGS
 from segmentation_assets.assets.features import key_of
 from segmentation_assets.assets.segments import customer_segments
@@ -44,8 +44,8 @@ def monitoring(context: dg.AssetExecutionContext, warehouse: WarehouseResource) 
     report = reporter(context, "Judging drift and quality")
     for key in context.partition_keys:
         as_of = date.fromisoformat(key)
-        judged = judge_snapshot(warehouse.lake, as_of, report)
-        write_judgement(warehouse.lake, as_of, judged, commit_of(context, "monitoring/feature_drift", as_of=key))
+        judged = evaluate_snapshot(warehouse.lake, as_of, report)
+        write_evaluation(warehouse.lake, as_of, judged, commit_of(context, "monitoring/feature_drift", as_of=key))
     about: dict[str, dg.RawMetadataValue] = {
         "model_version": judged.version,
         "trained_as_of": str(judged.trained_as_of),
@@ -72,7 +72,7 @@ def monitoring(context: dg.AssetExecutionContext, warehouse: WarehouseResource) 
     )
 
 
-def _drift(judged: Judged) -> str:
+def _drift(judged: Evaluation) -> str:
     """What drifts, or is nearest to it, with a bar that is full at the threshold."""
     known = [(row.value / row.threshold, row) for row in judged.drift if row.value is not None]
     ranked = sorted(known, key=lambda each: (-each[0], each[1].feature, each[1].metric))[:SHOWN]
@@ -83,7 +83,7 @@ def _drift(judged: Judged) -> str:
     return markdown_table(["feature", "metric", "value", "threshold", "", "cause"], rows)
 
 
-def _quality(judged: Judged) -> str:
+def _quality(judged: Evaluation) -> str:
     rows = [
         (
             row.metric,

@@ -11,7 +11,7 @@ import dagster as dg
 
 from segmentation.errors import SourceError
 from segmentation.settings import load_settings
-from segmentation.sources.config import Declared, KafkaSource, PushSource, declared_sources
+from segmentation.sources.config import KafkaSource, PushSource, SourceConfig, declared_sources
 from segmentation.sources.reading import Reading, read
 from segmentation_assets.metadata import markdown_table
 from segmentation_assets.progress import narrator
@@ -26,12 +26,12 @@ def key_of(name: str) -> dg.AssetKey:
     return dg.AssetKey([GROUP, re.sub(r"\W", "_", name)])
 
 
-def is_read(source: Declared) -> bool:
+def is_read(source: SourceConfig) -> bool:
     """Whether the platform fetches its lines; the others come by themselves."""
     return not isinstance(source, PushSource | KafkaSource)
 
 
-def make_asset(source: Declared) -> dg.AssetsDefinition | dg.AssetSpec:
+def build_asset(source: SourceConfig) -> dg.AssetsDefinition | dg.AssetSpec:
     """The asset of a source: one that reads it, or one that is told of what has come."""
     spec = dg.AssetSpec(
         key_of(source.name),
@@ -79,13 +79,13 @@ def metadata_of(found: Reading) -> dict[str, dg.MetadataValue]:
     }
 
 
-def _freshness(source: Declared) -> dg.FreshnessPolicy | None:
+def _freshness(source: SourceConfig) -> dg.FreshnessPolicy | None:
     if source.fresh_within_hours is None:
         return None
     return dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=source.fresh_within_hours))
 
 
-def _all() -> list[Declared]:
+def _all() -> list[SourceConfig]:
     found = list(declared_sources(load_settings()).values())
     keys = [key_of(source.name) for source in found]
     if len(set(keys)) < len(keys):
@@ -93,7 +93,7 @@ def _all() -> list[Declared]:
     return found
 
 
-DECLARED: Sequence[Declared] = _all()
-SOURCES = [make_asset(source) for source in DECLARED]
+DECLARED: Sequence[SourceConfig] = _all()
+SOURCES = [build_asset(source) for source in DECLARED]
 READ_KEYS = [key_of(source.name) for source in DECLARED if is_read(source)]
 """Assets whose runs bring lines in, or files to load."""

@@ -15,9 +15,16 @@ import msgspec
 from segmentation.clock import utc_now
 from segmentation.errors import SegmentationError
 from segmentation.notifications.channels import Message, open_services
-from segmentation.notifications.messages import FailedCheck, Origin, RunStory, tell_decision, tell_run, tell_unchanged
+from segmentation.notifications.messages import (
+    FailedCheck,
+    Origin,
+    RunSummary,
+    promotion_message,
+    run_message,
+    unchanged_message,
+)
 from segmentation.notifications.outbox import Outbox, deliver
-from segmentation.notifications.promotions import Decision, decided_anything, read_decisions
+from segmentation.notifications.promotions import RecordedPromotion, has_promotion, read_promotions
 from segmentation.settings import Settings, load_settings
 from segmentation.warehouse import Lake
 from segmentation_assets.assets.training import candidate_model
@@ -97,13 +104,13 @@ def _collect(
     """
     events = dict(position.events)
     stories = [story for end in ENDS for story in _stories(context.instance, settings, end, events)]
-    messages = [message for story in stories if (message := tell_run(story))]
+    messages = [message for story in stories if (message := run_message(story))]
     asked = [story for story in stories if story.origin.asked_by and not story.has_failed]
     promotion, obstacle = position.promotion, list[str]()
     try:
         with Lake(settings, read_only=True) as lake, lake.cursor() as con:
-            decisions = read_decisions(con, promotion, position.since)
-            messages += [tell_unchanged(story) for story in asked if not decided_anything(con, story.run_id)]
+            decisions = read_promotions(con, promotion, position.since)
+            messages += [unchanged_message(story) for story in asked if not has_promotion(con, story.run_id)]
     except (SegmentationError, duckdb.Error) as error:
         obstacle = [f"The ledger can't be read: {error}"]
         decisions = []
@@ -117,7 +124,7 @@ def _collect(
 
 def _stories(
     instance: dg.DagsterInstance, settings: Settings, end: dg.DagsterEventType, events: dict[str, int]
-) -> Iterator[RunStory]:
+) -> Iterator[RunSummary]:
     """Runs that ended so since the last look; `events` is brought up to date."""
     for number, record, event in ended_since(instance, end, events[end.value], MOST_RUNS):
         events[end.value] = number
@@ -125,11 +132,11 @@ def _stories(
             yield _story(instance, settings, record.dagster_run, event)
 
 
-def _story(instance: dg.DagsterInstance, settings: Settings, run: dg.DagsterRun, end: dg.EventLogEntry) -> RunStory:
+def _story(instance: dg.DagsterInstance, settings: Settings, run: dg.DagsterRun, end: dg.EventLogEntry) -> RunSummary:
     records = instance.get_records_for_run(run.run_id, of_type=OF_INTEREST).records
     found = [record.event_log_entry.dagster_event for record in records]
     failure = next((event for event in found if event and event.is_step_failure), None)
-    return RunStory(
+    return RunSummary(
         link=_link(settings, run.run_id),
         run_id=run.run_id,
         job=job_of(run),
@@ -170,12 +177,12 @@ def _cause(failure: dg.DagsterEvent | None, end: dg.EventLogEntry) -> str:
     return brief_cause(error)
 
 
-def _is_under_way(instance: dg.DagsterInstance, decision: Decision, now: datetime) -> bool:
+def _is_under_way(instance: dg.DagsterInstance, decision: RecordedPromotion, now: datetime) -> bool:
     run = instance.get_run_by_id(decision.deciding_run) if decision.deciding_run else None
     return run is not None and not run.is_finished and now - decision.decided_at < LONGEST_WAIT
 
 
-def _told(instance: dg.DagsterInstance, settings: Settings, decision: Decision) -> Message:
+def _told(instance: dg.DagsterInstance, settings: Settings, decision: RecordedPromotion) -> Message:
     deciding, training = (
         instance.get_run_by_id(run_id) if run_id else None for run_id in (decision.deciding_run, decision.training_run)
     )
@@ -184,7 +191,7 @@ def _told(instance: dg.DagsterInstance, settings: Settings, decision: Decision) 
     by = f"run {decision.deciding_run[:8]}" if decision.deciding_run else decision.actor
     if deciding is not None:
         by = f"{by} ({job_of(deciding)})"
-    return tell_decision(decision, origin, by, _link(settings, deciding.run_id) if deciding else "")
+    return promotion_message(decision, origin, by, _link(settings, deciding.run_id) if deciding else "")
 
 
 def _origin(run: dg.DagsterRun) -> Origin:

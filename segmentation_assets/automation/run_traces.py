@@ -17,7 +17,7 @@ from segmentation_assets.run_errors import brief_cause
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
 
-    from segmentation.tracing.run_spans import Stretch
+    from segmentation.tracing.run_spans import SpanRecord
 
 ENDS = (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_CANCELED)
 STEP_ENDS = (dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE)
@@ -77,8 +77,8 @@ def _send(
         cursor[end.value] = number
 
 
-def _stretch(instance: dg.DagsterInstance, record: dg.RunRecord, end: dg.EventLogEntry) -> "Stretch":
-    from segmentation.tracing.run_spans import Stretch
+def _stretch(instance: dg.DagsterInstance, record: dg.RunRecord, end: dg.EventLogEntry) -> "SpanRecord":
+    from segmentation.tracing.run_spans import SpanRecord
 
     run = record.dagster_run
     shared = {"dagster.job": job_of(run), "dagster.run_id": run.run_id, "dagster.partition": partition_of(run)}
@@ -87,14 +87,14 @@ def _stretch(instance: dg.DagsterInstance, record: dg.RunRecord, end: dg.EventLo
     begun = record.start_time or min([record.create_timestamp.timestamp(), *(step.begun_at for step in steps)])
     failed = next((step.error for step in steps if step.error), None)
     error = _error_of(end)
-    return Stretch(job_of(run), begun, end.timestamp, known, error and (failed or error), steps)
+    return SpanRecord(job_of(run), begun, end.timestamp, known, error and (failed or error), steps)
 
 
 def _steps(
     instance: dg.DagsterInstance, run_id: str, run_ended_at: float, known: Mapping[str, str]
-) -> Iterator["Stretch"]:
+) -> Iterator["SpanRecord"]:
     """The steps of a run, in the order in which they began; one that never ended did when the run did."""
-    from segmentation.tracing.run_spans import Stretch
+    from segmentation.tracing.run_spans import SpanRecord
 
     begun: dict[str, float] = {}
     ended: dict[str, dg.EventLogEntry] = {}
@@ -110,7 +110,7 @@ def _steps(
             assets.setdefault(step, []).append(event.asset_key.to_user_string())
     for step, at in begun.items():
         entry_or_none = ended.get(step)
-        yield Stretch(
+        yield SpanRecord(
             name=step,
             begun_at=at,
             ended_at=entry_or_none.timestamp if entry_or_none else run_ended_at,

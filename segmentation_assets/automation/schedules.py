@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from segmentation.sources.config import Declared
+from segmentation.sources.config import SourceConfig
 from segmentation_assets.assets.sources import DECLARED, is_read, key_of
 from segmentation_assets.assets.training import TrainingConfig
 from segmentation_assets.jobs import ingest, maintain, retrain, snapshot
@@ -51,7 +51,7 @@ hourly_maintenance = dg.ScheduleDefinition(
 )
 
 
-def reading_schedule(source: Declared) -> dg.ScheduleDefinition:
+def reading_schedule(source: SourceConfig) -> dg.ScheduleDefinition:
     """The schedule that `sources.yaml` gives a source; it is on, since somebody asked for it."""
     name = key_of(source.name).path[-1]
     return dg.ScheduleDefinition(

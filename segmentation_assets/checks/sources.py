@@ -3,7 +3,7 @@
 import dagster as dg
 
 from segmentation.metadata.tables.raw import DELIVERIES, REJECTED, TRANSACTIONS
-from segmentation.sources.config import Declared, FilesSource
+from segmentation.sources.config import FilesSource, SourceConfig
 from segmentation.sources.schema_drift import read_drift
 from segmentation_assets.assets.sources import DECLARED, key_of
 from segmentation_assets.metadata import markdown_table
@@ -49,13 +49,13 @@ UNUSUAL = 5.0
 """Robust standard deviations (1.4826 MAD) from the median of four weeks; four figures a day seldom go so far."""
 
 
-def make_checks(source: Declared) -> list[dg.AssetChecksDefinition]:
+def build_checks(source: SourceConfig) -> list[dg.AssetChecksDefinition]:
     """The checks of a source."""
     made = [_columns_are_expected(source), _figures_are_usual(source)]
     return made if isinstance(source, FilesSource) else [*made, _deliveries_add_up(source)]
 
 
-def _columns_are_expected(source: Declared) -> dg.AssetChecksDefinition:
+def _columns_are_expected(source: SourceConfig) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=key_of(source.name), name="columns_are_expected")
     def check(warehouse: WarehouseResource) -> dg.AssetCheckResult:
         """The columns are those that somebody accepted; `segmentation sources accept` accepts new ones."""
@@ -77,7 +77,7 @@ def _columns_are_expected(source: Declared) -> dg.AssetChecksDefinition:
     return check
 
 
-def _deliveries_add_up(source: Declared) -> dg.AssetChecksDefinition:
+def _deliveries_add_up(source: SourceConfig) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=key_of(source.name), name="deliveries_add_up")
     def check(warehouse: WarehouseResource) -> dg.AssetCheckResult:
         """Every line that was acknowledged is in the lake, or in the rejects, once."""
@@ -100,7 +100,7 @@ def _deliveries_add_up(source: Declared) -> dg.AssetChecksDefinition:
     return check
 
 
-def _figures_are_usual(source: Declared) -> dg.AssetChecksDefinition:
+def _figures_are_usual(source: SourceConfig) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=key_of(source.name), name="figures_are_usual")
     def check(warehouse: WarehouseResource) -> dg.AssetCheckResult:
         """Lines, amounts, returns and customers of the last whole day are like those of the four weeks before."""
@@ -122,4 +122,4 @@ def _figures_are_usual(source: Declared) -> dg.AssetChecksDefinition:
     return check
 
 
-CHECKS = [check for source in DECLARED for check in make_checks(source)]
+CHECKS = [check for source in DECLARED for check in build_checks(source)]

@@ -38,7 +38,7 @@ def gates_of_the_candidate(warehouse: WarehouseResource) -> Iterator[dg.AssetChe
     evidence = gates.gather(warehouse.lake, version, settings)
     rows = sorted(evidence.stability.items(), key=lambda item: item[1])
     by_segment = {"by_segment": dg.MetadataValue.md(markdown_table(["segment", "Jaccard overlap"], rows))}
-    for gate, verdict in gates.judge(evidence, settings).items():
+    for gate, verdict in gates.evaluate(evidence, settings).items():
         yield dg.AssetCheckResult(
             check_name=GATES[gate][0],
             asset_key=candidate_model.key,

@@ -19,7 +19,7 @@ from segmentation.clock import utc_now
 from segmentation_assets.cli import console
 
 if TYPE_CHECKING:
-    from segmentation.sources.config import Declared
+    from segmentation.sources.config import SourceConfig
     from segmentation.sources.dry_run import Trial
 
 AsOf = Annotated[
@@ -74,7 +74,7 @@ def ingest(
             steps.ingest(path, profile or "canonical", source, on_progress)
 
 
-def _declared(path: str | None) -> "list[Declared]":
+def _declared(path: str | None) -> "list[SourceConfig]":
     """The declared sources that are meant, unless it is a file."""
     from segmentation.settings import load_settings
     from segmentation.sources.config import KafkaSource, PushSource, declared_sources
@@ -87,17 +87,17 @@ def _declared(path: str | None) -> "list[Declared]":
 
 def _trial(path: str | None, profile: str, source: str | None) -> "Trial":
     from segmentation.settings import load_settings
-    from segmentation.sources.dry_run import try_out
+    from segmentation.sources.dry_run import dry_run_files
     from segmentation.sources.profiles.profile import load_profile
 
-    return try_out(load_settings(), path, load_profile(profile), source=source, now=_now())
+    return dry_run_files(load_settings(), path, load_profile(profile), source=source, now=_now())
 
 
-def _trial_of(source: "Declared") -> "Trial":
+def _trial_of(source: "SourceConfig") -> "Trial":
     from segmentation.settings import load_settings
-    from segmentation.sources.dry_run import try_declared
+    from segmentation.sources.dry_run import dry_run_source
 
-    return try_declared(load_settings(), source, now=_now())
+    return dry_run_source(load_settings(), source, now=_now())
 
 
 def _show_trial(trial: "Trial", as_json: bool) -> None:

@@ -12,15 +12,15 @@ from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 
 from segmentation.errors import SegmentationError
-from segmentation.metrics.collector import LakeWatch
-from segmentation.metrics.exporter import FiguresCollector, Part, keep_looking
-from segmentation.metrics.families import Family
+from segmentation.metrics.collector import LakeCollector
+from segmentation.metrics.exporter import MetricsCollector, MetricSource, keep_looking
+from segmentation.metrics.families import MetricFamily
 from segmentation.metrics.lake import disk_families
 from segmentation.settings import Settings
 from segmentation.warehouse.lake import without_password
 from segmentation_assets.cli.runs import dagster_home
 from segmentation_assets.definitions import defs
-from segmentation_assets.pipeline_metrics import Names, PipelineFigures
+from segmentation_assets.pipeline_metrics import Names, PipelineMetrics
 
 FIRST_LOOK_S = 10.0
 """How long figures of the first look are waited for before Prometheus is let in."""
@@ -28,15 +28,15 @@ LAST_LOOK_S = 1.0
 """How long each part may take for the look that is under way once the exporter is told to stop."""
 
 
-class PipelineWatch:
+class PipelineCollector:
     """Looks at an instance, through connections that are kept as long as they work."""
 
     def __init__(self, settings: Settings, definitions: dg.Definitions = defs) -> None:
         self._settings = settings
-        self._figures = PipelineFigures(Names.of(definitions))
+        self._figures = PipelineMetrics(Names.of(definitions))
         self._instance: dg.DagsterInstance | None = None
 
-    def look(self) -> Sequence[Family]:
+    def look(self) -> Sequence[MetricFamily]:
         """What the instance tells now.
 
         Raises:
@@ -105,15 +105,15 @@ def _answer(registry: CollectorRegistry, host: str, port: int, stop: Event) -> N
     thread.join()
 
 
-def _set_up(settings: Settings) -> tuple[list[Part], CollectorRegistry]:
-    lake, pipeline = LakeWatch(settings), PipelineWatch(settings)
-    parts = [Part("lake", lake.look), Part("pipeline", pipeline.look)]
+def _set_up(settings: Settings) -> tuple[list[MetricSource], CollectorRegistry]:
+    lake, pipeline = LakeCollector(settings), PipelineCollector(settings)
+    parts = [MetricSource("lake", lake.look), MetricSource("pipeline", pipeline.look)]
     registry = CollectorRegistry()
-    registry.register(FiguresCollector(parts, lambda: disk_families(settings)))
+    registry.register(MetricsCollector(parts, lambda: disk_families(settings)))
     return parts, registry
 
 
-def _await_first_look(parts: Sequence[Part], stop: Event) -> None:
+def _await_first_look(parts: Sequence[MetricSource], stop: Event) -> None:
     waited = 0.0
     while waited < FIRST_LOOK_S and not stop.is_set() and not all(part.seen for part in parts):
         stop.wait(0.05)

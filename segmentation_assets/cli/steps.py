@@ -12,7 +12,7 @@ from segmentation.metadata.tables.raw import DELIVERIES, REJECTED, SOURCE_FILES,
 from segmentation.metadata.tables.segments import SEGMENT_PROFILES
 from segmentation.settings import Settings, load_settings
 from segmentation.sources.batch.registration import Registration, register
-from segmentation.sources.config import Declared
+from segmentation.sources.config import SourceConfig
 from segmentation.sources.profiles.profile import load_profile
 from segmentation.sources.reading import read
 from segmentation.warehouse import Lake
@@ -57,7 +57,7 @@ def ingest(path: str | None, profile: str, source: str | None, on_progress: List
     return registered
 
 
-def read_sources(sources: Sequence[Declared], on_progress: Listener) -> None:
+def read_sources(sources: Sequence[SourceConfig], on_progress: Listener) -> None:
     """Bring in what declared sources have since they were read last, and load the days that changed.
 
     Raises:

@@ -18,7 +18,7 @@ from segmentation.metadata.tables.registry import MODELS, TRAINING_SETS
 from segmentation.modeling import lifecycle, registry
 from segmentation.modeling.training_data import make_training_set
 from segmentation.monitoring import quality
-from segmentation.monitoring.evaluation import judge_snapshot, write_judgement
+from segmentation.monitoring.evaluation import evaluate_snapshot, write_evaluation
 from segmentation.segments.assignment import write_segments
 from segmentation.settings import Settings
 from segmentation.sources.batch.loading import load_days
@@ -114,7 +114,7 @@ def _monitor(lake: Lake, instance: dg.DagsterInstance, first: date, last: date) 
 
 
 def test_the_training_data_itself_does_not_drift(aging: Lake) -> None:
-    judged = judge_snapshot(aging, TRAINED)
+    judged = evaluate_snapshot(aging, TRAINED)
     assert {row.value for row in judged.drift if row.feature != "lines"} == {0.0}
     assert {row.metric for row in judged.quality} == set(quality.MEANINGS)
     compared = [row for row in judged.quality if row.threshold is not None and row.metric != "held_share"]
@@ -128,9 +128,9 @@ def test_a_date_that_is_judged_again_has_its_rows_once_and_other_versions_keep_t
         aging,
         f"INSERT INTO monitoring.model_quality VALUES ('{TRAINED}', 77, 'smallest_share', 0.1, 0.1, NULL, false)",
     )
-    judged = judge_snapshot(aging, TRAINED)
+    judged = evaluate_snapshot(aging, TRAINED)
     for _ in range(2):
-        write_judgement(aging, TRAINED, judged, Commit("monitoring"))
+        write_evaluation(aging, TRAINED, judged, Commit("monitoring"))
     assert _rows(aging, "SELECT count(*), count(DISTINCT (feature, metric)) FROM monitoring.feature_drift") == [
         (len(judged.drift), len(judged.drift))
     ]
@@ -140,23 +140,23 @@ def test_a_date_that_is_judged_again_has_its_rows_once_and_other_versions_keep_t
 
 @pytest.mark.parametrize(("cause", "teaches"), [("mix", True), ("behaviour", False), ("data_quality", False)])
 def test_dates_that_were_found_odd_teach_no_thresholds(aging: Lake, cause: str, teaches: bool) -> None:
-    before = judge_snapshot(aging, TRAINED).drift
+    before = evaluate_snapshot(aging, TRAINED).drift
     change(
         aging,
         "INSERT INTO monitoring.feature_drift "
         f"VALUES ('{EARLIER[3]}', 7, 'recency_days', 'psi', 0.5, 0.2, true, '{cause}')",
     )
-    assert (judge_snapshot(aging, TRAINED).drift == before) == teaches
+    assert (evaluate_snapshot(aging, TRAINED).drift == before) == teaches
 
 
 def test_a_champion_whose_training_data_has_expired_is_judged_by_the_snapshot_as_it_is_now(aging: Lake) -> None:
     with Lake(aging.settings) as other:  # an attached snapshot must not expire
-        before = judge_snapshot(other, TRAINED)
+        before = evaluate_snapshot(other, TRAINED)
     maintain(aging, now=utc_now() + timedelta(days=60), keep_days=30, protected=())
     with aging.cursor() as con:
         pinned = registry.training_set(con, registry.load_champion(con).training_set_id)
     assert not aging.has(pinned.lake_snapshot)
-    assert judge_snapshot(aging, TRAINED).drift == before.drift
+    assert evaluate_snapshot(aging, TRAINED).drift == before.drift
 
 
 def test_customers_who_go_on_as_before_are_no_finding(aging: Lake, instance: dg.DagsterInstance) -> None:

@@ -24,7 +24,7 @@ from dagster._daemon.types import DaemonHeartbeat
 from dagster_shared.error import SerializableErrorInfo
 
 from segmentation_assets.definitions import defs
-from segmentation_assets.pipeline_metrics import Names, PipelineFigures
+from segmentation_assets.pipeline_metrics import Names, PipelineMetrics
 from segmentation_assets_tests.testing.metrics_page import declared, told
 
 Samples = dict[tuple[str, ...], float]
@@ -93,7 +93,7 @@ def names() -> Names:
 
 @pytest.fixture
 def look(instance: dg.DagsterInstance, names: Names) -> Callable[[], dict[str, Samples]]:
-    figures = PipelineFigures(names)
+    figures = PipelineMetrics(names)
     return lambda: {f.name.removeprefix("segmentation_"): dict(f.samples) for f in figures.read(instance)}
 
 
@@ -105,7 +105,7 @@ def run(instance: dg.DagsterInstance, **tags: str) -> dg.DagsterRun:
 
 
 def test_every_figure_of_the_page_is_told_with_its_labels(instance: dg.DagsterInstance) -> None:
-    families = PipelineFigures(Names.of(defs)).read(instance)
+    families = PipelineMetrics(Names.of(defs)).read(instance)
     assert told(families) == declared("Exporter: the pipeline")
     runs = next(family for family in families if family.name == "segmentation_runs")
     jobs = {"ingest", "maintain", "promote_model", "register_files", "retrain", "segment", "snapshot"}
@@ -174,7 +174,7 @@ def test_runs_of_hidden_and_of_unknown_jobs_have_a_label_for_each_kind(
 def test_a_run_that_ends_while_runs_are_counted_is_never_one_of_another_job(
     instance: dg.DagsterInstance, names: Names, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    figures = PipelineFigures(names)
+    figures = PipelineMetrics(names)
     count = instance.get_runs_count
 
     def ending(filters: dg.RunsFilter | None = None) -> int:

@@ -7,16 +7,16 @@ import dagster as dg
 import pytest
 
 from segmentation.settings import Settings
-from segmentation.sources.config import Declared, parse_sources
+from segmentation.sources.config import SourceConfig, parse_sources
 from segmentation.sources.incremental.deliveries import Delivery
-from segmentation.sources.incremental.upsert import Lander
+from segmentation.sources.incremental.upsert import Upserter
 from segmentation.sources.profiles.profile import load_profile
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import migrate
-from segmentation_assets.assets.sources import is_read, key_of, make_asset
+from segmentation_assets.assets.sources import build_asset, is_read, key_of
 from segmentation_assets.automation import sensors
 from segmentation_assets.automation.schedules import reading_schedule
-from segmentation_assets.checks.sources import make_checks
+from segmentation_assets.checks.sources import build_checks
 from segmentation_assets.resources import WarehouseResource
 from segmentation_assets_tests.domain.sources.test_landing import line
 
@@ -29,7 +29,7 @@ HEADER = "line_id,order_id,customer_id,product_id,quantity,unit_price,ordered_at
 
 
 @pytest.fixture
-def declared(tmp_path: Path) -> dict[str, Declared]:
+def declared(tmp_path: Path) -> dict[str, SourceConfig]:
     (tmp_path / "1.csv").write_text(f"{HEADER}\n1,1,c,p,1,1,2025-01-01\n2,1,c,p,1,1,2025-01-03\n")
     return parse_sources(TEXT.replace("FOLDER", str(tmp_path)), "sources.yaml", {})
 
@@ -38,11 +38,11 @@ def _warehouse(settings: Settings) -> WarehouseResource:
     return WarehouseResource(overrides={"home": str(settings.home), "customer_buckets": settings.customer_buckets})
 
 
-def _checked(settings: Settings, source: Declared) -> dict[str, dg.AssetCheckEvaluation]:
+def _checked(settings: Settings, source: SourceConfig) -> dict[str, dg.AssetCheckEvaluation]:
     """The checks of a source, run on their own as the UI does."""
     definitions = dg.Definitions(
-        assets=[make_asset(source)],
-        asset_checks=make_checks(source),
+        assets=[build_asset(source)],
+        asset_checks=build_checks(source),
         jobs=[dg.define_asset_job("checks", selection=dg.AssetSelection.all_asset_checks())],
         resources={"warehouse": _warehouse(settings)},
     )
@@ -53,13 +53,13 @@ def _checked(settings: Settings, source: Declared) -> dict[str, dg.AssetCheckEva
 def _push(lake: Lake, *lines: dict[str, object]) -> None:
     migrate(lake)
     now = datetime.now(UTC).replace(tzinfo=None)
-    Lander(lake).land([Delivery("web", load_profile("canonical"), lines, "push")], now=now)
+    Upserter(lake).upsert([Delivery("web", load_profile("canonical"), lines, "push")], now=now)
 
 
 def test_a_source_of_files_is_read_by_its_asset_and_only_once(
-    lake: Lake, settings: Settings, declared: dict[str, Declared]
+    lake: Lake, settings: Settings, declared: dict[str, SourceConfig]
 ) -> None:
-    asset = make_asset(declared["till-1"])
+    asset = build_asset(declared["till-1"])
     assert isinstance(asset, dg.AssetsDefinition)
     for expected in ("2025-01-03", None):
         result = dg.materialize([asset], resources={"warehouse": _warehouse(settings)})
@@ -70,19 +70,19 @@ def test_a_source_of_files_is_read_by_its_asset_and_only_once(
     assert all(check.passed for check in _checked(settings, declared["till-1"]).values())
 
 
-def test_a_source_that_comes_by_itself_cannot_be_materialized(declared: dict[str, Declared]) -> None:
-    spec = make_asset(declared["web"])
+def test_a_source_that_comes_by_itself_cannot_be_materialized(declared: dict[str, SourceConfig]) -> None:
+    spec = build_asset(declared["web"])
     assert isinstance(spec, dg.AssetSpec)
     assert not is_read(declared["web"])
     assert spec.freshness_policy is not None
 
 
-def test_the_schedule_is_the_declared_one(declared: dict[str, Declared]) -> None:
+def test_the_schedule_is_the_declared_one(declared: dict[str, SourceConfig]) -> None:
     schedule = reading_schedule(declared["till-1"])
     assert (schedule.cron_schedule, schedule.default_status) == ("0 1 * * *", dg.DefaultScheduleStatus.RUNNING)
 
 
-def test_new_columns_are_told_by_a_check(lake: Lake, settings: Settings, declared: dict[str, Declared]) -> None:
+def test_new_columns_are_told_by_a_check(lake: Lake, settings: Settings, declared: dict[str, SourceConfig]) -> None:
     _push(lake, line("1"))
     assert _checked(settings, declared["web"])["columns_are_expected"].passed
     _push(lake, line("2", voucher="x"))
@@ -93,7 +93,7 @@ def test_new_columns_are_told_by_a_check(lake: Lake, settings: Settings, declare
 
 
 def test_a_line_that_is_lost_or_doubled_is_told_by_a_check(
-    lake: Lake, settings: Settings, declared: dict[str, Declared]
+    lake: Lake, settings: Settings, declared: dict[str, SourceConfig]
 ) -> None:
     _push(lake, line("1"), line("2"), line("3", quantity=0))
     assert _checked(settings, declared["web"])["deliveries_add_up"].passed
@@ -103,7 +103,7 @@ def test_a_line_that_is_lost_or_doubled_is_told_by_a_check(
 
 
 def test_a_day_unlike_those_before_it_is_told_by_a_check(
-    lake: Lake, settings: Settings, declared: dict[str, Declared]
+    lake: Lake, settings: Settings, declared: dict[str, SourceConfig]
 ) -> None:
     def day(number: int, lines: int, price: float) -> list[dict[str, object]]:
         moment = (datetime(2025, 1, 1, 12) + timedelta(days=number)).isoformat()
@@ -123,7 +123,7 @@ def test_a_day_unlike_those_before_it_is_told_by_a_check(
 
 
 def test_what_was_delivered_is_told_to_dagster_once(
-    lake: Lake, settings: Settings, declared: dict[str, Declared], monkeypatch: pytest.MonkeyPatch
+    lake: Lake, settings: Settings, declared: dict[str, SourceConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sensors, "DECLARED", list(declared.values()))
     monkeypatch.setattr(sensors, "load_settings", lambda: settings)

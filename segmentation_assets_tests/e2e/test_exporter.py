@@ -15,7 +15,7 @@ from segmentation.settings import Settings
 from segmentation.warehouse import Lake
 from segmentation_assets_tests.domain.monitoring.test_lake_figures import fill
 from segmentation_assets_tests.e2e.conftest import segmentation, server
-from segmentation_assets_tests.testing.metrics_page import Declared, declared
+from segmentation_assets_tests.testing.metrics_page import SourceConfig, declared
 from segmentation_assets_tests.testing.ports import free_port
 from segmentation_assets_tests.testing.waiting import eventually
 
@@ -50,7 +50,7 @@ def check_names_and_labels(text: str) -> None:
     assert {name: family.type for name, family in exposed.items()} == {n: each.type for n, each in page.items()}
     for name, family in exposed.items():
         for sample in family.samples:
-            assert Declared(family.type, frozenset(sample.labels)) == page[name], name
+            assert SourceConfig(family.type, frozenset(sample.labels)) == page[name], name
 
 
 def test_prometheus_reads_what_the_page_says_also_while_the_lake_is_away(home: Path) -> None:

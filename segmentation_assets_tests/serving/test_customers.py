@@ -22,7 +22,7 @@ from segmentation_assets_tests.testing.shop import JULY, ScoredCustomer, custome
 from segmentation_assets_tests.testing.waiting import eventually
 from serving.app import create_app
 from serving.live.champion import Champion
-from serving.services.customers import CustomerDesk, NewestSnapshot, Part, Question, Snapshot
+from serving.services.customers import CustomerService, NewestSnapshot, Part, Question, Snapshot
 
 Client = TestClient[Litestar]
 
@@ -254,7 +254,7 @@ def test_files_that_are_gone_are_read_through_the_lake(settings: Settings, tmp_p
     with Lake(settings, read_only=True) as lake, lake.cursor() as con:
         champion = Champion.of(load_champion(con))
         question = Question("C-20", frozenset({Part.FEATURES}))
-        found = CustomerDesk(None, newest).answer(con, question, champion)  # type: ignore[arg-type]
+        found = CustomerService(None, newest).answer(con, question, champion)  # type: ignore[arg-type]
     assert found.as_of == JULY
     assert found.features is not None
 

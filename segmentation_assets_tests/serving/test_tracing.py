@@ -19,7 +19,6 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
-from segmentation.tracing import otlp as telemetry
 from segmentation.tracing.otlp import wants_traces
 from segmentation_assets_tests.testing import shop
 from segmentation_assets_tests.testing.collector import attributes_of, resource_of, spans_of
@@ -142,8 +141,8 @@ def test_without_an_endpoint_opentelemetry_is_not_even_imported(shop_settings: S
 import sys
 from segmentation.settings import load_settings
 from serving.app import create_app
-from serving.middleware.requests import Envelope
-assert isinstance(create_app(load_settings()).asgi_handler, Envelope)
+from serving.middleware.requests import RequestMiddleware
+assert isinstance(create_app(load_settings()).asgi_handler, RequestMiddleware)
 assert not {"opentelemetry.trace", "opentelemetry.sdk", "opentelemetry.exporter", "requests"} & sys.modules.keys()
 """
     subprocess.run([sys.executable, "-c", code], check=True, env=environment_of(shop_settings))

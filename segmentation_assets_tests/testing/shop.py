@@ -12,9 +12,7 @@ import numpy as np
 
 from segmentation.access.keys import Scope
 from segmentation.metadata.features import FEATURES
-from segmentation.modeling import registry
-from segmentation.modeling import training as build
-from segmentation.modeling import training_data as data
+from segmentation.modeling import registry, training, training_data
 from segmentation.modeling.artefact import Artefact, Floats
 from segmentation.modeling.registry import ModelVersion
 from segmentation.segments.assignment import write_segments
@@ -190,6 +188,6 @@ def _add_customers(lake: Lake, as_of: date, first: int, last: int) -> None:
 
 
 def _train(lake: Lake, settings: Settings) -> None:
-    training_set = data.make_training_set(lake, JULY, Commit("training set"), now=datetime(2024, 7, 1))
-    trained = build.train(lake, training_set, settings)
+    training_set = training_data.make_training_set(lake, JULY, Commit("training set"), now=datetime(2024, 7, 1))
+    trained = training.train(lake, training_set, settings)
     assert registry.register(lake, trained.artefact, trained.metrics, Commit("candidate"), trained.lineage)

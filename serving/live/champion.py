@@ -20,7 +20,7 @@ from segmentation.modeling.registry import ModelVersion, load_champion
 from segmentation.settings import Settings
 from serving.api.contract import Features
 from serving.api.problems import ProblemError
-from serving.live.values import Followed, LocalCopy
+from serving.live.values import LiveValue, LocalCopy
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class Champion:
         )
 
 
-class LiveChampion(Followed[ModelVersion, Champion]):
+class LiveChampion(LiveValue[ModelVersion, Champion]):
     """The champion that the registry names."""
 
     def __init__(self, settings: Settings) -> None:

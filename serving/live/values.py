@@ -1,6 +1,6 @@
 """What the scorer keeps up to date with the lake, and keeps serving when the lake is gone.
 
-A `Followed` value is read again whenever the lake has a new snapshot, and swapped as a whole. What can't be read, or
+A `LiveValue` value is read again whenever the lake has a new snapshot, and swapped as a whole. What can't be read, or
 will not do, changes nothing: the last good value stays, marked stale. A copy on the local disk lets a scorer start
 while the catalogue is down.
 """
@@ -71,7 +71,7 @@ class LocalCopy:
             return None
 
 
-class Followed(Generic[Source, Value]):
+class LiveValue(Generic[Source, Value]):
     """One value that follows the lake.
 
     Attributes:
@@ -151,10 +151,10 @@ class Followed(Generic[Source, Value]):
         self._seen, self.trouble, self.is_stale = None, public, True
 
 
-class Watch:
+class Poller:
     """Looks at the lake again and again, and tells what follows it."""
 
-    def __init__(self, followed: Sequence[Followed[Any, Any]], reader: LakeReader) -> None:
+    def __init__(self, followed: Sequence[LiveValue[Any, Any]], reader: LakeReader) -> None:
         self._followed = followed
         self._reader = reader
         self._version: int | None = None
@@ -184,7 +184,7 @@ class Watch:
 
 
 @asynccontextmanager
-async def following(watch: Watch, poll_s: float, after_look: Callable[[], None]) -> AsyncIterator[None]:
+async def polling(watch: Poller, poll_s: float, after_look: Callable[[], None]) -> AsyncIterator[None]:
     """Keep values up to date for as long as the context lasts.
 
     Args:

@@ -14,7 +14,7 @@ from litestar.types import Scope as ASGIScope
 from segmentation.access.keys import PREFIX, ApiKey, Keyring, Scope, read_keys
 from segmentation.settings import Settings
 from serving.api.problems import Headers, ProblemError
-from serving.live.values import Followed, LocalCopy
+from serving.live.values import LiveValue, LocalCopy
 from serving.middleware.tokens import TokenIssuer
 
 ACCESS = "access"
@@ -49,7 +49,7 @@ class Caller(NamedTuple):
 ANYBODY = Caller("anybody", tuple(Scope))
 
 
-class LiveKeyring(Followed[tuple[ApiKey, ...], Keyring]):
+class LiveKeyring(LiveValue[tuple[ApiKey, ...], Keyring]):
     """The keys of the lake."""
 
     def __init__(self, settings: Settings) -> None:
@@ -84,7 +84,7 @@ class Authenticator:
         return Caller(f"key:{key.name}", key.scopes)
 
 
-class Gatekeeper:
+class AuthMiddleware:
     """ASGI middleware around every route: lets in who has the scope that the route needs."""
 
     def __init__(self, app: ASGIApp, authenticator: Authenticator | None) -> None:

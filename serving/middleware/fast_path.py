@@ -24,7 +24,7 @@ PATH = "/v1/score"
 CONTENT_TYPE = (b"content-type", JSON.media_type.encode())
 
 
-class ExpressLane:
+class FastPath:
     """ASGI application around Litestar."""
 
     def __init__(

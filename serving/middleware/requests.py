@@ -53,7 +53,7 @@ access = logging.getLogger("serving.access")
 logger = logging.getLogger(__name__)
 
 
-class Envelope:
+class RequestMiddleware:
     """ASGI application around all others.
 
     Attributes:

@@ -19,7 +19,7 @@ from serving.api.problems import AnyRequest, ProblemError, refusals
 from serving.live.champion import LiveChampion
 from serving.live.reader import LakeReader
 from serving.middleware.auth import needs
-from serving.services.customers import CustomerDesk, Part, Question
+from serving.services.customers import CustomerService, Part, Question
 
 PREFIX = "/v1/customers/"
 
@@ -45,7 +45,7 @@ async def customer(
     customer_id: CustomerId,  # noqa: ARG001
     reader: NamedDependency[LakeReader],
     live: NamedDependency[LiveChampion],
-    desk: NamedDependency[CustomerDesk],
+    desk: NamedDependency[CustomerService],
     as_of: AsOf = None,
     model: Annotated[
         int | None,
@@ -84,7 +84,7 @@ async def what_if(
     customer_id: CustomerId,  # noqa: ARG001
     reader: NamedDependency[LakeReader],
     live: NamedDependency[LiveChampion],
-    desk: NamedDependency[CustomerDesk],
+    desk: NamedDependency[CustomerService],
     settings: NamedDependency[Settings],
 ) -> WhatIfAnswer:
     """Play the orders on the customer's own lines."""

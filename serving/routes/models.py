@@ -23,7 +23,7 @@ from serving.live.reader import LakeReader
 from serving.middleware.auth import needs
 from serving.middleware.deadline import TIMEOUT_S
 from serving.services.promotion import TIMEOUT_S as PROMOTION_TIMEOUT_S
-from serving.services.promotion import Decision, Promoter
+from serving.services.promotion import Promoter, PromotionRequest
 
 CURRENT = "current"
 
@@ -132,7 +132,7 @@ def _actor(request: AnyRequest) -> str:
     return f"scorer/{name[:200]}"
 
 
-def _decided(decision: Decision, detail: str) -> DecisionAnswer:
+def _decided(decision: PromotionRequest, detail: str) -> DecisionAnswer:
     return DecisionAnswer(decision.champion, decision.is_new, detail)
 
 

@@ -43,7 +43,7 @@ from serving.api.contract import (
 )
 from serving.api.problems import ProblemError
 from serving.live.champion import Champion
-from serving.live.values import Followed
+from serving.live.values import LiveValue
 from serving.services.scoring import scores, with_features
 from serving.services.transaction_scoring import Line, LineScorer, in_utc
 
@@ -127,14 +127,14 @@ class Snapshot:
     features: str
 
 
-class NewestSnapshot(Followed[Snapshot | None, Snapshot | None]):
+class NewestSnapshot(LiveValue[Snapshot | None, Snapshot | None]):
     """The newest snapshot of segments; None in a lake without any."""
 
     def __init__(self) -> None:
         super().__init__("newest snapshot", _read_newest, lambda found: found)
 
 
-class CustomerDesk:
+class CustomerService:
     """Answers questions about customers."""
 
     def __init__(self, lines: LineScorer, newest: NewestSnapshot) -> None:

@@ -22,7 +22,7 @@ MESSAGE = "Error: "
 logger = logging.getLogger(__name__)
 
 
-class Decision(msgspec.Struct, frozen=True):
+class PromotionRequest(msgspec.Struct, frozen=True):
     """What the command prints with `--json`; see `segmentation models promote --help`."""
 
     champion: int
@@ -35,7 +35,7 @@ class Promoter:
 
     settings: Settings
 
-    async def promote(self, version: int, *, actor: str, reason: str, override: bool) -> Decision:
+    async def promote(self, version: int, *, actor: str, reason: str, override: bool) -> PromotionRequest:
         """Make a version the champion.
 
         Raises:
@@ -44,7 +44,7 @@ class Promoter:
         options = ["--override"] if override else []
         return await self._run("promote", str(version), "--reason", reason, "--actor", actor, *options)
 
-    async def roll_back(self, version: int, *, actor: str, reason: str) -> Decision:
+    async def roll_back(self, version: int, *, actor: str, reason: str) -> PromotionRequest:
         """Put the version before a champion back into service.
 
         Raises:
@@ -52,7 +52,7 @@ class Promoter:
         """
         return await self._run("rollback", "--from", str(version), "--reason", reason, "--actor", actor)
 
-    async def _run(self, *arguments: str) -> Decision:
+    async def _run(self, *arguments: str) -> PromotionRequest:
         command = [sys.executable, "-m", "segmentation.cli", "models", *arguments, "--json"]
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe, env=self._environment())
@@ -64,7 +64,7 @@ class Promoter:
             raise
         if process.returncode:
             raise ProblemError(HTTPStatus.CONFLICT, "refused", _reason(said.decode(errors="replace").strip()))
-        return msgspec.json.decode(printed, type=Decision)
+        return msgspec.json.decode(printed, type=PromotionRequest)
 
     def _environment(self) -> dict[str, str]:
         return {**os.environ, **as_environment(self.settings)}

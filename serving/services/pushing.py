@@ -20,7 +20,7 @@ from segmentation.errors import SegmentationError, SourceError
 from segmentation.settings import Settings
 from segmentation.sources.config import EXAMPLE_OF, PushSource, declared_sources
 from segmentation.sources.incremental.deliveries import Delivery, Receipt, UsedKeyError
-from segmentation.sources.incremental.upsert import Lander
+from segmentation.sources.incremental.upsert import Upserter
 from segmentation.sources.profiles.profile import Profile
 from segmentation.warehouse import Lake
 from segmentation.warehouse.schema import migrate
@@ -107,20 +107,20 @@ class Pusher:
         return self._known[1]
 
     def _work(self) -> None:
-        lander: Lander | None = None
+        upserter: Upserter | None = None
         while group := self._next_group():
             wanted = [each for each in group if each.outcome.set_running_or_notify_cancel()]
             try:
-                lander = lander or self._opened()
-                _land(lander, wanted, self._now)
+                upserter = upserter or self._opened()
+                _land(upserter, wanted, self._now)
             except (duckdb.Error, SegmentationError) as error:
                 logger.error("Could not write to the lake: %s", error)
                 _tell(wanted, _unwritable())
-                lander = None  # a DuckDB that met a fatal error doesn't recover
+                upserter = None  # a DuckDB that met a fatal error doesn't recover
             except Exception as error:
                 logger.exception("Could not land deliveries")
                 _tell(wanted, error)
-                lander = None
+                upserter = None
         if self._lake is not None:
             self._lake.close()
 
@@ -140,28 +140,28 @@ class Pusher:
                 group.append(self._waiting.popleft())
             return group
 
-    def _opened(self) -> Lander:
+    def _opened(self) -> Upserter:
         if self._lake is not None:
             self._lake.close()
         # Nothing is written to files: a scorer need not be able to.
         settings = self._settings.model_copy(update={"threads": self._settings.threads or 1})  # deliveries are small
         self._lake = Lake(settings, inline_rows=max(MOST_LINES, settings.max_rows))
         migrate(self._lake)
-        return Lander(self._lake)
+        return Upserter(self._lake)
 
 
-def _land(lander: Lander, group: Sequence[_Waiting], now: Callable[[], datetime]) -> None:
+def _land(upserter: Upserter, group: Sequence[_Waiting], now: Callable[[], datetime]) -> None:
     """Land all together, or if one of them is refused, each by itself."""
     if not group:
         return
     try:
-        receipts = lander.land([each.delivery for each in group], now=now())
+        receipts = upserter.upsert([each.delivery for each in group], now=now())
     except SourceError as error:
         if len(group) == 1:
             _tell(group, _refused(error))
             return
         for each in group:
-            _land(lander, [each], now)
+            _land(upserter, [each], now)
     else:
         for each, receipt in zip(group, receipts, strict=True):
             each.outcome.set_result(receipt)

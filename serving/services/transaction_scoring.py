@@ -18,7 +18,7 @@ from serving.api.contract import Customer, Features, Transaction, TransactionsAn
 from serving.api.limits import too_many
 from serving.api.problems import ProblemError
 from serving.live.champion import Champion
-from serving.live.values import Followed, LocalCopy
+from serving.live.values import LiveValue, LocalCopy
 from serving.metrics import Metrics
 from serving.middleware.auth import Clock
 from serving.services.scoring import scores, with_features
@@ -29,7 +29,7 @@ Scopes = dict[date, tuple[Window, str | None]]
 Line = Mapping[str, Any]
 
 
-class LiveScopes(Followed[Scopes, Scopes]):
+class LiveScopes(LiveValue[Scopes, Scopes]):
     """The windows and home markets that snapshots were made with."""
 
     def __init__(self, settings: Settings) -> None:

@@ -48,7 +48,7 @@ class Fit:
 
 
 @dataclass
-class Judge:
+class SpecificationEvaluator:
     """What trials on the same data share: the fixed space, reference segmentations, and forward axes."""
 
     data: TrainingData
@@ -61,9 +61,9 @@ class Judge:
         values = self.data.current.values
         self.fixed = fixed_space(self.data.features, values).scaled(values)
 
-    def with_seed(self, seed: int) -> "Judge":
+    def with_seed(self, seed: int) -> "SpecificationEvaluator":
         """The same data, with other starts and resamples."""
-        return Judge(self.data, seed, self.predecessor, self._axes)
+        return SpecificationEvaluator(self.data, seed, self.predecessor, self._axes)
 
     def forward(self, specification: Specification) -> dict[str, float]:
         """How well segments at the judged date tell the days after it apart; empty without history."""
@@ -150,9 +150,9 @@ def fit(data: TrainingData, specification: Specification, *, seed: int, predeces
     Raises:
         NotEnoughDataError: There are fewer different customers than segments, or nothing tells them apart.
     """
-    judge = Judge(data, seed, predecessor)
+    evaluator = SpecificationEvaluator(data, seed, predecessor)
     history, examples, k = data.history, data.current, specification.segments
-    space = judge.space(specification, examples, history.judged if history else None)
+    space = evaluator.space(specification, examples, history.judged if history else None)
     points = space.points(examples.values)
     refuse_too_few(points, k)
     centroids = fit_centroids(points, k, seed=seed, starts=STARTS, warm=former_places(points, k, predecessor))
@@ -161,10 +161,10 @@ def fit(data: TrainingData, specification: Specification, *, seed: int, predeces
     rows = resamples.rows
     cutoffs = confidence_cutoffs(assignment.confidence[rows], assignment.segment[rows], resamples.returned, k)
     metrics = {
-        **validity(points, judge.fixed, centroids, seed),
+        **validity(points, evaluator.fixed, centroids, seed),
         "stability": float(resamples.overlap.min()),
         "resample_agreement": resamples.agreement,
-        **judge.forward(specification),
+        **evaluator.forward(specification),
     }
     if predecessor is not None:
         metrics["kept_share"] = kept_share(assignment.segment, k, predecessor)

@@ -27,7 +27,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from segmentation.errors import NotEnoughDataError
 from segmentation.metadata.features import GROUPS
-from segmentation.modeling.fitting.fit import STARTS, Judge
+from segmentation.modeling.fitting.fit import STARTS, SpecificationEvaluator
 from segmentation.modeling.fitting.forward import Outcome
 from segmentation.modeling.fitting.sampling import some_rows
 from segmentation.modeling.search.tracking import Tracker
@@ -131,7 +131,7 @@ def search(
         study = _open_study(folder / f"{name}.log", name)
         first = _first_choices(settings, favourite, has_history=data.history is not None)
         _give_up_interrupted(study)
-        judge = Judge(*_sampled(data, settings.seed, predecessor))
+        evaluator = SpecificationEvaluator(*_sampled(data, settings.seed, predecessor))
         end = time.monotonic() + settings.search_timeout_s
         told = 0
         while True:
@@ -146,8 +146,8 @@ def search(
             told = len(done)
             if told >= settings.search_trials or (time.monotonic() > end and _ranked(done)):
                 break
-            _try_one(study, judge, settings, told, first[told] if told < len(first) else {})
-    return _choose(done, judge, settings, favourite)
+            _try_one(study, evaluator, settings, told, first[told] if told < len(first) else {})
+    return _choose(done, evaluator, settings, favourite)
 
 
 def study_name(key: str, settings: Settings) -> str:
@@ -227,7 +227,9 @@ def _give_up_interrupted(study: optuna.Study) -> None:
         study.tell(trial.number, state=TrialState.FAIL)
 
 
-def _try_one(study: optuna.Study, judge: Judge, settings: Settings, number: int, fixed: Mapping[str, object]) -> None:
+def _try_one(
+    study: optuna.Study, evaluator: SpecificationEvaluator, settings: Settings, number: int, fixed: Mapping[str, object]
+) -> None:
     study.sampler = optuna.samplers.TPESampler(
         seed=settings.seed * 10_007 + number, n_startup_trials=RANDOM_TRIALS, constant_liar=False
     )
@@ -235,17 +237,17 @@ def _try_one(study: optuna.Study, judge: Judge, settings: Settings, number: int,
         study.enqueue_trial(dict(fixed))  # one that waits already was left by a process that died right here
     started = time.monotonic()
     trial = study.ask()
-    specification = _suggest(trial, settings, has_history=judge.data.history is not None)
+    specification = _suggest(trial, settings, has_history=evaluator.data.history is not None)
     metrics: dict[str, float] = {"segments": float(specification.segments)}
     value: float | None = None
     state = TrialState.COMPLETE
     try:
-        metrics |= judge.forward(specification)
+        metrics |= evaluator.forward(specification)
         trial.report(metrics.get("forward_lift", 0.0), step=0)
-        if judge.data.history is not None and trial.should_prune():
+        if evaluator.data.history is not None and trial.should_prune():
             state = TrialState.PRUNED
         else:
-            metrics |= judge.current(specification)
+            metrics |= evaluator.current(specification)
             value = score(metrics)
             for name, lack in _lacks(metrics, settings).items():
                 trial.set_constraint(name, lack)
@@ -317,7 +319,9 @@ def _ranked(trials: list[Trial]) -> list[Trial]:
     return sorted(complete, key=lambda t: (t.shortfall, -(t.score or 0.0), t.number))
 
 
-def _choose(trials: list[Trial], judge: Judge, settings: Settings, favourite: Specification | None) -> Search:
+def _choose(
+    trials: list[Trial], evaluator: SpecificationEvaluator, settings: Settings, favourite: Specification | None
+) -> Search:
     ranked = _ranked(trials)
     if not ranked:
         raise NotEnoughDataError(
@@ -326,14 +330,14 @@ def _choose(trials: list[Trial], judge: Judge, settings: Settings, favourite: Sp
         )
     finalists = [t for number, t in enumerate(ranked) if number < FINALISTS or t.specification == favourite]
     if len(finalists) > 1:
-        finalists = _ranked([_tried_again(trial, judge, settings) for trial in finalists])
+        finalists = _ranked([_tried_again(trial, evaluator, settings) for trial in finalists])
     chosen = finalists[0]
     known = next((trial for trial in finalists if trial.specification == favourite), None)
     if known and known.shortfall <= chosen.shortfall and (known.score or 0) > (chosen.score or 0) - MARGIN:
         return Search(tuple(trials), known, _why_known(known, chosen, len(ranked)))
     kept = "that keep all constraints" if chosen.shortfall <= 0 else "though none keeps all constraints"
     past = ""
-    if judge.data.history is None:
+    if evaluator.data.history is None:
         past = "; lines don't reach back far enough to judge forward value, so it doesn't count"
     reason = (
         f"the best score of {len(ranked)} complete trials {kept} ({len(trials)} in all), the first {len(finalists)} of "
@@ -351,12 +355,12 @@ def _why_known(known: Trial, best: Trial, complete: int) -> str:
     )
 
 
-def _tried_again(trial: Trial, judge: Judge, settings: Settings) -> Trial:
+def _tried_again(trial: Trial, evaluator: SpecificationEvaluator, settings: Settings) -> Trial:
     """The trial with its figures as the full fit has them, and the means over that and further seeds."""
-    full = {**trial.metrics, **judge.current(trial.specification, STARTS)}
+    full = {**trial.metrics, **evaluator.current(trial.specification, STARTS)}
     figures = [full]
     for number in range(1, REPETITIONS + 1):
-        other = judge.with_seed(judge.seed + 1_000 * number)
+        other = evaluator.with_seed(evaluator.seed + 1_000 * number)
         figures.append({**other.forward(trial.specification), **other.current(trial.specification)})
     means = {name: float(np.mean([each.get(name, value) for each in figures])) for name, value in trial.metrics.items()}
     shortfalls = [sum(max(lack, 0.0) for lack in _lacks(each, settings).values()) for each in (full, means)]

@@ -22,9 +22,9 @@ from segmentation.sources.readers.files import Lines, drop_lines, read_lines
 from segmentation.sources.readers.paths import InputFile
 from segmentation.sources.readers.text_parts import MALFORMED
 from segmentation.sources.rules import mapping
-from segmentation.sources.rules.deduplication import settle
+from segmentation.sources.rules.deduplication import deduplicate
 from segmentation.sources.rules.mapping import in_window, moment_of, profile_errors
-from segmentation.sources.rules.validation import CREATE_JUDGED, find_suspects, judge
+from segmentation.sources.rules.validation import CREATE_JUDGED, find_duplicate_candidates, validate
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.customer_bucket import CUSTOMER_BUCKET_MACRO
 from segmentation.warehouse.schema import customer_buckets
@@ -213,13 +213,13 @@ def _load(lake: Lake, start: date, end: date, commit: Commit, tell: Progress) ->
         window = _Window(start, end, tuple(read_source_files(con)))
         if not window.files:
             return LoadReport()
-        report = _judge(con, window, tell)
+        report = _validate(con, window, tell)
         tell(f"Writing {report.accepted:,} accepted and {report.rejected:,} rejected lines")
         lake.transaction(con, commit, lambda c: _replace(c, window))
     return report
 
 
-def judge_files(con: duckdb.DuckDBPyConnection, files: Sequence[SourceFile], start: date, end: date) -> LoadReport:
+def validate_files(con: duckdb.DuckDBPyConnection, files: Sequence[SourceFile], start: date, end: date) -> LoadReport:
     """Judge the lines of files that need not be registered, and write nothing.
 
     Leaves the lines in the temporary tables `accepted` and `rejected` of the connection.
@@ -233,18 +233,18 @@ def judge_files(con: duckdb.DuckDBPyConnection, files: Sequence[SourceFile], sta
     Raises:
         SourceError: A file can't be read, or a line has the id of one of another day.
     """
-    return _judge(con, _Window(start, end, tuple(files)), lambda _: None)
+    return _validate(con, _Window(start, end, tuple(files)), lambda _: None)
 
 
-def _judge(con: duckdb.DuckDBPyConnection, window: _Window, tell: Progress) -> LoadReport:
+def _validate(con: duckdb.DuckDBPyConnection, window: _Window, tell: Progress) -> LoadReport:
     _prepare(con, window)
     sources = []
     for source, files in groupby(window.files, key=lambda file: file.source):
         if covering := window.covering(source):
             tell(f"Reading {len(covering)} files of {source}")
-            _judge_source(con, source, list(files), covering)
+            _validate_source(con, source, list(files), covering)
             sources.append(source)
-    settle(con)
+    deduplicate(con)
     con.execute(COUNT_MALFORMED)
     con.execute(DAY_COUNTS)
     _refuse_ids_of_other_days(con, window)
@@ -272,7 +272,7 @@ def _prepare(con: duckdb.DuckDBPyConnection, window: _Window) -> None:
     con.execute(CREATE_JUDGED)
 
 
-def _judge_source(
+def _validate_source(
     con: duckdb.DuckDBPyConnection, source: str, files: Sequence[SourceFile], covering: Sequence[InputFile]
 ) -> None:
     profile = parse_profile(files[0].profile, f"of the source {source}")
@@ -285,9 +285,9 @@ def _judge_source(
     with profile_errors(profile, source):
         for lines in groups:
             _count(con, profile, lines)
-        find_suspects(con, profile, groups)
+        find_duplicate_candidates(con, profile, groups)
         for lines in groups:
-            judge(con, profile, lines, has_product_list=has_product_list)
+            validate(con, profile, lines, has_product_list=has_product_list)
     drop_lines(con, groups)
 
 

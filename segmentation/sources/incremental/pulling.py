@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from segmentation.sources.incremental.deliveries import Advance, Delivery, Receipt, StalePositionsError
-from segmentation.sources.incremental.upsert import Lander
+from segmentation.sources.incremental.upsert import Upserter
 from segmentation.sources.profiles.profile import Profile
 from segmentation.sources.readers.pages import PagedSource
 
@@ -15,7 +15,7 @@ CHANNEL = "cursor"
 
 
 def pull(
-    lander: Lander,
+    upserter: Upserter,
     source: str,
     profile: Profile,
     pages: PagedSource,
@@ -29,13 +29,13 @@ def pull(
         SourceError: It can't be read. The pages before are landed, and the next pull goes on after them.
         StalePositionsError: Another process is pulling the same source.
     """
-    position = lander.positions(source).get(CHANNEL)
+    position = upserter.positions(source).get(CHANNEL)
     receipts = []
     for page in pages.pages(position):
         advance = _advance(position, page.position)
         delivery = Delivery(source, profile, page.records, source, advance=advance, columns=page.columns)
         try:
-            (receipt,) = lander.land([delivery], now=now())
+            (receipt,) = upserter.upsert([delivery], now=now())
         except StalePositionsError as error:
             raise StalePositionsError(f"Another process is reading the source {source} at the same time.") from error
         position = page.position or position

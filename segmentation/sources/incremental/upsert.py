@@ -15,13 +15,13 @@ import pyarrow as pa
 from segmentation.sources.incremental.deliveries import Delivery, Malformed, Receipt
 from segmentation.sources.incremental.known_ids import KnownIds
 from segmentation.sources.incremental.offsets import reached
-from segmentation.sources.incremental.upsert_transaction import LandingTransaction, registered
+from segmentation.sources.incremental.upsert_transaction import UpsertTransaction, registered
 from segmentation.sources.profiles.contract import DELIVERED_RULES
 from segmentation.sources.profiles.profile import Profile, require_line_ids
 from segmentation.sources.readers.records import RELATION, Record, as_lines, as_table
 from segmentation.sources.rules import mapping
 from segmentation.sources.rules.mapping import profile_errors
-from segmentation.sources.rules.validation import CREATE_JUDGED, NO_SUSPECTS, judge
+from segmentation.sources.rules.validation import CREATE_JUDGED, NO_SUSPECTS, validate
 from segmentation.sources.schema_drift import columns_of, last_columns, observe
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.customer_bucket import CUSTOMER_BUCKET_MACRO
@@ -35,7 +35,7 @@ FROM judged JOIN delivered ON file_id BETWEEN first_ordinal AND last_ordinal
 """
 
 
-class Lander:
+class Upserter:
     """Lands deliveries. One per thread; several processes may land in the same lake at once."""
 
     def __init__(self, lake: Lake) -> None:
@@ -55,7 +55,7 @@ class Lander:
         """How far a source has been read, by channel."""
         return reached(self._con, source).positions
 
-    def land(self, deliveries: Sequence[Delivery], *, now: datetime) -> list[Receipt]:
+    def upsert(self, deliveries: Sequence[Delivery], *, now: datetime) -> list[Receipt]:
         """Write deliveries as one commit.
 
         Args:
@@ -73,10 +73,10 @@ class Lander:
         for delivery in deliveries:
             require_line_ids(delivery.profile)
         starts = [0, *accumulate(len(delivery.records) for delivery in deliveries)]
-        self._judge(deliveries, starts)
+        self._validate(deliveries, starts)
         sources = sorted({delivery.source for delivery in deliveries})
         commit = Commit(f"Land {starts[-1]} lines of {', '.join(sources)}", asset="raw/transactions")
-        work = LandingTransaction(self._con, self._known, deliveries, starts, now)
+        work = UpsertTransaction(self._con, self._known, deliveries, starts, now)
         receipts = self._lake.transaction(self._con, commit, work.write)
         self._known.add(work.hashes, work.version + 1)
         self._observe(deliveries, now)
@@ -95,13 +95,13 @@ class Lander:
                 observe(self._lake, delivery.source, found, delivery.place(0), now)
                 self._columns[delivery.source] = dict(found)
 
-    def _judge(self, deliveries: Sequence[Delivery], starts: Sequence[int]) -> None:
+    def _validate(self, deliveries: Sequence[Delivery], starts: Sequence[int]) -> None:
         mapping.set_latest(self._con)
         self._con.execute(CREATE_JUDGED)
         self._con.execute(NO_SUSPECTS)
         numbered = list(zip(deliveries, starts, strict=False))
         for (source, profile), group in groupby(numbered, key=lambda item: (item[0].source, item[0].profile)):
-            self._judge_source(source, profile, list(group))
+            self._validate_source(source, profile, list(group))
         delivered = pa.table(
             {
                 "delivery": pa.array(range(len(deliveries)), pa.int32()),
@@ -113,7 +113,7 @@ class Lander:
         with registered(self._con, delivered=delivered):
             self._con.execute(CREATE_LANDING)
 
-    def _judge_source(self, source: str, profile: Profile, numbered: Sequence[tuple[Delivery, int]]) -> None:
+    def _validate_source(self, source: str, profile: Profile, numbered: Sequence[tuple[Delivery, int]]) -> None:
         records: list[Record] = []
         ordinals: list[int] = []
         for delivery, start in numbered:
@@ -124,4 +124,4 @@ class Lander:
         mapping.use_profile(self._con, profile, source)
         table = as_table(profile, records, ordinals)
         with profile_errors(profile, source), registered(self._con, **{RELATION: table}):
-            judge(self._con, profile, as_lines(profile), has_product_list=False, rules=DELIVERED_RULES)
+            validate(self._con, profile, as_lines(profile), has_product_list=False, rules=DELIVERED_RULES)

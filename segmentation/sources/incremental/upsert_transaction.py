@@ -118,7 +118,7 @@ class _Refusals:
     repeated: Counter[int] = field(default_factory=Counter)
 
 
-class LandingTransaction:
+class UpsertTransaction:
     """One transaction, which may be tried several times."""
 
     def __init__(

@@ -15,7 +15,7 @@ from segmentation.errors import SourceError
 from segmentation.sources.readers.binding import Binding, Wanted, bind
 from segmentation.sources.readers.paths import InputFile, format_of
 from segmentation.sources.readers.text_files import arrow_errors, reading_errors
-from segmentation.sources.readers.text_parts import Part, parts_of
+from segmentation.sources.readers.text_parts import TextChunk, text_chunks
 from segmentation.warehouse.sql import identifier
 
 PARQUET_COLUMNS = "DESCRIBE FROM read_parquet($path, binary_as_string = true)"
@@ -163,7 +163,7 @@ def _read_text(
     groups: dict[tuple[tuple[str, str | None], ...], Lines] = {}
     for file in files:
         with reading_errors(file.path, wanted.reader.encoding):
-            for part in parts_of(con, file, wanted):
+            for part in text_chunks(con, file, wanted):
                 on_columns(file, dict.fromkeys(part.columns, "text"))
                 binding = bind(wanted, part.columns, file.path)
                 key = tuple(binding.items())
@@ -178,7 +178,7 @@ def _text_table(con: duckdb.DuckDBPyConnection, name: str, binding: Binding) -> 
     return Lines(name, binding, dict.fromkeys(binding, "VARCHAR"))
 
 
-def _insert(con: duckdb.DuckDBPyConnection, lines: Lines, file: InputFile, part: Part, keep: str) -> None:
+def _insert(con: duckdb.DuckDBPyConnection, lines: Lines, file: InputFile, part: TextChunk, keep: str) -> None:
     columns = ", ".join(
         f"{'CAST(NULL AS VARCHAR)' if header is None else part.columns[header]} AS {identifier(key)}"
         for key, header in lines.headers.items()

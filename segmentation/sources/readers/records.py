@@ -1,6 +1,6 @@
 """Delivered records, objects of names and values, as a relation of text columns that a profile can be applied to.
 
-Which of them are accepted is decided in `judging`.
+Which of them are accepted is decided in `validation`.
 """
 
 import json

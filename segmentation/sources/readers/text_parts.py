@@ -48,7 +48,7 @@ FROM json_lines WHERE is_object(line)
 
 
 @dataclass(frozen=True)
-class Part:
+class TextChunk:
     """Lines with one header inside one file.
 
     Attributes:
@@ -65,7 +65,7 @@ def prepare(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(PREPARE)
 
 
-def parts_of(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted) -> Iterator[Part]:
+def text_chunks(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted) -> Iterator[TextChunk]:
     """The parts of a file; its malformed lines are in `MALFORMED` once all have been taken.
 
     Raises:
@@ -80,18 +80,18 @@ def parts_of(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted) ->
         yield from _excel(con, file, wanted)
 
 
-def _csv(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted) -> Iterator[Part]:
+def _csv(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted) -> Iterator[TextChunk]:
     stream = CsvStream(file.path, wanted.reader)
     refuse_repeated(wanted, stream.header, file.path)
     con.register(INCOMING, stream.batches())
-    yield Part(INCOMING, {name: f"c{position}" for position, name in enumerate(stream.header)})
+    yield TextChunk(INCOMING, {name: f"c{position}" for position, name in enumerate(stream.header)})
     if stream.malformed:
         con.register(INCOMING, pa.table({"line": stream.malformed}))
         con.execute(ADD_MALFORMED, {"file_id": file.file_id})
     con.unregister(INCOMING)
 
 
-def _json(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted) -> Iterator[Part]:
+def _json(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted) -> Iterator[TextChunk]:
     if is_json_array(file.path):
         _read_json_array(con, file)
     else:
@@ -103,7 +103,7 @@ def _json(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted) -> It
     pointers = ["/" + key.replace("~", "~0").replace("/", "~1") for key in keys]
     con.execute("SET VARIABLE json_pointers = $pointers", {"pointers": pointers})
     con.execute(JSON_FIELDS)
-    yield Part("json_fields", {key: f"nullif(fields[{number}], '')" for number, key in enumerate(keys, start=1)})
+    yield TextChunk("json_fields", {key: f"nullif(fields[{number}], '')" for number, key in enumerate(keys, start=1)})
     con.execute("DROP TABLE json_lines")
 
 
@@ -117,12 +117,12 @@ def _read_json_array(con: duckdb.DuckDBPyConnection, file: InputFile) -> None:
         ) from error
 
 
-def _excel(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted) -> Iterator[Part]:
+def _excel(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted) -> Iterator[TextChunk]:
     sheets = _sheets(file, wanted)
     chosen = [frame for frame in sheets.values() if _has_columns(frame, file, wanted)]
     for frame in chosen or list(sheets.values())[:1]:
         con.register(INCOMING, frame.to_arrow())
-        yield Part(INCOMING, {name: identifier(name) for name in frame.columns})
+        yield TextChunk(INCOMING, {name: identifier(name) for name in frame.columns})
         con.unregister(INCOMING)
 
 

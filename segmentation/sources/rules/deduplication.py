@@ -80,7 +80,7 @@ SELECT file_id, NULL, '{MALFORMED_LINE}', CAST(to_json(line) AS VARCHAR) FROM {M
 """
 
 
-def settle(con: duckdb.DuckDBPyConnection) -> None:
+def deduplicate(con: duckdb.DuckDBPyConnection) -> None:
     """Decide on duplicates and define `accepted` and `rejected`; needs `judged`, `malformed` and `input_files`."""
     con.execute(SETTLED)
     con.execute(ACCEPTED)

@@ -1,6 +1,6 @@
 """From a profile's inputs to contract columns, as SQL over the relations of `lines`.
 
-Which of the mapped lines are accepted is decided in `judging`.
+Which of the mapped lines are accepted is decided in `validation`.
 """
 
 import re

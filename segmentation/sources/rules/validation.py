@@ -73,7 +73,7 @@ SELECT {rules} FROM (SELECT *, {input} AS input, false AS is_duplicate FROM fill
 """
 
 
-def find_suspects(con: duckdb.DuckDBPyConnection, profile: Profile, groups: Sequence[Lines]) -> None:
+def find_duplicate_candidates(con: duckdb.DuckDBPyConnection, profile: Profile, groups: Sequence[Lines]) -> None:
     """Fill `suspects` with the keys that several lines of the window share."""
     columns = {name: sql for name, sql in profile.columns.items() if name in ("line_id", "ordered_at")}
     line_keys = " UNION ALL ".join(
@@ -87,7 +87,7 @@ def find_suspects(con: duckdb.DuckDBPyConnection, profile: Profile, groups: Sequ
     con.execute(SUSPECTS.format(line_keys=line_keys))
 
 
-def judge(
+def validate(
     con: duckdb.DuckDBPyConnection,
     profile: Profile,
     lines: Lines,

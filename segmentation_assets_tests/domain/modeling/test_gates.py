@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from segmentation.modeling.gates import Comparison, Evidence, judge
+from segmentation.modeling.gates import Comparison, Evidence, evaluate
 from segmentation.settings import Settings
 
 GOOD = Evidence(0.1, 0.4, {"A": 0.9, "B": 0.95}, 0.2, 0.25, Comparison(1, 0.1, 0.1, 0.2, 0.25))
@@ -10,7 +10,7 @@ SETTINGS = Settings()
 
 
 def _refusing(evidence: Evidence) -> dict[str, str]:
-    verdicts = judge(evidence, SETTINGS)
+    verdicts = evaluate(evidence, SETTINGS)
     return {name: verdict.explanation for name, verdict in verdicts.items() if not verdict.passed}
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from segmentation.errors import NotEnoughDataError
 from segmentation.metadata.features import GROUPS, Group, modelled
-from segmentation.modeling.fitting.fit import Judge, fit
+from segmentation.modeling.fitting.fit import SpecificationEvaluator, fit
 from segmentation.modeling.fitting.forward import Outcome
 from segmentation.modeling.search.search import (
     Listener,
@@ -25,7 +25,7 @@ from segmentation.modeling.training_data import Examples, History, TrainingData
 from segmentation.settings import Settings
 
 FEATURES = modelled()
-Judged = Callable[[Judge, Specification], dict[str, float]]
+Evaluation = Callable[[SpecificationEvaluator, Specification], dict[str, float]]
 NAMES = [feature.name for feature in FEATURES]
 
 
@@ -85,19 +85,19 @@ def test_a_trial_that_was_under_way_is_tried_again(tmp_path: Path, monkeypatch: 
     undisturbed = search(_data(), _settings(tmp_path / "one"), key="k")
     for number in (2, 7):
         with monkeypatch.context() as patched:
-            patched.setattr(Judge, "current", _dying_in(Judge.current, number))
+            patched.setattr(SpecificationEvaluator, "current", _dying_in(SpecificationEvaluator.current, number))
             with pytest.raises(KeyboardInterrupt):
                 search(_data(), _settings(tmp_path / "two"), key="k")
     assert _facts(search(_data(), _settings(tmp_path / "two"), key="k")) == _facts(undisturbed)
 
 
-def _dying_in(judged: Judged, number: int) -> Judged:
+def _dying_in(judged: Evaluation, number: int) -> Evaluation:
     calls = count(1)
 
-    def dies(judge: Judge, specification: Specification) -> dict[str, float]:
+    def dies(evaluator: SpecificationEvaluator, specification: Specification) -> dict[str, float]:
         if next(calls) == number:
             raise KeyboardInterrupt
-        return judged(judge, specification)
+        return judged(evaluator, specification)
 
     return dies
 

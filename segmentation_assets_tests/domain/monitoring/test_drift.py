@@ -7,8 +7,17 @@ import pytest
 
 from benchmarks.drift.__main__ import SCENARIOS, Scenario, one
 from benchmarks.drift.shop import FEATURES, TRAINED, Change, figures, orders, population
-from segmentation.monitoring.drift import SEGMENT, Drift, Past, Population, Sensitivity, cause_of, judge, monitored
-from segmentation.monitoring.line_statistics import LineFinding, compare
+from segmentation.monitoring.drift import (
+    SEGMENT,
+    Drift,
+    Past,
+    Population,
+    Sensitivity,
+    cause_of,
+    measure_drift,
+    monitored,
+)
+from segmentation.monitoring.line_statistics import OddLines, compare
 
 QUICK = Sensitivity(draws=80)
 
@@ -25,12 +34,10 @@ def _shop(change: Change, seed: int = 1) -> tuple[Population, Population, list[P
     return population(made, TRAINED), population(made, TRAINED + change.after), past
 
 
-def _judged(
-    change: Change, past: Past | None = None, lines: list[LineFinding] | None = None
-) -> tuple[list[Drift], Past]:
+def _judged(change: Change, past: Past | None = None, lines: list[OddLines] | None = None) -> tuple[list[Drift], Past]:
     reference, current, populations = _shop(change)
     past = past or Past(populations)
-    return judge(FEATURES, 2, reference, current, past, lines or [], QUICK), past
+    return measure_drift(FEATURES, 2, reference, current, past, lines or [], QUICK), past
 
 
 def test_every_feature_and_metric_has_a_row_and_a_threshold() -> None:
@@ -45,7 +52,7 @@ def test_the_same_seed_finds_the_same() -> None:
 
 
 def test_a_feature_that_its_lines_make_doubtful_is_not_called_behaviour() -> None:
-    odd = LineFinding("missing_category", 0.6, 0.1, True)
+    odd = OddLines("missing_category", 0.6, 0.1, True)
     found, _ = _judged(Change(lost_categories=0.6, rate=0.3), lines=[odd])
     causes = {row.feature: row.cause for row in found if row.is_drifting}
     assert causes["category_entropy"] == "data_quality"
@@ -55,7 +62,7 @@ def test_a_feature_that_its_lines_make_doubtful_is_not_called_behaviour() -> Non
 
 def test_without_a_past_rules_of_thumb_hold() -> None:
     reference, current, _ = _shop(Change())
-    found = judge(FEATURES, 2, reference, current, Past(), [], QUICK)
+    found = measure_drift(FEATURES, 2, reference, current, Past(), [], QUICK)
     assert {row.threshold >= 0.1 for row in found} == {True}
     assert cause_of(found) is None
 
@@ -65,14 +72,17 @@ def test_a_past_that_changed_or_was_spoilt_teaches_nothing() -> None:
     wild = replace(populations[3], values=populations[3].values * 10)
     spoilt = [*populations[:3], wild, *populations[4:]]
     plain, misled, told = (
-        {(row.feature, row.metric): row.threshold for row in judge(FEATURES, 2, reference, current, past, [], QUICK)}
+        {
+            (row.feature, row.metric): row.threshold
+            for row in measure_drift(FEATURES, 2, reference, current, past, [], QUICK)
+        }
         for past in (Past(populations), Past(spoilt), Past(spoilt, spoilt=[wild.as_of]))
     )
     key = ("orders_90d", "wasserstein")
     assert misled[key] > 2 * plain[key]
     assert told[key] < 1.5 * plain[key]
     halves = Past(spoilt, breaks=[wild.as_of, spoilt[4].as_of])
-    parted = judge(FEATURES, 2, reference, current, halves, [], QUICK)
+    parted = measure_drift(FEATURES, 2, reference, current, halves, [], QUICK)
     assert next(row.threshold for row in parted if (row.feature, row.metric) == key) < 1.5 * plain[key]
 
 
@@ -81,7 +91,7 @@ def test_a_feature_that_nobody_had_before_gets_rules_of_thumb() -> None:
     column = [feature.name for feature in FEATURES].index("mean_gap_days")
     for each in populations:
         each.values[:, column] = np.nan
-    found = judge(FEATURES, 2, reference, current, Past(populations), [], QUICK)
+    found = measure_drift(FEATURES, 2, reference, current, Past(populations), [], QUICK)
     thresholds = {row.metric: row.threshold for row in found if row.feature == "mean_gap_days"}
     assert all(np.isfinite(value) for value in thresholds.values())
 

@@ -9,33 +9,33 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from segmentation.errors import SegmentationError
-from segmentation.metrics.exporter import FiguresCollector, Part, keep_looking
-from segmentation.metrics.families import Family, single
+from segmentation.metrics.exporter import MetricsCollector, MetricSource, keep_looking
+from segmentation.metrics.families import MetricFamily, single
 from segmentation_assets_tests.testing.metrics_page import declared
 
 NAME = "segmentation_something"
 
 
-def figures(value: float) -> Sequence[Family]:
+def figures(value: float) -> Sequence[MetricFamily]:
     return [single(NAME, "Something.", value)]
 
 
-def part_of(name: str, *outcomes: float | Exception) -> Part:
+def part_of(name: str, *outcomes: float | Exception) -> MetricSource:
     """A part whose looks go as given, one after the other."""
     remaining: Iterator[float | Exception] = iter(outcomes)
 
-    def look() -> Sequence[Family]:
+    def look() -> Sequence[MetricFamily]:
         outcome = next(remaining)
         if isinstance(outcome, Exception):
             raise outcome
         return figures(outcome)
 
-    return Part(name, look)
+    return MetricSource(name, look)
 
 
-def registry_of(*parts: Part) -> CollectorRegistry:
+def registry_of(*parts: MetricSource) -> CollectorRegistry:
     registry = CollectorRegistry()
-    registry.register(FiguresCollector(parts, lambda: []))
+    registry.register(MetricsCollector(parts, lambda: []))
     return registry
 
 
@@ -83,18 +83,18 @@ def test_the_exporters_own_figures_are_those_of_the_page() -> None:
 def test_a_part_that_hangs_holds_up_no_other() -> None:
     stop, released = Event(), Event()
 
-    def hang() -> Sequence[Family]:
+    def hang() -> Sequence[MetricFamily]:
         released.wait(30)
         return figures(1)
 
     looks = 0
 
-    def count() -> Sequence[Family]:
+    def count() -> Sequence[MetricFamily]:
         nonlocal looks
         looks += 1
         return figures(2)
 
-    threads = [keep_looking(part, 0.01, stop) for part in (Part("slow", hang), Part("quick", count))]
+    threads = [keep_looking(part, 0.01, stop) for part in (MetricSource("slow", hang), MetricSource("quick", count))]
     deadline = time.monotonic() + 20
     while looks < 3 and time.monotonic() < deadline:
         time.sleep(0.01)

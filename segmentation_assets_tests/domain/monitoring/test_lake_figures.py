@@ -12,8 +12,8 @@ import pytest
 
 from segmentation.errors import WarehouseUnavailableError
 from segmentation.metadata.tables import TABLES
-from segmentation.metrics.cache import Memory
-from segmentation.metrics.collector import LakeWatch
+from segmentation.metrics.cache import MarkerCache
+from segmentation.metrics.collector import LakeCollector
 from segmentation.metrics.lake import disk_families, lake_families
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
@@ -101,15 +101,15 @@ def filled(settings: Settings, filled_home: Path) -> Iterator[Lake]:
 
 
 @contextmanager
-def watching(settings: Settings) -> Iterator[LakeWatch]:
-    watch = LakeWatch(settings)
+def watching(settings: Settings) -> Iterator[LakeCollector]:
+    watch = LakeCollector(settings)
     try:
         yield watch
     finally:
         watch.close()
 
 
-def look(watch: LakeWatch) -> dict[str, Samples]:
+def look(watch: LakeCollector) -> dict[str, Samples]:
     return {family.name.removeprefix("segmentation_"): dict(family.samples) for family in watch.look()}
 
 
@@ -272,7 +272,7 @@ class Counting:
 
 
 def test_an_idle_lake_costs_a_few_queries_of_its_catalogue(filled: Lake) -> None:
-    memory = Memory()
+    memory = MarkerCache()
 
     def queries_of_a_look() -> int:
         with filled.cursor() as con:

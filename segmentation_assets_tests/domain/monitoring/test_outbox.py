@@ -47,7 +47,7 @@ def test_messages_without_a_topic_are_told_one_by_one() -> None:
 def test_a_recipient_that_is_away_is_asked_once_a_delivery() -> None:
     recipient = Recipient(is_there=False)
     outbox = _deliver(Outbox().with_messages([ALONE] * 5, NOW), [recipient])
-    assert (recipient.asked, len(outbox.parcels)) == (1, 5)
+    assert (recipient.asked, len(outbox.pending_messages)) == (1, 5)
 
 
 def test_what_takes_too_long_goes_on_next_time() -> None:
@@ -55,7 +55,7 @@ def test_what_takes_too_long_goes_on_next_time() -> None:
     recipient = Recipient()
     outbox = Outbox().with_messages([ALONE] * 3, NOW)
     left = deliver(outbox, [recipient], NOW, clock=lambda: next(moments)).outbox  # type: ignore[list-item]
-    assert (len(recipient.has), len(left.parcels)) == (1, 2)
+    assert (len(recipient.has), len(left.pending_messages)) == (1, 2)
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=8))
@@ -84,7 +84,7 @@ def test_everybody_who_comes_back_in_time_has_every_message_once(presence: list[
         sorted(message.title for message in each.has) == ["Model 2 is the new champion", "another"]
         for each in recipients
     )
-    assert outbox.parcels == ()
+    assert outbox.pending_messages == ()
 
 
 def test_an_outbox_is_a_cursor() -> None:

@@ -5,14 +5,22 @@ import pytest
 
 from segmentation.modeling.artefact import Assignment
 from segmentation.modeling.fitting.forward import Outcome
-from segmentation.monitoring.quality import LEAST_LOSS, MEANINGS, WORSE, Figure, forward_figure, judge, measure
+from segmentation.monitoring.quality import (
+    LEAST_LOSS,
+    MEANINGS,
+    WORSE,
+    QualityMetric,
+    forward_figure,
+    measure,
+    measure_quality,
+)
 
 
 def _judged(metric: str, training: float, now: float, *, error: float = 0.0, earlier: tuple[float, ...] = ()) -> bool:
-    rows = judge(
-        {metric: Figure(training, error)},
-        {metric: Figure(now, error)},
-        [{metric: Figure(value, error)} for value in earlier],
+    rows = measure_quality(
+        {metric: QualityMetric(training, error)},
+        {metric: QualityMetric(now, error)},
+        [{metric: QualityMetric(value, error)} for value in earlier],
     )
     return next(row.is_degraded for row in rows if row.metric == metric)
 
@@ -34,7 +42,9 @@ def test_chance_and_usual_ups_and_downs_are_allowed_for() -> None:
 
 
 def test_every_figure_has_a_row_and_what_is_unknown_is_no_finding() -> None:
-    rows = judge({"fixed_silhouette": Figure(0.3, 0.01)}, {"smallest_share": Figure(0.2, 0.0)}, [])
+    rows = measure_quality(
+        {"fixed_silhouette": QualityMetric(0.3, 0.01)}, {"smallest_share": QualityMetric(0.2, 0.0)}, []
+    )
     assert [row.metric for row in rows] == list(MEANINGS)
     assert not any(row.is_degraded for row in rows)
     known = {row.metric: (row.value, row.training_value, row.threshold is None) for row in rows}

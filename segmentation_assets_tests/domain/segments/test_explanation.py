@@ -12,7 +12,7 @@ import pytest
 
 from segmentation.errors import NotEnoughDataError
 from segmentation.explanations.differences import FEATURES_COMPARED, find_differences
-from segmentation.explanations.findings import Finding
+from segmentation.explanations.findings import Characteristic
 from segmentation.explanations.lifts import find_favourites, find_rfm_mix, wilson_bound
 from segmentation.explanations.rules import find_rules, rounded
 from segmentation.explanations.sample import Sample, read_sample, typical
@@ -81,7 +81,7 @@ def lower_bound(hits: int, tries: int) -> float:
     return float(np.roots([1 + spread, -(2 * share + spread), share**2]).real.min())
 
 
-def of_kind(findings: Sequence[Finding], kind: str, segment_id: int) -> list[Finding]:
+def of_kind(findings: Sequence[Characteristic], kind: str, segment_id: int) -> list[Characteristic]:
     return [finding for finding in findings if (finding.kind, finding.segment_id) == (kind, segment_id)]
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from segmentation.errors import SourceError
 from segmentation.settings import Settings
-from segmentation.sources.dry_run import try_out_on
+from segmentation.sources.dry_run import dry_run_on
 from segmentation.sources.profiles.profile import load_profile
 from segmentation.warehouse import Lake
 from segmentation.warehouse.schema import migrate
@@ -280,11 +280,11 @@ def test_a_file_comes_out_as_it_should(lake: Lake, tmp_path: Path, case: Case) -
     path.write_bytes(case.content)
     if case.error:
         with pytest.raises(SourceError) as told:
-            try_out_on(lake, str(path), CANONICAL, now=NOW)
+            dry_run_on(lake, str(path), CANONICAL, now=NOW)
         assert case.error in str(told.value)
         assert case.name in str(told.value) or "profile canonical" in str(told.value)
         return
-    trial = try_out_on(lake, str(path), CANONICAL, now=NOW)
+    trial = dry_run_on(lake, str(path), CANONICAL, now=NOW)
     report = trial.report
     assert (report.accepted, report.rejected_by_reason) == (case.accepted, dict(case.rejected))
     assert report.lines_read == report.accepted + report.rejected

@@ -8,8 +8,7 @@ import pytest
 
 from segmentation.errors import SourceError
 from segmentation.settings import Settings
-from segmentation.sources import config as declared
-from segmentation.sources import reading
+from segmentation.sources import config, reading
 from segmentation.sources.config import (
     EXAMPLE_OF,
     DatabaseSource,
@@ -22,7 +21,7 @@ from segmentation.sources.config import (
 )
 from segmentation.sources.incremental.deliveries import StalePositionsError
 from segmentation.sources.incremental.pulling import pull
-from segmentation.sources.incremental.upsert import Lander
+from segmentation.sources.incremental.upsert import Upserter
 from segmentation.sources.profiles.profile import load_profile
 from segmentation.sources.readers.databases import moved_back
 from segmentation.sources.readers.object_store import matches
@@ -31,7 +30,7 @@ from segmentation.warehouse import Lake
 from segmentation_assets_tests.domain.sources.test_landing import NOW, line
 
 
-def parsed(text: str, **environment: str) -> dict[str, declared.Declared]:
+def parsed(text: str, **environment: str) -> dict[str, config.SourceConfig]:
     return parse_sources(text, "sources.yaml", environment)
 
 
@@ -156,7 +155,7 @@ class Plugin:
 def test_a_plug_in_is_read_on_from_where_it_was_left(
     lake: Lake, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entry = EntryPoint("numbers", f"{__name__}:Plugin", declared.PLUGINS)
+    entry = EntryPoint("numbers", f"{__name__}:Plugin", config.PLUGINS)
     monkeypatch.setattr(declared, "plugins", lambda: {"numbers": entry})
     monkeypatch.setattr(reading, "plugins", lambda: {"numbers": entry})
     source = parsed("sources: {n: {type: numbers, options: {prefix: n-}}}")["n"]
@@ -174,7 +173,7 @@ def test_a_plug_in_is_read_on_from_where_it_was_left(
 
 
 def test_two_readers_of_one_source_do_not_take_its_pages_twice(lake: Lake) -> None:
-    one, other = Lander(lake), Lander(lake)
+    one, other = Upserter(lake), Upserter(lake)
 
     class Slow(Plugin):
         def pages(self, position: str | None) -> Iterator[Page]:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from segmentation.errors import SourceError
-from segmentation.sources.incremental.upsert import Lander
+from segmentation.sources.incremental.upsert import Upserter
 from segmentation.sources.schema_drift import accept, columns_of, compare, observe, read_drift
 from segmentation.warehouse import Lake
 from segmentation_assets_tests.domain.sources.test_landing import NOW, delivery, line
@@ -40,18 +40,18 @@ def test_drift_is_told_until_it_is_accepted(lake: Lake) -> None:
 
 
 def test_records_may_lack_columns_but_bring_new_ones(lake: Lake) -> None:
-    lander = Lander(lake)
-    lander.land([delivery(line("1", note="x"))], now=NOW)
-    lander.land([delivery(line("2"))], now=NOW + timedelta(hours=1))
+    upserter = Upserter(lake)
+    upserter.upsert([delivery(line("1", note="x"))], now=NOW)
+    upserter.upsert([delivery(line("2"))], now=NOW + timedelta(hours=1))
     with lake.cursor() as con:
         assert not read_drift(con, "app")
-    lander.land([delivery(line("3", quantity="4", shop={"id": 1}))], now=NOW + timedelta(hours=2))
+    upserter.upsert([delivery(line("3", quantity="4", shop={"id": 1}))], now=NOW + timedelta(hours=2))
     with lake.cursor() as con:
         drift = read_drift(con, "app")
     assert str(drift) == "new column shop (object); column quantity was number and is number or text"
     assert drift.seen_in == f"push, {NOW + timedelta(hours=2):%Y-%m-%d %H:%M} UTC"
     # A process that begins anew knows them.
-    Lander(lake).land([delivery(line("4"))], now=datetime(2025, 7, 1))
+    Upserter(lake).upsert([delivery(line("4"))], now=datetime(2025, 7, 1))
     with lake.cursor() as con:
         assert con.execute("SELECT count(*) FROM raw.source_schemas").fetchall() == [(2,)]
 

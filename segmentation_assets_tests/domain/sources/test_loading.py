@@ -17,7 +17,7 @@ from segmentation.sources.batch.loading import LoadReport
 from segmentation.sources.batch.products import load_products
 from segmentation.sources.batch.registration import register
 from segmentation.sources.profiles.profile import load_profile
-from segmentation.sources.rules import deduplication as settling
+from segmentation.sources.rules import deduplication
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.customer_bucket import customer_bucket
 from segmentation_assets_tests.conftest import BUCKETS
@@ -317,13 +317,13 @@ def test_a_file_registered_while_its_days_were_read_is_loaded_with_them(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = register(lake, str(write(tmp_path / "a.csv", [line(1)])), load_profile("canonical"), now=NOW)
-    settle, late = settling.settle, write(tmp_path / "b.csv", [line(10)])
+    deduplicate, late = deduplication.deduplicate, write(tmp_path / "b.csv", [line(10)])
 
     def settle_late(con: duckdb.DuckDBPyConnection) -> None:
-        settle(con)
+        deduplicate(con)
         register(lake, str(late), load_profile("canonical"), now=NOW)
 
-    monkeypatch.setattr(loading, "settle", settle_late)
+    monkeypatch.setattr(loading, "deduplicate", settle_late)
     load(lake, first.load_start, first.load_end)
     assert line_ids(lake) == ["L1", "L10"]
 

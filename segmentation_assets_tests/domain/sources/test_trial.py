@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from segmentation.errors import SourceError
 from segmentation.settings import Settings
-from segmentation.sources.dry_run import facts_of, try_out
+from segmentation.sources.dry_run import dry_run_files, facts_of
 from segmentation.sources.profiles.profile import load_profile
 from segmentation.warehouse import Lake
 from segmentation_assets_tests.domain.sources.shop_files import LINES, NOW, ingest, line, rows_of, write
@@ -31,7 +31,7 @@ CHANGES = st.fixed_dictionaries(
 
 def test_a_trial_needs_no_lake_and_leaves_none(settings: Settings, tmp_path: Path) -> None:
     path = write(tmp_path / "orders.csv", LINES)
-    trial = try_out(settings, str(path), CANONICAL, now=NOW)
+    trial = dry_run_files(settings, str(path), CANONICAL, now=NOW)
     assert (trial.source, trial.paths) == ("canonical", (str(path),))
     assert (trial.first_day, trial.last_day) == (date(2024, 1, 1), date(2024, 1, 3))
     assert (trial.report.lines_read, trial.report.accepted) == (4, 3)
@@ -52,7 +52,7 @@ def test_a_trial_tells_what_a_load_then_does(lake: Lake, tmp_path: Path, changes
     path = write(tmp_path / f"{name}.csv", [{**row, "line_id": f"{name}-{row['line_id']}"} for row in rows])
     version = lake.version()
 
-    trial = try_out(lake.settings, str(path), CANONICAL, source=name, now=NOW)
+    trial = dry_run_files(lake.settings, str(path), CANONICAL, source=name, now=NOW)
 
     assert lake.version() == version
     ingest(lake, path, CANONICAL, source=name)
@@ -71,11 +71,11 @@ def test_an_id_that_the_lake_has_on_another_day_is_told_beforehand(lake: Lake, t
     ingest(lake, write(tmp_path / "a.csv", LINES), CANONICAL)
     again = write(tmp_path / "b.csv", [{**LINES[0], "ordered_at": "2024-02-01 00:00:00"}])
     with pytest.raises(SourceError, match="line_id '1' occurs twice"):
-        try_out(lake.settings, str(again), CANONICAL, source="other", now=NOW)
+        dry_run_files(lake.settings, str(again), CANONICAL, source="other", now=NOW)
 
 
 @pytest.mark.parametrize("content", ["", "line_id\n", "a,b\n1,2\n"])
 def test_a_file_that_cannot_be_read_is_told(settings: Settings, tmp_path: Path, content: str) -> None:
     (tmp_path / "orders.csv").write_text(content)
     with pytest.raises(SourceError):
-        try_out(settings, str(tmp_path / "orders.csv"), CANONICAL, now=NOW)
+        dry_run_files(settings, str(tmp_path / "orders.csv"), CANONICAL, now=NOW)
