@@ -174,7 +174,7 @@ def test_when_traces_are_wanted(environ: dict[str, str], is_wanted: bool) -> Non
 
 
 def test_what_lacks_is_said(shop_settings: Settings, collector: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(telemetry, "EXPORTER", "opentelemetry.nowhere.exporter")
+    monkeypatch.setattr(otlp, "EXPORTER", "opentelemetry.nowhere.exporter")
     with pytest.raises(SegmentationError, match=r"OTEL_EXPORTER_OTLP_ENDPOINT is set, but .*\[otel\]"):
         create_app(shop_settings)
 

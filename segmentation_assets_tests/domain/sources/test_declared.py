@@ -156,7 +156,7 @@ def test_a_plug_in_is_read_on_from_where_it_was_left(
     lake: Lake, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entry = EntryPoint("numbers", f"{__name__}:Plugin", config.PLUGINS)
-    monkeypatch.setattr(declared, "plugins", lambda: {"numbers": entry})
+    monkeypatch.setattr(config, "plugins", lambda: {"numbers": entry})
     monkeypatch.setattr(reading, "plugins", lambda: {"numbers": entry})
     source = parsed("sources: {n: {type: numbers, options: {prefix: n-}}}")["n"]
     assert reading.check(settings, source) == "5 lines"
