@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
+from segmentation.tracing import otlp
 from segmentation.tracing.otlp import wants_traces
 from segmentation_assets_tests.testing import shop
 from segmentation_assets_tests.testing.collector import attributes_of, resource_of, spans_of
