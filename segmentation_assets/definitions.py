@@ -1,59 +1,81 @@
-"""The code location: wiring only."""
+"""The code location: the graph of an installation, built from its settings. Wiring only."""
+
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
 
 import dagster as dg
 
-from segmentation_assets.assets.features import features
-from segmentation_assets.assets.monitoring import monitoring
-from segmentation_assets.assets.raw import products, source_files, transactions
-from segmentation_assets.assets.segments import (
-    customer_segments,
-    segment_explanations,
-    segment_movement,
-    segment_profiles,
-)
-from segmentation_assets.assets.sources import SOURCES
-from segmentation_assets.assets.training import candidate_model, champion_model, training_set
+from segmentation.clock import utc_now
+from segmentation.settings import Settings, load_settings
+from segmentation.sources.config import SourceConfig, declared_sources
+from segmentation.sources.first_day import first_day as read_first_day
+from segmentation_assets.assets.features import build_feature_assets
+from segmentation_assets.assets.monitoring import build_monitoring_assets
+from segmentation_assets.assets.raw import build_raw_assets
+from segmentation_assets.assets.segments import build_segment_assets
+from segmentation_assets.assets.sources import build_source_assets
+from segmentation_assets.assets.training import build_training_assets
 from segmentation_assets.assets.warehouse import maintenance
-from segmentation_assets.automation.notifications import notifications
-from segmentation_assets.automation.run_traces import run_traces
-from segmentation_assets.automation.schedules import SCHEDULES
-from segmentation_assets.automation.sensors import SENSORS
-from segmentation_assets.checks import features as feature_checks
-from segmentation_assets.checks import monitoring as monitoring_checks
-from segmentation_assets.checks import raw as raw_checks
-from segmentation_assets.checks import segments as segment_checks
-from segmentation_assets.checks import sources as source_checks
-from segmentation_assets.checks import training as training_checks
-from segmentation_assets.jobs import JOBS
+from segmentation_assets.automation.jobs import JOBS
+from segmentation_assets.automation.schedules import build_schedules
+from segmentation_assets.automation.sensors import build_sensors
+from segmentation_assets.checks import features, monitoring, raw, segments, training
+from segmentation_assets.checks.sources import build_checks
+from segmentation_assets.keys import source_key
+from segmentation_assets.partitions import build_partitions
+from segmentation_assets.policies import with_policies
 from segmentation_assets.resources import WarehouseResource
 
-defs = dg.Definitions(
-    assets=[
-        *SOURCES,
-        source_files,
-        transactions,
-        products,
-        features,
-        training_set,
-        candidate_model,
-        champion_model,
-        customer_segments,
-        segment_profiles,
-        segment_movement,
-        segment_explanations,
-        monitoring,
+
+def build_definitions(
+    settings: Settings,
+    *,
+    first_day: date | None,
+    sources: Sequence[SourceConfig] = (),
+    now: Callable[[], datetime] = utc_now,
+) -> dg.Definitions:
+    """The graph of an installation.
+
+    Args:
+        settings: Of the installation; runs read them anew, from the environment.
+        first_day: First day (UTC) of its data, where partitions begin; None as long as there is none.
+        sources: What `sources.yaml` declares.
+        now: Tells the time (UTC), to assets, checks and sensors.
+    """
+    partitions = build_partitions(settings, first_day)
+    assets = [
+        *build_source_assets(sources),
+        *build_raw_assets(partitions, [source_key(source.name) for source in sources]),
+        *build_feature_assets(partitions),
+        *build_training_assets(),
+        *build_segment_assets(partitions),
+        *build_monitoring_assets(partitions),
         maintenance,
-    ],
-    asset_checks=[
-        *source_checks.CHECKS,
-        *raw_checks.CHECKS,
-        *feature_checks.CHECKS,
-        *training_checks.CHECKS,
-        *segment_checks.CHECKS,
-        *monitoring_checks.CHECKS,
-    ],
-    jobs=JOBS,
-    schedules=SCHEDULES,
-    sensors=[*SENSORS, notifications, run_traces],
-    resources={"warehouse": WarehouseResource()},
-)
+    ]
+    return dg.Definitions(
+        assets=dg.with_source_code_references(dg.map_asset_specs(with_policies, assets)),
+        asset_checks=[
+            *(check for source in sources for check in build_checks(source)),
+            *raw.CHECKS,
+            *features.CHECKS,
+            *training.CHECKS,
+            *segments.CHECKS,
+            *monitoring.CHECKS,
+        ],
+        jobs=JOBS,
+        schedules=build_schedules(sources),
+        sensors=build_sensors(settings, sources, now),
+        resources={"warehouse": WarehouseResource(), "clock": now},
+    )
+
+
+def build_present_definitions(settings: Settings) -> dg.Definitions:
+    """The graph of an installation as its data and its `sources.yaml` are now."""
+    sources = list(declared_sources(settings).values())
+    return build_definitions(settings, first_day=read_first_day(settings), sources=sources)
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What Dagster loads: the graph of this environment's installation."""
+    return build_present_definitions(load_settings())

@@ -1,7 +1,8 @@
 """Resources: the lake, as Dagster hands it to assets and checks."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
@@ -13,6 +14,9 @@ from segmentation.errors import SegmentationError
 from segmentation.settings import Settings, load_settings
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import migrate
+
+Clock = dg.ResourceParam[Callable[[], datetime]]
+"""Tells the present moment, in UTC without a zone."""
 
 
 class WarehouseResource(DuckDBResource):

@@ -6,38 +6,36 @@ from datetime import date
 import dagster as dg
 from pydantic import Field
 
-from segmentation.clock import utc_now
 from segmentation.features.engine import write_snapshots
 from segmentation.features.records import Snapshot
 from segmentation.features.stages import code_version
 from segmentation.metadata.features import BY_NAME
 from segmentation.metadata.table import Table
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES, FEATURE_GROUPS
-from segmentation_assets.assets.raw import products, transactions
-from segmentation_assets.metadata import column_metadata, markdown_table, preview
-from segmentation_assets.partitions import AS_OF, LOOK_BACK
+from segmentation_assets.assets.declaring import declare, table_spec
+from segmentation_assets.keys import PRODUCTS_KEY, TRANSACTIONS_KEY, table_key
+from segmentation_assets.metadata import preview
+from segmentation_assets.partitions import Partitions
 from segmentation_assets.progress import reporter
-from segmentation_assets.resources import WarehouseResource, commit_of
+from segmentation_assets.resources import Clock, WarehouseResource, commit_of
+from segmentation_assets.row_counts import report_by_partition, report_row_counts
 
-GROUP = "features"
 TABLES: tuple[Table, ...] = (*FEATURE_GROUPS.values(), CUSTOMER_FEATURES)
 
 
-def key_of(table: Table) -> dg.AssetKey:
-    """The asset key of a table: its schema and name."""
-    return dg.AssetKey(table.name.split("."))
-
-
-def _spec(table: Table) -> dg.AssetSpec:
-    return dg.AssetSpec(
-        key_of(table),
-        description=table.comment,
-        group_name=GROUP,
-        deps=[dg.AssetDep(transactions, partition_mapping=LOOK_BACK), dg.AssetDep(products)],
-        kinds={"ducklake", "sql"},
-        code_version=code_version([BY_NAME[name] for name in table.column_names if name in BY_NAME]),
-        metadata=column_metadata(table),
-    )
+def build_feature_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
+    """The feature tables of a snapshot, which one run makes together."""
+    lines = dg.AssetDep(TRANSACTIONS_KEY, partition_mapping=partitions.look_back)
+    specs = [
+        table_spec(
+            table,
+            [lines, PRODUCTS_KEY],
+            ["ducklake", "sql"],
+            code_version=code_version([BY_NAME[name] for name in table.column_names if name in BY_NAME]),
+        )
+        for table in TABLES
+    ]
+    return [declare(features, *specs, partitions=partitions.as_of)]
 
 
 class FeaturesConfig(dg.Config):
@@ -48,14 +46,8 @@ class FeaturesConfig(dg.Config):
     )
 
 
-@dg.multi_asset(
-    name="features",
-    specs=[_spec(table) for table in TABLES],
-    partitions_def=AS_OF,
-    backfill_policy=dg.BackfillPolicy.single_run(),
-)
 def features(
-    context: dg.AssetExecutionContext, config: FeaturesConfig, warehouse: WarehouseResource
+    context: dg.AssetExecutionContext, config: FeaturesConfig, warehouse: WarehouseResource, clock: Clock
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Compute the features of every customer as of the run's dates."""
     snapshots = write_snapshots(
@@ -63,24 +55,18 @@ def features(
         [date.fromisoformat(key) for key in context.partition_keys],
         lambda as_of: commit_of(context, "features/customer_features", as_of=str(as_of)),
         reporter(context, "Features"),
-        now=utc_now(),
+        now=clock(),
         from_scratch=config.from_scratch,
     )
     newest = snapshots[-1]
     with warehouse.get_connection() as con:
         for table in TABLES:
+            report_row_counts(context, con, table)
             rows = preview(con, table, f"as_of = DATE '{newest.window.as_of}'")
-            yield dg.MaterializeResult(
-                asset_key=key_of(table),
-                metadata={
-                    "dagster/partition_row_count": newest.customer_count,
-                    "customers": dg.MetadataValue.md(_customers(snapshots)),
-                    "window_start": str(newest.window.start),
-                    "preview": rows,
-                },
-            )
+            report_by_partition(context, table, {str(newest.window.as_of): {"preview": rows}})
+            report_by_partition(context, table, {str(s.window.as_of): _of_snapshot(s) for s in snapshots})
+            yield dg.MaterializeResult(asset_key=table_key(table))
 
 
-def _customers(snapshots: list[Snapshot]) -> str:
-    rows = [(s.window.as_of, f"{s.customer_count:,}", f"{s.computed_count:,}") for s in snapshots]
-    return markdown_table(["as of", "customers", "computed in this run"], rows)
+def _of_snapshot(snapshot: Snapshot) -> dict[str, object]:
+    return {"window_start": str(snapshot.window.start), "customers_computed": snapshot.computed_count}

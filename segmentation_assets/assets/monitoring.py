@@ -5,71 +5,64 @@ from datetime import date
 
 import dagster as dg
 
-from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.monitoring import FEATURE_DRIFT, MODEL_QUALITY
 from segmentation.monitoring.drift import cause_of
 from segmentation.monitoring.evaluation import Evaluation, evaluate_snapshot, write_evaluation
 from segmentation.monitoring.quality import MEANINGS
-from segmentation_assets.assets.features import key_of
-from segmentation_assets.assets.segments import customer_segments
+from segmentation_assets.assets.declaring import declare, table_spec
 from segmentation_assets.automation.conditions import WHEN_SOUND
-from segmentation_assets.metadata import column_metadata, markdown_table
-from segmentation_assets.partitions import AS_OF
+from segmentation_assets.keys import CUSTOMER_FEATURES_KEY, CUSTOMER_SEGMENTS_KEY, table_key
+from segmentation_assets.metadata import markdown_table
+from segmentation_assets.partitions import Partitions
 from segmentation_assets.progress import reporter
 from segmentation_assets.resources import WarehouseResource, commit_of
+from segmentation_assets.row_counts import report_by_partition, report_row_counts
 
-GROUP = "monitoring"
 SHOWN = 15
 
 
-@dg.multi_asset(
-    name="monitoring",
-    specs=[
-        dg.AssetSpec(
-            key_of(table),
-            deps=[key_of(CUSTOMER_FEATURES), customer_segments],
-            group_name=GROUP,
-            automation_condition=WHEN_SOUND,
-            kinds={"ducklake", "scipy"},
-            description=table.comment,
-            metadata=column_metadata(table),
-        )
-        for table in (FEATURE_DRIFT, MODEL_QUALITY)
-    ],
-    partitions_def=AS_OF,
-    backfill_policy=dg.BackfillPolicy.single_run(),
-)
+def build_monitoring_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
+    """Drift and quality of a snapshot, which one run measures together."""
+    deps, kinds = [CUSTOMER_FEATURES_KEY, CUSTOMER_SEGMENTS_KEY], ["ducklake", "scipy"]
+    specs = [table_spec(table, deps, kinds, condition=WHEN_SOUND) for table in (FEATURE_DRIFT, MODEL_QUALITY)]
+    return [declare(monitoring, *specs, partitions=partitions.as_of)]
+
+
 def monitoring(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult[None]]:
     """Judge the snapshots of the run's dates by the champion."""
     report = reporter(context, "Judging drift and quality")
     for key in context.partition_keys:
         as_of = date.fromisoformat(key)
-        judged = evaluate_snapshot(warehouse.lake, as_of, report)
-        write_evaluation(warehouse.lake, as_of, judged, commit_of(context, "monitoring/feature_drift", as_of=key))
-    about: dict[str, dg.RawMetadataValue] = {
-        "model_version": judged.version,
-        "trained_as_of": str(judged.trained_as_of),
+        found = evaluate_snapshot(warehouse.lake, as_of, report)
+        write_evaluation(warehouse.lake, as_of, found, commit_of(context, "monitoring/feature_drift", as_of=key))
+        report_by_partition(context, FEATURE_DRIFT, {key: _of_drift(found)})
+        report_by_partition(context, MODEL_QUALITY, {key: _of_quality(found)})
+    with warehouse.get_connection() as con:
+        for table in (FEATURE_DRIFT, MODEL_QUALITY):
+            report_row_counts(context, con, table)
+            yield dg.MaterializeResult(asset_key=table_key(table))
+
+
+def _of_drift(found: Evaluation) -> dict[str, object]:
+    return {
+        **_of_model(found),
+        "learned_from_dates": found.earlier_dates + 1,
+        "drifting_features": len({row.feature for row in found.drift if row.is_drifting}),
+        "cause": cause_of(found.drift) or "none: nothing drifts",
+        "nearest_to_threshold": dg.MetadataValue.md(_drift(found)),
     }
-    yield dg.MaterializeResult(
-        asset_key=key_of(FEATURE_DRIFT),
-        metadata={
-            "dagster/partition_row_count": len(judged.drift),
-            **about,
-            "learned_from_dates": judged.earlier_dates + 1,
-            "drifting_features": len({row.feature for row in judged.drift if row.is_drifting}),
-            "cause": cause_of(judged.drift) or "none: nothing drifts",
-            "nearest_to_threshold": dg.MetadataValue.md(_drift(judged)),
-        },
-    )
-    yield dg.MaterializeResult(
-        asset_key=key_of(MODEL_QUALITY),
-        metadata={
-            "dagster/partition_row_count": len(judged.quality),
-            **about,
-            "degraded": ", ".join(row.metric for row in judged.quality if row.is_degraded) or "none",
-            "figures": dg.MetadataValue.md(_quality(judged)),
-        },
-    )
+
+
+def _of_quality(found: Evaluation) -> dict[str, object]:
+    return {
+        **_of_model(found),
+        "degraded": ", ".join(row.metric for row in found.quality if row.is_degraded) or "none",
+        "figures": dg.MetadataValue.md(_quality(found)),
+    }
+
+
+def _of_model(found: Evaluation) -> dict[str, object]:
+    return {"model_version": found.version, "trained_as_of": str(found.trained_as_of)}
 
 
 def _drift(judged: Evaluation) -> str:

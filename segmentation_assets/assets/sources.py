@@ -3,16 +3,15 @@
 Reading is the domain's; here it is given a name in the graph, a schedule and figures that people see.
 """
 
-import re
 from collections.abc import Sequence
 from datetime import timedelta
 
 import dagster as dg
 
 from segmentation.errors import SourceError
-from segmentation.settings import load_settings
-from segmentation.sources.config import KafkaSource, PushSource, SourceConfig, declared_sources
+from segmentation.sources.config import KafkaSource, PushSource, SourceConfig
 from segmentation.sources.reading import Reading, read
+from segmentation_assets.keys import source_key
 from segmentation_assets.metadata import markdown_table
 from segmentation_assets.progress import narrator
 from segmentation_assets.resources import WarehouseResource
@@ -21,9 +20,16 @@ GROUP = "sources"
 KINDS = {"files": "file", "postgres": "postgres", "mysql": "mysql", "push": "rest", "kafka": "kafka"}
 
 
-def key_of(name: str) -> dg.AssetKey:
-    """The asset of a source; Dagster's names have letters, digits and underscores only."""
-    return dg.AssetKey([GROUP, re.sub(r"\W", "_", name)])
+def build_source_assets(sources: Sequence[SourceConfig]) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    """An asset per declared source.
+
+    Raises:
+        SourceError: Two of them would be the same asset.
+    """
+    assets = {source_key(source.name): build_asset(source) for source in sources}
+    if len(assets) < len(sources):
+        raise SourceError("Two sources have names that Dagster can't tell apart; use letters, digits and underscores.")
+    return list(assets.values())
 
 
 def is_read(source: SourceConfig) -> bool:
@@ -34,7 +40,7 @@ def is_read(source: SourceConfig) -> bool:
 def build_asset(source: SourceConfig) -> dg.AssetsDefinition | dg.AssetSpec:
     """The asset of a source: one that reads it, or one that is told of what has come."""
     spec = dg.AssetSpec(
-        key_of(source.name),
+        source_key(source.name),
         group_name=GROUP,
         kinds={KINDS.get(source.type, "python"), "ducklake"},
         description=source.description or f"The source `{source.name}`, of type {source.type}.",
@@ -83,17 +89,3 @@ def _freshness(source: SourceConfig) -> dg.FreshnessPolicy | None:
     if source.fresh_within_hours is None:
         return None
     return dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=source.fresh_within_hours))
-
-
-def _all() -> list[SourceConfig]:
-    found = list(declared_sources(load_settings()).values())
-    keys = [key_of(source.name) for source in found]
-    if len(set(keys)) < len(keys):
-        raise SourceError("Two sources have names that Dagster can't tell apart; use letters, digits and underscores.")
-    return found
-
-
-DECLARED: Sequence[SourceConfig] = _all()
-SOURCES = [build_asset(source) for source in DECLARED]
-READ_KEYS = [key_of(source.name) for source in DECLARED if is_read(source)]
-"""Assets whose runs bring lines in, or files to load."""

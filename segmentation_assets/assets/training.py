@@ -6,23 +6,47 @@ from datetime import date
 import dagster as dg
 import duckdb
 
-from segmentation.clock import utc_now
 from segmentation.errors import SegmentationError
-from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.modeling import lifecycle, registry
 from segmentation.modeling.feature_matrix import latest_snapshot
 from segmentation.modeling.fitting.metrics import MEANINGS
 from segmentation.modeling.search.search import Search
 from segmentation.modeling.training import TrainedModel
 from segmentation.modeling.training_data import make_training_set
-from segmentation_assets.assets.features import key_of
+from segmentation_assets.assets.declaring import declare
 from segmentation_assets.automation.conditions import WHEN_SOUND
+from segmentation_assets.keys import CANDIDATE_KEY, CHAMPION_KEY, CUSTOMER_FEATURES_KEY, TRAINING_SET_KEY
 from segmentation_assets.metadata import markdown_table
 from segmentation_assets.progress import reporter
-from segmentation_assets.resources import WarehouseResource, commit_of
+from segmentation_assets.resources import Clock, WarehouseResource, commit_of
 
 GROUP = "training"
 SHOWN_TRIALS = 20
+
+
+def build_training_assets() -> list[dg.AssetsDefinition]:
+    """Training set, candidate and champion; not partitioned, since models have versions."""
+    newest_features = dg.AssetDep(CUSTOMER_FEATURES_KEY, partition_mapping=dg.LastPartitionMapping())
+    return [
+        declare(
+            training_set, dg.AssetSpec(TRAINING_SET_KEY, deps=[newest_features], kinds={"ducklake"}, group_name=GROUP)
+        ),
+        declare(
+            candidate_model,
+            dg.AssetSpec(CANDIDATE_KEY, deps=[TRAINING_SET_KEY], kinds={"scikitlearn"}, group_name=GROUP),
+        ),
+        declare(
+            champion_model,
+            dg.AssetSpec(
+                CHAMPION_KEY,
+                deps=[CANDIDATE_KEY],
+                kinds={"ducklake"},
+                group_name=GROUP,
+                automation_condition=WHEN_SOUND,
+                skippable=True,
+            ),
+        ),
+    ]
 
 
 class TrainingConfig(dg.Config):
@@ -32,21 +56,14 @@ class TrainingConfig(dg.Config):
     """Snapshot date, `YYYY-MM-DD`; the newest snapshot if unset."""
 
 
-@dg.asset(
-    key=["training", "training_set"],
-    deps=[dg.AssetDep(key_of(CUSTOMER_FEATURES), partition_mapping=dg.LastPartitionMapping())],
-    group_name=GROUP,
-    kinds={"ducklake"},
-    backfill_policy=dg.BackfillPolicy.single_run(),
-)
 def training_set(
-    context: dg.AssetExecutionContext, config: TrainingConfig, warehouse: WarehouseResource
+    context: dg.AssetExecutionContext, config: TrainingConfig, warehouse: WarehouseResource, clock: Clock
 ) -> dg.MaterializeResult[None]:
     """Customers of one feature snapshot, pinned to the version of the lake that holds exactly these rows."""
     with warehouse.get_connection() as con:
         as_of = _as_of(con, config)
     commit = commit_of(context, "training/training_set")
-    made = make_training_set(warehouse.lake, as_of, commit, now=utc_now())
+    made = make_training_set(warehouse.lake, as_of, commit, now=clock())
     return dg.MaterializeResult(
         metadata={
             "training_set_id": made.id,
@@ -62,13 +79,6 @@ def training_set(
     )
 
 
-@dg.asset(
-    key=["training", "candidate_model"],
-    deps=[training_set],
-    group_name=GROUP,
-    kinds={"scikitlearn"},
-    backfill_policy=dg.BackfillPolicy.single_run(),
-)
 def candidate_model(
     context: dg.AssetExecutionContext, config: TrainingConfig, warehouse: WarehouseResource
 ) -> dg.MaterializeResult[None]:
@@ -113,15 +123,6 @@ class PromotionConfig(dg.Config):
     """Although a gate refuses the version; needs a reason."""
 
 
-@dg.asset(
-    key=["training", "champion_model"],
-    deps=[candidate_model],
-    automation_condition=WHEN_SOUND,
-    group_name=GROUP,
-    kinds={"ducklake"},
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    output_required=False,
-)
 def champion_model(
     context: dg.AssetExecutionContext, config: PromotionConfig, warehouse: WarehouseResource
 ) -> Iterator[dg.MaterializeResult[None]]:

@@ -2,17 +2,17 @@
 
 import dagster as dg
 
-from segmentation.clock import utc_now
 from segmentation.housekeeping import keep_house
-from segmentation_assets.resources import WarehouseResource
+from segmentation_assets.resources import Clock, WarehouseResource
 
 
 @dg.asset(key=["warehouse", "maintenance"], group_name="warehouse", kinds={"ducklake"})
-def maintenance(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
+def maintenance(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, clock: Clock
+) -> dg.MaterializeResult[None]:
     """Archive old models, let old snapshots of the lake expire, flush and merge its files, and delete unneeded ones."""
     run_id = context.run.run_id
-    now = utc_now()
-    done = keep_house(warehouse.lake, now=now, actor=f"run {run_id}", run_id=run_id)
+    done = keep_house(warehouse.lake, now=clock(), actor=f"run {run_id}", run_id=run_id)
     return dg.MaterializeResult(
         metadata={
             **done.figures(),

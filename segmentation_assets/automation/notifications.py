@@ -3,7 +3,7 @@
 What to say and where it goes is the domain's business (`segmentation.monitoring`); here is what Dagster knows of it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +12,6 @@ import dagster as dg
 import duckdb
 import msgspec
 
-from segmentation.clock import utc_now
 from segmentation.errors import SegmentationError
 from segmentation.notifications.channels import Message, open_services
 from segmentation.notifications.messages import (
@@ -25,11 +24,11 @@ from segmentation.notifications.messages import (
 )
 from segmentation.notifications.outbox import Outbox, deliver
 from segmentation.notifications.promotions import RecordedPromotion, has_promotion, read_promotions
-from segmentation.settings import Settings, load_settings
+from segmentation.settings import Settings
 from segmentation.warehouse import Lake
-from segmentation_assets.assets.training import candidate_model
+from segmentation_assets.automation.jobs import ASKED_BY, REASON
 from segmentation_assets.automation.run_ends import ended_since, job_of, newest_ends, partition_of
-from segmentation_assets.jobs import ASKED_BY, REASON
+from segmentation_assets.keys import CANDIDATE_KEY
 from segmentation_assets.run_errors import brief_cause
 
 ENDS = (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS)
@@ -58,14 +57,19 @@ class Position:
     outbox: Outbox = field(default_factory=Outbox)
 
 
-@dg.sensor(
-    minimum_interval_seconds=30,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Failed runs and checks, promotions, refusals and rollbacks are told where `SEGMENTATION_NOTIFY` says.",
-)
-def notifications(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    """Tell what has happened since the last look, and what could not be told then."""
-    return look(context, load_settings(), utc_now())
+def build_notifications(settings: Settings, now: Callable[[], datetime]) -> dg.SensorDefinition:
+    """The sensor that tells people what has happened since the last look, and what could not be told then."""
+
+    @dg.sensor(
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Failed runs and checks, promotions, refusals and rollbacks are told where `SEGMENTATION_NOTIFY` "
+        "says.",
+    )
+    def notifications(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        return look(context, settings, now())
+
+    return notifications
 
 
 def look(context: dg.SensorEvaluationContext, settings: Settings, now: datetime) -> dg.SensorResult | dg.SkipReason:
@@ -158,7 +162,7 @@ def _failed_checks(events: list[dg.DagsterEvent | None]) -> Iterator[FailedCheck
             continue
         values = {name: value.value for name, value in check.metadata.items()}
         plain = {name: value for name, value in values.items() if isinstance(value, int | float)}
-        is_gate = check.asset_key == candidate_model.key and "version" in plain
+        is_gate = check.asset_key == CANDIDATE_KEY and "version" in plain
         yield FailedCheck(
             asset=check.asset_key.to_user_string(),
             name=check.check_name,

@@ -1,13 +1,15 @@
 """Schedules. Off until someone turns them on in the UI: they only make sense where data keeps coming in."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 import dagster as dg
 
 from segmentation.sources.config import SourceConfig
-from segmentation_assets.assets.sources import DECLARED, is_read, key_of
+from segmentation_assets.assets.sources import is_read
 from segmentation_assets.assets.training import TrainingConfig
-from segmentation_assets.jobs import ingest, maintain, retrain, snapshot
+from segmentation_assets.automation.jobs import ingest, maintain, retrain, snapshot
+from segmentation_assets.keys import source_key
 
 
 @dg.schedule(cron_schedule="0 2 * * *", job=ingest, description="Yesterday's lines, at 02:00 UTC.")
@@ -53,20 +55,17 @@ hourly_maintenance = dg.ScheduleDefinition(
 
 def reading_schedule(source: SourceConfig) -> dg.ScheduleDefinition:
     """The schedule that `sources.yaml` gives a source; it is on, since somebody asked for it."""
-    name = key_of(source.name).path[-1]
+    name = source_key(source.name).path[-1]
     return dg.ScheduleDefinition(
         name=f"read_{name}",
-        target=dg.AssetSelection.assets(key_of(source.name)),
+        target=dg.AssetSelection.assets(source_key(source.name)),
         cron_schedule=source.schedule,
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=f"Read the source {source.name}, as sources.yaml says.",
     )
 
 
-SCHEDULES = [
-    daily_ingestion,
-    monthly_snapshot,
-    monthly_retraining,
-    hourly_maintenance,
-    *(reading_schedule(source) for source in DECLARED if source.schedule and is_read(source)),
-]
+def build_schedules(sources: Iterable[SourceConfig]) -> list[dg.ScheduleDefinition]:
+    """All schedules: the platform's own, and those that `sources.yaml` gives to sources."""
+    reading = [reading_schedule(source) for source in sources if source.schedule and is_read(source)]
+    return [daily_ingestion, monthly_snapshot, monthly_retraining, hourly_maintenance, *reading]

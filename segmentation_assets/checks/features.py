@@ -5,8 +5,9 @@ import dagster as dg
 from segmentation.features.windows import window_of
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.raw import TRANSACTIONS
-from segmentation_assets.assets.features import TABLES, key_of
+from segmentation_assets.assets.features import TABLES
 from segmentation_assets.checks.scope import dates_of
+from segmentation_assets.keys import CUSTOMER_FEATURES_KEY, table_key
 from segmentation_assets.metadata import markdown_table
 from segmentation_assets.resources import WarehouseResource
 
@@ -17,7 +18,7 @@ WHERE quantity > 0 AND ordered_at >= $start AND ordered_at < $as_of
 """
 
 
-@dg.asset_check(asset=key_of(CUSTOMER_FEATURES), additional_deps=[key_of(t) for t in TABLES[:-1]], blocking=True)
+@dg.asset_check(asset=CUSTOMER_FEATURES_KEY, additional_deps=[table_key(t) for t in TABLES[:-1]], blocking=True)
 def every_buyer_has_one_row(
     context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
 ) -> dg.AssetCheckResult:
@@ -45,7 +46,7 @@ def every_buyer_has_one_row(
     )
 
 
-@dg.asset_check(asset=key_of(CUSTOMER_FEATURES), blocking=True)
+@dg.asset_check(asset=CUSTOMER_FEATURES_KEY, blocking=True)
 def numbers_are_finite(context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """No feature is infinite or not a number; unknown is NULL."""
     columns = [c.name for c in CUSTOMER_FEATURES.columns if c.type == "DOUBLE"]

@@ -9,8 +9,8 @@ import duckdb
 from segmentation.metadata.tables.monitoring import FEATURE_DRIFT, MODEL_QUALITY
 from segmentation.modeling import registry
 from segmentation.monitoring.causes import Cause
-from segmentation_assets.assets.features import key_of
 from segmentation_assets.checks.scope import dates_of
+from segmentation_assets.keys import table_key
 from segmentation_assets.metadata import markdown_table
 from segmentation_assets.resources import WarehouseResource
 
@@ -29,13 +29,13 @@ ORDER BY as_of, metric
 """
 
 
-@dg.asset_check(asset=key_of(FEATURE_DRIFT), blocking=False)
+@dg.asset_check(asset=table_key(FEATURE_DRIFT), blocking=False)
 def data_is_sound(context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """The lines of the last month look as they used to; what drifts is not for bad data. Someone has to look."""
     return _drift_check(context, warehouse, "data_quality", dg.AssetCheckSeverity.ERROR, "what is odd with the data")
 
 
-@dg.asset_check(asset=key_of(FEATURE_DRIFT), blocking=False)
+@dg.asset_check(asset=table_key(FEATURE_DRIFT), blocking=False)
 def customers_behave_as_in_training(
     context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
 ) -> dg.AssetCheckResult:
@@ -43,7 +43,7 @@ def customers_behave_as_in_training(
     return _drift_check(context, warehouse, "behaviour", dg.AssetCheckSeverity.WARN, "how behaviour has changed")
 
 
-@dg.asset_check(asset=key_of(FEATURE_DRIFT), blocking=False)
+@dg.asset_check(asset=table_key(FEATURE_DRIFT), blocking=False)
 def customer_mix_is_as_in_training(
     context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
 ) -> dg.AssetCheckResult:
@@ -51,7 +51,7 @@ def customer_mix_is_as_in_training(
     return _drift_check(context, warehouse, "mix", dg.AssetCheckSeverity.WARN, "how the mix has changed")
 
 
-@dg.asset_check(asset=key_of(MODEL_QUALITY), blocking=False)
+@dg.asset_check(asset=table_key(MODEL_QUALITY), blocking=False)
 def model_divides_as_well_as_in_training(
     context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
 ) -> dg.AssetCheckResult:

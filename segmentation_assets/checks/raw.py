@@ -3,10 +3,10 @@
 import dagster as dg
 
 from segmentation.metadata.tables.raw import LOADS, PRODUCTS, REJECTED, SOURCE_FILES, TRANSACTIONS
-from segmentation_assets.assets.raw import products, transactions
 from segmentation_assets.checks.scope import days_of
+from segmentation_assets.keys import PRODUCTS_KEY, TRANSACTIONS_KEY
 from segmentation_assets.metadata import markdown_table
-from segmentation_assets.resources import WarehouseResource
+from segmentation_assets.resources import Clock, WarehouseResource
 
 VIOLATIONS = {
     "quantity is zero or not finite": "quantity = 0 OR NOT isfinite(quantity)",
@@ -16,7 +16,7 @@ VIOLATIONS = {
     "discount is negative or not finite": "discount < 0 OR NOT isfinite(discount)",
     "amount or discount is 100 billion or more": "greatest(abs(amount), abs(discount)) >= 1e11",
     "an identifier is empty": "'' IN (line_id, order_id, customer_id, product_id)",
-    "ordered_at lies ahead by more than a day": "ordered_at > now() AT TIME ZONE 'UTC' + INTERVAL 1 DAY",
+    "ordered_at lies ahead by more than a day": "ordered_at > $now + INTERVAL 1 DAY",
 }
 
 TYPES = """
@@ -92,14 +92,16 @@ ORDER BY lines DESC, lines.product_id
 """
 
 
-@dg.asset_check(asset=transactions, blocking=True)
-def keeps_the_contract(context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource) -> dg.AssetCheckResult:
+@dg.asset_check(asset=TRANSACTIONS_KEY, blocking=True)
+def keeps_the_contract(
+    context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource, clock: Clock
+) -> dg.AssetCheckResult:
     """Every line has the declared types and values in range."""
     counted = ", ".join(f"COUNT(*) FILTER (WHERE {condition})" for condition in VIOLATIONS.values())
     with warehouse.get_connection() as con:
         found = con.execute(
             f"SELECT {counted} FROM {TRANSACTIONS.name} WHERE ordered_at >= $start AND ordered_at < $end",
-            days_of(context).parameters,
+            {**days_of(context).parameters, "now": clock()},
         ).fetchone()
         types = dict(con.execute(TYPES, {"table": TRANSACTIONS.name}).fetchall())
     violations = {name: n for name, n in zip(VIOLATIONS, found or (), strict=True) if n}
@@ -114,7 +116,7 @@ def keeps_the_contract(context: dg.AssetCheckExecutionContext, warehouse: Wareho
     )
 
 
-@dg.asset_check(asset=transactions, blocking=True)
+@dg.asset_check(asset=TRANSACTIONS_KEY, blocking=True)
 def line_ids_are_unique(context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """No line of the run's days occurs twice, on whatever day."""
     with warehouse.get_connection() as con:
@@ -125,7 +127,7 @@ def line_ids_are_unique(context: dg.AssetCheckExecutionContext, warehouse: Wareh
     )
 
 
-@dg.asset_check(asset=transactions, blocking=True)
+@dg.asset_check(asset=TRANSACTIONS_KEY, blocking=True)
 def accepted_and_rejected_add_up(
     context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
 ) -> dg.AssetCheckResult:
@@ -140,7 +142,7 @@ def accepted_and_rejected_add_up(
     )
 
 
-@dg.asset_check(asset=transactions)
+@dg.asset_check(asset=TRANSACTIONS_KEY)
 def volume_is_usual(context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """Each week has between half and twice the lines of a usual week, the mean of the four before it."""
     with warehouse.get_connection() as con:
@@ -154,7 +156,7 @@ def volume_is_usual(context: dg.AssetCheckExecutionContext, warehouse: Warehouse
     )
 
 
-@dg.asset_check(asset=products, additional_deps=[transactions])
+@dg.asset_check(asset=PRODUCTS_KEY, additional_deps=[TRANSACTIONS_KEY])
 def lines_name_known_products(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """Every product that was sold is in the product list."""
     with warehouse.get_connection() as con:

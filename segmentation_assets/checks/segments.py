@@ -5,8 +5,8 @@ import dagster as dg
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.registry import SEGMENTS
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, SEGMENT_EXPLANATIONS, SEGMENT_TRANSITIONS
-from segmentation_assets.assets.segments import customer_segments, segment_explanations
 from segmentation_assets.checks.scope import dates_of
+from segmentation_assets.keys import CUSTOMER_SEGMENTS_KEY, SEGMENT_EXPLANATIONS_KEY, table_key
 from segmentation_assets.metadata import markdown_table
 from segmentation_assets.resources import WarehouseResource
 
@@ -72,7 +72,7 @@ ORDER BY ALL
 """The RFM mix is the part of an explanation that is counted, not sampled, so it says whose customers were explained."""
 
 
-@dg.asset_check(asset=customer_segments, blocking=True)
+@dg.asset_check(asset=CUSTOMER_SEGMENTS_KEY, blocking=True)
 def every_customer_has_one_segment(
     context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
 ) -> dg.AssetCheckResult:
@@ -116,7 +116,7 @@ ORDER BY as_of, segment_id
 """Segments whose customers, by the transitions out of and into them, are not those that were assigned."""
 
 
-@dg.asset_check(asset=dg.AssetKey(SEGMENT_TRANSITIONS.name.split(".")), blocking=True)
+@dg.asset_check(asset=table_key(SEGMENT_TRANSITIONS), blocking=True)
 def transitions_add_up(context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """Who came into each segment, and who was in it before, are exactly the customers that were assigned."""
     with warehouse.get_connection() as con:
@@ -130,7 +130,7 @@ def transitions_add_up(context: dg.AssetCheckExecutionContext, warehouse: Wareho
     )
 
 
-@dg.asset_check(asset=segment_explanations, blocking=False)
+@dg.asset_check(asset=SEGMENT_EXPLANATIONS_KEY, blocking=False)
 def explanations_are_of_these_segments(
     context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
 ) -> dg.AssetCheckResult:

@@ -5,7 +5,7 @@ import dagster as dg
 from segmentation.metadata.tables.raw import DELIVERIES, REJECTED, TRANSACTIONS
 from segmentation.sources.config import FilesSource, SourceConfig
 from segmentation.sources.schema_drift import read_drift
-from segmentation_assets.assets.sources import DECLARED, key_of
+from segmentation_assets.keys import source_key
 from segmentation_assets.metadata import markdown_table
 from segmentation_assets.resources import WarehouseResource
 
@@ -56,7 +56,7 @@ def build_checks(source: SourceConfig) -> list[dg.AssetChecksDefinition]:
 
 
 def _columns_are_expected(source: SourceConfig) -> dg.AssetChecksDefinition:
-    @dg.asset_check(asset=key_of(source.name), name="columns_are_expected")
+    @dg.asset_check(asset=source_key(source.name), name="columns_are_expected")
     def check(warehouse: WarehouseResource) -> dg.AssetCheckResult:
         """The columns are those that somebody accepted; `segmentation sources accept` accepts new ones."""
         with warehouse.get_connection() as con:
@@ -78,7 +78,7 @@ def _columns_are_expected(source: SourceConfig) -> dg.AssetChecksDefinition:
 
 
 def _deliveries_add_up(source: SourceConfig) -> dg.AssetChecksDefinition:
-    @dg.asset_check(asset=key_of(source.name), name="deliveries_add_up")
+    @dg.asset_check(asset=source_key(source.name), name="deliveries_add_up")
     def check(warehouse: WarehouseResource) -> dg.AssetCheckResult:
         """Every line that was acknowledged is in the lake, or in the rejects, once."""
         with warehouse.get_connection() as con:
@@ -101,7 +101,7 @@ def _deliveries_add_up(source: SourceConfig) -> dg.AssetChecksDefinition:
 
 
 def _figures_are_usual(source: SourceConfig) -> dg.AssetChecksDefinition:
-    @dg.asset_check(asset=key_of(source.name), name="figures_are_usual")
+    @dg.asset_check(asset=source_key(source.name), name="figures_are_usual")
     def check(warehouse: WarehouseResource) -> dg.AssetCheckResult:
         """Lines, amounts, returns and customers of the last whole day are like those of the four weeks before."""
         with warehouse.get_connection() as con:
@@ -120,6 +120,3 @@ def _figures_are_usual(source: SourceConfig) -> dg.AssetChecksDefinition:
         )
 
     return check
-
-
-CHECKS = [check for source in DECLARED for check in build_checks(source)]

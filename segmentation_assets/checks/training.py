@@ -6,7 +6,7 @@ import dagster as dg
 
 from segmentation.errors import SegmentationError
 from segmentation.modeling import gates, registry
-from segmentation_assets.assets.training import candidate_model
+from segmentation_assets.keys import CANDIDATE_KEY
 from segmentation_assets.metadata import markdown_table
 from segmentation_assets.resources import WarehouseResource
 
@@ -24,7 +24,7 @@ GATES = {
 @dg.multi_asset_check(
     name="gates",
     specs=[
-        dg.AssetCheckSpec(name, asset=candidate_model, blocking=True, description=description)
+        dg.AssetCheckSpec(name, asset=CANDIDATE_KEY, blocking=True, description=description)
         for name, description in GATES.values()
     ],
 )
@@ -41,7 +41,7 @@ def gates_of_the_candidate(warehouse: WarehouseResource) -> Iterator[dg.AssetChe
     for gate, verdict in gates.evaluate(evidence, settings).items():
         yield dg.AssetCheckResult(
             check_name=GATES[gate][0],
-            asset_key=candidate_model.key,
+            asset_key=CANDIDATE_KEY,
             passed=verdict.passed,
             description=verdict.explanation,
             metadata={

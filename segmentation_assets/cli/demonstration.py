@@ -23,8 +23,9 @@ from segmentation.sources.profiles.profile import load_profile
 from segmentation.synthetic import write
 from segmentation.warehouse import Lake
 from segmentation.warehouse.schema import migrate
-from segmentation_assets.cli import console
+from segmentation_assets.cli import console, steps
 from segmentation_assets.cli.ports import require_free
+from segmentation_assets.cli.runs import dagster_home
 
 START, END = date(2024, 1, 1), date(2026, 1, 1)
 """The days of the synthetic shop: fixed, so that everybody's demo is the same."""
@@ -62,8 +63,6 @@ def demonstrate(data: str, profile: str | None, customers: int, *, serve: bool) 
         for port in (UI_PORT, SCORER_PORT):
             require_free(port, instead="use --no-serve")
 
-    from segmentation_assets.cli import steps
-
     with console.progress() as on_progress:
         if data == "synthetic":
             files = write(
@@ -74,12 +73,12 @@ def demonstrate(data: str, profile: str | None, customers: int, *, serve: bool) 
                 seed=settings.seed,
                 progress=lambda done, total: on_progress("Making up a shop", done, total),
             )
-            registered = steps.ingest(str(files.transactions[0].parent), "canonical", name, on_progress)
+            steps.ingest(str(files.transactions[0].parent), "canonical", name, on_progress)
         elif data == "complete-journey":
-            registered = steps.ingest(None, "complete-journey", name, on_progress)
+            steps.ingest(None, "complete-journey", name, on_progress)
         else:
-            registered = steps.ingest(data, profile or "canonical", name, on_progress)
-        as_of = steps.default_as_of(registered.last_day)
+            steps.ingest(data, profile or "canonical", name, on_progress)
+        as_of = steps.newest_as_of(settings)
         profiles = steps.materialize(None, as_of, None, on_progress)
     if profiles is None:
         raise SegmentationError(f"No segments as of {as_of} came out of the run.")
@@ -215,8 +214,6 @@ def _until_stopped() -> Iterator[None]:
 
 @contextmanager
 def _dagster(settings: Settings, port: int) -> Iterator["subprocess.Popen[bytes]"]:
-    from segmentation_assets.cli.runs import dagster_home
-
     workspace = Path(__file__).parents[2] / "workspace.yaml"
     code = ["-w", str(workspace)] if workspace.exists() else ["-m", "segmentation_assets.definitions"]
     command = [sys.executable, "-m", "dagster", "dev", "-p", str(port), *code]

@@ -19,7 +19,7 @@ from segmentation.metrics.lake import disk_families
 from segmentation.settings import Settings
 from segmentation.warehouse.lake import without_password
 from segmentation_assets.cli.runs import dagster_home
-from segmentation_assets.definitions import defs
+from segmentation_assets.definitions import build_present_definitions
 from segmentation_assets.pipeline_metrics import Names, PipelineMetrics
 
 FIRST_LOOK_S = 10.0
@@ -31,7 +31,7 @@ LAST_LOOK_S = 1.0
 class PipelineCollector:
     """Looks at an instance, through connections that are kept as long as they work."""
 
-    def __init__(self, settings: Settings, definitions: dg.Definitions = defs) -> None:
+    def __init__(self, settings: Settings, definitions: dg.Definitions) -> None:
         self._settings = settings
         self._figures = PipelineMetrics(Names.of(definitions))
         self._instance: dg.DagsterInstance | None = None
@@ -106,7 +106,7 @@ def _answer(registry: CollectorRegistry, host: str, port: int, stop: Event) -> N
 
 
 def _set_up(settings: Settings) -> tuple[list[MetricSource], CollectorRegistry]:
-    lake, pipeline = LakeCollector(settings), PipelineCollector(settings)
+    lake, pipeline = LakeCollector(settings), PipelineCollector(settings, build_present_definitions(settings))
     parts = [MetricSource("lake", lake.look), MetricSource("pipeline", pipeline.look)]
     registry = CollectorRegistry()
     registry.register(MetricsCollector(parts, lambda: disk_families(settings)))

@@ -13,10 +13,11 @@ from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
 from segmentation.sources.batch.registration import Registration
 from segmentation.sources.reading import Reading
-from segmentation_assets.assets.raw import IS_LOADED, source_files
-from segmentation_assets.assets.sources import key_of, metadata_of
-from segmentation_assets.definitions import defs
+from segmentation_assets.assets.raw import IS_LOADED
+from segmentation_assets.assets.sources import metadata_of
+from segmentation_assets.definitions import build_present_definitions
 from segmentation_assets.event_log import quick_event_log
+from segmentation_assets.keys import SOURCE_FILES_KEY, source_key
 from segmentation_assets.progress import Listener, listener
 from segmentation_assets.run_errors import root_cause
 
@@ -65,7 +66,8 @@ def run(
     SKIPPED_CHECKS.setLevel(logging.ERROR)
     try:
         with quick_event_log(), dg.DagsterInstance.from_config(str(dagster_home(settings))) as instance:
-            result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
+            graph = build_present_definitions(settings)
+            result = graph.resolve_implicit_global_asset_job_def().execute_in_process(
                 instance=instance,
                 asset_selection=list(keys),
                 partition_key=partition_key,
@@ -96,7 +98,7 @@ def report_registration(settings: Settings, registered: Registration) -> None:
     with dg.DagsterInstance.from_config(str(dagster_home(settings))) as instance:
         instance.report_runless_asset_event(
             dg.AssetMaterialization(
-                source_files.key,
+                SOURCE_FILES_KEY,
                 metadata={"source": registered.source, "lines": registered.line_count, IS_LOADED: True},
             )
         )
@@ -107,7 +109,7 @@ def report_readings(settings: Settings, readings: Mapping[str, Reading]) -> None
     with dg.DagsterInstance.from_config(str(dagster_home(settings))) as instance:
         for name, reading in readings.items():
             metadata = {**metadata_of(reading), IS_LOADED: dg.MetadataValue.bool(True)}
-            instance.report_runless_asset_event(dg.AssetMaterialization(key_of(name), metadata=metadata))
+            instance.report_runless_asset_event(dg.AssetMaterialization(source_key(name), metadata=metadata))
 
 
 def _why(result: dg.ExecuteInProcessResult, failed: Sequence[dg.AssetCheckEvaluation]) -> str:

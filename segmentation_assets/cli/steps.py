@@ -1,10 +1,10 @@
-"""What `ingest` and `materialize` do, step by step. Import this only where Dagster may be loaded."""
+"""What `ingest` and `materialize` do, step by step."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-import polars as pl
+import dagster as dg
 
 from segmentation.clock import utc_now
 from segmentation.errors import NotEnoughDataError, SegmentationError
@@ -18,10 +18,13 @@ from segmentation.sources.reading import read
 from segmentation.warehouse import Lake
 from segmentation.warehouse.schema import migrate
 from segmentation_assets.cli import console
+from segmentation_assets.cli.runs import report_readings, report_registration, run
+from segmentation_assets.definitions import build_present_definitions
+from segmentation_assets.partitions import build_partitions, days_to_load, range_tags
 from segmentation_assets.progress import Listener
 
 if TYPE_CHECKING:
-    import dagster as dg
+    import polars as pl
 
 RAW = ("raw/transactions", "raw/products")
 DAYS_AT_HAND = f"""
@@ -38,8 +41,6 @@ TRAINED = ("training__training_set", "training__candidate_model")
 def ingest(path: str | None, profile: str, source: str | None, on_progress: Listener) -> Registration:
     """Register files and load the days that they cover.
 
-    The files are registered before the asset graph is imported, since its partitions begin with the data.
-
     Raises:
         SegmentationError: The files can't be read through the profile, or a check stopped the run.
     """
@@ -51,8 +52,6 @@ def ingest(path: str | None, profile: str, source: str | None, on_progress: List
         registered = register(lake, path, load_profile(profile), source=source, now=now)
     on_progress("Inspecting files", 1, 1)
     load(settings, registered.load_start, registered.load_end - timedelta(days=1), on_progress)
-    from segmentation_assets.cli.runs import report_registration
-
     report_registration(settings, registered)
     return registered
 
@@ -71,7 +70,7 @@ def read_sources(sources: Sequence[SourceConfig], on_progress: Listener) -> None
         what = f"Reading {source.name}"
         on_progress(what, 0, 1)
         try:
-            found[source] = read(settings, source, tell=_ignore)
+            found[source] = read(settings, source, tell=lambda _: None)
         except SegmentationError as error:
             problems.append(f"{source.name}: {error}")
             continue
@@ -79,34 +78,27 @@ def read_sources(sources: Sequence[SourceConfig], on_progress: Listener) -> None
         problems += [f"{source.name}: {problem}" for _, problem in found[source].problems]
     firsts = [reading.first_day for reading in found.values() if reading.first_day]
     lasts = [reading.last_day for reading in found.values() if reading.last_day]
-    if firsts and min(firsts) < datetime.now(UTC).date():
+    if firsts and min(firsts) < utc_now().date():
         load(settings, min(firsts), max(lasts), on_progress)
-    from segmentation_assets.cli.runs import report_readings
-
     report_readings(settings, {source.name: reading for source, reading in found.items()})
     console.show_readings({source.name: reading for source, reading in found.items()})
     if problems:
         raise SegmentationError("\n".join(problems))
 
 
-def _ignore(_: str) -> None:
-    """What is being done inside a source; a progress bar has no place for it."""
-
-
 def load(settings: Settings, first: date, last: date, on_progress: Listener, names: Sequence[str] = RAW) -> None:
     """Materialize the raw assets over the days from `first` to `last`, and say what came in."""
-    from segmentation_assets import partitions
-    from segmentation_assets.cli import runs
-
-    oldest, newest = partitions.days_to_load(first, last)
-    tags = partitions.range_tags(oldest, newest)
-    notes = runs.run(settings, _keys(names), tags=tags, on_progress=on_progress)
+    oldest, newest = days_to_load(settings, first, last, utc_now())
+    tags = range_tags(oldest.isoformat(), newest.isoformat())
+    notes = run(settings, [dg.AssetKey(name.split("/")) for name in names], tags=tags, on_progress=on_progress)
     console.show_notes(notes)
     if RAW[0] in names:
-        _show_rejected(settings, date.fromisoformat(oldest), date.fromisoformat(newest))
+        _show_rejected(settings, oldest, newest)
 
 
-def materialize(select: str | None, as_of: str | None, since: str | None, on_progress: Listener) -> pl.DataFrame | None:
+def materialize(
+    select: str | None, as_of: str | None, since: str | None, on_progress: Listener
+) -> "pl.DataFrame | None":
     """Materialize a selection of the graph; returns the newest profiles if they were part of it.
 
     Args:
@@ -118,12 +110,10 @@ def materialize(select: str | None, as_of: str | None, since: str | None, on_pro
     Raises:
         SegmentationError: Nothing has been ingested, the selection or date makes no sense, or a step failed.
     """
-    from segmentation_assets import definitions, partitions
-    from segmentation_assets.cli import runs
-
     settings = load_settings()
     first, last = _days_at_hand(settings)
-    chosen = _resolve(definitions.defs, select)
+    graph = build_present_definitions(settings).resolve_asset_graph()
+    chosen = _resolve(graph, select)
     raw = [key for key in chosen if key.to_user_string() in RAW]
     rest = [key for key in chosen if key.path[0] != "raw"]
     if not raw and not rest:
@@ -132,39 +122,44 @@ def materialize(select: str | None, as_of: str | None, since: str | None, on_pro
         load(settings, first, last, on_progress, [key.to_user_string() for key in raw])
     if not rest:
         return None
-    date_key = as_of or default_as_of(last)
+    dates = build_partitions(settings, first).as_of.get_partition_keys()
+    date_key = as_of or _newest_covered(dates, last)
     for key in [date_key] if since is None else [since, date_key]:
-        _check_as_of(key)
+        _check_as_of(key, dates)
     if since and since > date_key:
         raise SegmentationError(f"--since {since} is after the snapshot date {date_key}.")
-    graph = definitions.defs.resolve_asset_graph()
     is_partitioned = any(graph.get(key).is_partitioned for key in rest)
     names = {"__".join(key.path) for key in rest}
-    config = {name: {"config": {"as_of": date_key}} for name in TRAINED if name in names}
-    notes = runs.run(
+    notes = run(
         settings,
         rest,
         partition_key=date_key if is_partitioned and since is None else None,
-        tags=partitions.range_tags(since, date_key) if is_partitioned and since else None,
-        config=config,
+        tags=range_tags(since, date_key) if is_partitioned and since else None,
+        config={name: {"config": {"as_of": date_key}} for name in TRAINED if name in names},
         on_progress=on_progress,
     )
     console.show_notes(notes)
     return profiles_as_of(settings, date_key) if SEGMENT_PROFILES.name.replace(".", "__") in names else None
 
 
-def default_as_of(last_day: date) -> str:
-    """The newest snapshot date that the data, complete to `last_day`, covers; the first one for a shorter history."""
-    from segmentation_assets.partitions import AS_OF
+def newest_as_of(settings: Settings) -> str:
+    """The newest snapshot date that the data covers; the first one for a shorter history.
 
-    keys = AS_OF.get_partition_keys()
-    if not keys:
+    Raises:
+        SegmentationError: Nothing has been ingested, or only lines of the current month.
+    """
+    first, last = _days_at_hand(settings)
+    return _newest_covered(build_partitions(settings, first).as_of.get_partition_keys(), last)
+
+
+def _newest_covered(dates: Sequence[str], last_day: date) -> str:
+    if not dates:
         raise SegmentationError("There is no snapshot date yet: the data begins this month. Wait for the next one.")
     newest = (last_day + timedelta(days=1)).replace(day=1).isoformat()
-    return min(max(newest, keys[0]), keys[-1])
+    return min(max(newest, dates[0]), dates[-1])
 
 
-def profiles_as_of(settings: Settings, as_of: str) -> pl.DataFrame:
+def profiles_as_of(settings: Settings, as_of: str) -> "pl.DataFrame":
     """The segment profiles of a snapshot."""
     with Lake(settings, read_only=True) as lake, lake.cursor() as con:
         return con.execute(
@@ -173,16 +168,7 @@ def profiles_as_of(settings: Settings, as_of: str) -> pl.DataFrame:
         ).pl()
 
 
-def _keys(names: Sequence[str]) -> "list[dg.AssetKey]":
-    import dagster as dg
-
-    return [dg.AssetKey(name.split("/")) for name in names]
-
-
-def _resolve(defs: "dg.Definitions", select: str | None) -> "list[dg.AssetKey]":
-    import dagster as dg
-
-    graph = defs.resolve_asset_graph()
+def _resolve(graph: dg.BaseAssetGraph, select: str | None) -> list[dg.AssetKey]:
     try:
         selection = (
             dg.AssetSelection.from_string(select)
@@ -198,14 +184,11 @@ def _resolve(defs: "dg.Definitions", select: str | None) -> "list[dg.AssetKey]":
     return sorted(keys)
 
 
-def _check_as_of(as_of: str) -> None:
-    from segmentation_assets.partitions import AS_OF
-
-    keys = AS_OF.get_partition_keys()
-    if as_of not in keys:
+def _check_as_of(as_of: str, dates: Sequence[str]) -> None:
+    if as_of not in dates:
         raise SegmentationError(
-            f"There is no snapshot date {as_of!r}: give the first day of a month from {keys[0]} to {keys[-1]}."
-            if keys
+            f"There is no snapshot date {as_of!r}: give the first day of a month from {dates[0]} to {dates[-1]}."
+            if dates
             else f"There is no snapshot date {as_of!r} yet: the data begins this month."
         )
 

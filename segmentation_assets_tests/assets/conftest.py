@@ -1,6 +1,5 @@
 """A small synthetic shop in a lake, and the graph's assets on it."""
 
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,20 +7,17 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-# Partitions are fixed when the code location is imported; tests must not read a developer's own warehouse.
-os.environ["SEGMENTATION_PARTITIONS_START"] = "2024-01-01"
-os.environ["SEGMENTATION_HOME"] = "/nonexistent"
-
 import dagster as dg
 import pytest
 
+from segmentation.clock import utc_now
 from segmentation.settings import Settings
 from segmentation.sources.batch.registration import register
 from segmentation.sources.profiles.profile import load_profile
 from segmentation.synthetic import write
 from segmentation.warehouse import Lake
 from segmentation_assets.cli.runs import QUIET
-from segmentation_assets.definitions import defs
+from segmentation_assets.definitions import build_definitions
 from segmentation_assets.partitions import range_tags
 from segmentation_assets.resources import WarehouseResource
 from segmentation_assets_tests.conftest import BUCKETS
@@ -29,6 +25,9 @@ from segmentation_assets_tests.conftest import BUCKETS
 START, END = date(2024, 1, 1), date(2025, 1, 1)
 YEAR = range_tags("2024-01-01", "2024-12-31")
 AS_OF = "2025-01-01"
+
+defs = build_definitions(Settings(home=Path("/nonexistent")), first_day=START)
+"""The graph of a shop whose data begins at `START`, wherever its lake is: resources say."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Graph:
         select = dg.AssetSelection.checks_for_assets if checks_only else dg.AssetSelection.assets
         selection: dg.AssetSelection = select(*wanted)
         job = dg.define_asset_job("test", selection=selection)
-        resources = {"warehouse": WarehouseResource(overrides={**self.overrides, **changes})}
+        resources = {"warehouse": WarehouseResource(overrides={**self.overrides, **changes}), "clock": utc_now}
         resolved = dg.Definitions(
             assets=defs.assets, asset_checks=defs.asset_checks, jobs=[job], resources=resources
         ).resolve_job_def("test")

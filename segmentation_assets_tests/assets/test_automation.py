@@ -9,22 +9,23 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from segmentation.clock import utc_now
 from segmentation.monitoring.retraining import Judgement, Request, State, decide
+from segmentation.settings import Settings
 from segmentation.warehouse import Lake
 from segmentation.warehouse.schema import migrate
+from segmentation_assets.automation.inbox import ask_for_files
+from segmentation_assets.automation.jobs import JOBS
+from segmentation_assets.automation.retraining import build_degraded_model
 from segmentation_assets.automation.schedules import daily_ingestion, monthly_retraining, monthly_snapshot
-from segmentation_assets.automation.sensors import degraded_model, new_files, registered_files
-from segmentation_assets.definitions import defs
-from segmentation_assets.jobs import JOBS
-from segmentation_assets_tests.assets.conftest import Graph
+from segmentation_assets_tests.assets.conftest import Graph, defs
 from segmentation_assets_tests.testing.statements import change
 
 
 @pytest.fixture
-def inbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def inbox(tmp_path: Path) -> Path:
     folder = tmp_path / "inbox"
     (folder / "canonical").mkdir(parents=True)
-    monkeypatch.setenv("SEGMENTATION_INBOX", str(folder))
     return folder
 
 
@@ -39,28 +40,28 @@ def _drop(inbox: Path, name: str, age_s: float = 60) -> Path:
     return path
 
 
-def _look(cursor: str | None = None) -> dg.SensorResult | dg.SkipReason:
+def _look(inbox: Path, cursor: str | None = None) -> dg.SensorResult | dg.SkipReason:
     with dg.DagsterInstance.ephemeral() as instance:
         context = dg.build_sensor_context(instance=instance, cursor=cursor)
-        return new_files(context)  # type: ignore[return-value]
+        return ask_for_files(context, Settings(inbox=inbox), utc_now())
 
 
 def test_new_files_are_asked_for_once(inbox: Path) -> None:
     path = _drop(inbox, "january.csv")
-    found = _look()
+    found = _look(inbox)
     assert isinstance(found, dg.SensorResult)
     assert found.run_requests is not None
     (request,) = found.run_requests
     config = request.run_config["ops"]["raw__source_files"]["config"]
     assert config == {"files": [{"path": str(path), "profile": "canonical"}]}
-    again = _look(found.cursor)
+    again = _look(inbox, found.cursor)
     assert isinstance(again, dg.SkipReason)
 
 
 def test_each_file_gets_a_run_of_its_own_and_product_lists_get_none(inbox: Path) -> None:
     for name in ("a.csv", "b.csv", "products.csv"):
         _drop(inbox, name)
-    found = _look()
+    found = _look(inbox)
     assert isinstance(found, dg.SensorResult)
     assert [r.run_key.split(":")[0].split("/")[-1] for r in found.run_requests or [] if r.run_key] == ["a.csv", "b.csv"]
 
@@ -71,7 +72,7 @@ def test_a_folder_can_bring_its_own_profile(inbox: Path) -> None:
     (own / "profile.yaml").write_text(bundled_text("canonical").replace("name: canonical", "name: myshop"))
     (own / "lines.csv").write_text("order_id\n")
     os.utime(own / "lines.csv", (time.time() - 60,) * 2)
-    found = _look()
+    found = _look(inbox)
     assert isinstance(found, dg.SensorResult)
     (request,) = found.run_requests or []
     assert request.run_config["ops"]["raw__source_files"]["config"]["files"] == [
@@ -81,11 +82,11 @@ def test_a_folder_can_bring_its_own_profile(inbox: Path) -> None:
 
 def test_a_changed_file_is_asked_for_again(inbox: Path) -> None:
     path = _drop(inbox, "january.csv")
-    first = _look()
+    first = _look(inbox)
     assert isinstance(first, dg.SensorResult)
     path.write_text("order_id,customer_id,more\n")
     os.utime(path, (time.time() - 30,) * 2)
-    second = _look(first.cursor)
+    second = _look(inbox, first.cursor)
     assert isinstance(second, dg.SensorResult)
     assert [r.run_key for r in second.run_requests or []] != [r.run_key for r in first.run_requests or []]
 
@@ -93,12 +94,11 @@ def test_a_changed_file_is_asked_for_again(inbox: Path) -> None:
 def test_a_file_that_is_still_being_written_is_left_alone(inbox: Path) -> None:
     _drop(inbox, "january.csv", age_s=0)
     _drop(inbox, ".hidden.csv")
-    assert isinstance(_look(), dg.SkipReason)
+    assert isinstance(_look(inbox), dg.SkipReason)
 
 
-def test_an_inbox_that_is_not_there_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("SEGMENTATION_INBOX", str(tmp_path / "nothing"))
-    assert isinstance(_look(), dg.SkipReason)
+def test_an_inbox_that_is_not_there_is_no_error(tmp_path: Path) -> None:
+    assert isinstance(_look(tmp_path / "nothing"), dg.SkipReason)
 
 
 def _registered(graph: Graph, **metadata: str | bool) -> None:
@@ -110,6 +110,7 @@ def test_each_registration_leads_to_a_run_over_its_days_and_none_is_passed_over(
     _registered(graph, first_day="2024-03-01", last_day="2024-03-02")
     _registered(graph, first_day="2024-02-01", is_loaded=True)
     context = dg.build_sensor_context(instance=graph.instance, definitions=defs)
+    registered_files = defs.resolve_sensor_def("registered_files")
     tick = registered_files.evaluate_tick(context)
     ranges = [
         (r.tags["dagster/asset_partition_range_start"], r.tags["dagster/asset_partition_range_end"])
@@ -123,7 +124,7 @@ def test_each_registration_leads_to_a_run_over_its_days_and_none_is_passed_over(
 def test_a_folder_of_an_unknown_profile_holds_up_no_other(inbox: Path) -> None:
     (inbox / "misc").mkdir()
     _drop(inbox, "january.csv")
-    found = _look()
+    found = _look(inbox)
     assert isinstance(found, dg.SensorResult)
     assert len(found.run_requests or []) == 1
 
@@ -169,7 +170,7 @@ def test_a_month_is_trained_on_its_own_snapshot() -> None:
 def test_schedules_are_off_until_turned_on_and_an_aged_model_is_replaced_by_itself() -> None:
     for name in ("monthly_retraining", "hourly_maintenance"):
         assert defs.resolve_schedule_def(name).default_status is dg.DefaultScheduleStatus.STOPPED
-    assert degraded_model.default_status is dg.DefaultSensorStatus.RUNNING
+    assert defs.resolve_sensor_def("degraded_model").default_status is dg.DefaultSensorStatus.RUNNING
 
 
 FEBRUARY, MARCH = date(2024, 2, 1), date(2024, 3, 1)
@@ -265,7 +266,7 @@ def served(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Lake:
 def _tick(cursor: str | None = None) -> tuple[Sequence[dg.RunRequest], str | None, str]:
     with dg.DagsterInstance.ephemeral() as instance:
         context = dg.build_sensor_context(instance=instance, cursor=cursor, definitions=defs)
-        tick = degraded_model.evaluate_tick(context)
+        tick = build_degraded_model(Settings(), utc_now).evaluate_tick(context)
     return tick.run_requests or [], tick.cursor, tick.skip_message or ""
 
 

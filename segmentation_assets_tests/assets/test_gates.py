@@ -13,8 +13,7 @@ from segmentation.modeling.artefact import Artefact, Evaluator, Floats, Segment
 from segmentation.modeling.feature_matrix import read_matrix
 from segmentation.modeling.fitting.clustering import fit_centroids
 from segmentation.warehouse import Commit, Lake
-from segmentation_assets.definitions import defs
-from segmentation_assets_tests.assets.conftest import AS_OF, Graph, ingest, segment
+from segmentation_assets_tests.assets.conftest import AS_OF, Graph, defs, ingest, segment
 
 CHAMPION = dg.AssetKey(["training", "champion_model"])
 SEGMENTS = dg.AssetKey(["segments", "customer_segments"])

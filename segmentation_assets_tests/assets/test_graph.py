@@ -12,9 +12,8 @@ from segmentation.metadata.tables.raw import LOADS
 from segmentation.metadata.tables.registry import FEATURE_SNAPSHOTS, SCHEMA_VERSIONS, TRAINING_SETS
 from segmentation.modeling import registry
 from segmentation.warehouse import Lake
-from segmentation_assets.assets.features import key_of
-from segmentation_assets.definitions import defs
-from segmentation_assets_tests.assets.conftest import AS_OF, YEAR, Graph, ingest, segment
+from segmentation_assets.keys import table_key
+from segmentation_assets_tests.assets.conftest import AS_OF, YEAR, Graph, defs, ingest, segment
 
 OWN_HISTORY = {SCHEMA_VERSIONS.name}
 
@@ -110,7 +109,9 @@ def test_materializations_say_what_was_done(graph: Graph) -> None:
     result = ingest(graph)
     (event,) = [e for e in result.asset_materializations_for_node("raw__transactions") if e.partition == "2024-06-01"]
     assert event.metadata["lines_read"].value == event.metadata["dagster/partition_row_count"].value
-    assert "| line_id |" in str(event.metadata["preview"].value)
+    last = result.asset_materializations_for_node("raw__transactions")[-1]
+    assert last.partition == "2024-12-31"
+    assert "| line_id |" in str(last.metadata["preview"].value)
 
 
 def test_a_model_with_a_failing_gate_does_not_become_champion(filled: Graph, lake: Lake) -> None:
@@ -146,10 +147,10 @@ def test_a_tiny_segment_is_stopped_by_its_gate(graph: Graph) -> None:
 
 def test_every_table_of_the_graph_shows_its_columns() -> None:
     specs = {spec.key: spec for spec in defs.resolve_all_asset_specs()}
-    shown = [table for table in TABLES if key_of(table) in specs]
+    shown = [table for table in TABLES if table_key(table) in specs]
     assert {table.name for table in TABLES} - {table.name for table in shown} == NOT_ASSETS
     for table in shown:
-        columns = specs[key_of(table)].metadata["dagster/column_schema"].columns
+        columns = specs[table_key(table)].metadata["dagster/column_schema"].columns
         assert [(c.name, c.description) for c in columns] == [(c.name, c.comment) for c in table.columns]
 
 
@@ -174,7 +175,7 @@ def test_a_snapshot_depends_on_the_days_before_it() -> None:
 
 @pytest.mark.parametrize("table", [LOADS, TRAINING_SETS])
 def test_bookkeeping_has_no_asset_of_its_own(table: Table) -> None:
-    assert key_of(table) not in {spec.key for spec in defs.resolve_all_asset_specs()}
+    assert table_key(table) not in {spec.key for spec in defs.resolve_all_asset_specs()}
 
 
 def test_a_changed_definition_changes_the_code_version_of_its_assets() -> None:

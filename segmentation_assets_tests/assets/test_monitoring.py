@@ -20,7 +20,7 @@ from segmentation.modeling.training_data import make_training_set
 from segmentation.monitoring import quality
 from segmentation.monitoring.evaluation import evaluate_snapshot, write_evaluation
 from segmentation.segments.assignment import write_segments
-from segmentation.settings import Settings
+from segmentation.settings import Settings, load_settings
 from segmentation.sources.batch.loading import load_days
 from segmentation.sources.batch.registration import register
 from segmentation.sources.profiles.profile import load_profile
@@ -29,11 +29,10 @@ from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.maintenance import maintain
 from segmentation.warehouse.schema import migrate
 from segmentation_assets.automation.notifications import look
-from segmentation_assets.automation.sensors import degraded_model
+from segmentation_assets.automation.retraining import build_degraded_model
 from segmentation_assets.cli.runs import QUIET
-from segmentation_assets.definitions import defs
 from segmentation_assets.partitions import range_tags
-from segmentation_assets_tests.assets.conftest import Graph
+from segmentation_assets_tests.assets.conftest import Graph, defs
 from segmentation_assets_tests.testing.running_scorer import environment_of, running_scorer
 from segmentation_assets_tests.testing.statements import change
 from segmentation_assets_tests.testing.waiting import eventually
@@ -170,6 +169,10 @@ def test_customers_who_go_on_as_before_are_no_finding(aging: Lake, instance: dg.
     }
 
 
+def _degraded_model() -> dg.SensorDefinition:
+    return build_degraded_model(load_settings(), utc_now)
+
+
 def test_bad_data_is_told_to_a_person_and_nothing_is_trained_on_it(aging: Lake, instance: dg.DagsterInstance) -> None:
     change(aging, BIGGER_BASKETS, PENCE)
     _snapshots(aging)
@@ -178,7 +181,7 @@ def test_bad_data_is_told_to_a_person_and_nothing_is_trained_on_it(aging: Lake, 
     found = dict(_rows(aging, FOUND, as_of=END))
     assert found["lines"] == found["average_order_value"] == "data_quality"
     with dg.build_sensor_context(instance=instance, definitions=defs) as context:
-        tick = degraded_model.evaluate_tick(context)
+        tick = _degraded_model().evaluate_tick(context)
     assert not tick.run_requests
     assert "in doubt, so no model is trained on it" in (tick.skip_message or "")
 
@@ -200,7 +203,7 @@ def test_a_model_that_has_aged_is_replaced_and_the_scorer_follows(
         assert isinstance(begun, dg.SensorResult)
         eventually(lambda: _serving(scorer.address) == 1)
         context = dg.build_sensor_context(instance=instance, definitions=defs)
-        tick = degraded_model.evaluate_tick(context)
+        tick = _degraded_model().evaluate_tick(context)
         (request,) = tick.run_requests or []
         assert "model 1 as of 2025-01-01: " in request.tags["segmentation/reason"]
         run = defs.resolve_job_def("retrain").execute_in_process(
@@ -217,7 +220,7 @@ def test_a_model_that_has_aged_is_replaced_and_the_scorer_follows(
         assert part in story["message"]
     with aging.cursor() as con:
         assert registry.load_champion(con).artefact.provenance.as_of == END
-    again = degraded_model.evaluate_tick(
+    again = _degraded_model().evaluate_tick(
         dg.build_sensor_context(instance=instance, cursor=tick.cursor, definitions=defs)
     )
     assert again.skip_message == "Monitoring has not judged model 2 yet."

@@ -14,12 +14,12 @@ from pydantic import SecretStr
 from segmentation.clock import utc_now
 from segmentation.errors import SegmentationError, SourceError
 from segmentation.modeling import lifecycle, registry
-from segmentation.settings import Settings
+from segmentation.settings import Settings, load_settings
 from segmentation.warehouse import Commit, Lake
-from segmentation_assets.automation.notifications import look, notifications
+from segmentation_assets.automation.jobs import ASKED_BY, REASON
+from segmentation_assets.automation.notifications import build_notifications, look
 from segmentation_assets.cli.runs import QUIET
-from segmentation_assets.definitions import defs
-from segmentation_assets.jobs import ASKED_BY, REASON
+from segmentation_assets_tests.assets.conftest import defs
 from segmentation_assets_tests.testing.webhook import Webhook, listening
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # Apprise still tries it
@@ -171,7 +171,7 @@ def _promote(lake: Lake, version: int, actor: str, reason: str = "", **others: s
 def test_without_an_address_nobody_is_told(instance: dg.DagsterInstance, settings: Settings) -> None:
     ticks = Ticks(instance, settings)
     assert ticks.tick() == "SEGMENTATION_NOTIFY is empty: nobody is told anything."
-    assert notifications.default_status is dg.DefaultSensorStatus.RUNNING
+    assert defs.resolve_sensor_def("notifications").default_status is dg.DefaultSensorStatus.RUNNING
 
 
 def test_what_happened_before_is_not_told(
@@ -366,6 +366,6 @@ def test_the_sensor_looks_with_the_settings_of_the_environment(
 ) -> None:
     monkeypatch.setenv("SEGMENTATION_NOTIFY", f"json://{webhook.host}")
     context = dg.build_sensor_context(instance=instance, definitions=defs)
-    tick = notifications.evaluate_tick(context)
+    tick = build_notifications(load_settings(), utc_now).evaluate_tick(context)
     assert tick.skip_message == "From now on it is told what happens."
     assert datetime.fromisoformat(json.loads(tick.cursor or "")["since"]) <= utc_now()

@@ -23,8 +23,8 @@ from dagster._core.utils import make_new_run_id
 from dagster._daemon.types import DaemonHeartbeat
 from dagster_shared.error import SerializableErrorInfo
 
-from segmentation_assets.definitions import defs
 from segmentation_assets.pipeline_metrics import Names, PipelineMetrics
+from segmentation_assets_tests.assets.conftest import defs
 from segmentation_assets_tests.testing.metrics_page import declared, told
 
 Samples = dict[tuple[str, ...], float]

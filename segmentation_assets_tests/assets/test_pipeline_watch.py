@@ -7,6 +7,7 @@ import pytest
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
 from segmentation_assets.cli.exporter import PipelineCollector
+from segmentation_assets_tests.assets.conftest import defs
 from segmentation_assets_tests.testing.postgres import Postgres, running_postgres
 
 INSTANCE = """
@@ -20,7 +21,7 @@ storage:
 
 def test_an_instance_that_is_not_there_yet_is_made(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
-    watch = PipelineCollector(settings)
+    watch = PipelineCollector(settings, defs)
     try:
         assert watch.look() == watch.look()
     finally:
@@ -36,7 +37,7 @@ def test_an_instance_in_postgresql_is_found_again_after_a_restart(
     monkeypatch.setattr("dagster_postgres.utils.time.sleep", lambda _: None)  # a dozen seconds between attempts
     with running_postgres() as server:
         (tmp_path / "dagster.yaml").write_text(INSTANCE.format(url=_url(server)))
-        watch = PipelineCollector(settings)
+        watch = PipelineCollector(settings, defs)
         try:
             before = watch.look()
             server.stop()

@@ -12,7 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from segmentation.errors import SegmentationError, SourceError
 from segmentation_assets.automation.run_traces import ENDS, run_traces
 from segmentation_assets.cli.runs import QUIET
-from segmentation_assets.definitions import defs
+from segmentation_assets_tests.assets.conftest import defs
 from segmentation_assets_tests.testing.collector import attributes_of, resource_of, spans_of
 from segmentation_assets_tests.testing.webhook import Webhook, listening
 

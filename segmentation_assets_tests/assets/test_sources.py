@@ -13,10 +13,11 @@ from segmentation.sources.incremental.upsert import Upserter
 from segmentation.sources.profiles.profile import load_profile
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import migrate
-from segmentation_assets.assets.sources import build_asset, is_read, key_of
-from segmentation_assets.automation import sensors
+from segmentation_assets.assets.sources import build_asset, is_read
+from segmentation_assets.automation.deliveries import build_deliveries
 from segmentation_assets.automation.schedules import reading_schedule
 from segmentation_assets.checks.sources import build_checks
+from segmentation_assets.keys import source_key
 from segmentation_assets.resources import WarehouseResource
 from segmentation_assets_tests.domain.sources.test_landing import line
 
@@ -123,21 +124,20 @@ def test_a_day_unlike_those_before_it_is_told_by_a_check(
 
 
 def test_what_was_delivered_is_told_to_dagster_once(
-    lake: Lake, settings: Settings, declared: dict[str, SourceConfig], monkeypatch: pytest.MonkeyPatch
+    lake: Lake, settings: Settings, declared: dict[str, SourceConfig]
 ) -> None:
-    monkeypatch.setattr(sensors, "DECLARED", list(declared.values()))
-    monkeypatch.setattr(sensors, "load_settings", lambda: settings)
+    sensor = build_deliveries(settings, list(declared.values()))
 
     def look(cursor: str | None) -> dg.SensorResult | dg.SkipReason:
         with dg.DagsterInstance.ephemeral() as instance:
-            return sensors.deliveries(dg.build_sensor_context(instance=instance, cursor=cursor))  # type: ignore[return-value]
+            return sensor(dg.build_sensor_context(instance=instance, cursor=cursor))  # type: ignore[return-value]
 
     assert isinstance(look(None), dg.SkipReason)
     _push(lake, line("1"), line("2"))
     first = look(None)
     assert isinstance(first, dg.SensorResult)
     [event] = first.asset_events
-    assert event.asset_key == key_of("web")
+    assert event.asset_key == source_key("web")
     assert event.metadata["lines_new"].value == 2
     assert isinstance(look(first.cursor), dg.SkipReason)
     _push(lake, line("2"), line("3", quantity=0), line("4"))

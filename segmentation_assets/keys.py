@@ -1,0 +1,32 @@
+"""Asset keys: the asset `raw/transactions` is the table `raw.transactions`; each declared source is an asset, too."""
+
+import re
+
+import dagster as dg
+
+from segmentation.metadata.table import Table
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
+from segmentation.metadata.tables.raw import PRODUCTS, SOURCE_FILES, TRANSACTIONS
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, SEGMENT_EXPLANATIONS, SEGMENT_PROFILES
+
+
+def table_key(table: Table) -> dg.AssetKey:
+    """The asset of a table: its schema and name."""
+    return dg.AssetKey(table.name.split("."))
+
+
+def source_key(name: str) -> dg.AssetKey:
+    """The asset of a declared source; Dagster's names have letters, digits and underscores only."""
+    return dg.AssetKey(["sources", re.sub(r"\W", "_", name)])
+
+
+SOURCE_FILES_KEY = table_key(SOURCE_FILES)
+TRANSACTIONS_KEY = table_key(TRANSACTIONS)
+PRODUCTS_KEY = table_key(PRODUCTS)
+CUSTOMER_FEATURES_KEY = table_key(CUSTOMER_FEATURES)
+TRAINING_SET_KEY = dg.AssetKey(["training", "training_set"])
+CANDIDATE_KEY = dg.AssetKey(["training", "candidate_model"])
+CHAMPION_KEY = dg.AssetKey(["training", "champion_model"])
+CUSTOMER_SEGMENTS_KEY = table_key(CUSTOMER_SEGMENTS)
+SEGMENT_PROFILES_KEY = table_key(SEGMENT_PROFILES)
+SEGMENT_EXPLANATIONS_KEY = table_key(SEGMENT_EXPLANATIONS)
