@@ -9,6 +9,10 @@ class WarehouseUnavailableError(SegmentationError):
     """The lake's catalogue cannot be reached or is not a lake."""
 
 
+class NoLakeError(WarehouseUnavailableError):
+    """There is no lake where the settings say, and nothing that reads makes one."""
+
+
 class SourceError(SegmentationError):
     """A source of transactions, or its profile, cannot be read as it stands."""
 

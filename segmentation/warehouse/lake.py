@@ -17,7 +17,7 @@ from typing import Self, TypeVar
 import duckdb
 from filelock import FileLock, Timeout
 
-from segmentation.errors import SegmentationError, WarehouseUnavailableError
+from segmentation.errors import NoLakeError, SegmentationError, WarehouseUnavailableError
 from segmentation.settings import Settings
 from segmentation.warehouse.commit import Commit
 from segmentation.warehouse.extensions import open_duckdb
@@ -284,7 +284,7 @@ def _check_location(settings: Settings, read_only: bool) -> None:
             f"{', '.join(f'`{s}:`' for s in EXTENSIONS_BY_SCHEME)}."
         )
     if scheme == "sqlite" and read_only and not sqlite_path(settings).exists():
-        raise WarehouseUnavailableError(
+        raise NoLakeError(
             f"There is no lake at {sqlite_path(settings)} yet. Make one with `segmentation demo` or "
             "`segmentation ingest`, or point SEGMENTATION_HOME to where it is."
         )

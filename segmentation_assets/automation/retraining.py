@@ -5,6 +5,7 @@ from datetime import datetime
 
 import dagster as dg
 
+from segmentation.errors import NoLakeError
 from segmentation.monitoring.retraining import Request, decide, read_state
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
@@ -31,8 +32,11 @@ def ask_for_training(
     context: dg.SensorEvaluationContext, settings: Settings, now: datetime
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask for a training, once per finding and not within the cool-down; say why if not."""
-    with Lake(settings, read_only=True) as lake, lake.cursor() as con:
-        state = read_state(con)
+    try:
+        with Lake(settings, read_only=True) as lake, lake.cursor() as con:
+            state = read_state(con)
+    except NoLakeError as error:
+        return dg.SkipReason(str(error))
     asked = Request.from_json(context.cursor) if context.cursor else None
     answer = decide(
         state,

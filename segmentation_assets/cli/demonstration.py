@@ -8,9 +8,11 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import date
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 import polars as pl
@@ -24,6 +26,7 @@ from segmentation.synthetic import write
 from segmentation.warehouse import Lake
 from segmentation.warehouse.schema import migrate
 from segmentation_assets.cli import console, steps
+from segmentation_assets.cli.code_location import PartitionsFollower, reload_code_location
 from segmentation_assets.cli.ports import require_free
 from segmentation_assets.cli.runs import dagster_home
 
@@ -33,6 +36,9 @@ START, END = date(2024, 1, 1), date(2026, 1, 1)
 UI_PORT = 3000
 SCORER_PORT = 8000
 STOP_TIMEOUT_S = 20
+POLL_S = 0.5
+LOOK_EVERY = 10
+"""Of so many polls, one looks whether the data begins on another day."""
 
 RECOVERY = """
 SELECT archetype, segment_name
@@ -93,9 +99,21 @@ def demonstrate(data: str, profile: str | None, customers: int, *, serve: bool) 
 def open_ui(port: int) -> None:
     """Run the Dagster UI and daemon until Ctrl-C."""
     require_free(port, instead="choose another with --port")
-    with _until_stopped(), _dagster(load_settings(), port) as process:
+    settings = load_settings()
+    with _until_stopped(), _dagster(settings, port) as process:
         console.out.print(f"Dagster UI: http://127.0.0.1:{port} (Ctrl-C to stop)", highlight=False)
-        process.wait()
+        _follow_while(lambda: process.poll() is None, settings, port)
+
+
+def _follow_while(is_running: Callable[[], bool], settings: Settings, port: int) -> None:
+    """Keep the partitions that the UI offers up to date for as long as it runs."""
+    follower = PartitionsFollower(settings, partial(reload_code_location, f"http://127.0.0.1:{port}"))
+    for tick in count():
+        if not is_running():
+            return
+        if tick % LOOK_EVERY == 0:
+            follower.look()
+        time.sleep(POLL_S)
 
 
 def _choose_home(name: str) -> None:
@@ -167,8 +185,7 @@ def _serve(settings: Settings, as_of: str) -> None:
             _await(f"http://127.0.0.1:{SCORER_PORT}/health/ready", scorer)
             _await(f"http://127.0.0.1:{UI_PORT}/server_info", ui)
         _show_next_steps(settings, as_of)
-        while ui.poll() is None and scorer.poll() is None:
-            time.sleep(0.5)
+        _follow_while(lambda: ui.poll() is None and scorer.poll() is None, settings, UI_PORT)
 
 
 def _show_next_steps(settings: Settings, as_of: str) -> None:

@@ -112,8 +112,8 @@ def materialize(
     """
     settings = load_settings()
     first, last = _days_at_hand(settings)
-    graph = build_present_definitions(settings).resolve_asset_graph()
-    chosen = _resolve(graph, select)
+    definitions = build_present_definitions(settings)
+    chosen = _resolve(definitions, select)
     raw = [key for key in chosen if key.to_user_string() in RAW]
     rest = [key for key in chosen if key.path[0] != "raw"]
     if not raw and not rest:
@@ -128,6 +128,7 @@ def materialize(
         _check_as_of(key, dates)
     if since and since > date_key:
         raise SegmentationError(f"--since {since} is after the snapshot date {date_key}.")
+    graph = definitions.resolve_asset_graph()
     is_partitioned = any(graph.get(key).is_partitioned for key in rest)
     names = {"__".join(key.path) for key in rest}
     notes = run(
@@ -168,7 +169,8 @@ def profiles_as_of(settings: Settings, as_of: str) -> "pl.DataFrame":
         ).pl()
 
 
-def _resolve(graph: dg.BaseAssetGraph, select: str | None) -> list[dg.AssetKey]:
+def _resolve(definitions: dg.Definitions, select: str | None) -> list[dg.AssetKey]:
+    graph = definitions.resolve_asset_graph()
     try:
         selection = (
             dg.AssetSelection.from_string(select)
