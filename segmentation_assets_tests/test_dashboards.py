@@ -187,10 +187,10 @@ def _figure(name: str, kind: str, index: int, tick: int) -> float:
 def streaming() -> Iterator[tuple[StreamMetrics, str]]:
     """What a stream consumer tells, and where."""
     registry = CollectorRegistry()
-    figures = StreamMetrics("till", registry)
+    metrics = StreamMetrics("till", registry)
     server, thread = start_http_server(0, "127.0.0.1", registry)
     try:
-        yield figures, f"127.0.0.1:{server.server_port}"
+        yield metrics, f"127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
@@ -208,8 +208,8 @@ def traffic(
             client.get("/v1/segments").raise_for_status()
             assert client.get("/v1/customers/nobody").status_code == 404
             receipt = Receipt(100, 70 + tick % 5, 10, 10, {"no_date": 10 - tick % 5})
-            stream.landed(receipt, 0.1, [time.time() - 0.5] * 100, time.time())
-            stream.failed()
+            stream.committed(receipt, 0.1, [time.time() - 0.5] * 100, time.time())
+            stream.commit_failed()
             stream.lag({0: 7, 1: 3})
             exposition.show(exporters_figures(tick, untold))
             yield

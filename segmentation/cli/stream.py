@@ -77,7 +77,7 @@ def _run(
     from segmentation.warehouse.schema import migrate
 
     registry = CollectorRegistry()
-    figures = StreamMetrics(source.name, registry)
+    metrics = StreamMetrics(source.name, registry)
     console, told = Console(stderr=True), Progress()
     if metrics_port is not None:
         server, thread = start_http_server(metrics_port, metrics_host, registry)
@@ -85,10 +85,10 @@ def _run(
     # Batches are small: sharing them among threads costs a quarter more of CPU, and time.
     lake = Lake(settings.model_copy(update={"threads": settings.threads or 1}), inline_rows=INLINE_ROWS)
     migrate(lake)
-    consumer = StreamConsumer(source, lake, decoder(source), figures, skip_lost=skip_lost, on_batch=told.batch)
+    consumer = StreamConsumer(source, lake, decoder(source), metrics, stop, skip_lost=skip_lost, on_batch=told.batch)
     console.print(f"Reading {source.topic} from {source.servers} as the source {source.name}", highlight=False)
     try:
-        consumer.run(stop, until_empty=until_empty)
+        consumer.run(until_empty=until_empty)
     finally:
         consumer.close()
         if metrics_port is not None:

@@ -54,7 +54,7 @@ class StreamMetrics:
         ).labels(source)
         self._is_up.set(1)
 
-    def landed(self, receipt: Receipt, took_s: float, sent_s: Sequence[float], now_s: float) -> None:
+    def committed(self, receipt: Receipt, took_s: float, sent_s: Sequence[float], now_s: float) -> None:
         """Count a batch.
 
         Args:
@@ -79,7 +79,7 @@ class StreamMetrics:
         """Nothing was waiting."""
         self._landed_at.set(now_s)
 
-    def failed(self) -> None:
+    def commit_failed(self) -> None:
         """A batch could not be committed."""
         self._failures.inc()
 
