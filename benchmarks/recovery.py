@@ -14,7 +14,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import cross_val_predict
 
-from segmentation.features.engine import write_snapshots
+from segmentation.features.snapshots import write_snapshots
 from segmentation.metadata.features import BY_NAME, FEATURES, modelled
 from segmentation.modeling.artefact import FORMAT, Artefact, Evaluator, Floats, Provenance
 from segmentation.modeling.feature_matrix import read_matrix

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from benchmarks.reporting import at_least, machine, print_targets, write_json
 from segmentation.errors import SegmentationError
-from segmentation.features.engine import write_snapshots
+from segmentation.features.snapshots import write_snapshots
 from segmentation.modeling import lifecycle, registry
 from segmentation.modeling.training_data import make_training_set
 from segmentation.segments.assignment import write_segments

@@ -21,7 +21,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
 
 from benchmarks.reporting import Target, at_least, at_most, machine, print_targets, write_json
-from segmentation.features.engine import write_snapshots
+from segmentation.features.snapshots import write_snapshots
 from segmentation.metadata.features import BY_NAME, FEATURES
 from segmentation.modeling import lifecycle, registry
 from segmentation.modeling.artefact import Evaluator, Floats, Ints, nearest

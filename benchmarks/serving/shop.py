@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 
 from segmentation.access.keys import Scope
-from segmentation.features.engine import write_snapshots
+from segmentation.features.snapshots import write_snapshots
 from segmentation.modeling import lifecycle, registry
 from segmentation.modeling.artefact import Artefact, Floats
 from segmentation.modeling.feature_matrix import read_matrix

@@ -1,249 +1,267 @@
-"""The DuckDB engine: the features of every customer, slice by slice of the lake, for any number of dates at once.
+"""The DuckDB engine: which customers are computed anew, the parts that slices leave, and how they become snapshots.
 
-A slice is some customers of one bucket with all their lines, small enough that memory stays bounded whatever the size
-of the lake. Its stages run as one statement, so that nothing between them is written anywhere; with several dates the
-stages of `history/` are kept in temporary tables and serve all of them. Slices run side by side on DuckDBs of one
-thread each, which takes about two thirds of the CPU time of one DuckDB with many.
-
-Within a slice customers are numbered and order and product ids are replaced by DuckDB's 64-bit hash: the stages only
-compare them, and integers compare faster than text. Two of the n ids of one customer share a hash with a probability
-of about n²/2^65.
+Slices leave Parquet parts in a folder, so that memory does not grow with the number of customers. Scores, which compare
+customers, and the short transaction that replaces a snapshot come last.
 """
 
-import os
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from tempfile import mkdtemp
 
 import duckdb
 
-from segmentation.features.macros import DUCKDB_MACROS
-from segmentation.features.stages import stages
+from segmentation.features.duckdb_slices import Task, compute_slices
+from segmentation.features.engine import TABLES, Computed, Record, ReplaceRows
+from segmentation.features.records import Snapshot
+from segmentation.features.stages import code_version, stages
 from segmentation.features.windows import Window
-from segmentation.metadata.features import GROUPS
+from segmentation.metadata.features import FEATURES
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.raw import TRANSACTIONS
-from segmentation.warehouse import Lake
-from segmentation.warehouse.schema import customer_buckets
+from segmentation.metadata.tables.registry import FEATURE_SNAPSHOTS
+from segmentation.progress import Progress
+from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse.lake import CATALOG, METADATA
+from segmentation.warehouse.snapshots import replace_snapshot
 from segmentation.warehouse.sql import literal
 
-Progress = Callable[[int, int], None]
-"""Called with (buckets done, buckets in all)."""
+FILE_CUSTOMERS = 250_000
+"""Customers in one data file of a snapshot, so that writing it needs bounded memory, and a look-up reads one file."""
 
-SLICE_LINES = 400_000
-"""A slice is cut once it has this many lines; the last customer of it comes whole."""
+TOUCHED_SHARE = 0.25
+"""Above this share of touched customers, everybody is computed anew: reading the rest back would not pay."""
 
-PARALLEL_LINES = 2_000_000
-"""Below this many lines one DuckDB is faster than opening several."""
+SPOOL_PREFIX = "features-"
+UNTOUCHED_PART = "untouched.parquet"
+STALE_S = 2 * 24 * 3600
 
-# Buckets and times are written out, not bound: DuckLake skips files by what it can see when it plans.
-BUCKET_CUSTOMERS = f"""
-SELECT
-    customer_id,
-    CAST(ROW_NUMBER() OVER (ORDER BY customer_id) AS INTEGER) AS code,
-    CAST((SUM(line_count) OVER (ORDER BY customer_id) - line_count) // {SLICE_LINES} AS INTEGER) AS slice
-FROM (
-    SELECT customer_id, COUNT(*) AS line_count
-    FROM {TRANSACTIONS.name} AT (VERSION => {{version}})
-    WHERE customer_bucket = {{bucket}}
-        AND ordered_at >= TIMESTAMP '{{start}}' AND ordered_at < TIMESTAMP '{{end}}'
-        AND {{chosen}}
-    GROUP BY customer_id
+SCORES = tuple(feature.name for feature in FEATURES if feature.compares_customers)
+FIRST_SCORES = stages("population")[0].name
+FEATURES_OF = "FROM temp.measures " + " ".join(
+    f"JOIN temp.{stage.name} USING (customer_id)" for stage in stages("population")
 )
+
+COUNTRIES = f"""
+SELECT country, CAST(ordered_at AS DATE) AS day, COUNT(*) AS line_count
+FROM {TRANSACTIONS.name} AT (VERSION => {{version}})
+WHERE country IS NOT NULL AND ordered_at >= $start AND ordered_at < $as_of
+GROUP BY ALL
 """
 
-LINES = f"""
-SELECT
-    customers.code AS customer_id,
-    hash(order_id) AS order_id,
-    hash(product_id) AS product_id,
-    category,
-    millionths(quantity) AS quantity,
-    millionths(amount) AS amount,
-    millionths(discount) AS discount,
-    ordered_at,
-    country,
-    channel
-FROM (FROM {TRANSACTIONS.name} AT (VERSION => {{version}})) AS line
-JOIN temp.customers AS customers ON customers.customer_id = line.customer_id
-WHERE line.customer_bucket = {{bucket}}
-    AND line.customer_id BETWEEN {{first}} AND {{last}}
-    AND ordered_at >= TIMESTAMP '{{start}}' AND ordered_at < TIMESTAMP '{{end}}'
+HOME_MARKET = """
+SELECT country
+FROM temp.countries
+WHERE day >= $start AND day < $as_of
+GROUP BY country
+ORDER BY SUM(line_count) DESC, country
+LIMIT 1
 """
 
-MEASURES = f"""
-SELECT customers.customer_id, {", ".join(f"{group}.* EXCLUDE (customer_id)" for group in GROUPS)}
-FROM {GROUPS[0]}
-{" ".join(f"JOIN {group} ON {group}.customer_id = {GROUPS[0]}.customer_id" for group in GROUPS[1:])}
-JOIN temp.customers AS customers ON customers.code = {GROUPS[0]}.customer_id
+BASE = f"""
+SELECT lake_version
+FROM {FEATURE_SNAPSHOTS.name}
+WHERE as_of = $as_of
+    AND window_start = $start
+    AND code_version = $code_version
+    AND home_market IS NOT DISTINCT FROM $home_market
+    AND engine = 'duckdb'
+    AND customer_count = (SELECT COUNT(*) FROM {CUSTOMER_FEATURES.name} WHERE as_of = $as_of)
+    AND lake_version IN (SELECT snapshot_id FROM {METADATA}.ducklake_snapshot)
 """
+"""Without its snapshot the lake does not know any more what was deleted right after it, and does not say so."""
 
-IN_WINDOW = "ordered_at >= TIMESTAMP '{start}' AND ordered_at < TIMESTAMP '{as_of}'"
-
-SPLIT_CUSTOMERS = """
+TOUCHED = f"""
 SELECT DISTINCT customer_id
-FROM (SELECT * FROM temp.orders UNION ALL BY NAME SELECT * FROM temp.return_orders)
-WHERE (ordered_at < TIMESTAMP '{as_of}' AND last_line_at >= TIMESTAMP '{as_of}')
-    OR (ordered_at < TIMESTAMP '{start}' AND last_line_at >= TIMESTAMP '{start}')
+FROM ducklake_table_changes('{CATALOG}', 'raw', 'transactions', {{first}}, {{last}})
+WHERE ordered_at >= $start AND ordered_at < $as_of AND snapshot_id > $base
+"""
+"""Asked from the base on, or from the snapshot after it, which may have been thinned out."""
+
+NEXT = f"SELECT 1 FROM {METADATA}.ducklake_snapshot WHERE snapshot_id = $base + 1"
+
+UNTOUCHED = f"""
+SELECT * EXCLUDE (as_of, {{scores}})
+FROM {CUSTOMER_FEATURES.name}
+WHERE as_of = DATE '{{as_of}}' AND customer_id NOT IN (FROM read_parquet({{touched}}))
 """
 
 
 @dataclass(frozen=True)
-class Task:
-    """What to compute.
+class _Plan:
+    """How one snapshot is made.
 
     Attributes:
-        version: The version of the lake that is read, whatever is written meanwhile.
+        window: Its lines.
+        home_market: The shop's home market in this window.
+        folder: Where its parts are gathered.
+        touched: Parquet file of the only customers to compute; None for everybody.
+        is_idle: Whether there is no customer to compute.
+    """
+
+    window: Window
+    home_market: str | None
+    folder: Path
+    touched: Path | None = None
+    is_idle: bool = False
+
+
+def compute_snapshots(
+    lake: Lake,
+    windows: Sequence[Window],
+    write: Callable[[Computed, ReplaceRows], object],
+    progress: Progress | None,
+    *,
+    from_scratch: bool,
+) -> None:
+    """Compute the features of every customer in some windows, in one pass over the lines of them all.
+
+    If a snapshot is there that the same code made of an earlier version of the lake, only customers with a line
+    changed since then are computed.
+
+    Args:
+        lake: A writable lake.
         windows: The snapshots.
-        home_markets: The home market of each window, where one is known.
-        folders: Where the parts of each window go, as Parquet: `customer_id` and every feature but the scores.
-        customers: Parquet file with the `customer_id`s to restrict it to; None for everybody.
-    """
-
-    version: int
-    windows: tuple[Window, ...]
-    home_markets: tuple[str | None, ...]
-    folders: tuple[Path, ...]
-    customers: Path | None = None
-
-    @property
-    def start(self) -> str:
-        """First moment of the earliest window."""
-        return str(min(window.start for window in self.windows))
-
-    @property
-    def end(self) -> str:
-        """First moment after the latest window."""
-        return str(max(window.as_of for window in self.windows))
-
-
-def compute(lake: Lake, task: Task, progress: Progress | None = None) -> None:
-    """Write the parts of all windows of a task.
-
-    Args:
-        lake: The lake to read.
-        task: What to compute.
+        write: Told of each snapshot, in order; what it is given holds until it returns.
         progress: Told of each bucket that is done.
+        from_scratch: Whether to compute every customer in any case.
     """
-    with lake.cursor() as con:
-        buckets = customer_buckets(con)
-        lines = con.execute(f"SELECT COUNT(*) FROM {TRANSACTIONS.name} AT (VERSION => {task.version})").fetchone()
-    workers = _workers(lake, buckets) if lines and lines[0] >= PARALLEL_LINES else 1
-    with _connections(lake, workers) as connection, ThreadPoolExecutor(workers) as pool:
-        jobs = [pool.submit(_compute_bucket, connection, task, bucket) for bucket in range(buckets)]
+    version = lake.version()
+    with _spool(lake) as spool, lake.cursor() as con:
+        plans = [
+            _plan(con, version, window, market, spool, from_scratch=from_scratch)
+            for window, market in zip(windows, _home_markets(lake, con, version, windows), strict=True)
+        ]
+        _compute_parts(lake, version, plans, progress)
+        for plan in plans:
+            write(Computed(_gather(con, plan), plan.home_market, version), partial(_replace_rows, lake, con, plan))
+
+
+def _plan(
+    con: duckdb.DuckDBPyConnection, version: int, window: Window, market: str | None, spool: Path, *, from_scratch: bool
+) -> _Plan:
+    folder = spool / str(window.as_of)
+    folder.mkdir()
+    touched = spool / f"{window.as_of}-touched.parquet"
+    base = None if from_scratch else _base_version(con, window, market)
+    count = None if base is None else _find_touched(con, base, version, window, touched)
+    if count is None:
+        return _Plan(window, market, folder)
+    untouched = UNTOUCHED.format(as_of=window.as_of, touched=literal(str(touched)), scores=", ".join(SCORES))
+    con.execute(f"COPY ({untouched}) TO {literal(str(folder / UNTOUCHED_PART))} (FORMAT parquet)")
+    return _Plan(window, market, folder, touched, is_idle=count == 0)
+
+
+def _base_version(con: duckdb.DuckDBPyConnection, window: Window, market: str | None) -> int | None:
+    facts = {"as_of": window.as_of, "start": window.start, "code_version": code_version(FEATURES)}
+    row = con.execute(BASE, {**facts, "home_market": market}).fetchone()
+    return int(row[0]) if row else None
+
+
+def _find_touched(con: duckdb.DuckDBPyConnection, base: int, version: int, window: Window, path: Path) -> int | None:
+    """Write the customers with a line changed since `base` to a file.
+
+    Returns:
+        How many; None if they are too many to matter, or if `base` has expired.
+    """
+    con.execute("CREATE OR REPLACE TEMP TABLE touched (customer_id VARCHAR)")
+    if version > base:
         try:
-            for done, job in enumerate(as_completed(jobs), start=1):
-                job.result()
-                if progress:
-                    progress(done, buckets)
-        finally:
-            for job in jobs:
-                job.cancel()
+            first = base + 1 if con.execute(NEXT, {"base": base}).fetchone() else base
+            changes = TOUCHED.format(first=first, last=version)
+            values = {"start": window.start, "as_of": window.as_of, "base": base}
+            con.execute(f"INSERT INTO temp.touched {changes}", values)
+        except duckdb.Error as error:
+            if "snapshot" not in str(error).lower():
+                raise
+            return None
+    con.execute(f"COPY temp.touched TO {literal(str(path))} (FORMAT parquet)")
+    count = con.table("temp.touched").shape[0]
+    everybody = con.execute(
+        f"SELECT COUNT(*) FROM {CUSTOMER_FEATURES.name} WHERE as_of = $as_of", {"as_of": window.as_of}
+    ).fetchone()
+    return count if everybody and count <= TOUCHED_SHARE * everybody[0] else None
 
 
-def prepare(con: duckdb.DuckDBPyConnection) -> None:
-    """Define what stages need on a connection."""
-    for macro in DUCKDB_MACROS:
-        con.execute(f"CREATE OR REPLACE TEMP MACRO {macro}")
-    con.execute("CREATE OR REPLACE TEMP TABLE snapshot (as_of TIMESTAMP, window_start TIMESTAMP, home_market VARCHAR)")
+def _compute_parts(lake: Lake, version: int, plans: Sequence[_Plan], progress: Progress | None) -> None:
+    together = [plan for plan in plans if plan.touched is None]
+    alone = [[plan] for plan in plans if plan.touched is not None and not plan.is_idle]
+    for group in [together, *alone] if together else alone:
+        task = Task(
+            version,
+            tuple(plan.window for plan in group),
+            tuple(plan.home_market for plan in group),
+            tuple(plan.folder for plan in group),
+            group[0].touched,
+        )
+        compute_slices(lake, task, progress)
 
 
-def set_snapshot(con: duckdb.DuckDBPyConnection, window: Window, home_market: str | None) -> None:
-    """Say which snapshot the stages of `customer/` are for."""
-    con.execute("DELETE FROM temp.snapshot")
-    con.execute("INSERT INTO temp.snapshot VALUES (?, ?, ?)", [window.as_of, window.start, home_market])
-
-
-def statement(inputs: Mapping[str, str], select: str) -> str:
-    """One statement of all stages up to those of `customer/`.
-
-    Args:
-        inputs: What to read instead of what the stages say, by name: `lines`, or each stage of `history/`.
-        select: What to select from the stages.
-    """
-    steps = {stage.name: stage.sql for stage in (*stages("history"), *stages("customer"))}
-    relations = ",\n".join(f"{name} AS ({sql})" for name, sql in {**inputs, **steps, **inputs}.items())
-    return f"WITH {relations}\n{select}"
-
-
-def _compute_bucket(connection: Callable[[], duckdb.DuckDBPyConnection], task: Task, bucket: int) -> None:
-    con = connection()
-    chosen = f"customer_id IN (FROM read_parquet({literal(str(task.customers))}))" if task.customers else "true"
-    part = {"version": task.version, "bucket": bucket, "start": task.start, "end": task.end}
-    con.execute(f"CREATE OR REPLACE TEMP TABLE bucket_customers AS {BUCKET_CUSTOMERS.format(**part, chosen=chosen)}")
-    bounds = "SELECT slice, MIN(customer_id), MAX(customer_id) FROM temp.bucket_customers GROUP BY slice ORDER BY slice"
-    for number, first, last in con.execute(bounds).fetchall():
-        con.execute(f"CREATE OR REPLACE TEMP TABLE customers AS FROM temp.bucket_customers WHERE slice = {number}")
-        lines = LINES.format(**part, first=literal(first), last=literal(last))
-        _compute_slice(con, task, lines, f"{bucket:05d}-{number:05d}")
-
-
-def _compute_slice(con: duckdb.DuckDBPyConnection, task: Task, lines: str, name: str) -> None:
-    inputs = {"lines": lines} if len(task.windows) == 1 else _keep_history(con, lines)
-    for window, market, folder in zip(task.windows, task.home_markets, task.folders, strict=True):
-        set_snapshot(con, window, market)
-        split = len(task.windows) > 1 and _find_split(con, window)
-        kept = {n: f"{sql} WHERE customer_id NOT IN (FROM temp.split)" for n, sql in inputs.items()}
-        _write(con, kept if split else inputs, folder / f"{name}.parquet")
-        if split:
-            own = f"FROM temp.lines WHERE customer_id IN (FROM temp.split) AND {_in(window)}"
-            _write(con, {"lines": own}, folder / f"{name}-split.parquet")
-
-
-def _keep_history(con: duckdb.DuckDBPyConnection, lines: str) -> dict[str, str]:
-    con.execute(f"CREATE OR REPLACE TEMP TABLE lines AS {lines}")
-    for stage in stages("history"):
+def _gather(con: duckdb.DuckDBPyConnection, plan: _Plan) -> Snapshot:
+    """Leave the parts of a snapshot in the view `measures`, and what compares its customers in tables beside it."""
+    if not any(plan.folder.iterdir()):
+        return Snapshot(plan.window, 0, 0)
+    parts = f"read_parquet({literal(f'{plan.folder}/*.parquet')}, filename => true, union_by_name => true)"
+    con.execute(f"CREATE OR REPLACE TEMP VIEW measures AS SELECT * EXCLUDE (filename) FROM {parts}")
+    for stage in stages("population"):
         con.execute(f"CREATE OR REPLACE TEMP TABLE {stage.name} AS {stage.sql}")
-    return {stage.name: f"FROM temp.{stage.name}" for stage in stages("history")}
+    counted = con.execute(
+        f"SELECT COUNT(*), COUNT(*) FILTER (NOT contains(filename, '{UNTOUCHED_PART}')) FROM {parts}"
+    ).fetchone()
+    return Snapshot(plan.window, *(counted or (0, 0)))
 
 
-def _find_split(con: duckdb.DuckDBPyConnection, window: Window) -> bool:
-    """Leave those customers in `split` who have an order on both sides of an edge of the window."""
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE split AS {SPLIT_CUSTOMERS.format(as_of=window.as_of, start=window.start)}"
-    )
-    return bool(con.table("temp.split").shape[0])
+def _replace_rows(lake: Lake, con: duckdb.DuckDBPyConnection, plan: _Plan, commit: Commit, record: Record) -> None:
+    """Replace a snapshot by what `_gather` has left."""
+    relations = [f"({FEATURES_OF} WHERE {chosen})" for chosen in _customer_ranges(con)]
+
+    def replace(c: duckdb.DuckDBPyConnection) -> None:
+        for table in TABLES:
+            replace_snapshot(c, table, plan.window.as_of, *relations)
+        record(c)
+
+    lake.transaction(con, commit, replace)
 
 
-def _write(con: duckdb.DuckDBPyConnection, inputs: Mapping[str, str], path: Path) -> None:
-    con.execute(f"COPY ({statement(inputs, MEASURES)}) TO {literal(str(path))} (FORMAT parquet)")
+def _customer_ranges(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """Conditions that cut the customers of a snapshot into ranges of at most `FILE_CUSTOMERS`."""
+    firsts = [
+        literal(row[0])
+        for row in con.execute(
+            f"SELECT customer_id FROM temp.{FIRST_SCORES} "
+            f"QUALIFY (ROW_NUMBER() OVER (ORDER BY customer_id) - 1) % {FILE_CUSTOMERS} = 0 ORDER BY customer_id"
+        ).fetchall()
+    ]
+    ends = [*firsts[1:], None]
+    return [f"customer_id >= {a}" + (f" AND customer_id < {b}" if b else "") for a, b in zip(firsts, ends, strict=True)]
 
 
-def _in(window: Window) -> str:
-    return IN_WINDOW.format(start=window.start, as_of=window.as_of)
-
-
-def _workers(lake: Lake, buckets: int) -> int:
-    if lake.settings.memory_limit:  # it holds for a whole DuckDB
-        return 1
-    return min(lake.settings.threads or os.cpu_count() or 1, buckets)
+def _home_markets(
+    lake: Lake, con: duckdb.DuckDBPyConnection, version: int, windows: Sequence[Window]
+) -> list[str | None]:
+    """Per window, the home market: the setting, else the country with the most lines."""
+    if lake.settings.home_market:
+        return [lake.settings.home_market] * len(windows)
+    whole = {"start": min(w.start for w in windows), "as_of": max(w.as_of for w in windows)}
+    con.execute(f"CREATE OR REPLACE TEMP TABLE countries AS {COUNTRIES.format(version=version)}", whole)
+    found = [con.execute(HOME_MARKET, {"start": w.start, "as_of": w.as_of}).fetchone() for w in windows]
+    return [row[0] if row else None for row in found]
 
 
 @contextmanager
-def _connections(lake: Lake, workers: int) -> Iterator[Callable[[], duckdb.DuckDBPyConnection]]:
-    """Gives each thread a connection of its own; with several workers, each to a DuckDB of its own."""
-    opened: list[Lake] = []
-    mine = threading.local()
-    cursors: list[duckdb.DuckDBPyConnection] = []
-
-    def connection() -> duckdb.DuckDBPyConnection:
-        if not hasattr(mine, "con"):
-            own = lake
-            if workers > 1:
-                own = Lake(lake.settings.model_copy(update={"threads": 1}), read_only=True)
-                opened.append(own)
-            mine.con = own.cursor()
-            cursors.append(mine.con)
-            prepare(mine.con)
-        con: duckdb.DuckDBPyConnection = mine.con
-        return con
-
+def _spool(lake: Lake) -> Iterator[Path]:
+    """A folder for parts. What killed runs left behind goes first, once it is old enough to be nobody's."""
+    parent = lake.settings.home / "tmp"
+    parent.mkdir(parents=True, exist_ok=True)
+    for stale in parent.glob(f"{SPOOL_PREFIX}*"):
+        if time.time() - stale.stat().st_mtime > STALE_S:
+            shutil.rmtree(stale, ignore_errors=True)
+    folder = Path(mkdtemp(prefix=SPOOL_PREFIX, dir=parent))
     try:
-        yield connection
+        yield folder
     finally:
-        for con in cursors:
-            con.close()
-        for own in opened:
-            own.close()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -9,7 +9,7 @@ from typing import Any, Self
 import duckdb
 
 from segmentation.errors import SegmentationError
-from segmentation.features.duckdb_engine import prepare, set_snapshot, statement
+from segmentation.features.duckdb_slices import prepare, set_snapshot, statement
 from segmentation.features.windows import Window, window_of
 from segmentation.metadata.features import GROUPS
 

@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 import duckdb
 
 from segmentation.errors import NotEnoughDataError
-from segmentation.features.engine import write_snapshots
+from segmentation.features.snapshots import write_snapshots
 from segmentation.metadata.features import BY_NAME, Feature, modelled
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.raw import TRANSACTIONS

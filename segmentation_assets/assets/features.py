@@ -6,8 +6,8 @@ from datetime import date
 import dagster as dg
 from pydantic import Field
 
-from segmentation.features.engine import write_snapshots
 from segmentation.features.records import Snapshot
+from segmentation.features.snapshots import write_snapshots
 from segmentation.features.stages import code_version
 from segmentation.metadata.features import BY_NAME
 from segmentation.metadata.table import Table

@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from segmentation.clock import utc_now
-from segmentation.features.engine import write_snapshots
+from segmentation.features.snapshots import write_snapshots
 from segmentation.metadata.tables.registry import MODELS, TRAINING_SETS
 from segmentation.modeling import lifecycle, registry
 from segmentation.modeling.training_data import make_training_set

@@ -10,8 +10,9 @@ from tempfile import TemporaryDirectory
 import duckdb
 
 from benchmarks.features.contenders.source import Source
-from segmentation.features.duckdb_engine import Task, compute
-from segmentation.features.engine import FEATURES_OF, write_snapshots
+from segmentation.features.duckdb_engine import FEATURES_OF
+from segmentation.features.duckdb_slices import Task, compute_slices
+from segmentation.features.snapshots import write_snapshots
 from segmentation.features.stages import stages
 from segmentation.features.windows import window_of
 from segmentation.metadata.features import FEATURES
@@ -47,7 +48,7 @@ def compute_only(con: duckdb.DuckDBPyConnection, lake: Lake, as_of: date, folder
     """
     window = window_of(as_of, lake.settings.lookback_days)
     ((market,),) = con.execute(HOME_MARKET, {"start": window.start, "as_of": as_of}).fetchall() or [(None,)]
-    compute(lake, Task(lake.version(), (window,), (market,), (folder,)))
+    compute_slices(lake, Task(lake.version(), (window,), (market,), (folder,)))
     con.execute(f"CREATE OR REPLACE TEMP VIEW measures AS FROM read_parquet('{os.fspath(folder)}/*.parquet')")
     for stage in stages("population"):
         con.execute(f"CREATE OR REPLACE TEMP TABLE {stage.name} AS {stage.sql}")

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from benchmarks.features.contenders.source import Contender, Source
 
 PACKAGE = "benchmarks.features.contenders"
-SPARK = "segmentation.features.spark"
+SPARK = "segmentation.features.spark_engine"
 
 
 def _always() -> str | None:

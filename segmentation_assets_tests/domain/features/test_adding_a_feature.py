@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import segmentation
-from segmentation.features.engine import write_snapshots
+from segmentation.features.snapshots import write_snapshots
 from segmentation.features.stages import code_version
 from segmentation.metadata.features import FEATURES
 from segmentation.warehouse import Commit, Lake
@@ -36,7 +36,7 @@ import sys
 from datetime import date, datetime
 from pathlib import Path
 from segmentation.metadata.features import FEATURES
-from segmentation.features.engine import write_snapshots
+from segmentation.features.snapshots import write_snapshots
 from segmentation.features.stages import code_version
 from segmentation.settings import load_settings
 from segmentation.warehouse import Commit, Lake

@@ -8,8 +8,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from segmentation.errors import NotEnoughDataError
-from segmentation.features.engine import write_snapshots
 from segmentation.features.records import Snapshot
+from segmentation.features.snapshots import write_snapshots
 from segmentation.metadata.features import FEATURES, GROUPS, of_group
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES, FEATURE_GROUPS
 from segmentation.settings import Settings

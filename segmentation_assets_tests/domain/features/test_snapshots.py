@@ -12,9 +12,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from segmentation.errors import NotEnoughDataError
-from segmentation.features import duckdb_engine, engine
-from segmentation.features.engine import write_snapshots
+from segmentation.features import duckdb_engine, duckdb_slices
 from segmentation.features.records import Snapshot, feature_bases
+from segmentation.features.snapshots import write_snapshots
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES, FEATURE_GROUPS
 from segmentation.metadata.tables.registry import FEATURE_SNAPSHOTS
 from segmentation.settings import Settings
@@ -158,7 +158,7 @@ def test_everybody_is_computed_if_the_earlier_snapshot_is_no_base(
         elif reason == "market":
             settings = settings.model_copy(update={"home_market": "France"})
         elif reason == "code":
-            monkeypatch.setattr(engine, "code_version", lambda _: "another")
+            monkeypatch.setattr(duckdb_engine, "code_version", lambda _: "another")
         elif reason == "damage":
             damage = "DELETE FROM features.customer_features WHERE customer_id = 'c1'"
             lake.transaction(con, Commit("damage"), lambda c: c.execute(damage))
@@ -225,12 +225,12 @@ def test_many_small_slices_give_what_one_gives(settings: Settings, monkeypatch: 
     found = []
     for number, (lines_per_slice, parallel, file_customers) in enumerate([(400_000, 2_000_000, 250_000), (20, 1, 7)]):
         monkeypatch.setattr(
-            duckdb_engine,
+            duckdb_slices,
             "BUCKET_CUSTOMERS",
-            duckdb_engine.BUCKET_CUSTOMERS.replace(f"// {duckdb_engine.SLICE_LINES}", f"// {lines_per_slice}"),
+            duckdb_slices.BUCKET_CUSTOMERS.replace(f"// {duckdb_slices.SLICE_LINES}", f"// {lines_per_slice}"),
         )
-        monkeypatch.setattr(duckdb_engine, "PARALLEL_LINES", parallel)
-        monkeypatch.setattr(engine, "FILE_CUSTOMERS", file_customers)
+        monkeypatch.setattr(duckdb_slices, "PARALLEL_LINES", parallel)
+        monkeypatch.setattr(duckdb_engine, "FILE_CUSTOMERS", file_customers)
         with Lake(settings.model_copy(update={"home": settings.home / f"it's {number}"})) as lake:
             migrate(lake)
             insert_lines(lake, _shop())

@@ -12,10 +12,10 @@ import pytest
 from pyspark.sql import SparkSession
 
 from segmentation.errors import NotEnoughDataError
-from segmentation.features import spark as spark_engine
-from segmentation.features.engine import write_snapshots
+from segmentation.features import spark_engine
 from segmentation.features.macros import DUCKDB_MACROS
-from segmentation.features.spark import SPARK_MACROS
+from segmentation.features.snapshots import write_snapshots
+from segmentation.features.spark_engine import SPARK_MACROS
 from segmentation.metadata.features import GROUPS, of_group
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES, FEATURE_GROUPS
 from segmentation.metadata.tables.raw import TRANSACTIONS

@@ -33,6 +33,7 @@ def test_what_the_user_configured_is_not_overridden(monkeypatch: pytest.MonkeyPa
 
 
 def test_importing_the_engine_does_not_import_pyspark() -> None:
-    code = "import segmentation.features.spark, segmentation.segments.assignment, sys; print('pyspark' in sys.modules)"
+    modules = "segmentation.features.spark_engine, segmentation.segments.assignment, sys"
+    code = f"import {modules}; print('pyspark' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

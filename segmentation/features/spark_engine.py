@@ -4,18 +4,20 @@ It is for those whose lines outgrow one machine. PySpark is imported when a sess
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from datetime import date, datetime
+from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING
 
-from segmentation.features.duckdb_engine import Progress
-from segmentation.features.records import CommitFor, Snapshot, record_of, refuse_empty, write_record
+from segmentation.features.engine import TABLES, Computed, Record, ReplaceRows
+from segmentation.features.records import Snapshot
 from segmentation.features.stages import Stage, stages
-from segmentation.features.windows import Window, window_of
+from segmentation.features.windows import Window
 from segmentation.metadata.features import GROUPS
-from segmentation.metadata.tables.features import CUSTOMER_FEATURES, FEATURE_GROUPS
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.raw import TRANSACTIONS
+from segmentation.progress import Progress
 from segmentation.spark.lake_files import hand_over, in_files, persisted, pin, read_table, spark_type
 from segmentation.spark.session import spark_session
 from segmentation.warehouse import Commit, Lake
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
 
 PARTITION_LINES = 500_000
 """Lines in one partition of a shuffle, about 50 MB: Spark's fixed 200 suit neither a small lake nor a huge one."""
-
-TABLES = (*FEATURE_GROUPS.values(), CUSTOMER_FEATURES)
 
 SPARK_MACROS = (
     "micros(moment TIMESTAMP) RETURNS BIGINT RETURN unix_micros(moment)",
@@ -90,45 +90,36 @@ SELECT
 MEASURES = f"SELECT * FROM {GROUPS[0]} " + " ".join(f"JOIN {group} USING (customer_id)" for group in GROUPS[1:])
 
 
-def write_snapshots(
+def compute_snapshots(
     lake: Lake,
-    dates: Sequence[date],
-    commit_for: CommitFor,
-    progress: Progress | None = None,
-    *,
-    now: datetime,
-) -> list[Snapshot]:
-    """Compute the features of every customer as of some dates and replace those snapshots in the lake.
-
-    All dates see the same version of the lake, whatever is written meanwhile; each is a pass of its own.
+    windows: Sequence[Window],
+    write: Callable[[Computed, ReplaceRows], object],
+    progress: Progress | None,
+) -> None:
+    """Compute the features of every customer in some windows; each is a pass of its own.
 
     Args:
         lake: A writable lake.
-        dates: Per snapshot, its date: lines at or after this day (UTC) do not count.
-        commit_for: What the lake's commit of a snapshot says about itself.
-        progress: Told of each date that is done.
-        now: When this happens (UTC), for the record.
-
-    Returns:
-        What was written, in the order of the dates.
+        windows: The snapshots.
+        write: Told of each snapshot, in order; what it is given holds until it returns.
+        progress: Told of each snapshot that is done.
 
     Raises:
-        NotEnoughDataError: No customer has a purchase in one of the windows; the other snapshots are written.
         SegmentationError: Spark doesn't start, or can't read the lake's files.
     """
     transactions = pin(lake, TRANSACTIONS)
-    written = []
     with spark_session(lake.settings) as spark:
         spark.conf.set("spark.sql.shuffle.partitions", max(2, transactions.row_count // PARTITION_LINES))
         read_table(spark, TRANSACTIONS, transactions).createOrReplaceTempView("transactions")
-        for as_of in dates:
-            window = window_of(as_of, lake.settings.lookback_days)
-            written.append(_write(spark, lake, window, transactions.version, commit_for(as_of), now))
+        for done, window in enumerate(windows, start=1):
+            with ExitStack() as held:
+                market = compute(spark, window, lake.settings.home_market, held)
+                features = persisted(spark.sql(_features(window.as_of)), held)
+                count = features.count()
+                computed = Computed(Snapshot(window, count, count), market, transactions.version)
+                write(computed, partial(_replace_rows, lake, features, computed.snapshot))
             if progress:
-                progress(len(written), len(dates))
-    with lake.cursor() as con:
-        refuse_empty(con, written)
-    return written
+                progress(done, len(windows))
 
 
 def compute(spark: "SparkSession", window: Window, home_market: str | None, held: ExitStack) -> str | None:
@@ -172,24 +163,14 @@ def _first(frame: "DataFrame") -> str | None:
     return row[0] if row else None
 
 
-def _write(spark: "SparkSession", lake: Lake, window: Window, version: int, commit: Commit, now: datetime) -> Snapshot:
-    with ExitStack() as held:
-        market = compute(spark, window, lake.settings.home_market, held)
-        features = persisted(spark.sql(_features(window.as_of)), held)
-        count = features.count()
-        snapshot = Snapshot(window, count, count)
-        if count:
-            filed = in_files(features, count)
-            record = record_of(lake.settings, snapshot, market, version, commit, now)
-            hand_over(
-                lake,
-                TABLES,
-                window.as_of,
-                commit,
-                lambda folders: _write_files(filed, folders),
-                lambda con: write_record(con, record),
-            )
-    return snapshot
+def _replace_rows(lake: Lake, features: "DataFrame", snapshot: Snapshot, commit: Commit, record: Record) -> None:
+    filed = in_files(features, snapshot.customer_count)
+
+    def write_files(folders: Mapping[str, str]) -> None:
+        for table in TABLES:
+            filed.select(*table.column_names).write.parquet(folders[table.name])
+
+    hand_over(lake, TABLES, snapshot.window.as_of, commit, write_files, record)
 
 
 def _features(as_of: date) -> str:
@@ -198,8 +179,3 @@ def _features(as_of: date) -> str:
     )
     scores = " ".join(f"JOIN {stage.name} USING (customer_id)" for stage in stages("population"))
     return f"SELECT {columns} FROM (SELECT DATE '{as_of}' AS as_of, * FROM measures {scores})"
-
-
-def _write_files(features: "DataFrame", folders: Mapping[str, str]) -> None:
-    for table in TABLES:
-        features.select(*table.column_names).write.parquet(folders[table.name])

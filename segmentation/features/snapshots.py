@@ -1,0 +1,68 @@
+"""Feature snapshots: what every customer looked like as of a date, computed from the lake and written to it.
+
+By which engine is a setting. What a snapshot sees, what is put on record and what is refused is the same for all.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from functools import partial
+
+from segmentation.features import duckdb_engine, spark_engine
+from segmentation.features.engine import Computed, Engine, ReplaceRows
+from segmentation.features.records import CommitFor, Snapshot, record_of, refuse_empty, write_record
+from segmentation.features.windows import window_of
+from segmentation.progress import Progress
+from segmentation.settings import Settings
+from segmentation.warehouse import Lake
+
+
+def write_snapshots(
+    lake: Lake,
+    dates: Sequence[date],
+    commit_for: CommitFor,
+    progress: Progress | None = None,
+    *,
+    now: datetime,
+    from_scratch: bool = False,
+) -> list[Snapshot]:
+    """Compute the features of every customer as of some dates and replace those snapshots in the lake.
+
+    All dates see the same version of the lake, whatever is written meanwhile. DuckDB computes only customers with a
+    changed line, if a snapshot is there that the same code made of an earlier version; Spark computes everybody.
+
+    Args:
+        lake: A writable lake.
+        dates: Per snapshot, its date: lines at or after this day (UTC) do not count.
+        commit_for: What the lake's commit of a snapshot says about itself.
+        progress: Told of each step that is done: a bucket with DuckDB, a date with Spark.
+        now: When this happens (UTC), for the record.
+        from_scratch: Whether to compute every customer in any case.
+
+    Returns:
+        What was written, in the order of the dates.
+
+    Raises:
+        NotEnoughDataError: No customer has a purchase in one of the windows; the other snapshots are written.
+        SegmentationError: Spark doesn't start, or can't read the lake's files.
+    """
+    written: list[Snapshot] = []
+
+    def write(computed: Computed, replace_rows: ReplaceRows) -> None:
+        snapshot = computed.snapshot
+        written.append(snapshot)
+        if snapshot.customer_count:
+            commit = commit_for(snapshot.window.as_of)
+            record = record_of(lake.settings, snapshot, computed.home_market, computed.lake_version, commit, now)
+            replace_rows(commit, lambda con: write_record(con, record))
+
+    windows = [window_of(as_of, lake.settings.lookback_days) for as_of in dates]
+    _engine(lake.settings, from_scratch)(lake, windows, write, progress)
+    with lake.cursor() as con:
+        refuse_empty(con, written)
+    return written
+
+
+def _engine(settings: Settings, from_scratch: bool) -> Engine:
+    if settings.feature_engine == "spark":
+        return spark_engine.compute_snapshots
+    return partial(duckdb_engine.compute_snapshots, from_scratch=from_scratch)
