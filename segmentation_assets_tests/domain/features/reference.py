@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
@@ -104,9 +104,15 @@ def _months(moments: dict[str, datetime], values: dict[str, Fraction]) -> Row:
         "active_months": len(months),
         "monthly_spend_mean": statistics.fmean(money),
         "monthly_spend_std": statistics.stdev(spend.values()) if len(months) > 1 else None,
-        "spend_trend": statistics.linear_regression(months, list(spend.values())).slope if len(months) > 1 else None,
+        "spend_trend": _slope(spend) if len(months) > 1 else None,
         "seasonality_index": None if entropy is None else 1 - entropy / math.log(12),
     }
+
+
+def _slope(points: Mapping[int, Fraction]) -> float:
+    """Of the least-squares line; exactly, as `statistics.linear_regression` loses half of the digits of large sums."""
+    x, y = Fraction(sum(points), len(points)), sum(points.values(), Fraction(0)) / len(points)
+    return float(sum((a - x) * (b - y) for a, b in points.items()) / sum((a - x) ** 2 for a in points))
 
 
 def _most_frequent(values: Sequence[T]) -> T | None:
