@@ -110,7 +110,7 @@ The SQL that computes all this stands in `segmentation/features/sql/`, one stage
    `52_temporal.sql` or `53_behaviour.sql`. A new stage beside them is picked up by its number: under `sql/customer/` if
    it depends on the date, under `sql/history/` if it does not. Add integers, not doubles
    ([why](decisions/0002-exact-sums.md)), and use functions that both engines have, or a macro.
-2. Add its row to `segmentation/metadata/features.py`.
+2. Add its row to the module of its group in `segmentation/metadata/features/`.
 
 The next run adds the column, with its comment, to the lake's tables; older snapshots have NULL there until they are
 materialized again, and Dagster shows them as stale.

@@ -22,14 +22,14 @@ FROM purchases
 GROUP BY customer_id
 """
 ROW = """\
-        Feature(
-            "earliest_hour",
-            "temporal",
-            "BIGINT",
-            "0–23",
-            "Earliest hour of the day (UTC) of an order.",
-            formula="min hour of tᵢ",
-        ),
+    Feature(
+        name="earliest_hour",
+        group="temporal",
+        type="BIGINT",
+        unit="0–23",
+        description="Earliest hour of the day (UTC) of an order.",
+        formula="min hour of tᵢ",
+    ),
 """
 PROGRAM = """\
 import sys
@@ -64,7 +64,7 @@ def test_a_stage_and_a_row_make_a_feature(lake: Lake, tmp_path: Path) -> None:
         "JOIN habits ON habits.customer_id = order_totals.customer_id\n",
         "JOIN mornings ON mornings.customer_id = order_totals.customer_id\n",
     )
-    _insert(sources / "features" / "catalogue.py", "def _temporal() -> tuple[Feature, ...]:\n    return (\n", ROW)
+    _insert(sources / "metadata" / "features" / "temporal.py", "TEMPORAL = (\n", ROW)
 
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(lake.settings.home), str(lake.settings.customer_buckets)],
