@@ -3,7 +3,11 @@
 from collections.abc import Callable
 
 Progress = Callable[[int, int], object]
-"""Called with (steps done, steps in all)."""
+"""Called with (done, in all): steps, or bytes of a copy."""
 
 Narrator = Callable[[str], object]
 """Called with what is being done, whenever it changes."""
+
+
+def no_progress(_done: int, _total: int) -> None:
+    """Progress that nobody follows."""

@@ -14,10 +14,10 @@ from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingCo
 from rich.progress import Progress as Bar
 
 from segmentation.clock import utc_now
+from segmentation.progress import Progress
 from segmentation.settings import load_settings
 from segmentation.sources import first_day
 from segmentation.warehouse.backup import Manifest, make_backup, restore_backup
-from segmentation.warehouse.backup.copying import Progress
 
 HOME_FILES = (first_day.FILE_NAME,)
 """What the lake has beside itself in `home`; everything else there can be made again."""

@@ -78,14 +78,16 @@ def _run(
 
     registry = CollectorRegistry()
     metrics = StreamMetrics(source.name, registry)
-    console, told = Console(stderr=True), Progress()
+    console, reporter = Console(stderr=True), BatchReporter()
     if metrics_port is not None:
         server, thread = start_http_server(metrics_port, metrics_host, registry)
         console.print(f"Metrics: http://{metrics_host}:{server.server_port}/metrics", highlight=False)
     # Batches are small: sharing them among threads costs a quarter more of CPU, and time.
     lake = Lake(settings.model_copy(update={"threads": settings.threads or 1}), inline_rows=INLINE_ROWS)
     migrate(lake)
-    consumer = StreamConsumer(source, lake, decoder(source), metrics, stop, skip_lost=skip_lost, on_batch=told.batch)
+    consumer = StreamConsumer(
+        source, lake, decoder(source), metrics, stop, skip_lost=skip_lost, on_batch=reporter.batch
+    )
     console.print(f"Reading {source.topic} from {source.servers} as the source {source.name}", highlight=False)
     try:
         consumer.run(until_empty=until_empty)
@@ -94,10 +96,10 @@ def _run(
         if metrics_port is not None:
             server.shutdown()
             thread.join()
-    console.print(told.summary(), highlight=False)
+    console.print(reporter.summary(), highlight=False)
 
 
-class Progress:
+class BatchReporter:
     """Tells a terminal, every few seconds, what has been landed."""
 
     def __init__(self) -> None:

@@ -119,7 +119,7 @@ def gather(lake: Lake, version: int, settings: Settings) -> Evidence:
         artefact = registry.load(con, version).artefact
         pinned = registry.training_set(con, artefact.provenance.training_set_id)
         serving = registry.resolve(con, "champion")
-        champion = None if serving in (None, version) else registry.load(con, serving or 0)
+        champion = None if serving is None or serving == version else registry.load(con, serving)
     with lake.at(pinned.lake_snapshot) as con:
         customers = _Customers(con, pinned, settings)
         points = Evaluator(artefact).coordinates(customers.values(pinned.as_of, artefact.feature_names))

@@ -13,7 +13,7 @@ from segmentation.modeling.artefact import Artefact, Evaluator
 from segmentation.modeling.feature_matrix import latest_snapshot, read_matrix
 from segmentation.modeling.plots.training_plots import figures
 from segmentation.modeling.registry import TrainingSet
-from segmentation.modeling.search.search import Listener, study_name
+from segmentation.modeling.search.search import TrialProgress, study_name
 from segmentation.modeling.search.tracking import NullTracker, Tracker, open_tracker
 from segmentation.modeling.training import TrainedModel, already_trained, predecessor_of, search_key, train
 from segmentation.settings import Settings
@@ -44,7 +44,7 @@ class PromotionDecision:
 
 
 def train_candidate(
-    lake: Lake, training_set: TrainingSet, commit: Commit, *, progress: Listener | None = None
+    lake: Lake, training_set: TrainingSet, commit: Commit, *, progress: TrialProgress | None = None
 ) -> tuple[int, TrainedModel | None]:
     """Train a model and make it the candidate; the search and the fit are tracked where settings say.
 

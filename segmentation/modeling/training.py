@@ -15,7 +15,7 @@ from segmentation.modeling.artefact import FORMAT, Artefact, Evaluator, Floats, 
 from segmentation.modeling.feature_matrix import read_matrix
 from segmentation.modeling.fitting.fit import Fit, fit
 from segmentation.modeling.registry import ModelVersion, TrainingSet
-from segmentation.modeling.search.search import Listener, Search, search
+from segmentation.modeling.search.search import Search, TrialProgress, search
 from segmentation.modeling.search.tracking import Tracker
 from segmentation.modeling.segment_identity.lineage import Descent
 from segmentation.modeling.segment_identity.matching import Predecessor, colours, descents, match, without_clash
@@ -45,7 +45,7 @@ def train(
     *,
     run_id: str = "",
     tracker: Tracker | None = None,
-    progress: Listener | None = None,
+    progress: TrialProgress | None = None,
 ) -> TrainedModel:
     """Search for a model and fit it, on the version of the lake that the training set is pinned to.
 
@@ -89,7 +89,7 @@ def train(
         run_id=run_id,
         git_commit=git_commit() or "",
     )
-    return _built(data, provenance, predecessor, found)
+    return _built(data, found.chosen.specification, provenance, predecessor, found)
 
 
 def predecessor_of(con: duckdb.DuckDBPyConnection) -> ModelVersion | None:
@@ -135,7 +135,7 @@ def rebuild(lake: Lake, model: ModelVersion) -> TrainedModel:
         with lake.cursor() as con:
             before = registry.load(con, provenance.predecessor, named=False)
         predecessor = _predecessor(lake, before, pinned, provenance.training_rows, provenance.seed)
-    return _built(data, provenance, predecessor, None)
+    return _built(data, provenance.specification, provenance, predecessor, None)
 
 
 def settings_hash(settings: Settings) -> str:
@@ -157,9 +157,12 @@ def settings_hash(settings: Settings) -> str:
 
 
 def _built(
-    data: TrainingData, provenance: Provenance, predecessor: Predecessor | None, found: Search | None
+    data: TrainingData,
+    specification: Specification,
+    provenance: Provenance,
+    predecessor: Predecessor | None,
+    found: Search | None,
 ) -> TrainedModel:
-    specification = provenance.specification or Specification(2)
     fitted = fit(data, specification, seed=provenance.seed, predecessor=predecessor)
     segments, lineage = identified(fitted, data.traits, predecessor, provenance.first_new_id, provenance.reserved_names)
     stability = dict(zip((s.id for s in segments), _by_segment(fitted, segments), strict=True))

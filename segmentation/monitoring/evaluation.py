@@ -1,6 +1,6 @@
 """Judging a snapshot: its drift from the champion's training data and the champion's quality, written to the lake."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -26,6 +26,7 @@ from segmentation.monitoring import drift, quality
 from segmentation.monitoring.drift import Drift, Past, Population, Sensitivity, monitored
 from segmentation.monitoring.line_statistics import compare, read_figures
 from segmentation.monitoring.quality import Quality, QualityMetric
+from segmentation.progress import Progress, no_progress
 from segmentation.warehouse import Commit, Lake
 
 MONTHS_BACK = 12
@@ -51,8 +52,6 @@ SELECT AVG(CAST(nearest_id <> segment_id AS DOUBLE))
 FROM {CUSTOMER_SEGMENTS.name}
 WHERE as_of = $as_of AND model_version = $version
 """
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,7 @@ class _Champion:
         return quality.forward_figure(outcome, seen.assignment)
 
 
-def evaluate_snapshot(lake: Lake, as_of: date, progress: Progress = lambda *_: None) -> Evaluation:
+def evaluate_snapshot(lake: Lake, as_of: date, progress: Progress = no_progress) -> Evaluation:
     """Judge a snapshot by the champion; nothing is written.
 
     Args:

@@ -1,12 +1,12 @@
 """The synthetic shop as a whole: chunk by chunk, in memory or as Parquet files."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import polars as pl
 
+from segmentation.progress import Progress
 from segmentation.synthetic.customers import draw_customers
 from segmentation.synthetic.frames import archetypes_frame, customer_ids, transactions_frame
 from segmentation.synthetic.product_range import Catalogue, build_catalogue
@@ -115,7 +115,7 @@ def write(
     start: date,
     end: date,
     seed: int = 7,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> SyntheticFiles:
     """Write the shop that `generate` makes as Parquet files, one chunk of customers after the other.
 

@@ -86,6 +86,13 @@ class Trial:
     shortfall: float
     seconds: float
 
+    @property
+    def final_score(self) -> float:
+        """The score of a complete trial; no other one is ranked."""
+        if self.score is None:
+            raise ValueError(f"Trial {self.number} is {self.state}, and has no score.")
+        return self.score
+
 
 @dataclass(frozen=True)
 class Search:
@@ -96,8 +103,8 @@ class Search:
     reason: str
 
 
-Listener = Callable[[int, int, Trial], None]
-"""Told of trials done, of all trials, and of the last one."""
+TrialProgress = Callable[[int, int, Trial], None]
+"""Called with (trials done, trials in all, the last one)."""
 
 
 def search(
@@ -108,7 +115,7 @@ def search(
     predecessor: Predecessor | None = None,
     favourite: Specification | None = None,
     tracker: Tracker | None = None,
-    progress: Listener | None = None,
+    progress: TrialProgress | None = None,
 ) -> Search:
     """Try specifications and choose one.
 
@@ -316,7 +323,7 @@ def _figures(trial: Trial) -> dict[str, float]:
 def _ranked(trials: list[Trial]) -> list[Trial]:
     """Complete trials, best first: those that keep all constraints, by score."""
     complete = [trial for trial in trials if trial.score is not None]
-    return sorted(complete, key=lambda t: (t.shortfall, -(t.score or 0.0), t.number))
+    return sorted(complete, key=lambda t: (t.shortfall, -t.final_score, t.number))
 
 
 def _choose(
@@ -333,7 +340,7 @@ def _choose(
         finalists = _ranked([_tried_again(trial, evaluator, settings) for trial in finalists])
     chosen = finalists[0]
     known = next((trial for trial in finalists if trial.specification == favourite), None)
-    if known and known.shortfall <= chosen.shortfall and (known.score or 0) > (chosen.score or 0) - MARGIN:
+    if known and known.shortfall <= chosen.shortfall and known.final_score > chosen.final_score - MARGIN:
         return Search(tuple(trials), known, _why_known(known, chosen, len(ranked)))
     kept = "that keep all constraints" if chosen.shortfall <= 0 else "though none keeps all constraints"
     past = ""
@@ -351,7 +358,7 @@ def _why_known(known: Trial, best: Trial, complete: int) -> str:
         return f"the predecessor's specification, the best of {complete} complete trials"
     return (
         f"the predecessor's specification: the best of {complete} complete trials, {best.number}, beats it by only "
-        f"{(best.score or 0) - (known.score or 0):.3f} ({MARGIN} is needed)"
+        f"{best.final_score - known.final_score:.3f} ({MARGIN} is needed)"
     )
 
 

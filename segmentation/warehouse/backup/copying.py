@@ -2,20 +2,12 @@
 
 import hashlib
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
 
 CHUNK_BYTES = 4 * 1024 * 1024
-
-Progress = Callable[[int, int], None]
-"""Is told how many bytes are done, and of how many."""
-
-
-def unheard(_done: int, _total: int) -> None:
-    """Progress that nobody follows."""
 
 
 def copy_file(source: Path, target: Path, draft: Path) -> tuple[int, str]:

@@ -17,9 +17,10 @@ from filelock import FileLock, Timeout
 
 from segmentation import __version__
 from segmentation.errors import SegmentationError
+from segmentation.progress import Progress, no_progress
 from segmentation.settings import Settings
 from segmentation.warehouse.backup.catalog import copy_catalogue, workshop
-from segmentation.warehouse.backup.copying import Progress, copy_file, local_data, sha256_of, size_of, sync, unheard
+from segmentation.warehouse.backup.copying import copy_file, local_data, sha256_of, size_of, sync
 from segmentation.warehouse.backup.dropping import drop_backups
 from segmentation.warehouse.backup.manifest import (
     CATALOGUE,
@@ -86,7 +87,7 @@ def make_backup(
     now: datetime,
     home_files: Sequence[str] = (),
     keep: int | None = None,
-    progress: Progress = unheard,
+    progress: Progress = no_progress,
 ) -> Backup:
     """Back up the lake to a folder, of which only what is new is written.
 

@@ -13,9 +13,10 @@ import duckdb
 
 from segmentation.errors import SegmentationError, WarehouseUnavailableError
 from segmentation.metadata.tables.registry import SCHEMA_VERSIONS
+from segmentation.progress import Progress, no_progress
 from segmentation.settings import Settings
 from segmentation.warehouse.backup.catalog import replace_catalogue
-from segmentation.warehouse.backup.copying import Progress, copy_file, local_data, sha256_of, size_of, unheard
+from segmentation.warehouse.backup.copying import copy_file, local_data, sha256_of, size_of
 from segmentation.warehouse.backup.manifest import (
     CATALOGUE,
     HOME,
@@ -55,7 +56,7 @@ def restore_backup(
     *,
     force: bool = False,
     dry_run: bool = False,
-    progress: Progress = unheard,
+    progress: Progress = no_progress,
 ) -> Restored:
     """Make the lake what it was when a backup was made, where the settings say.
 
