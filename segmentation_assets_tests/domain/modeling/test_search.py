@@ -12,9 +12,9 @@ from segmentation.metadata.features import GROUPS, Group, modelled
 from segmentation.modeling.fitting.fit import SpecificationEvaluator, fit
 from segmentation.modeling.fitting.forward import Outcome
 from segmentation.modeling.search.search import (
-    Listener,
     Search,
     Trial,
+    TrialProgress,
     default_specification,
     score,
     search,
@@ -63,7 +63,7 @@ def test_a_search_beats_plain_rfm_where_something_announces_spend(tmp_path: Path
     assert "tried again" in found.reason
 
 
-def _dying_at(number: int) -> Listener:
+def _dying_at(number: int) -> TrialProgress:
     def die(done: int, _total: int, _trial: Trial) -> None:
         if done == number:
             raise KeyboardInterrupt
