@@ -6,7 +6,7 @@ class SegmentationError(Exception):
 
 
 class WarehouseUnavailableError(SegmentationError):
-    """The lake's catalogue cannot be reached or is not a lake."""
+    """The lake's catalog cannot be reached or is not a lake."""
 
 
 class NoLakeError(WarehouseUnavailableError):

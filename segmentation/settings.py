@@ -226,7 +226,7 @@ class Settings(BaseSettings):
 
     @property
     def catalog_uri(self) -> str:
-        """The catalogue as DuckLake names it, `sqlite:/abs/path` or `postgres:dsn`."""
+        """The catalog as DuckLake names it, `sqlite:/abs/path` or `postgres:dsn`."""
         if not self.catalog:
             return f"sqlite:{(self.home / 'catalog.sqlite').absolute()}"
         kind, _, rest = self.catalog.partition(":")

@@ -57,7 +57,7 @@ class WarehouseResource(DuckDBResource):
 
     @contextmanager
     def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection whose default catalogue is the lake."""
+        """A connection whose default catalog is the lake."""
         with self.lake.cursor() as con:
             yield con
 

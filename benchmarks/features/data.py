@@ -88,7 +88,7 @@ def fill_lake(settings: Settings, files: tuple[Path, ...]) -> None:
             query = LOAD.format(buckets=settings.customer_buckets)
             names = {"files": [str(path) for path in files]}
             lake.transaction(con, Commit("load"), lambda c: c.execute(query, names))
-    # What is in the write-ahead log alone would be missing from a copy of the catalogue.
+    # What is in the write-ahead log alone would be missing from a copy of the catalog.
     wal = settings.home / "catalog.sqlite-wal"
     if wal.exists():
         raise RuntimeError(f"{wal} is still there after the lake was closed; remove {settings.home} and start again.")

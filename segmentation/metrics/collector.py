@@ -50,7 +50,7 @@ class LakeCollector:
         self._lake = None
 
     def _is_replaced(self) -> bool:
-        """Whether an SQLite catalogue is gone, or another one than at the last look: an open file would be read on."""
+        """Whether an SQLite catalog is gone, or another one than at the last look: an open file would be read on."""
         if not self._settings.catalog_uri.startswith("sqlite:"):
             return False
         path = sqlite_path(self._settings)

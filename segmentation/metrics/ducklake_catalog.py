@@ -1,4 +1,4 @@
-"""Tables, files and commits, read from DuckLake's catalogue alone: no table of the lake is touched."""
+"""Tables, files and commits, read from DuckLake's catalog alone: no table of the lake is touched."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ TIDYING = frozenset({"inline_flush", "merge_adjacent"})
 
 @dataclass(frozen=True)
 class TableState:
-    """One table, as far as the catalogue tells.
+    """One table, as far as the catalog tells.
 
     Attributes:
         files: Parquet files that hold its rows, or say which of them are deleted.
@@ -82,7 +82,7 @@ class TableState:
 
 @dataclass(frozen=True)
 class CatalogState:
-    """The lake, as far as its catalogue tells.
+    """The lake, as far as its catalog tells.
 
     Attributes:
         tables: By name.
@@ -99,7 +99,7 @@ class CatalogState:
 
 
 def read_catalog(con: duckdb.DuckDBPyConnection) -> CatalogState:
-    """Read the catalogue, with four queries however many tables there are."""
+    """Read the catalog, with four queries however many tables there are."""
     times = dict(con.execute(SNAPSHOTS).fetchall())
     files = {row[0]: row[1:] for row in con.execute(FILES).fetchall()}
     written = last_writes(con.execute(CHANGES).fetchall())

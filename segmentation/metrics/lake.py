@@ -1,6 +1,6 @@
 """What the lake tells Prometheus: tables, freshness, segments, the champion and how it does. Nothing here writes.
 
-Every look reads the catalogue; a table is only read if its rows have changed since the last look.
+Every look reads the catalog; a table is only read if its rows have changed since the last look.
 """
 
 import shutil

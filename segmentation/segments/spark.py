@@ -1,6 +1,6 @@
 """Assignment on Spark: the artefact's NumPy evaluation on every executor, from the lake's files and back into the lake.
 
-Executors need this package with NumPy, msgspec and PyArrow; neither DuckDB nor the lake's catalogue.
+Executors need this package with NumPy, msgspec and PyArrow; neither DuckDB nor the lake's catalog.
 """
 
 from collections.abc import Iterator

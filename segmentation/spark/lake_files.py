@@ -50,7 +50,7 @@ class PinnedFiles:
 def pin(lake: Lake, table: Table) -> PinnedFiles:
     """The files that hold a table, all of it and nothing else, so that any reader of Parquet may read it.
 
-    Rows and deletions that the catalogue holds are flushed to files first, and files with deletions are rewritten, in
+    Rows and deletions that the catalog holds are flushed to files first, and files with deletions are rewritten, in
     commits of their own. The version is the newest one for which this is so.
 
     Raises:
@@ -81,7 +81,7 @@ def pin(lake: Lake, table: Table) -> PinnedFiles:
 
 
 def _flush(lake: Lake, con: duckdb.DuckDBPyConnection, table: Table) -> int:
-    """Write what the catalogue holds of a table to files; returns a version whose catalogue holds nothing of it."""
+    """Write what the catalog holds of a table to files; returns a version whose catalog holds nothing of it."""
     schema, name = table.name.split(".")
     call = f"CALL ducklake_flush_inlined_data('{CATALOG}', schema_name => '{schema}', table_name => '{name}')"
 

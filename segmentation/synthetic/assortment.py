@@ -1,6 +1,6 @@
 """What the synthetic shop sells, as data: departments, their brands, and their categories.
 
-Products are made from this table in `catalogue`.
+Products are made from this table in `product_range`.
 """
 
 from dataclasses import dataclass

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from segmentation.synthetic.archetypes import ARCHETYPES, CHANNELS
 from segmentation.synthetic.customers import COUNTRIES
-from segmentation.synthetic.product_range import Catalogue
+from segmentation.synthetic.product_range import ProductRange
 from segmentation.synthetic.purchases import MOST_LINES, Lines, Orders
 
 
@@ -22,7 +22,7 @@ def archetypes_frame(customer_id: pl.Series, archetype: NDArray[np.int64]) -> pl
 
 
 def transactions_frame(
-    customer_id: pl.Series, orders: Orders, purchases: Lines, returns: Lines, catalogue: Catalogue
+    customer_id: pl.Series, orders: Orders, purchases: Lines, returns: Lines, product_range: ProductRange
 ) -> pl.DataFrame:
     """Build the transactions, by `ordered_at` and then by `line_id`.
 
@@ -42,8 +42,8 @@ def transactions_frame(
             "line_id": order_id + line_suffix.gather(column("number")),
             "order_id": order_id,
             "customer_id": customer_id.gather(orders.customer[order]),
-            "product_id": catalogue.products["product_id"].gather(product),
-            "category": catalogue.products["category"].gather(product),
+            "product_id": product_range.products["product_id"].gather(product),
+            "category": product_range.products["category"].gather(product),
             "quantity": quantity.astype(np.float64),
             "unit_price": price / 100,
             "amount": (quantity * price - discount) / 100,

@@ -18,7 +18,7 @@ _BEST_SELLERS_OFFSET = 1.5
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class ProductRange:
     """Products as arrays, for the generator, and as a frame, for the reader.
 
     Attributes:
@@ -35,7 +35,7 @@ class Catalogue:
     shelves: NDArray[np.int64]
 
 
-def build_catalogue(seed: int) -> Catalogue:
+def build_product_range(seed: int) -> ProductRange:
     """Build the assortment; it depends on the seed alone, not on customers or dates."""
     streams = Streams(seed)
     rows = [
@@ -58,7 +58,7 @@ def build_catalogue(seed: int) -> Catalogue:
     index = {entry.name: position for position, entry in enumerate(CATEGORIES)}
     category = np.array([index[entry.name] for _, entry in rows], dtype=np.int64)
     ranks = streams.of("product rank").random(len(rows))
-    return Catalogue(
+    return ProductRange(
         products=products,
         category=category,
         price_cents=_list_prices(category, streams.of("product price")),

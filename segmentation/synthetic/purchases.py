@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from segmentation.synthetic.archetypes import CHANNELS
 from segmentation.synthetic.customers import COUNTRIES, Customers, draw_index, trait
-from segmentation.synthetic.product_range import SHELF_PLACES, Catalogue
+from segmentation.synthetic.product_range import SHELF_PLACES, ProductRange
 from segmentation.synthetic.seasons import Calendar
 from segmentation.synthetic.streams import Streams
 
@@ -46,7 +46,7 @@ class Lines:
     Attributes:
         order: Index into `Orders`.
         number: Running number within the order, from 1.
-        product: Index into the catalogue.
+        product: Index into the product range.
         quantity: Units.
         price_cents: Price of a unit.
         discount_cents: What is taken off the line.
@@ -96,16 +96,16 @@ def _channels(streams: Streams, preferred: NDArray[np.int64]) -> NDArray[np.int6
     return np.where(u[:, 0] < _FAITHFUL_TO_CHANNEL, preferred, other)
 
 
-def draw_lines(streams: Streams, customers: Customers, orders: Orders, catalogue: Catalogue) -> Lines:
+def draw_lines(streams: Streams, customers: Customers, orders: Orders, product_range: ProductRange) -> Lines:
     """Draw the lines of every order; an order names a product once."""
     more = streams.of("lines").poisson(customers.lines_per_order[orders.customer] - 1)
     order = np.repeat(np.arange(more.size), (1 + more).clip(max=MOST_LINES))
-    product = _products(streams, customers, orders.customer[order], catalogue)
-    products = catalogue.category.size
+    product = _products(streams, customers, orders.customer[order], product_range)
+    products = product_range.category.size
     order, product = np.divmod(np.unique(order * products + product), products)
     customer = orders.customer[order]
     archetype = customers.archetype[customer]
-    list_price = catalogue.price_cents[product]
+    list_price = product_range.price_cents[product]
     price = np.rint(list_price * trait(lambda kind: kind.price_factor)[archetype]).astype(np.int64)
     quantity = _quantities(streams, archetype, list_price)
     return Lines(
@@ -120,7 +120,7 @@ def draw_lines(streams: Streams, customers: Customers, orders: Orders, catalogue
 
 
 def _products(
-    streams: Streams, customers: Customers, customer: NDArray[np.int64], catalogue: Catalogue
+    streams: Streams, customers: Customers, customer: NDArray[np.int64], product_range: ProductRange
 ) -> NDArray[np.int64]:
     """Choose a product per line: the customer's usual one, or one of two popular ones by price."""
 
@@ -132,11 +132,11 @@ def _products(
     category = customers.categories[customer, rank]
     usual_place = streams.of("usual product").random(customers.categories.shape)[customer, rank]
     one, other, usual = (
-        catalogue.shelves[category, (place * SHELF_PLACES).astype(np.int64)]
+        product_range.shelves[category, (place * SHELF_PLACES).astype(np.int64)]
         for place in (uniform("product"), uniform("alternative"), usual_place)
     )
     taste = trait(lambda kind: kind.premium_taste)[archetype]
-    is_dearer = catalogue.price_cents[other] > catalogue.price_cents[one]
+    is_dearer = product_range.price_cents[other] > product_range.price_cents[one]
     swaps = (is_dearer == (taste > 0)) & (uniform("taste") < np.abs(taste))
     repeats = uniform("habit") < trait(lambda kind: kind.repeat_share)[archetype]
     return np.where(repeats, usual, np.where(swaps, other, one))

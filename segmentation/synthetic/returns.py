@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from segmentation.synthetic.assortment import CATEGORIES
 from segmentation.synthetic.customers import Customers
-from segmentation.synthetic.product_range import Catalogue
+from segmentation.synthetic.product_range import ProductRange
 from segmentation.synthetic.purchases import Lines, Orders
 from segmentation.synthetic.seasons import SECONDS_A_DAY, Calendar, time_of_day
 from segmentation.synthetic.streams import Streams
@@ -19,7 +19,7 @@ def draw_returns(
     customers: Customers,
     orders: Orders,
     lines: Lines,
-    catalogue: Catalogue,
+    product_range: ProductRange,
     calendar: Calendar,
 ) -> Lines:
     """Draw the returns of purchase lines that happen before the window ends.
@@ -28,7 +28,7 @@ def draw_returns(
     more than was bought, and refunded at the price paid for a unit, rounded down to the cent.
     """
     customer = orders.customer[lines.order]
-    factor = np.array([entry.return_factor for entry in CATEGORIES])[catalogue.category[lines.product]]
+    factor = np.array([entry.return_factor for entry in CATEGORIES])[product_range.category[lines.product]]
     comes_back = streams.of("return").random(lines.order.size) < customers.return_share[customer] * factor
     part = streams.of("return part").random((lines.order.size, 2))
     second = _return_seconds(streams, customers, orders)[lines.order]

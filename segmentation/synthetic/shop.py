@@ -9,7 +9,7 @@ import polars as pl
 from segmentation.progress import Progress
 from segmentation.synthetic.customers import draw_customers
 from segmentation.synthetic.frames import archetypes_frame, customer_ids, transactions_frame
-from segmentation.synthetic.product_range import Catalogue, build_catalogue
+from segmentation.synthetic.product_range import ProductRange, build_product_range
 from segmentation.synthetic.purchases import draw_lines, draw_orders
 from segmentation.synthetic.returns import draw_returns
 from segmentation.synthetic.seasons import Calendar, build_calendar
@@ -78,7 +78,7 @@ class _Plan:
     customers: int
     seed: int
     calendar: Calendar
-    catalogue: Catalogue
+    product_range: ProductRange
 
     @property
     def chunks(self) -> range:
@@ -103,7 +103,7 @@ def generate(*, customers: int, start: date, end: date, seed: int = 7) -> Synthe
     chunks = [_make_chunk(plan, number) for number in plan.chunks]
     return SyntheticShop(
         transactions=pl.concat([chunk.transactions for chunk in chunks], rechunk=True),
-        products=plan.catalogue.products,
+        products=plan.product_range.products,
         archetypes=pl.concat([chunk.archetypes for chunk in chunks], rechunk=True),
     )
 
@@ -144,7 +144,7 @@ def write(
     archetypes = pl.concat([part.archetypes for part in parts])
     return SyntheticFiles(
         transactions=tuple(part.path for part in parts),
-        products=_write_parquet(plan.catalogue.products, directory / "products.parquet"),
+        products=_write_parquet(plan.product_range.products, directory / "products.parquet"),
         archetypes=_write_parquet(archetypes, directory / "archetypes.parquet"),
         lines=sum(part.lines for part in parts),
         customers=customers,
@@ -159,7 +159,7 @@ def _plan(customers: int, start: date, end: date, seed: int) -> _Plan:
         raise ValueError(f"The window from {start} to {end} holds no day; choose an end after the start.")
     if seed < 0:
         raise ValueError(f"seed is {seed}; choose 0 or more.")
-    return _Plan(customers, seed, build_calendar(start, end), build_catalogue(seed))
+    return _Plan(customers, seed, build_calendar(start, end), build_product_range(seed))
 
 
 def _make_chunk(plan: _Plan, number: int) -> _Chunk:
@@ -168,11 +168,11 @@ def _make_chunk(plan: _Plan, number: int) -> _Chunk:
     streams = Streams(plan.seed, number)
     people = draw_customers(streams, count, plan.calendar)
     orders = draw_orders(streams, people, plan.calendar)
-    purchases = draw_lines(streams, people, orders, plan.catalogue)
-    returns = draw_returns(streams, people, orders, purchases, plan.catalogue, plan.calendar)
+    purchases = draw_lines(streams, people, orders, plan.product_range)
+    returns = draw_returns(streams, people, orders, purchases, plan.product_range, plan.calendar)
     names = customer_ids(first + 1, count)
     return _Chunk(
-        transactions=transactions_frame(names, orders, purchases, returns, plan.catalogue),
+        transactions=transactions_frame(names, orders, purchases, returns, plan.product_range),
         archetypes=archetypes_frame(names, people.archetype),
         orders=orders.second.size,
     )

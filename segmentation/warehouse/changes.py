@@ -1,18 +1,18 @@
-"""What has changed in the lake since a snapshot, as far as its catalogue says so without reading any table."""
+"""What has changed in the lake since a snapshot, as far as its catalog says so without reading any table."""
 
 import duckdb
 
 from segmentation.warehouse.lake import METADATA
 
 SNAPSHOTS = f"SELECT snapshot_id, changes_made FROM {METADATA}.ducklake_snapshot_changes WHERE snapshot_id > $since"
-"""From the catalogue's own table: DuckLake's function reads all snapshots, of which a stream makes many."""
+"""From the catalog's own table: DuckLake's function reads all snapshots, of which a stream makes many."""
 TABLES = f"""
 SELECT CAST(tables.table_id AS VARCHAR)
 FROM {METADATA}.ducklake_table AS tables
 JOIN {METADATA}.ducklake_schema AS schemas USING (schema_id)
 WHERE schemas.schema_name = $schema
 """
-"""From the catalogue's own tables, as DuckLake's specification has them: no function tells a table's schema."""
+"""From the catalog's own tables, as DuckLake's specification has them: no function tells a table's schema."""
 
 
 def has_changed_outside(con: duckdb.DuckDBPyConnection, schema: str, since: int, until: int) -> bool:

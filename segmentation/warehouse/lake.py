@@ -1,6 +1,6 @@
 """The lake: connections to it, whole-transaction writes, and its past.
 
-One `Lake` holds one in-memory DuckDB with the catalogue attached; every piece of work takes its own `cursor()`.
+One `Lake` holds one in-memory DuckDB with the catalog attached; every piece of work takes its own `cursor()`.
 Several processes may hold the same lake at once, readers and writers alike.
 """
 
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 CATALOG = "lake"
 METADATA = f"__ducklake_metadata_{CATALOG}"
-"""Where DuckDB attaches the catalogue's own tables."""
+"""Where DuckDB attaches the catalog's own tables."""
 BUSY_TIMEOUT_MS = 30_000
 GUARD = "guard"
 LOCK_KEY = 7_236_842
@@ -51,7 +51,7 @@ class Lake:
     Attributes:
         settings: The settings it was opened with.
         read_only: Whether writes are refused.
-        inline_rows: Inserts of up to so many rows go to the catalogue; None for DuckLake's own limit.
+        inline_rows: Inserts of up to so many rows go to the catalog; None for DuckLake's own limit.
     """
 
     def __init__(self, settings: Settings, *, read_only: bool = False, inline_rows: int | None = None) -> None:
@@ -60,11 +60,11 @@ class Lake:
         Args:
             settings: Where it is.
             read_only: Whether writes are refused.
-            inline_rows: Inserts of up to so many rows go to the catalogue instead of to files, until maintenance or
+            inline_rows: Inserts of up to so many rows go to the catalog instead of to files, until maintenance or
                 the writer itself flushes them; None for DuckLake's own limit of a few rows.
 
         Raises:
-            WarehouseUnavailableError: The catalogue can't be reached, is no lake, or is missing for a reader.
+            WarehouseUnavailableError: The catalog can't be reached, is no lake, or is missing for a reader.
         """
         self.settings = settings
         self.read_only = read_only
@@ -138,7 +138,7 @@ class Lake:
 
         `write` may run several times, so it must do nothing but change the lake; keep it short by inserting what
         temporary tables of `con` already hold. One writer works at a time: a lock between processes (a file beside an
-        SQLite catalogue, an advisory lock in PostgreSQL) is held from begin to commit. Without it, DuckLake would let
+        SQLite catalog, an advisory lock in PostgreSQL) is held from begin to commit. Without it, DuckLake would let
         two transactions insert the same key, since inserts alone never conflict.
 
         Args:
@@ -218,7 +218,7 @@ class Lake:
 
 
 def sqlite_path(settings: Settings) -> Path:
-    """The file of an SQLite catalogue."""
+    """The file of an SQLite catalog."""
     return Path(settings.catalog_uri.removeprefix("sqlite:"))
 
 
@@ -308,13 +308,13 @@ def _unreachable(settings: Settings, error: duckdb.Error) -> str:
 
 
 def without_password(text: str) -> str:
-    """A catalogue address, or a message that quotes one, fit to be shown: passwords become `***`."""
+    """A catalog address, or a message that quotes one, fit to be shown: passwords become `***`."""
     text = re.sub(r"(password\s*=\s*)('[^']*'|\S+)", r"\1***", text, flags=re.IGNORECASE)
     return re.sub(r"(\w+://[^:/@\s]+:)[^@\s]+@", r"\1***@", text)
 
 
 def _one(con: duckdb.DuckDBPyConnection) -> int:
-    rows = con.fetchall()  # to the end, or the catalogue's transaction stays open
+    rows = con.fetchall()  # to the end, or the catalog's transaction stays open
     if not rows:
         raise SegmentationError("The lake has no snapshot at all; its catalogue is damaged.")
     return int(rows[0][0])

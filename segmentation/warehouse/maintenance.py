@@ -1,4 +1,4 @@
-"""Maintenance of the lake: rows in the catalogue and small files become large files, and the past ends somewhere.
+"""Maintenance of the lake: rows in the catalog and small files become large files, and the past ends somewhere.
 
 Every step is a transaction of its own behind the writer lock, so that a run may be killed, repeated, or meet writers
 and readers. What no snapshot needs any more is deleted a while later, for the sake of those who are reading it.
@@ -30,7 +30,7 @@ EXPIRED_AT_ONCE = 1_000
 SNAPSHOTS = (
     f"SELECT snapshot_id, CAST(snapshot_time AS TIMESTAMPTZ) AT TIME ZONE 'UTC' FROM {METADATA}.ducklake_snapshot"
 )
-"""From the catalogue's own table: DuckLake's function also reads what each of them changed."""
+"""From the catalog's own table: DuckLake's function also reads what each of them changed."""
 
 TABLES = f"""
 SELECT schema_name, table_name
@@ -39,7 +39,7 @@ JOIN {METADATA}.ducklake_schema AS schemas USING (schema_id)
 WHERE ducklake_table.end_snapshot IS NULL AND schemas.end_snapshot IS NULL
 ORDER BY schema_name, table_name
 """
-"""From the catalogue: `duckdb_tables()` fails in a process that has attached a snapshot that expired since."""
+"""From the catalog: `duckdb_tables()` fails in a process that has attached a snapshot that expired since."""
 
 NEEDED_BYTES = f"""
 SELECT
@@ -86,7 +86,7 @@ class Maintenance:
     """What was done; in a dry run, what would be.
 
     Attributes:
-        rows_flushed: Rows, deleted ones included, that went from the catalogue to files.
+        rows_flushed: Rows, deleted ones included, that went from the catalog to files.
         files_merged: Small files that were merged into larger ones; None in a dry run.
         snapshots_expired: Versions of the lake that can't be read any more, ascending.
         files_removed: Files that were deleted from storage; in a dry run, those that are waiting for it already.
@@ -150,7 +150,7 @@ def maintain(
 
 
 def flush(lake: Lake, tables: Iterable[Table]) -> int:
-    """Write the rows of tables that the catalogue holds to files; returns how many.
+    """Write the rows of tables that the catalog holds to files; returns how many.
 
     Raises:
         SegmentationError: Others kept the lake busy beyond the limit.

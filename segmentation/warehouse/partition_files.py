@@ -1,6 +1,6 @@
 """Reading one partition as the Parquet files that it is: planning a query of the lake takes longer than the look-up.
 
-DuckLake asks its catalogue for files, statistics and inlined rows at every query, which is about ten milliseconds;
+DuckLake asks its catalog for files, statistics and inlined rows at every query, which is about ten milliseconds;
 reading a row of a known file takes one.
 """
 
@@ -23,7 +23,7 @@ def partition_files(con: duckdb.DuckDBPyConnection, table: Table, as_of: date) -
         as_of: The partition.
 
     Returns:
-        None if its files are not just these rows with all of the table's columns: some rows are in the catalogue,
+        None if its files are not just these rows with all of the table's columns: some rows are in the catalog,
         deleted, encrypted, or were written before a column was added.
     """
     schema, name = table.name.split(".")

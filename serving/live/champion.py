@@ -1,7 +1,7 @@
 """The live model: a version of the registry made ready to serve.
 
 What is served is one immutable object. A new version takes its place only after its hash and a probe have been
-checked; until then, and whatever becomes of the catalogue, the last good one goes on serving (`following`).
+checked; until then, and whatever becomes of the catalog, the last good one goes on serving (`following`).
 """
 
 import logging

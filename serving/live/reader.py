@@ -25,7 +25,7 @@ READERS = 4
 class LakeReader:
     """The lake as the scorer sees it.
 
-    A catalogue that was lost is found again by DuckDB itself. Only after a fatal error, from which a DuckDB instance
+    A catalog that was lost is found again by DuckDB itself. Only after a fatal error, from which a DuckDB instance
     doesn't recover, the next read opens the lake anew.
     """
 

@@ -2,7 +2,7 @@
 
 A `LiveValue` value is read again whenever the lake has a new snapshot, and swapped as a whole. What can't be read, or
 will not do, changes nothing: the last good value stays, marked stale. A copy on the local disk lets a scorer start
-while the catalogue is down.
+while the catalog is down.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from segmentation.warehouse.changes import has_changed_outside
 from serving.live.reader import LakeReader
 
 FIRST_LOOK_S = 5.0
-"""How long the start waits for the first look at the lake; a catalogue that hangs must not keep it from living."""
+"""How long the start waits for the first look at the lake; a catalog that hangs must not keep it from living."""
 
 Source = TypeVar("Source")
 Value = TypeVar("Value")

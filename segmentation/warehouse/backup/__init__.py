@@ -1,4 +1,4 @@
-"""Backups of the lake: a copy of its catalogue as of one moment, and the data files that the copy needs.
+"""Backups of the lake: a copy of its catalog as of one moment, and the data files that the copy needs.
 
 A backup folder holds a pool of data files, which all backups in it share, and a folder per backup::
 
@@ -7,7 +7,7 @@ A backup folder holds a pool of data files, which all backups in it share, and a
     2026-11-22T140513.042Z/manifest.json
     2026-11-22T140513.042Z/home/first_day
 
-The catalogue is an SQLite file whatever the lake's own is; see docs/decisions/0015-a-backup-is-a-lake.md. Nothing here
+The catalog is an SQLite file whatever the lake's own is; see docs/decisions/0015-a-backup-is-a-lake.md. Nothing here
 knows what the lake is for.
 """
 

@@ -1,8 +1,8 @@
-"""The catalogue of a lake as an SQLite file, and back.
+"""The catalog of a lake as an SQLite file, and back.
 
 DuckLake's own tables have the same columns in SQLite and in PostgreSQL, of other types; DuckLake makes them, and rows
 are cast. The tables in which it keeps rows of small inserts are made here, for which the two lists below know how each
-catalogue stores a type (DuckLake 1.0; tests compare the outcome with the lake).
+catalog stores a type (DuckLake 1.0; tests compare the outcome with the lake).
 """
 
 import re
@@ -20,7 +20,7 @@ from segmentation.warehouse.lake import LOCK_KEY, sqlite_path, without_password
 from segmentation.warehouse.sql import literal
 
 STAGE = "segmentation_restoring"
-"""The PostgreSQL schema in which a catalogue is made before it takes its place."""
+"""The PostgreSQL schema in which a catalog is made before it takes its place."""
 
 INLINED = re.compile(r"ducklake_inlined_data_(\d+)_(\d+)")
 DELETED = re.compile(r"ducklake_inlined_delete_\d+")
@@ -63,11 +63,11 @@ Columns = dict[str, str]
 """Types by name, as DuckLake calls them."""
 
 
-def copy_catalogue(settings: Settings, target: Path) -> None:
-    """Copy the lake's catalogue, as it is at one moment, to a new SQLite file; nobody waits for it.
+def copy_catalog(settings: Settings, target: Path) -> None:
+    """Copy the lake's catalog, as it is at one moment, to a new SQLite file; nobody waits for it.
 
     Raises:
-        SegmentationError: A PostgreSQL catalogue has something that can't be told in SQLite.
+        SegmentationError: A PostgreSQL catalog has something that can't be told in SQLite.
         duckdb.Error: It can't be read.
         sqlite3.Error: There is no space for the copy.
     """
@@ -75,7 +75,7 @@ def copy_catalogue(settings: Settings, target: Path) -> None:
         copy_sqlite(sqlite_path(settings), target)
         return
     with workshop() as con:
-        _new_catalogue(con, f"sqlite:{target}", "made")
+        _new_catalog(con, f"sqlite:{target}", "made")
         con.execute(f"ATTACH {literal(str(target))} AS made (TYPE sqlite)")
         con.execute(f"ATTACH {literal(_dsn(settings))} AS source (TYPE postgres, READ_ONLY)")
         con.execute("SET pg_use_ctid_scan = false")  # else large tables are read by several connections
@@ -84,16 +84,16 @@ def copy_catalogue(settings: Settings, target: Path) -> None:
         con.commit()
 
 
-def replace_catalogue(settings: Settings, source: Path) -> None:
-    """Put a copy in the place of the lake's catalogue, all at once.
+def replace_catalog(settings: Settings, source: Path) -> None:
+    """Put a copy in the place of the lake's catalog, all at once.
 
     Args:
         settings: Say where.
         source: The copy, of which another copy is made.
 
     Raises:
-        SegmentationError: Somebody is working with the catalogue that is there.
-        duckdb.Error: The server refuses something; the catalogue there is as before.
+        SegmentationError: Somebody is working with the catalog that is there.
+        duckdb.Error: The server refuses something; the catalog there is as before.
         OSError: There is no space, or no right to write; the same.
     """
     if settings.catalog_uri.startswith("sqlite:"):
@@ -103,7 +103,7 @@ def replace_catalogue(settings: Settings, source: Path) -> None:
         con.execute(f"ATTACH {literal(str(source))} AS source (TYPE sqlite, READ_ONLY)")
         con.execute(f"ATTACH {literal(_dsn(settings))} AS server (TYPE postgres)")
         _execute(con, f"DROP SCHEMA IF EXISTS {STAGE} CASCADE")
-        _new_catalogue(con, settings.catalog_uri, "stage", f", METADATA_SCHEMA '{STAGE}'")
+        _new_catalog(con, settings.catalog_uri, "stage", f", METADATA_SCHEMA '{STAGE}'")
         _fill_stage(con, settings)
         con.begin()
         _execute(con, f"SET LOCAL lock_timeout = {round(settings.write_timeout_s * 1000)}")
@@ -113,7 +113,7 @@ def replace_catalogue(settings: Settings, source: Path) -> None:
 
 
 def _fill_sqlite(con: duckdb.DuckDBPyConnection) -> None:
-    """Rows of a PostgreSQL catalogue, read in one transaction, go to one that DuckLake made in SQLite."""
+    """Rows of a PostgreSQL catalog, read in one transaction, go to one that DuckLake made in SQLite."""
     tables = con.execute(
         "FROM postgres_query('source', $sql)",
         {"sql": "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' AND tablename LIKE 'ducklake\\_%'"},
@@ -138,7 +138,7 @@ def _fill_sqlite(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _fill_stage(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Rows of an SQLite catalogue go to one that DuckLake made in the stage, with tables for rows in the catalogue."""
+    """Rows of an SQLite catalog go to one that DuckLake made in the stage, with tables for rows in the catalog."""
     targets = _tables(con, "server", STAGE)
     names = sorted(_tables(con, "source"))
     con.begin()
@@ -178,7 +178,7 @@ def _take_place(con: duckdb.DuckDBPyConnection) -> None:
 
 @contextmanager
 def workshop() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB of its own with what catalogues need; its errors are said without passwords."""
+    """A DuckDB of its own with what catalogs need; its errors are said without passwords."""
     with closing(open_duckdb(("ducklake", "sqlite_scanner", "postgres_scanner"), {"threads": 1})) as con:
         con.execute("SET GLOBAL TimeZone = 'UTC'")
         try:
@@ -188,14 +188,14 @@ def workshop() -> Iterator[duckdb.DuckDBPyConnection]:
             raise SegmentationError(f"The catalogue could not be copied: {reason}") from error
 
 
-def _new_catalogue(con: duckdb.DuckDBPyConnection, uri: str, name: str, options: str = "") -> None:
-    """Have DuckLake make the tables of an empty catalogue."""
+def _new_catalog(con: duckdb.DuckDBPyConnection, uri: str, name: str, options: str = "") -> None:
+    """Have DuckLake make the tables of an empty catalog."""
     con.execute(f"ATTACH {literal('ducklake:' + uri)} AS {name} (DATA_PATH '/'{options})")
     con.execute(f"DETACH {name}")
 
 
 def _inlined_columns(con: duckdb.DuckDBPyConnection, name: str, source: str) -> Columns:
-    """The columns of a table of rows, or of deletions, in a catalogue, with DuckLake's types."""
+    """The columns of a table of rows, or of deletions, in a catalog, with DuckLake's types."""
     own = dict.fromkeys(("row_id", "begin_snapshot", "end_snapshot"), "int64")
     if DELETED.fullmatch(name):
         return dict.fromkeys(("file_id", "row_id", "begin_snapshot"), "int64")

@@ -1,7 +1,7 @@
-"""Making a backup: first the catalogue, at one moment, then the data files that it names; and dropping old backups.
+"""Making a backup: first the catalog, at one moment, then the data files that it names; and dropping old backups.
 
 Files of data never change, and stay for `READER_GRACE` after nothing needs them any more. So those that the copied
-catalogue names can be copied after it, while others write, as long as that takes less than two days.
+catalog names can be copied after it, while others write, as long as that takes less than two days.
 """
 
 import sqlite3
@@ -19,11 +19,11 @@ from segmentation import __version__
 from segmentation.errors import SegmentationError
 from segmentation.progress import Progress, no_progress
 from segmentation.settings import Settings
-from segmentation.warehouse.backup.catalog import copy_catalogue, workshop
+from segmentation.warehouse.backup.catalog import copy_catalog, workshop
 from segmentation.warehouse.backup.copying import copy_file, local_data, sha256_of, size_of, sync
 from segmentation.warehouse.backup.dropping import drop_backups
 from segmentation.warehouse.backup.manifest import (
-    CATALOGUE,
+    CATALOG_FILE,
     DRAFT,
     FORMAT,
     HOME,
@@ -111,17 +111,17 @@ def make_backup(
         name = f"{now:%Y-%m-%dT%H%M%S}.{now.microsecond // 1000:03}Z"
         draft = destination / (name + DRAFT)
         draft.mkdir()
-        catalogue = draft / CATALOGUE
-        copy_catalogue(settings, catalogue)
-        with closing(sqlite3.connect(catalogue)) as con, con:
+        catalog = draft / CATALOG_FILE
+        copy_catalog(settings, catalog)
+        with closing(sqlite3.connect(catalog)) as con, con:
             # They are this lake's to delete; the restored one may be another lake.
             con.execute("DELETE FROM ducklake_files_scheduled_for_deletion")
-        known = _known(destination, _lake_id(catalogue))
-        files, copied = _copy_data(catalogue, data, destination, known, progress)
+        known = _known(destination, _lake_id(catalog))
+        files, copied = _copy_data(catalog, data, destination, known, progress)
         home = tuple(_copy_home(settings, draft, home_files))
-        manifest = _describe(settings, catalogue, destination / POOL, now, home, files)
+        manifest = _describe(settings, catalog, destination / POOL, now, home, files)
         write_manifest(manifest, draft)
-        for path in (catalogue, draft / MANIFEST, draft):
+        for path in (catalog, draft / MANIFEST, draft):
             sync(path)
         path = draft.rename(destination / name)
         sync(destination)
@@ -184,10 +184,10 @@ def _known(destination: Path, lake_id: str) -> dict[str, StoredFile]:
 
 
 def _copy_data(
-    catalogue: Path, data: Path, destination: Path, known: dict[str, StoredFile], progress: Progress
+    catalog: Path, data: Path, destination: Path, known: dict[str, StoredFile], progress: Progress
 ) -> tuple[tuple[StoredFile, ...], list[int]]:
-    """Bring what the copied catalogue needs to the pool; returns all of it, and the sizes of what was copied."""
-    needed = _needed(catalogue, data)
+    """Bring what the copied catalog needs to the pool; returns all of it, and the sizes of what was copied."""
+    needed = _needed(catalog, data)
     done, total = 0, sum(needed.values())
     files, copied = [], []
     for path, size in sorted(needed.items()):
@@ -195,7 +195,7 @@ def _copy_data(
         if size_of(pooled) == size:
             sha256 = known[path].sha256 if path in known else sha256_of(pooled)
         else:
-            sha256 = _copy_needed(data / path, pooled, catalogue.with_name("file"), size)
+            sha256 = _copy_needed(data / path, pooled, catalog.with_name("file"), size)
             copied.append(size)
         files.append(StoredFile(path, size, sha256))
         done += size
@@ -216,9 +216,9 @@ def _copy_needed(source: Path, target: Path, draft: Path, size: int) -> str:
     return sha256
 
 
-def _needed(catalogue: Path, data: Path) -> dict[str, int]:
-    """The files that a catalogue names, relative to the data folder, with their sizes in bytes."""
-    with closing(sqlite3.connect(catalogue)) as con:
+def _needed(catalog: Path, data: Path) -> dict[str, int]:
+    """The files that a catalog names, relative to the data folder, with their sizes in bytes."""
+    with closing(sqlite3.connect(catalog)) as con:
         rows = con.execute(NEEDED).fetchall()
     needed = {}
     for schema, is_schema_relative, table, is_table_relative, file, is_file_relative, size in rows:
@@ -241,39 +241,39 @@ def _copy_home(settings: Settings, draft: Path, names: Sequence[str]) -> Iterato
 
 def _describe(
     settings: Settings,
-    catalogue: Path,
+    catalog: Path,
     pool: Path,
     now: datetime,
     home: tuple[StoredFile, ...],
     files: tuple[StoredFile, ...],
 ) -> Manifest:
-    with closing(sqlite3.connect(catalogue)) as con:
+    with closing(sqlite3.connect(catalog)) as con:
         ((version,),) = con.execute("SELECT value FROM ducklake_metadata WHERE key = 'version'").fetchall()
         ((snapshot,),) = con.execute("SELECT MAX(snapshot_id) FROM ducklake_snapshot").fetchall()
-    tables = _row_counts(catalogue, pool)
+    tables = _row_counts(catalog, pool)
     return Manifest(
         format=FORMAT,
         made_at=f"{now.isoformat(timespec='milliseconds')}Z",
-        lake_id=_lake_id(catalogue),
+        lake_id=_lake_id(catalog),
         catalogue_kind=settings.catalog_uri.partition(":")[0],
         snapshot=snapshot,
         versions={"segmentation": __version__, "duckdb": duckdb.__version__, "ducklake": version},
         tables=tables,
-        catalogue=StoredFile(CATALOGUE, catalogue.stat().st_size, sha256_of(catalogue)),
+        catalogue=StoredFile(CATALOG_FILE, catalog.stat().st_size, sha256_of(catalog)),
         home=home,
         files=files,
     )
 
 
-def _lake_id(catalogue: Path) -> str:
-    with closing(sqlite3.connect(catalogue)) as con:
+def _lake_id(catalog: Path) -> str:
+    with closing(sqlite3.connect(catalog)) as con:
         ((lake_id,),) = con.execute("SELECT schema_uuid FROM ducklake_schema WHERE schema_id = 0").fetchall()
     return str(lake_id)
 
 
-def _row_counts(catalogue: Path, pool: Path) -> dict[str, int]:
+def _row_counts(catalog: Path, pool: Path) -> dict[str, int]:
     """How many rows each table has, read from the backup itself."""
-    source = literal(f"ducklake:sqlite:{catalogue}")
+    source = literal(f"ducklake:sqlite:{catalog}")
     with workshop() as con:
         con.execute(f"ATTACH {source} AS copied (READ_ONLY, DATA_PATH {literal(f'{pool}/')}, OVERRIDE_DATA_PATH true)")
         names = con.execute(TABLES).fetchall()

@@ -10,7 +10,7 @@ from segmentation.errors import SegmentationError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-CATALOGUE = "catalog.sqlite"
+CATALOG_FILE = "catalog.sqlite"
 POOL = "files"
 HOME = "home"
 DRAFT = ".part"
@@ -32,13 +32,13 @@ class Manifest:
 
     Attributes:
         format: Version of this layout.
-        made_at: When its catalogue was copied (UTC, ISO 8601).
+        made_at: When its catalog was copied (UTC, ISO 8601).
         lake_id: The lake's own identity, which it keeps when it is restored.
-        catalogue_kind: What the lake's catalogue was, `sqlite` or `postgres`.
+        catalogue_kind: What the lake's catalog was, `sqlite` or `postgres`.
         snapshot: The lake's newest snapshot then.
-        versions: Of the software, DuckDB and DuckLake's catalogue.
+        versions: Of the software, DuckDB and DuckLake's catalog.
         tables: Rows of each table at that snapshot, by name.
-        catalogue: The copied catalogue.
+        catalogue: The copied catalog.
         home: Small files of the platform beside the lake.
         files: Data files, in the pool.
     """
@@ -111,6 +111,6 @@ def write_manifest(manifest: Manifest, folder: Path) -> None:
 
 def stored_files(manifest: Manifest, backup: Path) -> Iterator[tuple[Path, StoredFile]]:
     """Each file of a backup, with where it should be."""
-    yield backup / CATALOGUE, manifest.catalogue
+    yield backup / CATALOG_FILE, manifest.catalogue
     yield from ((backup / HOME / file.path, file) for file in manifest.home)
     yield from ((backup.parent / POOL / file.path, file) for file in manifest.files)

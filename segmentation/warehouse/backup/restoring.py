@@ -1,4 +1,4 @@
-"""Restoring a backup: all of it is verified, data files are put in place, and the catalogue takes its place at last.
+"""Restoring a backup: all of it is verified, data files are put in place, and the catalog takes its place at last.
 
 Until then the lake that was there is as it was, and afterwards it is the restored one, whenever this is killed.
 """
@@ -15,10 +15,10 @@ from segmentation.errors import SegmentationError, WarehouseUnavailableError
 from segmentation.metadata.tables.registry import SCHEMA_VERSIONS
 from segmentation.progress import Progress, no_progress
 from segmentation.settings import Settings
-from segmentation.warehouse.backup.catalog import replace_catalogue
+from segmentation.warehouse.backup.catalog import replace_catalog
 from segmentation.warehouse.backup.copying import copy_file, local_data, sha256_of, size_of
 from segmentation.warehouse.backup.manifest import (
-    CATALOGUE,
+    CATALOG_FILE,
     HOME,
     POOL,
     Manifest,
@@ -63,7 +63,7 @@ def restore_backup(
     Safe to kill and to repeat. Whoever has the lake open must open it again.
 
     Args:
-        settings: Say where the lake comes to: any home, data folder and catalogue.
+        settings: Say where the lake comes to: any home, data folder and catalog.
         backup: A backup, or a folder of backups, whose newest one is taken.
         force: Whether a lake with data may be replaced.
         dry_run: Whether to verify only.
@@ -85,7 +85,7 @@ def restore_backup(
         return Restored(found, manifest, None)
     try:
         copied = _put_files(manifest, found, data, settings.home, progress)
-        replace_catalogue(settings, found / CATALOGUE)
+        replace_catalog(settings, found / CATALOG_FILE)
     except (OSError, sqlite3.Error, duckdb.Error) as error:
         raise SegmentationError(
             f"The lake could not be restored: {error}. What was there before is still there; repeat it once the cause "

@@ -1,4 +1,4 @@
-"""SQLite catalogues as files: copied while others write, and put in the place of others."""
+"""SQLite catalogs as files: copied while others write, and put in the place of others."""
 
 import sqlite3
 import subprocess
@@ -38,7 +38,7 @@ except sqlite3.Error as error:
 
 
 def copy_sqlite(source: Path, target: Path) -> None:
-    """Copy an SQLite catalogue, as it is at one moment, to a new file.
+    """Copy an SQLite catalog, as it is at one moment, to a new file.
 
     Raises:
         SegmentationError: It can't be read, or there is no space.
@@ -48,10 +48,10 @@ def copy_sqlite(source: Path, target: Path) -> None:
 
 
 def replace_sqlite(settings: Settings, source: Path) -> None:
-    """Put a copy in the place of the lake's SQLite catalogue, all at once.
+    """Put a copy in the place of the lake's SQLite catalog, all at once.
 
     Raises:
-        SegmentationError: Somebody is working with the catalogue that is there.
+        SegmentationError: Somebody is working with the catalog that is there.
         OSError: There is no space, or no right to write.
     """
     target = sqlite_path(settings)
@@ -71,7 +71,7 @@ def replace_sqlite(settings: Settings, source: Path) -> None:
 
 
 def _close_journal(path: Path) -> None:
-    """End the journal of the catalogue that is to go, which SQLite would apply to the one that comes."""
+    """End the journal of the catalog that is to go, which SQLite would apply to the one that comes."""
     outcome = _apart(CLOSE_JOURNAL, str(path)) if path.exists() else ""
     if "locked" in outcome:
         raise SegmentationError(_at_work(path))
