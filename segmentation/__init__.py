@@ -1,4 +1,4 @@
-"""The domain of customer segmentation: warehouse, sources, features, models, segments.
+"""The domain of customer segmentation: from sources of order lines to features, models, segments and what they mean.
 
 Pure of its surroundings: neither Dagster (`segmentation_assets`) nor Litestar (`serving`) is imported here.
 """

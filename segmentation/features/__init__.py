@@ -1,1 +1,4 @@
-"""What is known of a customer as of a date: the catalogue, the staged SQL and the engine that runs it."""
+"""Features: what is known of a customer as of a date, by staged SQL on one of two engines, and the snapshots on record.
+
+What each feature is, the feature catalogue says (`segmentation.metadata.features`).
+"""

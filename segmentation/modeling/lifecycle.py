@@ -1,4 +1,4 @@
-"""A model's life: trained, judged, promoted or kept waiting, rolled back, and what each of these would change."""
+"""A model's life: trained, gated, promoted or kept waiting, rolled back, and what each of these would change."""
 
 from dataclasses import dataclass
 from datetime import date

@@ -1,4 +1,4 @@
-"""What drift can come from: a name that judging, deciding and telling share."""
+"""What drift can come from: names that drift, its metrics and its checks share."""
 
 from typing import Literal, get_args
 

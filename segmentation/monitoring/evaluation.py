@@ -1,4 +1,4 @@
-"""Judging a snapshot: its drift from the champion's training data and the champion's quality, written to the lake."""
+"""Evaluation of a snapshot: drift from the champion's training data and the champion's quality, written to the lake."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -135,7 +135,7 @@ class _Champion:
 
 
 def evaluate_snapshot(lake: Lake, as_of: date, progress: Progress = no_progress) -> Evaluation:
-    """Judge a snapshot by the champion; nothing is written.
+    """Evaluate a snapshot by the champion; nothing is written.
 
     Args:
         lake: The lake.
@@ -171,32 +171,32 @@ def evaluate_snapshot(lake: Lake, as_of: date, progress: Progress = no_progress)
             lines,
             Sensitivity(settings.drift_false_alarms, seed=settings.seed),
         )
-        judged = _judge_quality(champion, con, current, earlier)
+        quality_rows = _quality_rows(champion, con, current, earlier)
     progress(len(dates) + 1, len(dates) + 1)
-    return Evaluation(model.version, pinned.as_of, len(dates), found, judged)
+    return Evaluation(model.version, pinned.as_of, len(dates), found, quality_rows)
 
 
-def write_evaluation(lake: Lake, as_of: date, judged: Evaluation, commit: Commit) -> None:
+def write_evaluation(lake: Lake, as_of: date, evaluation: Evaluation, commit: Commit) -> None:
     """Replace what the lake says about a version's drift and quality as of a date."""
     tables = {
-        FEATURE_DRIFT: [asdict(row) for row in judged.drift],
-        MODEL_QUALITY: [asdict(row) for row in judged.quality],
+        FEATURE_DRIFT: [asdict(row) for row in evaluation.drift],
+        MODEL_QUALITY: [asdict(row) for row in evaluation.quality],
     }
     with lake.cursor() as con:
         for table, found in tables.items():
             rows = pl.DataFrame(found, infer_schema_length=None)
-            con.register("judged", rows)
-            con.execute(f"CREATE OR REPLACE TEMP TABLE {_staged(table)} AS FROM judged")
+            con.register("evaluated", rows)
+            con.execute(f"CREATE OR REPLACE TEMP TABLE {_staged(table)} AS FROM evaluated")
 
         def write(con: duckdb.DuckDBPyConnection) -> None:
             for table in tables:
                 columns = ", ".join(name for name in table.column_names if name not in ("as_of", "model_version"))
                 con.execute(
-                    f"DELETE FROM {table.name} WHERE as_of = DATE '{as_of}' AND model_version = {judged.version}"
+                    f"DELETE FROM {table.name} WHERE as_of = DATE '{as_of}' AND model_version = {evaluation.version}"
                 )
                 con.execute(
                     f"INSERT INTO {table.name} (as_of, model_version, {columns}) "
-                    f"SELECT DATE '{as_of}', {judged.version}, {columns} FROM temp.{_staged(table)}"
+                    f"SELECT DATE '{as_of}', {evaluation.version}, {columns} FROM temp.{_staged(table)}"
                 )
 
         lake.transaction(con, commit, write)
@@ -206,7 +206,7 @@ def _staged(table: Table) -> str:
     return table.name.replace(".", "_")
 
 
-def _judge_quality(
+def _quality_rows(
     champion: _Champion, con: duckdb.DuckDBPyConnection, current: _Seen, earlier: Sequence[_Seen]
 ) -> list[Quality]:
     pinned = champion.pinned

@@ -1,1 +1,4 @@
-"""Segments as people meet them: who is in which, what they are called, what sets them apart."""
+"""Segments of customers: who is in which by the model that serves, how large and how typical each is, and who moves.
+
+Names belong to the model (`segmentation.modeling`), what sets segments apart to `segmentation.explanations`.
+"""

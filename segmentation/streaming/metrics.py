@@ -59,7 +59,7 @@ class StreamMetrics:
 
         Args:
             receipt: What became of it.
-            took_s: How long judging and committing took, in seconds.
+            took_s: How long validating and committing took, in seconds.
             sent_s: When its messages were sent, in seconds since 1970.
             now_s: The time of now, the same way.
         """

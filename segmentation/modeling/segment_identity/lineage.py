@@ -1,4 +1,4 @@
-"""Lineage as data: how a segment came about. The registry keeps it; `identity` finds it."""
+"""Lineage as data: how a segment came about. The registry keeps it; `matching` finds it."""
 
 from dataclasses import dataclass
 from typing import Literal
