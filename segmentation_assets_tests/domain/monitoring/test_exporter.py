@@ -47,7 +47,7 @@ def test_while_a_part_fails_its_last_figures_stand(caplog: pytest.LogCaptureFixt
     assert part.look()
     succeeded = told("segmentation_exporter_last_success_timestamp_seconds", {"part": "lake"})
     assert before <= (succeeded or 0) <= time.time()
-    with caplog.at_level(logging.INFO, "segmentation.monitoring"):
+    with caplog.at_level(logging.INFO, "segmentation.metrics"):
         for _ in range(3):
             assert not part.look()
             assert told(NAME) == 1
