@@ -1,0 +1,85 @@
+"""What Dagster is told of rows is what the lake holds: for every asset with a table, one partition or a range."""
+
+import dagster as dg
+import pytest
+
+from segmentation.metadata.table import Table
+from segmentation.metadata.tables import TABLES
+from segmentation.metadata.tables.raw import PRODUCTS, SOURCE_FILES, TRANSACTIONS
+from segmentation.warehouse import Lake
+from segmentation_assets.keys import table_key
+from segmentation_assets.partitions import range_tags
+from segmentation_assets_tests.assets.conftest import AS_OF, EVERYTHING_AFTER_RAW, Graph, defs, ingest, segment
+
+MONTHS = ("2024-11-01", "2024-12-01", AS_OF)
+AFTER_TRAINING = [key for key in EVERYTHING_AFTER_RAW if not key.startswith("training/")]
+
+
+def by_partition(lake: Lake, table: Table) -> dict[str, int]:
+    day = "CAST(ordered_at AS DATE)" if table is TRANSACTIONS else "as_of"
+    with lake.cursor() as con:
+        rows = con.execute(f"SELECT CAST({day} AS VARCHAR), COUNT(*) FROM {table.name} GROUP BY ALL").fetchall()
+    return dict(rows)
+
+
+def told(result: dg.ExecuteInProcessResult, table: Table) -> dict[str, int]:
+    """By partition, the rows that the events of a run tell."""
+    events = [event.step_materialization_data.materialization for event in result.get_asset_materialization_events()]
+    return {
+        str(event.partition): int(str(event.metadata["dagster/partition_row_count"].value))
+        for event in events
+        if event.asset_key == table_key(table)
+    }
+
+
+def partitioned_tables() -> list[Table]:
+    specs = {spec.key: spec for spec in defs.resolve_all_asset_specs()}
+    return [table for table in TABLES if table_key(table) in specs and specs[table_key(table)].partitions_def]
+
+
+def test_every_partitioned_table_is_counted_as_it_is(graph: Graph, lake: Lake) -> None:
+    days = told(ingest(graph), TRANSACTIONS)
+    held = by_partition(lake, TRANSACTIONS)
+    assert len(days) == 366
+    assert {day: count for day, count in days.items() if count} == held
+    alone = segment(graph)
+    assert alone.success
+    together = graph.run(*AFTER_TRAINING, tags=range_tags(MONTHS[0], MONTHS[-1]))
+    assert together.success
+    tables = [table for table in partitioned_tables() if table is not TRANSACTIONS]
+    assert len(tables) == len(AFTER_TRAINING)
+    for table in tables:
+        held = by_partition(lake, table)
+        assert told(together, table) == {month: held.get(month, 0) for month in MONTHS}, table.name
+        assert set(told(alone, table)) == {AS_OF}
+    assert len(set(told(together, tables[0]).values())) == len(MONTHS)
+
+
+@pytest.mark.parametrize(("key", "table"), [("raw/source_files", SOURCE_FILES), ("raw/products", PRODUCTS)])
+def test_a_table_without_partitions_is_counted_as_it_is(graph: Graph, lake: Lake, key: str, table: Table) -> None:
+    result = graph.run(key)
+    [event] = result.get_asset_materialization_events()
+    with lake.cursor() as con:
+        [(held,)] = con.execute(f"SELECT COUNT(*) FROM {table.name}").fetchall()
+    assert event.step_materialization_data.materialization.metadata["dagster/row_count"].value == held > 0
+
+
+def test_a_single_run_counts_what_it_wrote(filled: Graph, lake: Lake) -> None:
+    result = filled.run(*AFTER_TRAINING, partition=AS_OF)
+    assert result.success
+    for table in partitioned_tables():
+        if table is not TRANSACTIONS:
+            assert told(result, table) == {AS_OF: by_partition(lake, table).get(AS_OF, 0)}, table.name
+
+
+def test_lines_of_a_range_are_told_by_day(graph: Graph, lake: Lake) -> None:
+    result = ingest(graph)
+    with lake.cursor() as con:
+        read = dict(
+            con.execute(
+                "SELECT CAST(ordered_on AS VARCHAR), CAST(SUM(lines_read) AS BIGINT) FROM raw.loads "
+                "WHERE ordered_on IS NOT NULL GROUP BY ALL"
+            ).fetchall()
+        )
+    events = result.asset_materializations_for_node("raw__transactions")
+    assert {e.partition: e.metadata["lines_read"].value for e in events if "lines_read" in e.metadata} == read
