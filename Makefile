@@ -25,6 +25,7 @@ check: .venv/spark .venv/tracking ## Format, lint, types, layering, containers, 
 	$(BIN)/python -m scripts.dashboards --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/dg check defs
 	scripts/check_containers.sh
 	scripts/check_monitoring.sh
 

@@ -1,7 +1,8 @@
-"""Writes the pages of `docs/` that are made from the code: the data dictionary, features, settings and commands.
+"""Writes the pages of `docs/` that are made from the code: dictionary, features, settings, commands and the graph.
 
 Run it as `python -m scripts.generate_docs`; `--check` writes nothing, and exits 1 if a page is behind. What the pages
-say comes from `warehouse/schema.py`, `settings.py` and the commands' own help; nothing is described here.
+say comes from `segmentation/metadata`, `settings.py`, the commands' own help and the graph; nothing is described
+here.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,6 +18,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
+from scripts.graph_page import graph_parts
 from segmentation.cli import app as cli
 from segmentation.metadata.features import GROUPS, NOTATION, Feature, Group, of_group
 from segmentation.metadata.table import Column, Table
@@ -118,11 +120,17 @@ materialized again, and Dagster shows them as stale.
     return _page([intro, *(_feature_section(group) for group in GROUPS)])
 
 
+def graph() -> str:
+    """Assets, checks, jobs, schedules and sensors."""
+    return _page(graph_parts())
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "data-dictionary.md": data_dictionary,
     "features.md": features,
     "settings.md": settings,
     "commands.md": commands,
+    "graph.md": graph,
 }
 """By file name in `docs/`, what makes the page."""
 
