@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 import dagster as dg
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
+from segmentation_assets.dagster_internals.names import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 EARLIEST_DAY = date(1970, 1, 1)
 """Lines of before are rejected (`plausible` in segmentation/sources/rules/macros.sql)."""

@@ -8,16 +8,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
-from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
-from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NAME
-from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
-from dagster._core.scheduler.instigation import InstigatorStatus, TickStatus
-from dagster._core.storage.dagster_run import DagsterRunStatus, RunRecord, RunsFilter
 
 from segmentation.metrics.families import Labels, MetricFamily, by_one, single
+from segmentation_assets.dagster_internals.instance_state import (
+    AssetGraph,
+    BulkActionsFilter,
+    BulkActionStatus,
+    InstigatorStatus,
+    PartitionBackfill,
+    TickStatus,
+)
+from segmentation_assets.dagster_internals.names import IMPLICIT_ASSET_JOB_NAME
 
-ENDED = (DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED)
-UNDER_WAY = (DagsterRunStatus.QUEUED, DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
+ENDED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+UNDER_WAY = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
 
 ASSETS = "assets"
 """The label of runs that people, automation and backfills start on assets; Dagster has one hidden job for them."""
@@ -103,7 +112,7 @@ class PipelineMetrics:
 
 def _totals(instance: dg.DagsterInstance, job: str | None = None) -> list[int]:
     """How many runs ended how, of a job or of all."""
-    return [instance.get_runs_count(RunsFilter(job_name=job, statuses=[status])) for status in ENDED]
+    return [instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=[status])) for status in ENDED]
 
 
 def _runs(counts: Mapping[str, Sequence[int]]) -> MetricFamily:
@@ -115,14 +124,14 @@ def _runs(counts: Mapping[str, Sequence[int]]) -> MetricFamily:
     return MetricFamily("segmentation_runs", "Runs that ended.", ("job", "status"), samples, is_counter=True)
 
 
-def _word(status: DagsterRunStatus) -> str:
+def _word(status: dg.DagsterRunStatus) -> str:
     return status.value.lower()
 
 
 def _progress(instance: dg.DagsterInstance) -> Iterator[MetricFamily]:
-    counts = [(_word(status), instance.get_runs_count(RunsFilter(statuses=[status]))) for status in UNDER_WAY]
+    counts = [(_word(status), instance.get_runs_count(dg.RunsFilter(statuses=[status]))) for status in UNDER_WAY]
     yield by_one("segmentation_runs_in_progress", "Runs that have not ended.", "status", counts)
-    waiting = instance.get_run_records(RunsFilter(statuses=[DagsterRunStatus.QUEUED]), limit=1, ascending=True)
+    waiting = instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]), limit=1, ascending=True)
     yield single(
         "segmentation_oldest_queued_run_timestamp_seconds",
         "When the run was made that waits longest; absent if none waits.",
@@ -131,8 +140,8 @@ def _progress(instance: dg.DagsterInstance) -> Iterator[MetricFamily]:
 
 
 def _last_runs(instance: dg.DagsterInstance, jobs: Mapping[str, str]) -> Iterator[MetricFamily]:
-    succeeded = {job: _last(instance, name, DagsterRunStatus.SUCCESS) for job, name in jobs.items()}
-    failed = {job: _last(instance, name, DagsterRunStatus.FAILURE) for job, name in jobs.items()}
+    succeeded = {job: _last(instance, name, dg.DagsterRunStatus.SUCCESS) for job, name in jobs.items()}
+    failed = {job: _last(instance, name, dg.DagsterRunStatus.FAILURE) for job, name in jobs.items()}
     yield by_one(
         "segmentation_run_duration_seconds",
         "How long the last run of a job took that succeeded.",
@@ -152,14 +161,14 @@ def _last_runs(instance: dg.DagsterInstance, jobs: Mapping[str, str]) -> Iterato
         )
 
 
-def _last(instance: dg.DagsterInstance, job: str, status: DagsterRunStatus) -> RunRecord | None:
+def _last(instance: dg.DagsterInstance, job: str, status: dg.DagsterRunStatus) -> dg.RunRecord | None:
     """The run of a job that was the last to get a final status."""
-    wanted = RunsFilter(job_name=job, statuses=[status])
+    wanted = dg.RunsFilter(job_name=job, statuses=[status])
     found = instance.get_run_records(wanted, limit=1, order_by="update_timestamp")
     return found[0] if found else None
 
 
-def _end(run: RunRecord) -> float:
+def _end(run: dg.RunRecord) -> float:
     """When a run ended; one that failed before it began has no end but its last change."""
     return run.end_time or run.update_timestamp.timestamp()
 

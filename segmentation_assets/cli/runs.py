@@ -15,6 +15,7 @@ from segmentation.sources.batch.registration import Registration
 from segmentation.sources.reading import Reading
 from segmentation_assets.assets.raw import IS_LOADED
 from segmentation_assets.assets.sources import metadata_of
+from segmentation_assets.dagster_internals.names import ACTIVE_PLAN_LOGGER
 from segmentation_assets.definitions import build_present_definitions
 from segmentation_assets.event_log import quick_event_log
 from segmentation_assets.keys import SOURCE_FILES_KEY, source_key
@@ -22,7 +23,7 @@ from segmentation_assets.progress import Listener, listener
 from segmentation_assets.run_errors import root_cause
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-SKIPPED_CHECKS = logging.getLogger("dagster._core.execution.plan.active")
+SKIPPED_CHECKS = logging.getLogger(ACTIVE_PLAN_LOGGER)
 """Warns of each check that a skipped step left out, in the midst of a progress bar."""
 
 

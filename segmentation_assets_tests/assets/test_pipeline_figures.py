@@ -10,19 +10,23 @@ import pytest
 from dagster._core.definitions.assets.graph.asset_graph_subset import AssetGraphSubset
 from dagster._core.definitions.events import AssetKeyPartitionKey
 from dagster._core.definitions.run_request import InstigatorType
-from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster._core.remote_origin import (
     RegisteredCodeLocationOrigin,
     RemoteInstigatorOrigin,
     RemoteJobOrigin,
     RemoteRepositoryOrigin,
 )
-from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, TickData, TickStatus
-from dagster._core.storage.dagster_run import DagsterRun, DagsterRunStatus
+from dagster._core.scheduler.instigation import InstigatorState, TickData
 from dagster._core.utils import make_new_run_id
 from dagster._daemon.types import DaemonHeartbeat
 from dagster_shared.error import SerializableErrorInfo
 
+from segmentation_assets.dagster_internals.instance_state import (
+    BulkActionStatus,
+    InstigatorStatus,
+    PartitionBackfill,
+    TickStatus,
+)
 from segmentation_assets.pipeline_metrics import Names, PipelineMetrics
 from segmentation_assets_tests.assets.conftest import defs
 from segmentation_assets_tests.testing.metrics_page import declared, told
@@ -157,13 +161,13 @@ def test_runs_assets_and_checks_are_told_as_they_went(
 def test_runs_of_hidden_and_of_unknown_jobs_have_a_label_for_each_kind(
     instance: dg.DagsterInstance, look: Callable[[], dict[str, Samples]]
 ) -> None:
-    def end(job: str, status: DagsterRunStatus) -> None:
-        instance.add_run(DagsterRun(job_name=job, run_id=make_new_run_id(), status=status))
+    def end(job: str, status: dg.DagsterRunStatus) -> None:
+        instance.add_run(dg.DagsterRun(job_name=job, run_id=make_new_run_id(), status=status))
 
-    end("__ASSET_JOB", DagsterRunStatus.SUCCESS)
-    end("renamed", DagsterRunStatus.CANCELED)
-    end("renamed, too", DagsterRunStatus.CANCELED)
-    end("load", DagsterRunStatus.STARTED)
+    end("__ASSET_JOB", dg.DagsterRunStatus.SUCCESS)
+    end("renamed", dg.DagsterRunStatus.CANCELED)
+    end("renamed, too", dg.DagsterRunStatus.CANCELED)
+    end("load", dg.DagsterRunStatus.STARTED)
     figures = look()
     runs = {labels: count for labels, count in figures["runs"].items() if count}
     assert runs == {("assets", "success"): 1, ("other", "canceled"): 2}
@@ -180,7 +184,9 @@ def test_a_run_that_ends_while_runs_are_counted_is_never_one_of_another_job(
     def ending(filters: dg.RunsFilter | None = None) -> int:
         found = count(filters)
         if filters and filters.job_name == "idle":  # counted after `load`, so nobody has counted this one yet
-            instance.add_run(DagsterRun(job_name="load", run_id=make_new_run_id(), status=DagsterRunStatus.SUCCESS))
+            instance.add_run(
+                dg.DagsterRun(job_name="load", run_id=make_new_run_id(), status=dg.DagsterRunStatus.SUCCESS)
+            )
         return found
 
     def others() -> float:
@@ -199,7 +205,9 @@ def test_the_run_that_waits_longest_is_told(
     origin = RemoteJobOrigin(_repository("here"), "load")
     for number in (1, 2):
         instance.add_run(
-            DagsterRun(job_name="load", run_id=str(number), status=DagsterRunStatus.QUEUED, remote_job_origin=origin)
+            dg.DagsterRun(
+                job_name="load", run_id=str(number), status=dg.DagsterRunStatus.QUEUED, remote_job_origin=origin
+            )
         )
     figures = look()
     assert figures["runs_in_progress"]["queued",] == 2
