@@ -17,7 +17,7 @@ from segmentation_assets.assets.raw import IS_LOADED
 from segmentation_assets.assets.sources import metadata_of
 from segmentation_assets.dagster_internals.names import ACTIVE_PLAN_LOGGER
 from segmentation_assets.definitions import build_present_definitions
-from segmentation_assets.event_log import quick_event_log
+from segmentation_assets.event_log import batched_events, open_instance
 from segmentation_assets.keys import SOURCE_FILES_KEY, source_key
 from segmentation_assets.progress import Listener, listener
 from segmentation_assets.run_errors import root_cause
@@ -66,7 +66,7 @@ def run(
     token = listener.set(on_progress)
     SKIPPED_CHECKS.setLevel(logging.ERROR)
     try:
-        with quick_event_log(), dg.DagsterInstance.from_config(str(dagster_home(settings))) as instance:
+        with batched_events(), open_instance(dagster_home(settings)) as instance:
             graph = build_present_definitions(settings)
             result = graph.resolve_implicit_global_asset_job_def().execute_in_process(
                 instance=instance,
@@ -96,7 +96,7 @@ def _is_observation(event: dg.DagsterEvent) -> bool:
 
 def report_registration(settings: Settings, registered: Registration) -> None:
     """Let the UI know of files that a command registered and loaded."""
-    with dg.DagsterInstance.from_config(str(dagster_home(settings))) as instance:
+    with open_instance(dagster_home(settings)) as instance:
         instance.report_runless_asset_event(
             dg.AssetMaterialization(
                 SOURCE_FILES_KEY,
@@ -107,7 +107,7 @@ def report_registration(settings: Settings, registered: Registration) -> None:
 
 def report_readings(settings: Settings, readings: Mapping[str, Reading]) -> None:
     """Let the UI know of sources that a command has read, and whose days it has loaded."""
-    with dg.DagsterInstance.from_config(str(dagster_home(settings))) as instance:
+    with open_instance(dagster_home(settings)) as instance:
         for name, reading in readings.items():
             metadata = {**metadata_of(reading), IS_LOADED: dg.MetadataValue.bool(True)}
             instance.report_runless_asset_event(dg.AssetMaterialization(source_key(name), metadata=metadata))
