@@ -36,7 +36,7 @@ MOST_ENGINES = 8
 BATCH_SIZE = "DAGSTER_EVENT_BATCH_SIZE"
 """Dagster's own setting, read from the environment only: how many events of an output it hands over together."""
 
-MOST_EVENTS = 500
+MOST_EVENTS = 200
 """Of a batch, unless somebody has set it: other processes wait for the index while one is written."""
 
 
