@@ -183,7 +183,7 @@ def _latest_run(instance: dg.DagsterInstance) -> str | None:
     return found[1].dagster_run.run_id
 
 
-def test_another_process_reads_what_is_written_and_is_woken(home: Path, tmp_path: Path) -> None:
+def test_another_process_reads_what_is_written_and_hears_of_the_end(home: Path, tmp_path: Path) -> None:
     go_on, heard = tmp_path / "go on", list[str | None]()
     with writer(home, "--waits-for", str(go_on)), stock(home) as own:
         eventually(lambda: _latest_run(own) is not None)
