@@ -7,7 +7,6 @@ here.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, get_args
@@ -19,7 +18,8 @@ from pydantic.fields import FieldInfo
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from scripts.graph_page import graph_parts
-from segmentation.cli import app as cli
+from segmentation.cli.app import app
+from segmentation.cli.lazy_group import LazyGroup
 from segmentation.metadata.features import GROUPS, NOTATION, Feature, Group, of_group
 from segmentation.metadata.table import Column, Table
 from segmentation.metadata.tables import TABLES
@@ -136,12 +136,11 @@ PAGES: dict[str, Callable[[], str]] = {
 
 
 def command_tree() -> TyperGroup:
-    """The whole command line: the domain's commands, and those that entry points add."""
-    for entry in sorted(entry_points(group="segmentation.commands")):
-        entry.load()(cli.app)
-    tree = typer.main.get_command(cli.app)
-    if not isinstance(tree, TyperGroup):
+    """The whole command line, with all commands imported."""
+    tree = typer.main.get_command(app)
+    if not isinstance(tree, LazyGroup):
         raise TypeError(f"The application is a {type(tree).__name__}, not a group of commands.")
+    tree.load_all()
     return tree
 
 

@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import uvicorn
 from rich.console import Console
+from uvicorn.supervisors import Multiprocess
 
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings, load_settings
 from segmentation.tracing.otlp import wants_traces
+from serving.logs import log_config
 
 BACKLOG = 2048
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 (a folder of one's own is made in it)
@@ -39,11 +42,6 @@ class LogFormat(StrEnum):
 
     JSON = "json"
     TEXT = "text"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the scorer's commands to the command line."""
-    app.command()(serve)
 
 
 def serve(
@@ -75,12 +73,6 @@ def serve(
 
 
 def _run(settings: Settings, listener: socket.socket, workers: int, log_level: str, as_json: bool) -> None:
-    # Other commands shall not wait for the web server's modules.
-    import uvicorn
-    from uvicorn.supervisors import Multiprocess
-
-    from serving.logs import log_config
-
     config = uvicorn.Config(
         APP,
         factory=True,

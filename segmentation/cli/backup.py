@@ -1,7 +1,5 @@
 """The commands `backup` and `restore`."""
 
-import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from segmentation.cli.output import JsonFlag, console, print_json
 from segmentation.clock import utc_now
 from segmentation.progress import Progress
 from segmentation.settings import load_settings
@@ -21,10 +20,6 @@ from segmentation.warehouse.backup import Manifest, make_backup, restore_backup
 
 HOME_FILES = (first_day.FILE_NAME,)
 """What the lake has beside itself in `home`; everything else there can be made again."""
-
-console = Console(highlight=False) if sys.stdout.isatty() else Console(width=160, highlight=False)
-
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def backup(
@@ -50,7 +45,7 @@ def backup(
         "files_removed": made.removed_files,
     }
     if as_json:
-        typer.echo(json.dumps(figures, indent=2))
+        print_json(figures)
         return
     console.print(
         f"{escape(str(made.path))}: {_described(made.manifest)}. Copied {made.copied_files:,} files, "
@@ -75,7 +70,7 @@ def restore(
         restored = restore_backup(load_settings(), backup, force=force, dry_run=dry_run, progress=progress)
     if as_json:
         figures = {"backup": str(restored.path), **_facts(restored.manifest), "files_copied": restored.copied_files}
-        typer.echo(json.dumps(figures, indent=2))
+        print_json(figures)
         return
     done = "is whole; nothing was changed" if dry_run else f"restored, {restored.copied_files:,} files copied"
     console.print(f"{escape(str(restored.path))}: {_described(restored.manifest)}; {done}.", soft_wrap=True)

@@ -1,16 +1,15 @@
 """The command `explain`: why a customer is where they are, or what sets a segment apart. Only reads the lake."""
 
-import sys
 from datetime import date
 from typing import Annotated
 
 import duckdb
 import msgspec
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from segmentation.cli.output import JsonFlag, console
 from segmentation.errors import SegmentationError
 from segmentation.explanations.contributions import Contribution
 from segmentation.explanations.customer_reading import CustomerExplanation, read_explanation
@@ -19,8 +18,6 @@ from segmentation.explanations.wording import figure, noun
 from segmentation.settings import load_settings
 from segmentation.warehouse import Lake
 
-console = Console(highlight=False) if sys.stdout.isatty() else Console(width=160, highlight=False)
-
 
 def explain(
     customer_id: Annotated[str | None, typer.Argument(help="The customer, as the source names them.")] = None,
@@ -28,7 +25,7 @@ def explain(
     as_of: Annotated[
         str | None, typer.Option(help="A snapshot date, `YYYY-MM-DD`; the newest one if left out.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Say why a customer is in their segment and what would move them, or what sets a segment apart.
 

@@ -1,27 +1,22 @@
 """`segmentation keys`: the commands about API keys."""
 
-import json
-import sys
 from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from segmentation.access.keys import ApiKey, NewKey, Scope, create_key, read_keys, revoke_key, rotate_key
+from segmentation.cli.output import JsonFlag, console, print_json
 from segmentation.clock import utc_now
 from segmentation.settings import load_settings
 from segmentation.warehouse import Lake
 
 keys = typer.Typer(help="Make, list, rotate and revoke the scorer's API keys.", no_args_is_help=True)
-console = Console() if sys.stdout.isatty() else Console(width=160)
 
 MAX_DAYS = 36_500
 """A century; much more, and the calendar ends."""
-
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 @keys.command("create")
@@ -59,7 +54,7 @@ def list_keys(as_json: JsonFlag = False) -> None:
     with Lake(load_settings(), read_only=True) as lake, lake.cursor() as con:
         found = read_keys(con)
     if as_json:
-        typer.echo(json.dumps([_facts(key, now) for key in found], indent=2))
+        print_json([_facts(key, now) for key in found])
         return
     table = Table("id", "name", "scopes", "created", "expires", "state")
     for key in found:
@@ -88,17 +83,16 @@ def revoke(key_id: Annotated[str, typer.Argument(help="Id of the key.")]) -> Non
     """Refuse a key from now on; scorers know within seconds."""
     with Lake(load_settings()) as lake:
         key = revoke_key(lake, key_id, now=utc_now())
-    console.print(f"Key {key.key_id} ({escape(key.name)}) is revoked.", highlight=False)
+    console.print(f"Key {key.key_id} ({escape(key.name)}) is revoked.")
 
 
 def _show_once(new: NewKey, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({**_facts(new.key, new.key.created_at), "key": new.text}, indent=2))
+        print_json({**_facts(new.key, new.key.created_at), "key": new.text})
         return
     console.print(
         f"{new.text}\n\nThat is the key of {escape(new.key.name)} ({', '.join(new.key.scopes)}), shown only now. "
         "Send it as `Authorization: Bearer …`.",
-        highlight=False,
         soft_wrap=True,
     )
 

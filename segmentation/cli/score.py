@@ -1,21 +1,18 @@
 """The command `score`: a file of features in, a file of segments out. Only reads the lake."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import polars as pl
 import typer
-from rich.console import Console
 from rich.markup import escape
 
+from segmentation.cli.output import console
 from segmentation.errors import SegmentationError
 from segmentation.modeling import registry
 from segmentation.segments.scoring import score_frame
 from segmentation.settings import load_settings
 from segmentation.warehouse import Lake
-
-console = Console(highlight=False) if sys.stdout.isatty() else Console(width=160, highlight=False)
 
 READERS: dict[str, Any] = {
     ".csv": pl.read_csv,

@@ -1,13 +1,12 @@
 """`segmentation sources`: what sources.yaml declares, whether it can be reached, and which columns are expected."""
 
-import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from segmentation.cli.output import JsonFlag, console, print_json
 from segmentation.clock import utc_now
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings, load_settings
@@ -19,22 +18,19 @@ from segmentation.warehouse import Lake
 from segmentation.warehouse.schema import migrate
 
 sources = typer.Typer(no_args_is_help=True, help="Where transactions come from, as sources.yaml declares it.")
-console = Console()
 
 
 @sources.command("list")
-def list_sources(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
-) -> None:
+def list_sources(as_json: JsonFlag = False) -> None:
     """List the declared sources, with what they have delivered; without any, say how to add one."""
     settings = load_settings()
     found = declared_sources(settings)
     if not found and not as_json:
-        console.print(how_to_add(settings), highlight=False, soft_wrap=True)
+        console.print(how_to_add(settings), soft_wrap=True)
         return
     totals = {total.source: total for total in _totals(settings, list(found))}
     if as_json:
-        typer.echo(json.dumps([_facts(source, totals.get(name)) for name, source in found.items()], indent=2))
+        print_json([_facts(source, totals.get(name)) for name, source in found.items()])
         return
     table = Table("source", "type", "profile", "schedule", "deliveries", "lines", "rejected", "last delivery")
     for name, source in found.items():
@@ -56,12 +52,12 @@ def check_sources(
     for source in chosen.values():
         try:
             found = reading.check(settings, source)
-            console.print(f"[green]✓[/] {escape(source.name)}: {escape(found)}", highlight=False, soft_wrap=True)
+            console.print(f"[green]✓[/] {escape(source.name)}: {escape(found)}", soft_wrap=True)
         except SegmentationError as error:
             failed = True
-            console.print(f"[red]✗[/] {escape(source.name)}: {escape(str(error))}", highlight=False, soft_wrap=True)
+            console.print(f"[red]✗[/] {escape(source.name)}: {escape(str(error))}", soft_wrap=True)
     if not chosen:
-        console.print(how_to_add(settings), highlight=False, soft_wrap=True)
+        console.print(how_to_add(settings), soft_wrap=True)
     if failed:
         raise typer.Exit(1)
 
@@ -74,7 +70,7 @@ def accept_columns(name: Annotated[str, typer.Argument(help="A declared source."
     with Lake(settings) as lake:
         migrate(lake)
         drift = accept(lake, source.name, utc_now())
-    console.print(f"Accepted: {escape(str(drift))}." if drift else "Those are expected already.", highlight=False)
+    console.print(f"Accepted: {escape(str(drift))}." if drift else "Those are expected already.")
 
 
 @sources.command("drift")
@@ -87,7 +83,7 @@ def show_drift(name: Annotated[str, typer.Argument(help="A declared source.")]) 
     if not drift:
         console.print("The columns are as expected.")
         return
-    console.print(f"{escape(str(drift))} (since {escape(drift.seen_in)})", highlight=False, soft_wrap=True)
+    console.print(f"{escape(str(drift))} (since {escape(drift.seen_in)})", soft_wrap=True)
     raise typer.Exit(1)
 
 

@@ -19,11 +19,6 @@ INLINE_ROWS = 20_000
 TOLD_EVERY_S = 5.0
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command()(stream)
-
-
 def stream(
     name: Annotated[
         str | None, typer.Argument(help="A source of type kafka in sources.yaml; may be left out if there is one.")

@@ -1,14 +1,13 @@
 """The commands that need the asset graph: `ingest`, `materialize`, `demo`, `ui`, `mlflow`, `exporter`.
 
 Dagster is imported inside them: partitions begin where the data begins, which `ingest` and `demo` only learn by
-looking at it, and `segmentation --help` stays quick.
+looking at it, and their help stays quick.
 """
 
 import json
 import logging
 import signal
 from datetime import datetime
-from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Annotated
@@ -27,14 +26,6 @@ AsOf = Annotated[
     typer.Option(help="First day of a month, `YYYY-MM-DD`; the newest that the data covers if left out."),
 ]
 Profile = Annotated[str | None, typer.Option("--profile", "-p", help="A bundled profile, or a YAML file of your own.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module to the application, unless Dagster isn't installed."""
-    if find_spec("dagster") is None:
-        return
-    for command in (demo, ingest, materialize, ui, mlflow, exporter):
-        app.command()(command)
 
 
 def ingest(

@@ -3,8 +3,8 @@
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-import polars as pl
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -17,9 +17,13 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from segmentation.sources.dry_run import Trial
-from segmentation.sources.reading import Reading
 from segmentation_assets.progress import Listener
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from segmentation.sources.dry_run import Trial
+    from segmentation.sources.reading import Reading
 
 out = Console() if sys.stdout.isatty() else Console(width=120)
 
@@ -45,7 +49,7 @@ def progress() -> Iterator[Listener]:
         yield listen
 
 
-def show_readings(readings: Mapping[str, Reading]) -> None:
+def show_readings(readings: "Mapping[str, Reading]") -> None:
     """What declared sources brought."""
     table = Table("source", "files", "read", "new", "replaced", "repeated", "rejected", "days")
     for name, reading in readings.items():
@@ -55,7 +59,7 @@ def show_readings(readings: Mapping[str, Reading]) -> None:
     out.print(table)
 
 
-def show_profiles(profiles: pl.DataFrame) -> None:
+def show_profiles(profiles: "pl.DataFrame") -> None:
     """The segments of a snapshot as a table."""
     first = profiles.row(0, named=True)
     table = Table(
@@ -96,7 +100,7 @@ def show_rejected(reasons: list[tuple[str, int]], read: int) -> None:
         out.print(f"  {count:>9,}  {reason}", highlight=False)
 
 
-def show_trial(trial: Trial) -> None:
+def show_trial(trial: "Trial") -> None:
     """What a source would give: days, lines, why some are refused, and the first that are not."""
     files = f"{len(trial.paths)} files" if len(trial.paths) > 1 else trial.paths[0]
     out.print(f"{files}: {trial.first_day} to {trial.last_day}, as the source {trial.source}", highlight=False)

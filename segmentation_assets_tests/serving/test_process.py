@@ -30,7 +30,7 @@ from segmentation_assets_tests.testing.shop import (
     request,
 )
 from segmentation_assets_tests.testing.waiting import eventually
-from serving.commands import register
+from serving.commands import serve
 
 IMPORTS = """
 import json, sys, time
@@ -132,7 +132,7 @@ def test_a_real_connection_finds_customers_whatever_their_id(scorer: RunningScor
 
 def test_a_port_that_is_taken_is_told_with_what_to_do() -> None:
     app = typer.Typer()
-    register(app)
+    app.command()(serve)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         result = CliRunner().invoke(app, ["--port", str(port)])

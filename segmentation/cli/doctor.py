@@ -1,0 +1,23 @@
+"""The command `doctor`: whether installation, settings and lake are as they should be."""
+
+import typer
+from rich.table import Table
+
+from segmentation.cli.output import JsonFlag, console, print_json
+from segmentation.diagnosis import diagnose
+from segmentation.settings import load_settings
+
+
+def doctor(as_json: JsonFlag = False) -> None:
+    """Check the installation, the settings and the lake; say what to do about what is wrong."""
+    findings = diagnose(load_settings())
+    if as_json:
+        print_json([finding.__dict__ for finding in findings])
+    else:
+        table = Table(box=None, show_header=False)
+        for finding in findings:
+            mark = "[green]ok[/]" if finding.is_ok else "[red]bad[/]"
+            table.add_row(mark, finding.subject, finding.detail)
+        console.print(table)
+    if not all(finding.is_ok for finding in findings):
+        raise typer.Exit(1)

@@ -1,0 +1,74 @@
+"""A group of commands that are imported when they are called, not when they are listed. Which ones: see `app`."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, ClassVar
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_group
+
+
+@dataclass(frozen=True)
+class LazyCommand:
+    """What is known of a command without importing it.
+
+    Attributes:
+        name: The word that calls it.
+        target: Where it is, as `module:attribute`: a function, or a `Typer` with commands of its own.
+        help: The first line of its help.
+        needs: A package without which there is no such command; None if the domain's packages are enough.
+    """
+
+    name: str
+    target: str
+    help: str
+    needs: str | None = None
+
+    def is_installed(self) -> bool:
+        """Whether its package, and the one that it needs, are there; neither is imported."""
+        packages = (self.target.partition(".")[0], self.needs)
+        return all(find_spec(package) is not None for package in packages if package)
+
+    def load(self) -> TyperCommand | TyperGroup:
+        """Import it."""
+        module, _, attribute = self.target.partition(":")
+        found = getattr(import_module(module), attribute)
+        parent = typer.Typer()
+        if isinstance(found, typer.Typer):
+            parent.add_typer(found, name=self.name)
+        else:
+            parent.command(self.name)(found)
+        loaded = get_group(parent).commands[self.name]
+        if not isinstance(loaded, TyperCommand | TyperGroup):
+            raise TypeError(f"{self.target} makes a {type(loaded).__name__}, not a command.")
+        return loaded
+
+
+class LazyGroup(TyperGroup):
+    """Lists its commands by placeholders that only know their help, and imports the one that is called."""
+
+    lazy_commands: ClassVar[tuple[LazyCommand, ...]] = ()
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self._unloaded = {command.name: command for command in self.lazy_commands if command.is_installed()}
+        for name, command in self._unloaded.items():
+            self.add_command(TyperCommand(name, help=command.help))
+
+    def load(self, name: str) -> None:
+        """Put the command of that name in the place of its placeholder."""
+        if name in self._unloaded:
+            self.add_command(self._unloaded.pop(name).load())
+
+    def load_all(self) -> None:
+        """Import all commands, as a page about each of them needs."""
+        for name in list(self._unloaded):
+            self.load(name)
+
+    # Typer has no public name for the types of context and result.
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that is called."""
+        self.load(args[0])
+        return super().resolve_command(ctx, args)

@@ -1,0 +1,90 @@
+"""The command `sql`: a query to the lake, read-only, and its result in a format of choice."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import duckdb
+import polars as pl
+import typer
+from rich.console import Console
+
+from segmentation.cli.output import table_of
+from segmentation.errors import SegmentationError
+from segmentation.settings import load_settings
+from segmentation.warehouse import Lake
+
+
+class Format(StrEnum):
+    """How query results are printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+
+
+def sql(
+    query: Annotated[str | None, typer.Argument(help="The query; read from standard input if left out.")] = None,
+    output_format: Annotated[
+        Format, typer.Option("--format", "-f", help="`parquet` needs --output or a redirected output.")
+    ] = Format.TABLE,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file.")] = None,
+) -> None:
+    """Ask the lake in SQL, read-only, also while pipelines run.
+
+    For example: segmentation sql "SELECT * FROM segments.segment_profiles"
+    """
+    if query is None and sys.stdin.isatty():
+        raise SegmentationError('Give a query: segmentation sql "SELECT …", or pipe one in.')
+    text = query if query is not None else sys.stdin.read()
+    if output_format is Format.PARQUET and output is None and sys.stdout.isatty():
+        raise SegmentationError("Parquet is binary: give --output FILE, or redirect the output.")
+    with Lake(load_settings(), read_only=True) as lake, lake.cursor() as con:
+        try:
+            con.execute(text)
+            frame = con.pl() if con.description else pl.DataFrame()
+        except duckdb.Error as error:
+            raise SegmentationError(f"The query failed: {error}") from error
+        except pl.exceptions.PolarsError as error:
+            raise SegmentationError(
+                f"The result has a column that can't be shown, such as an INTERVAL; cast it to VARCHAR. ({error})"
+            ) from error
+    try:
+        _write(frame, output_format, output)
+    except OSError as error:
+        raise SegmentationError(f"Can't write the result: {error}") from error
+    except pl.exceptions.PolarsError as error:
+        raise SegmentationError(
+            f"The result can't be written as {output_format}: {error}. Cast such columns to VARCHAR, or take another "
+            "format."
+        ) from error
+
+
+def _write(frame: pl.DataFrame, output_format: Format, output: Path | None) -> None:
+    match output_format:
+        case Format.TABLE:
+            text = _as_table(frame)
+        case Format.CSV:
+            text = frame.write_csv()
+        case Format.JSON:
+            text = frame.write_json() + "\n"
+        case Format.PARQUET:
+            frame.write_parquet(output or sys.stdout.buffer)
+            return
+    if output:
+        output.write_text(text, encoding="utf-8")
+    else:
+        typer.echo(text, nl=False)
+
+
+def _as_table(frame: pl.DataFrame) -> str:
+    if not frame.columns:
+        return "done\n"
+    table = table_of(frame)
+    plain = Console(width=None if sys.stdout.isatty() else 10_000, no_color=not sys.stdout.isatty())
+    with plain.capture() as captured:
+        plain.print(table)
+        plain.print(f"{frame.height:,} row{'' if frame.height == 1 else 's'}", highlight=False)
+    return captured.get()
