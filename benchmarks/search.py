@@ -31,7 +31,7 @@ from segmentation.modeling.fitting.fit import SpecificationEvaluator
 from segmentation.modeling.fitting.forward import Outcome, eta_squared, read_outcome
 from segmentation.modeling.fitting.metrics import smallest_share
 from segmentation.modeling.fitting.space import fixed_space
-from segmentation.modeling.search.search import Trial
+from segmentation.modeling.search.trials import Trial
 from segmentation.modeling.specification import Specification
 from segmentation.modeling.training_data import make_training_set, read_training_data
 from segmentation.settings import Settings

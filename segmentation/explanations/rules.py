@@ -7,10 +7,10 @@ say them and conditions dropped that add nothing, is the rule. Precision and cov
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import floor, log10
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
 from segmentation.explanations.findings import Characteristic
@@ -18,6 +18,9 @@ from segmentation.explanations.sample import Sample
 from segmentation.explanations.wording import condition, listed, percent
 from segmentation.metadata.features import BY_NAME
 from segmentation.modeling.artefact import Floats
+
+if TYPE_CHECKING:
+    from sklearn.tree import DecisionTreeClassifier
 
 DEPTH = 3
 RULES = 2
@@ -86,6 +89,8 @@ def find_rules(sample: Sample, seed: int) -> list[Characteristic]:
 
 
 def _rules_of(sample: Sample, segment_id: int, seed: int) -> list[Characteristic]:
+    from sklearn.tree import DecisionTreeClassifier  # scikit-learn is heavy, and only who writes explanations needs it
+
     members = sample.segment_ids == segment_id
     tree = DecisionTreeClassifier(
         max_depth=DEPTH,
@@ -98,7 +103,7 @@ def _rules_of(sample: Sample, segment_id: int, seed: int) -> list[Characteristic
     return [_finding(segment_id, rule, sample, members) for rule in chosen[:RULES]]
 
 
-def _leaves(tree: DecisionTreeClassifier, features: tuple[str, ...]) -> list[Rule]:
+def _leaves(tree: "DecisionTreeClassifier", features: tuple[str, ...]) -> list[Rule]:
     """The paths to the leaves, with rounded thresholds."""
     nodes = tree.tree_
     rules: list[Rule] = []

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
-from scipy.stats import t as student
 
 from segmentation.modeling.artefact import Floats, Ints
 from segmentation.monitoring.distances import METRICS, Binned, Bins, Metric
@@ -172,5 +171,7 @@ def _threshold(replicates: Floats, pairs: int, false_alarms: float) -> Floats:
 
 def prediction_factor(count: int) -> float:
     """How much wider than a normal interval one is that predicts from `count` observations; 1 for very many."""
+    from scipy.stats import t as student  # SciPy is heavy, and only who judges drift needs it
+
     wide = student.ppf(0.975, max(count, 2)) * np.sqrt(1 + 1 / count)
     return float(wide / 1.959964)

@@ -6,8 +6,6 @@ Single-threaded on purpose: threads add up in any order, and the same input has 
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.cluster import KMeans
-from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits
 
 from segmentation.modeling.artefact import Floats, Ints, nearest
@@ -67,6 +65,8 @@ def fit_centroids(
     Returns:
         Shape (k, d).
     """
+    from sklearn.cluster import KMeans  # scikit-learn is heavy, and only who fits needs it
+
     rows = points
     if max_rows is not None and len(points) > max_rows:
         rows = points[some_rows(len(points), max_rows, np.random.default_rng(seed))]
@@ -92,6 +92,8 @@ def resample(points: Floats, centroids: Floats, *, seed: int) -> Resamples:
         centroids: Shape (k, d), of the fit that is judged.
         seed: Of the resamples.
     """
+    from sklearn.metrics import adjusted_rand_score  # scikit-learn is heavy, and only who fits needs it
+
     k = len(centroids)
     rng = np.random.default_rng((seed, k))
     rows = some_rows(len(points), RESAMPLE_ROWS, rng)

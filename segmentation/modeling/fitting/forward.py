@@ -11,7 +11,6 @@ import duckdb
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from segmentation.metadata.tables.raw import TRANSACTIONS
 from segmentation.modeling.artefact import Floats, Ints
@@ -90,5 +89,7 @@ def auc(scores: Floats, positives: Booleans) -> float:
     n_negative = len(positives) - n_positive
     if not n_positive or not n_negative:
         return 0.5
+    from scipy.stats import rankdata  # SciPy is heavy, and only who fits needs it
+
     ranks = rankdata(scores)
     return float((ranks[positives].sum() - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))

@@ -5,7 +5,6 @@ in one fixed space, whatever space a model lives in: the `fixed_silhouette`.
 """
 
 import numpy as np
-from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silhouette_score
 from threadpoolctl import threadpool_limits
 
 from segmentation.modeling.artefact import Floats, Ints, nearest
@@ -44,6 +43,9 @@ def validity(points: Floats, fixed: Floats, centroids: Floats, seed: int) -> dic
         centroids: Shape (k, p).
         seed: Of samples.
     """
+    # scikit-learn is heavy, and only who fits needs it
+    from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silhouette_score
+
     assignment = nearest(points, centroids)
     labels = assignment.segment
     rng = np.random.default_rng(seed)
@@ -64,6 +66,8 @@ def validity(points: Floats, fixed: Floats, centroids: Floats, seed: int) -> dic
 
 def fixed_silhouette(fixed: Floats, labels: Ints, seed: int) -> float:
     """The silhouette of any labelling in the fixed space, on a sample."""
+    from sklearn.metrics import silhouette_score  # scikit-learn is heavy, and only who fits needs it
+
     few = some_rows(len(labels), SILHOUETTE_ROWS, np.random.default_rng(seed))
     with threadpool_limits(limits=1):
         return _of_labels(silhouette_score, fixed[few], labels[few])

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.metrics import silhouette_samples
 from threadpoolctl import threadpool_limits
 
 from segmentation.modeling.artefact import Floats, ModelSpace, nearest
@@ -21,6 +20,8 @@ def figures(model: TrainedModel, settings: Settings) -> dict[str, bytes]:
     """PNG images by name; none where matplotlib isn't installed."""
     if not charts.figures_available():
         return {}
+    from sklearn.metrics import silhouette_samples  # scikit-learn is heavy, and only who fits needs it
+
     artefact, values = model.artefact, model.data.current.values
     names = [segment.name for segment in artefact.segments]
     centroids = np.array([segment.centroid for segment in artefact.segments])

@@ -12,18 +12,11 @@ the same data and settings give the same trials in the same order, interrupted o
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Literal, cast, get_args
 
-import msgspec
 import numpy as np
-import optuna
 from filelock import FileLock
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
-from optuna.trial import FrozenTrial, TrialState
 
 from segmentation.errors import NotEnoughDataError
 from segmentation.metadata.features import GROUPS
@@ -31,8 +24,9 @@ from segmentation.modeling.fitting.fit import STARTS, SpecificationEvaluator
 from segmentation.modeling.fitting.forward import Outcome
 from segmentation.modeling.fitting.sampling import some_rows
 from segmentation.modeling.search.tracking import Tracker
+from segmentation.modeling.search.trials import Trial, lacks, score
 from segmentation.modeling.segment_identity.matching import Predecessor
-from segmentation.modeling.specification import Scaling, Specification, Transforms
+from segmentation.modeling.specification import Specification
 from segmentation.modeling.training_data import Examples, History, TrainingData
 from segmentation.settings import Settings
 
@@ -42,9 +36,6 @@ SEARCH_ROWS = 10_000
 SPACE_VERSION = 1
 """Changes with the space of choices and with the score, so that old trials aren't taken for new ones."""
 
-PER_SEGMENT = 0.05
-"""What one more stable segment is worth, in the units of the score."""
-
 FINALISTS = 5
 """Of the best trials, that many are tried again with other starts and resamples: the best of many had luck, too."""
 
@@ -52,46 +43,6 @@ REPETITIONS = 2
 
 MARGIN = 0.1
 """By how much another specification must beat the predecessor's, so that models don't change for nothing."""
-
-RANDOM_TRIALS = 8
-"""Trials before the sampler (tree-structured Parzen estimator, Bergstra et al. 2011) learns from them."""
-
-State = Literal["complete", "pruned", "failed"]
-STATES: dict[TrialState, State] = {
-    TrialState.COMPLETE: "complete",
-    TrialState.PRUNED: "pruned",
-    TrialState.FAIL: "failed",
-}
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One specification and how it did.
-
-    Attributes:
-        number: 0, 1, 2, …
-        state: `complete`, `pruned` (its forward value was below that of most before it) or `failed`.
-        specification: What was tried.
-        metrics: Figures by the names of `metrics.MEANINGS`.
-        score: What the search maximises; None unless complete.
-        shortfall: How far it is from the constraints; 0 if it keeps them all.
-        seconds: How long it took.
-    """
-
-    number: int
-    state: State
-    specification: Specification
-    metrics: dict[str, float]
-    score: float | None
-    shortfall: float
-    seconds: float
-
-    @property
-    def final_score(self) -> float:
-        """The score of a complete trial; no other one is ranked."""
-        if self.score is None:
-            raise ValueError(f"Trial {self.number} is {self.state}, and has no score.")
-        return self.score
 
 
 @dataclass(frozen=True)
@@ -131,18 +82,20 @@ def search(
     Raises:
         NotEnoughDataError: There are too few different customers for the smallest number of segments.
     """
+    from segmentation.modeling.search import study as journal  # Optuna is heavy, and only who searches needs it
+
     name = study_name(key, settings)
     folder = settings.home / "searches"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f"{name}.lock"):  # a second process waits, and then finds the trials done
-        study = _open_study(folder / f"{name}.log", name)
+        study = journal.open_study(folder / f"{name}.log", name)
         first = _first_choices(settings, favourite, has_history=data.history is not None)
-        _give_up_interrupted(study)
+        journal.give_up_interrupted(study)
         evaluator = SpecificationEvaluator(*_sampled(data, settings.seed, predecessor))
         end = time.monotonic() + settings.search_timeout_s
         told = 0
         while True:
-            done = finished(study)
+            done = journal.finished(study)
             for trial in done[told:]:
                 if tracker:
                     tracker.trial(
@@ -153,7 +106,7 @@ def search(
             told = len(done)
             if told >= settings.search_trials or (time.monotonic() > end and _ranked(done)):
                 break
-            _try_one(study, evaluator, settings, told, first[told] if told < len(first) else {})
+            journal.try_one(study, evaluator, settings, told, first[told] if told < len(first) else {})
     return _choose(done, evaluator, settings, favourite)
 
 
@@ -173,44 +126,10 @@ def study_name(key: str, settings: Settings) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
-def score(metrics: Mapping[str, float]) -> float:
-    """What a segmentation is for, as one number; more is better.
-
-    `forward_lift + kept_share + resample_agreement + fixed_silhouette / 2 + 0.05 per segment`. The lift compares
-    with plain RFM clusters of the same number, and the silhouette is taken in one space for all: only like is compared
-    with like.
-    """
-    return (
-        metrics.get("forward_lift", 0.0)
-        + metrics.get("kept_share", 0.0)
-        + metrics["resample_agreement"]
-        + metrics["fixed_silhouette"] / 2
-        + PER_SEGMENT * metrics["segments"]
-    )
-
-
 def default_specification(segments: int, *, has_history: bool) -> Specification:
     """What is tried first: a forward axis beside recency, frequency and money."""
     weights = {group: 1.0 if group == "rfm" or not has_history else 0.0 for group in GROUPS}
     return Specification(segments, weights=weights, forward_share=0.8 if has_history else 0.0)
-
-
-def finished(study: optuna.Study) -> list[Trial]:
-    """The trials that are over, but for interrupted ones, numbered without gaps."""
-    over = [trial for trial in study.get_trials(deepcopy=False) if "specification" in trial.user_attrs]
-    over = [trial for trial in over if trial.state in STATES]
-    return [_trial(number, trial) for number, trial in enumerate(over)]
-
-
-def _open_study(path: Path, name: str) -> optuna.Study:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna.create_study(
-        storage=JournalStorage(JournalFileBackend(str(path))),
-        study_name=name,
-        direction="maximize",
-        load_if_exists=True,
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=RANDOM_TRIALS),
-    )
 
 
 def _first_choices(
@@ -228,92 +147,9 @@ def _is_possible(specification: Specification, settings: Settings, *, has_histor
     return is_in_range and (has_history or not specification.forward_share)
 
 
-def _give_up_interrupted(study: optuna.Study) -> None:
-    """Trials of a process that died; the next ones have their numbers and seeds, so nothing is lost."""
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        study.tell(trial.number, state=TrialState.FAIL)
-
-
-def _try_one(
-    study: optuna.Study, evaluator: SpecificationEvaluator, settings: Settings, number: int, fixed: Mapping[str, object]
-) -> None:
-    study.sampler = optuna.samplers.TPESampler(
-        seed=settings.seed * 10_007 + number, n_startup_trials=RANDOM_TRIALS, constant_liar=False
-    )
-    if fixed and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-        study.enqueue_trial(dict(fixed))  # one that waits already was left by a process that died right here
-    started = time.monotonic()
-    trial = study.ask()
-    specification = _suggest(trial, settings, has_history=evaluator.data.history is not None)
-    metrics: dict[str, float] = {"segments": float(specification.segments)}
-    value: float | None = None
-    state = TrialState.COMPLETE
-    try:
-        metrics |= evaluator.forward(specification)
-        trial.report(metrics.get("forward_lift", 0.0), step=0)
-        if evaluator.data.history is not None and trial.should_prune():
-            state = TrialState.PRUNED
-        else:
-            metrics |= evaluator.current(specification)
-            value = score(metrics)
-            for name, lack in _lacks(metrics, settings).items():
-                trial.set_constraint(name, lack)
-    except NotEnoughDataError as error:
-        state = TrialState.FAIL
-        trial.set_user_attr("error", str(error))
-    trial.set_user_attr("metrics", metrics)
-    trial.set_user_attr("seconds", time.monotonic() - started)
-    # Last, since a trial without it counts as interrupted.
-    trial.set_user_attr("specification", msgspec.to_builtins(specification))
-    study.tell(trial, value, state=state)
-
-
-def _suggest(trial: optuna.Trial, settings: Settings, *, has_history: bool) -> Specification:
-    weights: dict[Any, float] = {
-        group: float(trial.suggest_categorical(f"weight_{group}", (0.0, 0.5, 1.0))) for group in GROUPS
-    }
-    forward = float(trial.suggest_categorical("forward_share", (0.0, 0.5, 0.65, 0.8, 0.9))) if has_history else 0.0
-    if not any(weights.values()):
-        weights["rfm"] = 1.0
-    return Specification(
-        segments=trial.suggest_int("segments", settings.min_segments, settings.max_segments),
-        weights=weights,
-        forward_share=forward,
-        ridge=float(trial.suggest_categorical("ridge", (10.0, 100.0, 1000.0))) if has_history else 100.0,
-        cap=float(trial.suggest_categorical("cap", (0.001, 0.005, 0.02))),
-        transforms=cast("Transforms", trial.suggest_categorical("transforms", get_args(Transforms))),
-        scaling=cast("Scaling", trial.suggest_categorical("scaling", get_args(Scaling))),
-        components=trial.suggest_categorical("components", (0, 2, 3, 4)) or None,
-    )
-
-
 def _choices(specification: Specification) -> dict[str, object]:
     """A specification as parameters of a trial."""
     return {**specification.parameters(), "components": specification.components or 0}
-
-
-def _lacks(metrics: Mapping[str, float], settings: Settings) -> dict[str, float]:
-    """Per constraint, how much is missing; zero or less where it is kept."""
-    moved = 1.0 - metrics.get("kept_share", 1.0)
-    return {
-        "movement": moved - settings.max_customers_moved,
-        "stability": settings.min_stability - metrics["stability"],
-        "smallest_share": settings.min_segment_share - metrics["smallest_share"],
-    }
-
-
-def _trial(number: int, trial: FrozenTrial) -> Trial:
-    specification = msgspec.convert(trial.user_attrs["specification"], Specification)
-    shortfall = sum(max(lack, 0.0) for lack in trial.constraints.values()) if trial.constraints else 0.0
-    return Trial(
-        number=number,
-        state=STATES[trial.state],
-        specification=specification,
-        metrics=dict(trial.user_attrs["metrics"]),
-        score=trial.value if trial.state is TrialState.COMPLETE else None,
-        shortfall=shortfall,
-        seconds=float(trial.user_attrs["seconds"]),
-    )
 
 
 def _figures(trial: Trial) -> dict[str, float]:
@@ -370,7 +206,7 @@ def _tried_again(trial: Trial, evaluator: SpecificationEvaluator, settings: Sett
         other = evaluator.with_seed(evaluator.seed + 1_000 * number)
         figures.append({**other.forward(trial.specification), **other.current(trial.specification)})
     means = {name: float(np.mean([each.get(name, value) for each in figures])) for name, value in trial.metrics.items()}
-    shortfalls = [sum(max(lack, 0.0) for lack in _lacks(each, settings).values()) for each in (full, means)]
+    shortfalls = [sum(max(lack, 0.0) for lack in lacks(each, settings).values()) for each in (full, means)]
     return replace(trial, metrics=means, score=score(means), shortfall=max(shortfalls))
 
 

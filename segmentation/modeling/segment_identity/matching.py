@@ -9,7 +9,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from segmentation.modeling.artefact import Floats, Ints, Segment
 from segmentation.modeling.fitting.clustering import jaccard
@@ -60,6 +59,8 @@ def match(labels: Ints, k: int, before: Ints, k_before: int) -> list[int | None]
         before: Length n; cluster of the same customers in the predecessor.
         k_before: Number of clusters there.
     """
+    from scipy.optimize import linear_sum_assignment  # SciPy is heavy, and only who fits needs it
+
     size = max(k, k_before)
     overlap = jaccard(labels, before, size)
     shared = _shared(labels, k, before, k_before)

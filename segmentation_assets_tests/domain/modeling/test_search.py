@@ -13,13 +13,12 @@ from segmentation.modeling.fitting.fit import SpecificationEvaluator, fit
 from segmentation.modeling.fitting.forward import Outcome
 from segmentation.modeling.search.search import (
     Search,
-    Trial,
     TrialProgress,
     default_specification,
-    score,
     search,
     study_name,
 )
+from segmentation.modeling.search.trials import Trial, score
 from segmentation.modeling.specification import Specification
 from segmentation.modeling.training_data import Examples, History, TrainingData
 from segmentation.settings import Settings
