@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from functools import partial
 
-from segmentation.features import duckdb_engine, spark_engine
+from segmentation.features import duckdb_engine
 from segmentation.features.engine import Computed, Engine, ReplaceRows
 from segmentation.features.records import CommitFor, Snapshot, record_of, refuse_empty, write_record
 from segmentation.features.windows import window_of
@@ -64,5 +64,7 @@ def write_snapshots(
 
 def _engine(settings: Settings, from_scratch: bool) -> Engine:
     if settings.feature_engine == "spark":
+        from segmentation.features import spark_engine  # it needs PyArrow, which is heavy
+
         return spark_engine.compute_snapshots
     return partial(duckdb_engine.compute_snapshots, from_scratch=from_scratch)

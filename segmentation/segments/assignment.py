@@ -11,7 +11,6 @@ from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.modeling.artefact import Evaluator, Floats
 from segmentation.modeling.feature_matrix import read_matrix
 from segmentation.modeling.registry import ModelVersion, load_champion
-from segmentation.segments import spark
 from segmentation.segments.columns import NOBODY, Before, Hysteresis, lacks_a_feature, segment_columns
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.snapshots import replace_snapshot
@@ -34,6 +33,8 @@ def write_segments(lake: Lake, as_of: date, commit: Commit) -> tuple[ModelVersio
         champion = load_champion(con)
         previous = previous_date(con, as_of)
     if lake.settings.feature_engine == "spark":
+        from segmentation.segments import spark  # it needs PyArrow, which is heavy
+
         return champion, spark.write_segments(lake, as_of, previous, champion, commit)
     with lake.cursor() as con:
         matrix = read_matrix(con, as_of, champion.artefact.feature_names)

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from itertools import accumulate, groupby
 
-import pyarrow as pa
-
 from segmentation.sources.incremental.deliveries import Delivery, Malformed, Receipt
 from segmentation.sources.incremental.known_ids import KnownIds
 from segmentation.sources.incremental.offsets import reached
@@ -102,6 +100,8 @@ class Upserter:
         numbered = list(zip(deliveries, starts, strict=False))
         for (source, profile), group in groupby(numbered, key=lambda item: (item[0].source, item[0].profile)):
             self._validate_source(source, profile, list(group))
+        import pyarrow as pa  # heavy, and only who upserts needs it
+
         delivered = pa.table(
             {
                 "delivery": pa.array(range(len(deliveries)), pa.int32()),

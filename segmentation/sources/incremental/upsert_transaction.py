@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow as pa
 
 from segmentation.errors import SourceError
 from segmentation.metadata.tables.raw import DELIVERIES, REJECTED, SOURCE_FILES, TRANSACTIONS
@@ -20,6 +20,9 @@ from segmentation.sources.incremental.known_ids import KnownIds, hashes_of
 from segmentation.sources.incremental.offsets import advance
 from segmentation.sources.profiles.contract import CLEANED_BY, LINE_ID_OF_ANOTHER_SOURCE, MALFORMED_LINE
 from segmentation.warehouse.lake import CATALOG
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 CONTENT = f"struct_pack({', '.join(f'{name} := {name}' for name in CLEANED_BY if name != 'line_id')})"
 """All that a line says, as one value; equal ones are the same line."""
@@ -192,6 +195,8 @@ class UpsertTransaction:
         if not len(candidates):
             con.execute(EXISTING.format(condition="false"))
             return
+        import pyarrow as pa  # heavy, and only who upserts needs it
+
         with registered(con, candidates=pa.table({"id_hash": pa.array(candidates, pa.uint64())})):
             con.execute(EXISTING.format(condition=IS_CANDIDATE))
 
@@ -243,6 +248,8 @@ class UpsertTransaction:
     def _write_rejects(self, con: duckdb.DuckDBPyConnection, refusals: _Refusals) -> None:
         if not refusals.rows:
             return
+        import pyarrow as pa  # heavy, and only who upserts needs it
+
         keys = [self._reject_key(number, index) for number, index, _, _ in refusals.rows]
         refused = pa.table(
             {
@@ -283,6 +290,8 @@ class UpsertTransaction:
     def _acknowledge(self, con: duckdb.DuckDBPyConnection, numbers: Sequence[int], receipts: Sequence[Receipt]) -> None:
         if not numbers:
             return
+        import pyarrow as pa  # heavy, and only who upserts needs it
+
         rows = [(self._deliveries[number], receipts[number]) for number in numbers]
         acknowledged = pa.table(
             {
@@ -305,7 +314,7 @@ class UpsertTransaction:
 
 
 @contextmanager
-def registered(con: duckdb.DuckDBPyConnection, **tables: pa.Table) -> Iterator[None]:
+def registered(con: duckdb.DuckDBPyConnection, **tables: "pa.Table") -> Iterator[None]:
     """Let SQL name Arrow tables for a while."""
     for name, table in tables.items():
         con.register(name, table)

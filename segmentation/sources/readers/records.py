@@ -8,11 +8,13 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from segmentation.sources.profiles.profile import Profile
 from segmentation.sources.readers.files import Lines
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Record = Mapping[str, object]
 
@@ -25,12 +27,14 @@ def as_lines(profile: Profile) -> Lines:
     return Lines(RELATION, headers, dict.fromkeys(profile.inputs, "VARCHAR"))
 
 
-def as_table(profile: Profile, records: Sequence[Record], ordinals: Sequence[int]) -> pa.Table:
+def as_table(profile: Profile, records: Sequence[Record], ordinals: Sequence[int]) -> "pa.Table":
     """Records as a table: `file_id`, the ordinals, and one text column per input of the profile.
 
     An input is the value under the first of its headers that a record has; case and surrounding white space don't
     matter. What a record lacks is NULL, and so is an empty text.
     """
+    import pyarrow as pa  # heavy, and only who brings records needs it
+
     by_header = _names_by_header(records)
     columns = {"file_id": pa.array(ordinals, pa.int32())}
     for name, entry in profile.inputs.items():

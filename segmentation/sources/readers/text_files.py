@@ -10,13 +10,16 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow as pa
-import pyarrow.csv as pa_csv
 
 from segmentation.errors import SourceError
 from segmentation.sources.profiles.profile import Reader
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.csv as pa_csv
 
 BLOCK_BYTES = 4 << 20
 """Bytes that are parsed at a time; no single line may be longer."""
@@ -49,8 +52,11 @@ class CsvStream:
         self.header = tuple(name.strip() for name in next(csv.reader([first], delimiter=self._delimiter)))
         self.malformed: list[str] = []
 
-    def batches(self) -> pa.RecordBatchReader:
+    def batches(self) -> "pa.RecordBatchReader":
         """The lines as text columns named `c0`, `c1`, …, by position; empty fields are NULL."""
+        import pyarrow as pa  # heavy, and only who reads files needs it
+        import pyarrow.csv as pa_csv
+
         names = [f"c{position}" for position in range(len(self.header))]
         return pa_csv.open_csv(
             _bytes_of(self._path),
@@ -65,13 +71,16 @@ class CsvStream:
             ),
         )
 
-    def _keep_malformed(self, row: pa_csv.InvalidRow) -> str:
+    def _keep_malformed(self, row: "pa_csv.InvalidRow") -> str:
         self.malformed.append(row.text)
         return "skip"
 
 
-def json_lines(path: Path, reader: Reader) -> pa.RecordBatchReader:
+def json_lines(path: Path, reader: Reader) -> "pa.RecordBatchReader":
     """The lines of a JSON-lines file, unparsed, as one text column `line`; blank ones are left out."""
+    import pyarrow as pa  # heavy, and only who reads files needs it
+    import pyarrow.csv as pa_csv
+
     return pa_csv.open_csv(
         _bytes_of(path),
         pa_csv.ReadOptions(column_names=[LINE], block_size=BLOCK_BYTES, encoding=_transcoded(reader.encoding)),
@@ -90,6 +99,8 @@ def is_json_array(path: Path) -> bool:
 @contextmanager
 def reading_errors(path: Path, encoding: str) -> Iterator[None]:
     """Turn what Arrow and Python say about a broken text file into a `SourceError` that names it."""
+    import pyarrow as pa  # heavy, and only who reads files needs it
+
     try:
         yield
     except (UnicodeError, pa.ArrowException, OSError, EOFError, RuntimeError) as error:
@@ -104,6 +115,8 @@ def arrow_errors() -> Iterator[None]:
     except duckdb.Error as error:
         if "arrow_scan" not in str(error):
             raise
+        import pyarrow as pa  # heavy, and only who reads files needs it
+
         raise pa.ArrowInvalid(str(error)) from error
 
 
@@ -126,7 +139,9 @@ def _transcoded(encoding: str) -> str:
     return "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
 
 
-def _bytes_of(path: Path) -> pa.NativeFile:
+def _bytes_of(path: Path) -> "pa.NativeFile":
+    import pyarrow as pa  # heavy, and only who reads files needs it
+
     codec = {".gz": "gzip", ".zst": "zstd"}.get(path.suffix.lower())
     return pa.input_stream(str(path), compression=codec)
 

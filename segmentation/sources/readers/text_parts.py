@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import duckdb
 import polars as pl
-import pyarrow as pa
 
 from segmentation.errors import SourceError
 from segmentation.sources.readers.binding import Wanted, bind, refuse_repeated
@@ -86,6 +85,8 @@ def _csv(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted) -> Ite
     con.register(INCOMING, stream.batches())
     yield TextChunk(INCOMING, {name: f"c{position}" for position, name in enumerate(stream.header)})
     if stream.malformed:
+        import pyarrow as pa  # heavy, and only who reads files needs it
+
         con.register(INCOMING, pa.table({"line": stream.malformed}))
         con.execute(ADD_MALFORMED, {"file_id": file.file_id})
     con.unregister(INCOMING)
