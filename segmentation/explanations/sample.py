@@ -6,7 +6,6 @@ from datetime import date
 
 import duckdb
 import numpy as np
-import polars as pl
 
 from segmentation.errors import NotEnoughDataError
 from segmentation.metadata.features import BY_NAME
@@ -80,7 +79,7 @@ def read_sample(
     chosen = CHOSEN.format(limit=limit) if count > limit else "true"
     columns = ", ".join(f"CAST({name} AS DOUBLE) AS {name}" for name in features)
     frame = con.execute(SAMPLE.format(columns=columns, chosen=chosen), {"as_of": as_of}).pl()
-    values = frame.select(pl.col(features).fill_null(float("nan"))).to_numpy()
+    values = frame.select(features).fill_null(float("nan")).to_numpy()
     ids = frame["segment_id"].to_numpy().astype(np.int64)
     return Sample(tuple(features), np.ascontiguousarray(values, dtype=np.float64), ids)
 

@@ -5,15 +5,18 @@ How bytes become fields is in `text_files`; which columns are used is decided in
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import duckdb
-import polars as pl
 
 from segmentation.errors import SourceError
 from segmentation.sources.readers.binding import Wanted, bind, refuse_repeated
 from segmentation.sources.readers.paths import InputFile, format_of
 from segmentation.sources.readers.text_files import CsvStream, is_json_array, json_lines
 from segmentation.warehouse.sql import identifier
+
+if TYPE_CHECKING:
+    import polars as pl
 
 MALFORMED = "malformed"
 """Temporary table of the lines that could not be split into fields: `file_id`, `line`."""
@@ -127,7 +130,9 @@ def _excel(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted) -> I
         con.unregister(INCOMING)
 
 
-def _sheets(file: InputFile, wanted: Wanted) -> dict[str, pl.DataFrame]:
+def _sheets(file: InputFile, wanted: Wanted) -> "dict[str, pl.DataFrame]":
+    import polars as pl  # heavy, and only who reads workbooks needs it
+
     try:
         sheets = pl.read_excel(file.path, sheet_id=0, engine="calamine", infer_schema_length=0, raise_if_empty=False)
     except ModuleNotFoundError as error:
@@ -145,7 +150,7 @@ def _sheets(file: InputFile, wanted: Wanted) -> dict[str, pl.DataFrame]:
     return {wanted_sheet: sheets[wanted_sheet]}
 
 
-def _has_columns(frame: pl.DataFrame, file: InputFile, wanted: Wanted) -> bool:
+def _has_columns(frame: "pl.DataFrame", file: InputFile, wanted: Wanted) -> bool:
     try:
         bind(wanted, frame.columns, file.path)
     except SourceError:
