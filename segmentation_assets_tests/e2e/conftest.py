@@ -13,12 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
+from segmentation_assets_tests.testing.forked_commands import run_command
+from segmentation_assets_tests.testing.made_once import made_once
 
-PROJECT = Path(__file__).parents[2]
+DEMO = ("demo", "--customers", "400", "--no-serve")
+PRINTED = "printed"
 SMALL = {
     "SEGMENTATION_CUSTOMER_BUCKETS": "2",
     "SEGMENTATION_MAX_SEGMENTS": "5",
@@ -45,16 +47,7 @@ def command(*args: str) -> list[str]:
 
 def segmentation(home: Path, *args: str, **extra: str) -> subprocess.CompletedProcess[str]:
     """Run `segmentation ARGS` to its end, away from the project's folder."""
-    return subprocess.run(
-        command(*args),
-        env=environment(home, **extra),
-        cwd=home.parent,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    return run_command(args, environment(home, **extra), home.parent)
 
 
 def sql(home: Path, query: str) -> str:
@@ -98,23 +91,32 @@ def _await(url: str, process: "subprocess.Popen[bytes]", log: Path, timeout_s: f
     raise AssertionError(f"{url} did not answer in {timeout_s} s:\n{log.read_text()}")
 
 
-def run_demo(home: Path) -> str:
-    """Run a small demo to its table; returns what it printed."""
-    done = segmentation(home, "demo", "--customers", "400", "--no-serve")
+def _run_demo(home: Path) -> None:
+    """Run a small demo to its table, which goes to a file; from the very start, as a user does."""
+    done = subprocess.run(
+        command(*DEMO),
+        env=environment(home),
+        cwd=home.parent,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    home.with_name(PRINTED).write_text(done.stdout)
 
 
 @pytest.fixture(scope="session")
 def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The home of a small demo, made once for all workers; tests work on copies."""
-    base = tmp_path_factory.getbasetemp()  # of one worker; without workers, its parent is that of other runs, too
-    home = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "demo" / "warehouse"
-    with FileLock(f"{home.parent}.lock"):
-        if not home.exists():
-            home.parent.mkdir(exist_ok=True)
-            run_demo(home)
-    return home
+    return made_once(tmp_path_factory, "demo", lambda folder: _run_demo(folder / "warehouse")) / "warehouse"
+
+
+@pytest.fixture(scope="session")
+def demo_printed(demo_home: Path) -> str:
+    """What the demo printed."""
+    return demo_home.with_name(PRINTED).read_text()
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,6 @@ The lake itself is in PostgreSQL and a bucket, as in production.
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,6 +20,7 @@ from obstore.store import S3Store
 from segmentation.settings import Settings, load_settings
 from segmentation.warehouse import Lake
 from segmentation_assets_tests.testing.broker import Broker, running_broker
+from segmentation_assets_tests.testing.forked_commands import run_command
 from segmentation_assets_tests.testing.object_store import BUCKET, KEY_ID, SECRET, ObjectStore, running_object_store
 from segmentation_assets_tests.testing.postgres import Postgres, running_postgres
 from segmentation_assets_tests.testing.running_scorer import running_scorer
@@ -235,8 +234,7 @@ def _drop_files(folder: Path, lines: pl.DataFrame) -> None:
 
 
 def _run(environment: dict[str, str], *words: str) -> str:
-    command = [sys.executable, "-m", "segmentation.cli", *words]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    done = run_command(words, environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -15,6 +15,7 @@ import yaml
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
 from segmentation_assets_tests.testing.broker import Broker, running_broker
+from segmentation_assets_tests.testing.forked_commands import run_command
 
 PATIENCE_S = 60
 
@@ -58,14 +59,7 @@ def command(*options: str) -> list[str]:
 
 def drained(environment: dict[str, str], *options: str) -> "subprocess.CompletedProcess[str]":
     """Read the topic to its end; what the command said."""
-    return subprocess.run(
-        command("app", "--until-empty", *options),
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
+    return run_command(("stream", "app", "--until-empty", *options), environment, timeout_s=PATIENCE_S)
 
 
 def rows(settings: Settings, query: str) -> list[tuple[Any, ...]]:
