@@ -29,8 +29,11 @@ CLOSE_JOURNAL = """
 import sqlite3, sys
 try:
     con = sqlite3.connect(sys.argv[1], timeout=1)
-    con.execute("PRAGMA journal_mode = DELETE").fetchall()
-    con.execute("PRAGMA journal_mode = WAL").fetchall()  # if nothing comes in its place after all, readers can't set it
+    con.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
+    con.execute("BEGIN EXCLUSIVE")  # refused while anybody has the catalogue open
+    con.commit()
+    # Its journal mode stays WAL: readers can't set that, and the catalogue may stay after all.
+    con.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     con.close()
 except sqlite3.Error as error:
     print(error)
@@ -57,6 +60,7 @@ def replace_sqlite(settings: Settings, source: Path) -> None:
     target = sqlite_path(settings)
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f"{target.name}.restoring")
+    _remove_journals(draft)  # of a restore that was killed; SQLite would apply them to this copy
     copy_file(source, draft, target.with_name(f"{target.name}.part"))
     with closing(sqlite3.connect(draft)) as con, con:
         con.execute("PRAGMA journal_mode = WAL")  # which readers can't set
@@ -79,7 +83,11 @@ def _close_journal(path: Path) -> None:
         path.unlink()  # which is why it is replaced
     elif outcome:
         raise SegmentationError(f"The catalogue {path} can't be replaced: {outcome}")
-    for suffix in ("-wal", "-shm"):
+    _remove_journals(path)
+
+
+def _remove_journals(path: Path) -> None:
+    for suffix in ("-journal", "-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 

@@ -25,6 +25,7 @@ from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.backup import Backup, make_backup, restore_backup
 from segmentation.warehouse.backup.manifest import MANIFEST, POOL, backups_in, read_manifest
+from segmentation.warehouse.backup.sqlite_files import CLOSE_JOURNAL
 from segmentation.warehouse.lake import METADATA
 from segmentation.warehouse.maintenance import maintain
 from segmentation.warehouse.schema import migrate
@@ -368,6 +369,36 @@ def test_a_killed_restore_leaves_the_old_lake_or_the_new_one(at: Kinds, tmp_path
     with Lake(settings) as lake:
         assert _present(lake) == new
         _filled(lake, 3, 3)
+
+
+def test_a_catalogue_that_was_about_to_be_replaced_can_be_read(lake: Lake) -> None:
+    catalogue, expected = lake.settings.home / "catalog.sqlite", _present(lake)
+    lake.close()
+    steps = [line.strip() for line in CLOSE_JOURNAL.splitlines() if line.strip().startswith("con")]
+    assert len(steps) > 3
+    for number in range(len(steps) + 1):
+        program = "\n".join(["import os, sqlite3, sys", *steps[:number], "os._exit(0)"])  # as if killed
+        subprocess.run([sys.executable, "-c", program, str(catalogue)], check=True, timeout=60)
+        with Lake(lake.settings, read_only=True) as reader:
+            assert _present(reader) == expected
+
+
+def test_what_a_killed_restore_was_writing_is_not_taken_for_the_next_one(lake: Lake, backed_up: Path) -> None:
+    expected = _present(lake)
+    lake.close()
+    draft = lake.settings.home / "catalog.sqlite.restoring"
+    shutil.copy(lake.settings.home / "catalog.sqlite", draft)
+    steps = ["PRAGMA journal_mode = WAL", "DROP TABLE ducklake_snapshot"]
+    begun = (
+        f"con = sqlite3.connect(sys.argv[1], isolation_level=None); [con.execute(step).fetchall() for step in {steps}]"
+    )
+    subprocess.run(
+        [sys.executable, "-c", f"import os, sqlite3, sys; {begun}; os._exit(0)", str(draft)], check=True, timeout=60
+    )
+    assert draft.with_name(f"{draft.name}-wal").stat().st_size > 0
+    restore_backup(lake.settings, backed_up, force=True)
+    with Lake(lake.settings) as restored:
+        assert _present(restored) == expected
 
 
 def _only(folder: Path) -> Path:
