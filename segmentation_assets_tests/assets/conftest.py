@@ -1,5 +1,6 @@
 """A small synthetic shop in a lake, and the graph's assets on it."""
 
+import json
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,10 +22,12 @@ from segmentation_assets.definitions import build_definitions
 from segmentation_assets.partitions import range_tags
 from segmentation_assets.resources import WarehouseResource
 from segmentation_assets_tests.conftest import BUCKETS
+from segmentation_assets_tests.testing.made_once import made_once
 
 START, END = date(2024, 1, 1), date(2025, 1, 1)
 YEAR = range_tags("2024-01-01", "2024-12-31")
 AS_OF = "2025-01-01"
+CHECKS = "checks.json"
 
 defs = build_definitions(Settings(home=Path("/nonexistent")), first_day=START)
 """The graph of a shop whose data begins at `START`, wherever its lake is: resources say."""
@@ -95,13 +98,6 @@ EVERYTHING_AFTER_RAW: Sequence[str] = (
 )
 
 
-@pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("shop")
-    write(folder, customers=250, start=START, end=END, seed=3)
-    return folder
-
-
 def _graph(home: Path, instance: dg.DagsterInstance) -> Graph:
     overrides: dict[str, object] = {
         "home": str(home),
@@ -114,26 +110,46 @@ def _graph(home: Path, instance: dg.DagsterInstance) -> Graph:
 
 
 @pytest.fixture(scope="session")
-def registered_lake(shop: Path, empty_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def registered_lake(empty_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake that knows the shop's files but has loaded none of them."""
-    home = tmp_path_factory.mktemp("registered") / "warehouse"
-    shutil.copytree(empty_lake, home)
-    now = datetime(2025, 2, 1, tzinfo=UTC).replace(tzinfo=None)
-    with Lake(Settings(home=home, customer_buckets=BUCKETS)) as lake:
-        register(lake, str(shop / "transactions"), load_profile("canonical"), source="shop", now=now)
-    return home
+
+    def fill(folder: Path) -> None:
+        write(folder / "shop", customers=250, start=START, end=END, seed=3)
+        home = folder / "warehouse"
+        shutil.copytree(empty_lake, home)
+        now = datetime(2025, 2, 1, tzinfo=UTC).replace(tzinfo=None)
+        with Lake(Settings(home=home, customer_buckets=BUCKETS)) as lake:
+            register(lake, str(folder / "shop" / "transactions"), load_profile("canonical"), source="shop", now=now)
+
+    return made_once(tmp_path_factory, "registered lake", fill) / "warehouse"
 
 
 @pytest.fixture(scope="session")
 def filled_lake(registered_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A lake with everything materialized."""
-    home = tmp_path_factory.mktemp("filled") / "warehouse"
-    shutil.copytree(registered_lake, home)
-    with dg.DagsterInstance.ephemeral() as instance:
-        graph = _graph(home, instance)
-        assert ingest(graph).success
-        assert segment(graph).success
-    return home
+    """A lake with everything materialized, and beside it what the checks said."""
+
+    def fill(folder: Path) -> None:
+        home = folder / "warehouse"
+        shutil.copytree(registered_lake, home)
+        with dg.DagsterInstance.ephemeral() as instance:
+            graph = _graph(home, instance)
+            runs = [ingest(graph), segment(graph)]
+        assert all(run.success for run in runs)
+        checks = {
+            f"{check.asset_key.to_user_string()}: {check.check_name}": check.passed
+            for run in runs
+            for check in run.get_asset_check_evaluations()
+        }
+        folder.joinpath(CHECKS).write_text(json.dumps(checks))
+
+    return made_once(tmp_path_factory, "filled lake", fill) / "warehouse"
+
+
+@pytest.fixture(scope="session")
+def checks_on_good_data(filled_lake: Path) -> dict[str, bool]:
+    """Whether each check passed as `filled_lake` was filled, by `asset: check`."""
+    passed: dict[str, bool] = json.loads(filled_lake.with_name(CHECKS).read_text())
+    return passed
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from segmentation.modeling.registry import ModelVersion
 from segmentation.settings import Settings
 from segmentation_assets_tests.conftest import BUCKETS
 from segmentation_assets_tests.testing import shop
+from segmentation_assets_tests.testing.made_once import made_once
 from segmentation_assets_tests.testing.waiting import eventually
 from serving.app import create_app
 
@@ -20,8 +21,12 @@ from serving.app import create_app
 def shop_settings(empty_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A lake with customers, models and segments, that nobody may change."""
     settings = Settings(home=tmp_path_factory.mktemp("shop") / "warehouse", customer_buckets=BUCKETS, threads=1)
-    shutil.copytree(empty_lake, settings.home)
-    shop.open_shop(settings)
+
+    def fill(folder: Path) -> None:
+        shutil.copytree(empty_lake, folder / "warehouse")
+        shop.open_shop(settings.model_copy(update={"home": folder / "warehouse"}))
+
+    shutil.copytree(made_once(tmp_path_factory, "scored shop", fill) / "warehouse", settings.home)
     return settings
 
 
