@@ -9,6 +9,13 @@ from segmentation.modeling.search.tracking import open_tracker
 from segmentation.settings import Settings
 from segmentation_assets_tests.e2e.conftest import segmentation, server
 from segmentation_assets_tests.testing.ports import free_port
+from segmentation_assets_tests.testing.tracking import require_mlflow
+
+
+@pytest.fixture(scope="module", autouse=True)
+def installed() -> None:
+    """MLflow is there."""
+    require_mlflow()
 
 
 def test_mlflows_pages_show_what_was_tracked(tmp_path: Path) -> None:

@@ -17,13 +17,20 @@ from segmentation.modeling.search import tracking
 from segmentation.modeling.search.tracking import NullTracker, open_tracker
 from segmentation.provenance import git_commit
 from segmentation.settings import Settings
+from segmentation_assets_tests.testing.tracking import require_mlflow
 
 TAGS = {"training_set_id": "a1b2", "as_of": "2026-01-01", "lake_snapshot": "7"}
 PNG = b"\x89PNG of a kind"
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def installed() -> None:
+    """MLflow is there."""
+    require_mlflow()
+
+
+@pytest.fixture(scope="module")
+def store(installed: None, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return Settings(home=tmp_path_factory.mktemp("tracking") / "a home", tracking_uri="")
 
 
@@ -34,7 +41,7 @@ def quick_to_give_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(params=["refuses", "is silent"])
-def unreachable(request: pytest.FixtureRequest) -> Iterator[Settings]:
+def unreachable(installed: None, request: pytest.FixtureRequest) -> Iterator[Settings]:
     """A server that isn't there, or takes connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
