@@ -18,6 +18,12 @@ os.environ["SEGMENTATION_TRACKING_URI"] = "off"
 os.environ["SEGMENTATION_SEARCH_TRIALS"] = "5"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that no worker is left with one of them at the end."""
+    marks = {item.path: item.get_closest_marker("takes") for item in items}
+    items.sort(key=lambda item: -mark.args[0] if (mark := marks[item.path]) else 0)
+
+
 @pytest.fixture(scope="session")
 def empty_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated lake without rows, made once; tests work on copies, which is quicker than migrating each time."""

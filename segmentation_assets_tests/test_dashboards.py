@@ -40,6 +40,8 @@ from segmentation_assets_tests.testing.prometheus import (
 )
 from segmentation_assets_tests.testing.running_scorer import RunningScorer, environment_of, running_scorer
 
+pytestmark = pytest.mark.takes(20)
+
 ROOT = Path(__file__).parent.parent
 CONTRACT = ROOT / "docs" / "metrics.md"
 GRAFANA = ROOT / "deploy" / "grafana"

@@ -6,6 +6,8 @@ import pytest
 from segmentation.warehouse import Commit, Lake
 from segmentation_assets_tests.assets.conftest import Graph
 
+pytestmark = pytest.mark.takes(20)
+
 ONE_LINE = "(SELECT line_id FROM raw.transactions ORDER BY line_id LIMIT 1)"
 ONE_CUSTOMER = "(SELECT customer_id FROM features.rfm ORDER BY customer_id LIMIT 1)"
 

@@ -15,6 +15,8 @@ from segmentation.modeling.fitting.clustering import fit_centroids
 from segmentation.warehouse import Commit, Lake
 from segmentation_assets_tests.assets.conftest import AS_OF, Graph, defs, ingest, segment
 
+pytestmark = pytest.mark.takes(50)
+
 CHAMPION = dg.AssetKey(["training", "champion_model"])
 SEGMENTS = dg.AssetKey(["segments", "customer_segments"])
 NEXT_MONTH = datetime(2025, 1, 15)

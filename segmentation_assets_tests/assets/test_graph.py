@@ -15,6 +15,8 @@ from segmentation.warehouse import Lake
 from segmentation_assets.keys import table_key
 from segmentation_assets_tests.assets.conftest import AS_OF, YEAR, Graph, defs, ingest, segment
 
+pytestmark = pytest.mark.takes(55)
+
 OWN_HISTORY = {SCHEMA_VERSIONS.name}
 
 

@@ -38,7 +38,10 @@ from segmentation_assets_tests.testing.statements import change
 from segmentation_assets_tests.testing.waiting import eventually
 from segmentation_assets_tests.testing.webhook import listening
 
-pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # Apprise still tries it
+pytestmark = [
+    pytest.mark.takes(50),
+    pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning"),  # Apprise still tries it
+]
 
 START, TRAINED, END = date(2023, 9, 1), date(2024, 10, 1), date(2025, 1, 1)
 NOW = datetime(2025, 2, 1)

@@ -15,6 +15,8 @@ from segmentation.warehouse import Lake
 from segmentation_assets_tests.e2e.conftest import segmentation, server
 from segmentation_assets_tests.testing.ports import free_port
 
+pytestmark = pytest.mark.takes(40)
+
 COMPARED = [feature.name for feature in FEATURES if not feature.compares_customers]
 LINE = "customer_id, order_id, product_id, category, quantity, amount, discount, ordered_at, country, channel"
 SEGMENT = ("segment_id", "segment_name", "runner_up_id", "distance", "confidence", "is_low_confidence", "model_version")

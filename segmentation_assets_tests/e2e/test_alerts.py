@@ -16,6 +16,8 @@ from segmentation_assets_tests.testing.alert_watch import watching
 from segmentation_assets_tests.testing.prometheus import Exposition, Figure, running_exposition
 from segmentation_assets_tests.testing.waiting import eventually
 
+pytestmark = pytest.mark.takes(70)
+
 DAY = 86400
 BEGUN = [time.monotonic()]
 """When the test that runs has begun: it may be long after this was imported."""

@@ -4,7 +4,11 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from segmentation_assets_tests.e2e.conftest import command, environment, segmentation, sql
+
+pytestmark = pytest.mark.takes(30)
 
 BACKFILL = ("materialize", "--select", "group:features", "--since", "2025-07-01", "--as-of", "2025-12-01")
 TABLES = ("rfm", "diversity", "temporal", "behaviour", "customer_features")

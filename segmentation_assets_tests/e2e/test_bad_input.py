@@ -7,6 +7,8 @@ import pytest
 
 from segmentation_assets_tests.e2e.conftest import segmentation, sql
 
+pytestmark = pytest.mark.takes(45)
+
 HEADER = "line_id,order_id,customer_id,product_id,quantity,unit_price,ordered_at"
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from segmentation_assets_tests.e2e.conftest import command, environment, segmentation, sql
 
+pytestmark = pytest.mark.takes(30)
+
 COMMANDS = (
     "demo",
     "ingest",

@@ -16,6 +16,8 @@ from segmentation_assets_tests.e2e.conftest import segmentation, server
 from segmentation_assets_tests.test_docs import ROOT
 from segmentation_assets_tests.testing.ports import free_port
 
+pytestmark = pytest.mark.takes(20)
+
 GUIDE = (ROOT / "docs" / "scorer.md").read_text(encoding="utf-8")
 EXAMPLE = re.compile(r"^```sh\n(curl .*?)^```(?:\n\n```json\n(.*?)^```)?", re.MULTILINE | re.DOTALL)
 EXAMPLES = EXAMPLE.findall(GUIDE)

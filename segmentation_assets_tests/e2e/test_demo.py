@@ -1,7 +1,11 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from segmentation_assets_tests.e2e.conftest import DEMO, segmentation, sql
+
+pytestmark = pytest.mark.takes(25)
 
 TABLES = "raw.transactions raw.products features.customer_features segments.customer_segments segments.segment_profiles"
 

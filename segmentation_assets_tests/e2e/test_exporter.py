@@ -19,6 +19,8 @@ from segmentation_assets_tests.testing.metrics_page import SourceConfig, declare
 from segmentation_assets_tests.testing.ports import free_port
 from segmentation_assets_tests.testing.waiting import eventually
 
+pytestmark = pytest.mark.takes(15)
+
 SECTIONS = ("Exporter: the lake", "Exporter: the pipeline", "Exporter: itself")
 
 

@@ -26,6 +26,8 @@ from segmentation_assets_tests.testing.postgres import Postgres, running_postgre
 from segmentation_assets_tests.testing.running_scorer import running_scorer
 from serving.client import ScorerClient
 
+pytestmark = pytest.mark.takes(60)
+
 LINES = 750
 PLACES = ("till", "bucket", "shop", "web", "app")
 COLUMNS = ["line_id", "order_id", "customer_id", "product_id", "category", "quantity", "unit_price", "ordered_at"]

@@ -11,6 +11,8 @@ from segmentation_assets_tests.e2e.conftest import segmentation, server
 from segmentation_assets_tests.testing.ports import free_port
 from segmentation_assets_tests.testing.tracking import require_mlflow
 
+pytestmark = pytest.mark.takes(20)
+
 
 @pytest.fixture(scope="module", autouse=True)
 def installed() -> None:

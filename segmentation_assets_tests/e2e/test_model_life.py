@@ -15,6 +15,8 @@ from optuna.trial import TrialState
 
 from segmentation_assets_tests.e2e.conftest import command, environment, segmentation, sql
 
+pytestmark = pytest.mark.takes(60)
+
 TRAIN = ("materialize", "--select", 'key:"training/training_set" or key:"training/candidate_model"')
 TRIALS = 16
 SEARCH = {"SEGMENTATION_SEARCH_TRIALS": str(TRIALS), "SEGMENTATION_SEED": "11"}

@@ -15,6 +15,8 @@ from segmentation_assets_tests.testing.object_store import SECRET, ObjectStore, 
 from segmentation_assets_tests.testing.ports import free_port
 from segmentation_assets_tests.testing.postgres import running_postgres
 
+pytestmark = pytest.mark.takes(60)
+
 CUSTOMERS = 12
 AS_OF = "SELECT MAX(as_of) FROM segments.customer_segments"
 SOME = f"SELECT customer_id FROM segments.customer_segments WHERE as_of = ({AS_OF}) ORDER BY ALL LIMIT {CUSTOMERS}"

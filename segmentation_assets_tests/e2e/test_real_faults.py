@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
@@ -22,6 +23,8 @@ from segmentation_assets_tests.testing.ports import free_port
 from segmentation_assets_tests.testing.running_scorer import environment_of
 from segmentation_assets_tests.testing.shop import KEY, change, open_shop
 from segmentation_assets_tests.testing.waiting import eventually
+
+pytestmark = pytest.mark.takes(30)
 
 START_S = 60
 MOST_MESSAGES = 200_000

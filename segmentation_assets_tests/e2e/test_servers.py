@@ -6,8 +6,12 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from segmentation_assets_tests.e2e.conftest import command, environment, segmentation, server, sql
 from segmentation_assets_tests.testing.ports import free_port
+
+pytestmark = pytest.mark.takes(100)
 
 BACKFILL = """
 mutation Backfill($params: LaunchBackfillParams!) {

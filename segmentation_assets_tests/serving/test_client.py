@@ -40,6 +40,8 @@ from serving.client import AsyncScorerClient, ScorerClient, ScorerError
 from serving.client.calls import Part
 from serving.services.customers import Part as ServedPart
 
+pytestmark = pytest.mark.takes(30)
+
 DOTS = [".", ".."]
 DAYS = (date(2024, 2, 3), date(2024, 6, 20))
 LINES = [

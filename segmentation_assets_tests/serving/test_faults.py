@@ -26,6 +26,8 @@ from segmentation_assets_tests.testing.shop import CREDENTIALS, ScoredCustomer, 
 from segmentation_assets_tests.testing.waiting import eventually
 from serving.live.values import LocalCopy
 
+pytestmark = pytest.mark.takes(60)
+
 JSON = {"content-type": "application/json"}
 
 

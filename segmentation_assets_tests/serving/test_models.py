@@ -13,6 +13,8 @@ from segmentation_assets_tests.testing.shop import problem, promote
 from segmentation_assets_tests.testing.waiting import eventually
 from serving.app import create_app
 
+pytestmark = pytest.mark.takes(20)
+
 Client = TestClient[Litestar]
 
 

@@ -28,6 +28,8 @@ from segmentation_assets_tests.testing.waiting import eventually
 from serving.app import create_app
 from serving.logs import JsonFormatter
 
+pytestmark = pytest.mark.takes(40)
+
 Client = TestClient[Litestar]
 JSON = {"content-type": "application/json"}
 SWAPS = 40

@@ -20,6 +20,8 @@ from segmentation_assets_tests.testing.waiting import eventually
 from serving.app import create_app
 from serving.client import ScorerError
 
+pytestmark = pytest.mark.takes(30)
+
 Client = TestClient[Litestar]
 
 SOURCES = """

@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Thread
 from urllib.request import urlopen
 
+import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from segmentation.settings import Settings
@@ -20,6 +21,8 @@ from segmentation.warehouse.schema import migrate
 from segmentation_assets_tests.streaming.conftest import PATIENCE_S, command, declare, drained, line, rows
 from segmentation_assets_tests.testing.broker import Broker
 from segmentation_assets_tests.testing.postgres import running_postgres
+
+pytestmark = pytest.mark.takes(100)
 
 ONCE = "SELECT count(*), count(DISTINCT line_id) FROM raw.transactions"
 

@@ -19,6 +19,8 @@ from segmentation_assets_tests.domain.features.reference import differences, fea
 from segmentation_assets_tests.domain.features.strategies import AS_OF, MIDNIGHT, order_lines
 from segmentation_assets_tests.testing.lines import Line, insert_lines
 
+pytestmark = pytest.mark.takes(20)
+
 SCORES = ("r_score", "f_score", "m_score", "rfm_segment")
 
 

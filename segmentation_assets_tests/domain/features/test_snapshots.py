@@ -23,6 +23,8 @@ from segmentation.warehouse.schema import migrate
 from segmentation_assets_tests.domain.features.strategies import AS_OF, MIDNIGHT, order_lines
 from segmentation_assets_tests.testing.lines import Line, insert_lines
 
+pytestmark = pytest.mark.takes(50)
+
 DATES = [date(2023, 11, 1), date(2023, 12, 1), date(2024, 1, 1), date(2024, 2, 1), AS_OF]
 LOADED = datetime(2030, 1, 1)
 

@@ -33,7 +33,7 @@ from segmentation.warehouse import Commit, Lake
 from segmentation_assets_tests.conftest import BUCKETS
 from segmentation_assets_tests.testing.lines import Line, insert_lines
 
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+pytestmark = [pytest.mark.takes(75), pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")]
 """PySpark leaves the sockets to its JVM to the garbage collector."""
 
 AS_OF, EARLIER = date(2024, 3, 1), date(2023, 11, 1)

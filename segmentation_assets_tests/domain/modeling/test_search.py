@@ -23,6 +23,8 @@ from segmentation.modeling.specification import Specification
 from segmentation.modeling.training_data import Examples, History, TrainingData
 from segmentation.settings import Settings
 
+pytestmark = pytest.mark.takes(50)
+
 FEATURES = modelled()
 Evaluation = Callable[[SpecificationEvaluator, Specification], dict[str, float]]
 NAMES = [feature.name for feature in FEATURES]

@@ -31,6 +31,8 @@ from segmentation.sources.profiles.profile import load_profile, parse_profile
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.maintenance import flush, maintain
 
+pytestmark = pytest.mark.takes(30)
+
 NOW = datetime(2025, 6, 1, 12)
 CANONICAL = load_profile("canonical")
 

@@ -31,6 +31,8 @@ from segmentation.warehouse.maintenance import maintain
 from segmentation.warehouse.schema import migrate
 from segmentation_assets_tests.testing.lines import INTO_SEGMENTS, Line, insert_lines
 
+pytestmark = pytest.mark.takes(70)
+
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
 DAY = datetime(2024, 3, 1)
 Rows = list[str]

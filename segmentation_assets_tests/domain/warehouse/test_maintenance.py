@@ -27,6 +27,8 @@ from segmentation.warehouse.schema import migrate
 from segmentation_assets_tests.domain.warehouse.test_lake import INSERT, WRITER
 from segmentation_assets_tests.testing.lines import INTO_SEGMENTS, Line, insert_lines
 
+pytestmark = pytest.mark.takes(30)
+
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
 DAY = datetime(2024, 3, 1)
 Content = dict[str, tuple[int, int]]

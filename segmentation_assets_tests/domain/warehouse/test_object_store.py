@@ -33,6 +33,8 @@ from segmentation_assets_tests.testing.object_store import (
 )
 from segmentation_assets_tests.testing.postgres import Postgres
 
+pytestmark = pytest.mark.takes(30)
+
 AS_OF = date(2024, 3, 1)
 WRONG_SECRET = "a-wrong-secret"
 ROWS = 50
