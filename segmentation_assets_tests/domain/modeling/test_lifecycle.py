@@ -1,5 +1,8 @@
 import json
+import shutil
+from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -9,6 +12,7 @@ from segmentation.modeling import lifecycle, registry
 from segmentation.modeling.comparison import differences, reproduce
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
+from segmentation_assets_tests.conftest import BUCKETS
 from segmentation_assets_tests.domain.modeling.test_registry import _register as train_version
 from segmentation_assets_tests.domain.modeling.test_registry import insert_features
 
@@ -22,17 +26,38 @@ def _ledger(lake: Lake) -> list[tuple[int, str, str]]:
         ).fetchall()
 
 
+LENIENT = {"min_stability": 0, "max_customers_moved": 1, "max_revenue_moved": 1, "max_validity_loss": 2}
+"""Made-up customers carry no segments worth the name; what gates refuse is tested where they are."""
+
+
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """Made-up customers carry no segments worth the name; what gates refuse is tested where they are."""
-    lenient = {"min_stability": 0, "max_customers_moved": 1, "max_revenue_moved": 1, "max_validity_loss": 2}
-    return settings.model_copy(update=lenient)
+    return settings.model_copy(update=LENIENT)
+
+
+@pytest.fixture(scope="module")
+def trained(empty_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[int, int]]:
+    """The home of a lake with two versions, and which they are; tests work on copies."""
+    home = tmp_path_factory.mktemp("trained") / "warehouse"
+    shutil.copytree(empty_lake, home)
+    settings = Settings(home=home, customer_buckets=BUCKETS, threads=1).model_copy(update=LENIENT)
+    with Lake(settings) as lake:
+        insert_features(lake)
+        return home, (train_version(lake, settings, seed=1), train_version(lake, settings, seed=2))
 
 
 @pytest.fixture
-def two_versions(lake: Lake, settings: Settings) -> tuple[int, int]:
-    insert_features(lake)
-    return train_version(lake, settings, seed=1), train_version(lake, settings, seed=2)
+def two_versions(trained: tuple[Path, tuple[int, int]]) -> tuple[int, int]:
+    """The versions in `lake`."""
+    return trained[1]
+
+
+@pytest.fixture
+def lake(settings: Settings, trained: tuple[Path, tuple[int, int]]) -> Iterator[Lake]:
+    """A lake with two versions."""
+    shutil.copytree(trained[0], settings.home)
+    with Lake(settings) as opened:
+        yield opened
 
 
 def test_a_promotion_keeps_what_the_gates_said(lake: Lake, two_versions: tuple[int, int]) -> None:
