@@ -2,9 +2,10 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -124,37 +125,45 @@ def registered_lake(empty_lake: Path, tmp_path_factory: pytest.TempPathFactory) 
     return made_once(tmp_path_factory, "registered lake", fill) / "warehouse"
 
 
+def _materialized(lake: Path, folder: Path, run: Callable[[Graph], dg.ExecuteInProcessResult]) -> None:
+    """Copy a lake to a folder and run something on it; what checks said is beside it."""
+    shutil.copytree(lake.parent, folder, dirs_exist_ok=True)
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = run(_graph(folder / "warehouse", instance))
+    assert result.success
+    path = folder / CHECKS
+    earlier = json.loads(path.read_text()) if path.exists() else {}
+    checks = {
+        f"{check.asset_key.to_user_string()}: {check.check_name}": check.passed
+        for check in result.get_asset_check_evaluations()
+    }
+    path.write_text(json.dumps(earlier | checks))
+
+
 @pytest.fixture(scope="session")
-def filled_lake(registered_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A lake with everything materialized, and beside it what the checks said."""
+def loaded_lake(registered_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake with the lines of all days, and nothing made of them yet."""
+    fill = partial(_materialized, registered_lake, run=ingest)
+    return made_once(tmp_path_factory, "loaded lake", fill) / "warehouse"
 
-    def fill(folder: Path) -> None:
-        home = folder / "warehouse"
-        shutil.copytree(registered_lake, home)
-        with dg.DagsterInstance.ephemeral() as instance:
-            graph = _graph(home, instance)
-            runs = [ingest(graph), segment(graph)]
-        assert all(run.success for run in runs)
-        checks = {
-            f"{check.asset_key.to_user_string()}: {check.check_name}": check.passed
-            for run in runs
-            for check in run.get_asset_check_evaluations()
-        }
-        folder.joinpath(CHECKS).write_text(json.dumps(checks))
 
+@pytest.fixture(scope="session")
+def filled_lake(loaded_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake with everything materialized."""
+    fill = partial(_materialized, loaded_lake, run=segment)
     return made_once(tmp_path_factory, "filled lake", fill) / "warehouse"
 
 
 @pytest.fixture(scope="session")
 def checks_on_good_data(filled_lake: Path) -> dict[str, bool]:
-    """Whether each check passed as `filled_lake` was filled, by `asset: check`."""
+    """Whether each check passed as `filled_lake` was made, by `asset: check`."""
     passed: dict[str, bool] = json.loads(filled_lake.with_name(CHECKS).read_text())
     return passed
 
 
 @pytest.fixture
 def lake(settings: Settings) -> Iterator[Lake]:
-    """The lake of `graph` or `filled`, whichever the test uses."""
+    """The lake of `graph`, `loaded` or `filled`, whichever the test uses."""
     with Lake(settings) as opened:
         yield opened
 
@@ -169,6 +178,13 @@ def instance() -> Iterator[dg.DagsterInstance]:
 def graph(settings: Settings, registered_lake: Path, instance: dg.DagsterInstance) -> Graph:
     """The graph on a copy of `registered_lake`."""
     shutil.copytree(registered_lake, settings.home)
+    return _graph(settings.home, instance)
+
+
+@pytest.fixture
+def loaded(settings: Settings, loaded_lake: Path, instance: dg.DagsterInstance) -> Graph:
+    """The graph on a copy of `loaded_lake`."""
+    shutil.copytree(loaded_lake, settings.home)
     return _graph(settings.home, instance)
 
 

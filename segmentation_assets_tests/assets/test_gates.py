@@ -13,7 +13,7 @@ from segmentation.modeling.artefact import Artefact, Evaluator, Floats, Segment
 from segmentation.modeling.feature_matrix import read_matrix
 from segmentation.modeling.fitting.clustering import fit_centroids
 from segmentation.warehouse import Commit, Lake
-from segmentation_assets_tests.assets.conftest import AS_OF, Graph, defs, ingest, segment
+from segmentation_assets_tests.assets.conftest import AS_OF, Graph, defs, segment
 
 pytestmark = pytest.mark.takes(50)
 
@@ -85,19 +85,17 @@ def test_a_poisoned_candidate_is_stopped(filled: Graph, lake: Lake, poison: Pois
 
 
 @pytest.mark.parametrize(("min_separation", "requested"), [(0.15, 1), (0.99, 0)])
-def test_automation_promotes_only_what_passed(graph: Graph, min_separation: float, requested: int) -> None:
-    assert ingest(graph).success
+def test_automation_promotes_only_what_passed(loaded: Graph, min_separation: float, requested: int) -> None:
     features = [f"features/{name}" for name in ("rfm", "diversity", "temporal", "behaviour", "customer_features")]
-    assert graph.run(*features, partition=AS_OF).success
-    before = _tick(graph)
-    graph.run("training/training_set", "training/candidate_model", min_separation=min_separation)
-    after = _tick(graph, before)
+    assert loaded.run(*features, partition=AS_OF).success
+    before = _tick(loaded)
+    loaded.run("training/training_set", "training/candidate_model", min_separation=min_separation)
+    after = _tick(loaded, before)
     assert len(after.get_requested_partitions(CHAMPION)) == requested
 
 
-def test_a_manual_promotion_waits_and_stops_what_follows(graph: Graph, lake: Lake) -> None:
-    ingest(graph)
-    result = segment(graph, promotion="manual")
+def test_a_manual_promotion_waits_and_stops_what_follows(loaded: Graph, lake: Lake) -> None:
+    result = segment(loaded, promotion="manual")
     assert result.success
     done = {
         event.step_materialization_data.materialization.asset_key.to_user_string()

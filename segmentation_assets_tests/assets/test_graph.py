@@ -94,15 +94,14 @@ def test_a_year_of_days_is_one_commit(graph: Graph, lake: Lake) -> None:
     assert "run_id" in commits[0][1]
 
 
-def test_several_dates_in_one_run_are_what_single_runs_give(graph: Graph, lake: Lake) -> None:
-    assert ingest(graph).success
+def test_several_dates_in_one_run_are_what_single_runs_give(loaded: Graph, lake: Lake) -> None:
     keys = ("rfm", "diversity", "temporal", "behaviour", "customer_features")
     names = [f"features/{key}" for key in keys]
     tags = {"dagster/asset_partition_range_start": "2024-11-01", "dagster/asset_partition_range_end": AS_OF}
-    assert graph.run(*names, tags=tags).success
+    assert loaded.run(*names, tags=tags).success
     together = _content(lake)
     for date in ("2024-11-01", "2024-12-01", AS_OF):
-        assert graph.run(*names, partition=date).success
+        assert loaded.run(*names, partition=date).success
     assert _content(lake) == together
 
 
@@ -134,10 +133,9 @@ def test_a_refused_candidate_is_not_promoted_by_a_later_run_either(filled: Graph
         assert registry.resolve(con, "champion") == 1
 
 
-def test_a_tiny_segment_is_stopped_by_its_gate(graph: Graph) -> None:
-    ingest(graph)
-    result = segment(graph, min_segment_share=0.45)
-    assert "smallest_segment_is_large_enough" in graph.failed_checks(result)
+def test_a_tiny_segment_is_stopped_by_its_gate(loaded: Graph) -> None:
+    result = segment(loaded, min_segment_share=0.45)
+    assert "smallest_segment_is_large_enough" in loaded.failed_checks(result)
     done = {
         event.step_materialization_data.materialization.asset_key.to_user_string()
         for event in result.get_asset_materialization_events()
