@@ -3,12 +3,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCKS := "--extra=dagster --extra=stream --extra=mysql --extra=otel:dagster" "--extra=serving --extra=otel:scorer" "--extra=dev:dev" "--extra=dev --extra=spark:spark" \
 	"--extra=dev --extra=tracking:tracking"
+CORES := $(shell nproc 2>/dev/null || echo 2)
 # One more than cores: tests of servers wait half of their time.
-WORKERS := $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
+WORKERS := $(shell expr $(CORES) + 1)
+# Beside each other, those that take longest first.
+CHECKS := check-alerts check-types check-graph check-lint check-format check-layers check-dashboards check-containers
 ARGS ?=
+# Else each of hundreds of processes compiles the code anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lock mlflow serve ui clean
+.PHONY: help demo test check fmt lock mlflow serve ui clean $(CHECKS)
 
 help: ## List the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -20,14 +25,31 @@ test: check ## All checks and all tests
 	$(BIN)/pytest -n $(WORKERS) $(ARGS)
 
 check: .venv/spark .venv/tracking ## Format, lint, types, layering, containers, alerts
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/python -m scripts.dashboards --check
-	$(BIN)/mypy
-	$(BIN)/lint-imports
-	$(BIN)/dg check defs
-	scripts/check_containers.sh
+	@$(MAKE) --no-print-directory -j $(CORES) $(CHECKS)
+
+check-alerts:
 	scripts/check_monitoring.sh
+
+check-types:
+	$(BIN)/mypy
+
+check-format:
+	$(BIN)/ruff format --check .
+
+check-lint:
+	$(BIN)/ruff check .
+
+check-graph:
+	$(BIN)/dg check defs
+
+check-layers:
+	$(BIN)/lint-imports
+
+check-dashboards:
+	$(BIN)/python -m scripts.dashboards --check
+
+check-containers:
+	scripts/check_containers.sh
 
 fmt: .venv/ready ## Format the code and fix what can be fixed
 	$(BIN)/ruff format .
