@@ -17,7 +17,7 @@ from litestar.di import Provide
 from segmentation.clock import utc_now
 from segmentation.settings import Settings, load_settings
 from segmentation.tracing.otlp import wants_traces
-from serving.api.openapi import openapi_config
+from serving.api.openapi import IncludeSchema, openapi_config
 from serving.api.problems import EXCEPTION_HANDLERS
 from serving.live.champion import LiveChampion
 from serving.live.reader import LakeReader
@@ -35,7 +35,8 @@ from serving.routes.models import model, models, promote, roll_back
 from serving.routes.score import score_customers, score_transactions
 from serving.routes.segments import segment, segment_customers, segments, transitions
 from serving.routes.transactions import push_transactions
-from serving.services.customers import CustomerService, NewestSnapshot
+from serving.services.customer_queries import NewestSnapshot
+from serving.services.customers import CustomerService
 from serving.services.promotion import Promoter
 from serving.services.pushing import Pusher
 from serving.services.scoring import Scorer
@@ -107,7 +108,7 @@ def create_app(settings: Settings, now: Clock = utc_now) -> Litestar:
     provided = {
         "live": champion,
         "lines": lines,
-        "desk": CustomerService(lines, newest),
+        "customers": CustomerService(lines, newest),
         "metrics": figures,
         "promoter": Promoter(settings),
         "pusher": pusher,
@@ -128,6 +129,7 @@ def create_app(settings: Settings, now: Clock = utc_now) -> Litestar:
         lifespan=[lifespan],
         exception_handlers=EXCEPTION_HANDLERS,
         openapi_config=openapi_config(),
+        plugins=[IncludeSchema()],
         cors_config=CORSConfig(allow_origins=origins) if origins else None,
         request_max_body_size=max(settings.max_body_bytes, settings.max_arrow_bytes),
         logging_config=None,

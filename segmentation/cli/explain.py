@@ -11,9 +11,9 @@ from rich.table import Table
 
 from segmentation.cli.output import JsonFlag, console
 from segmentation.errors import SegmentationError
-from segmentation.explanations.contributions import Contribution
-from segmentation.explanations.customer_reading import CustomerExplanation, read_explanation
-from segmentation.explanations.segment_pages import SegmentExplanation, pick, read_segments
+from segmentation.explanations.customer_explanation import Contribution, CustomerExplanation
+from segmentation.explanations.customers import read_explanation
+from segmentation.explanations.segments import SegmentExplanation, pick, read_segments
 from segmentation.explanations.wording import figure, noun
 from segmentation.settings import load_settings
 from segmentation.warehouse import Lake

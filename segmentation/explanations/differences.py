@@ -4,7 +4,7 @@ import numpy as np
 
 from segmentation.explanations.findings import Characteristic
 from segmentation.explanations.sample import Sample, known_mean, taken_back, transformed
-from segmentation.explanations.wording import compare
+from segmentation.explanations.wording import difference
 from segmentation.metadata.features import FEATURES
 from segmentation.modeling.artefact import Floats
 
@@ -75,7 +75,7 @@ def _pick(scores: Floats, columns: list[Floats]) -> list[int]:
 
 def _finding(segment_id: int, name: str, own: float, everybody: float, score: float) -> Characteristic:
     value, reference = taken_back(name, own), taken_back(name, everybody)
-    return Characteristic(segment_id, "difference", name, value, reference, score, compare(name, value, reference))
+    return Characteristic(segment_id, "difference", name, value, reference, score, difference(name, value, reference))
 
 
 def _known_deviation(values: Floats) -> float:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["difference", "rule", "product", "category", "rfm"]
+FindingKind = Literal["difference", "rule", "product", "category", "rfm"]
 
 
 @dataclass(frozen=True)
@@ -11,7 +11,7 @@ class Characteristic:
     """One thing that sets a segment apart: a row of `segments.segment_explanations`; the columns' comments hold."""
 
     segment_id: int
-    kind: Kind
+    kind: FindingKind
     item: str
     value: float
     reference: float

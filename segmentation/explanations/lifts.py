@@ -10,7 +10,7 @@ from math import sqrt
 
 import duckdb
 
-from segmentation.explanations.findings import Characteristic, Kind
+from segmentation.explanations.findings import Characteristic, FindingKind
 from segmentation.explanations.wording import percent
 from segmentation.features.windows import Window
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
@@ -132,7 +132,7 @@ class Share:
     """How many customers of a segment, and of everybody, have an item."""
 
     segment_id: int
-    kind: Kind
+    kind: FindingKind
     item: str
     name: str
     is_name_shared: bool
@@ -213,7 +213,7 @@ def _shares(
 def _ranked(
     shares: list[Share], order: Callable[[Share], float], limit: int | None, say: Callable[[Share], str]
 ) -> list[Characteristic]:
-    groups: dict[tuple[int, Kind], dict[str, Share]] = {}
+    groups: dict[tuple[int, FindingKind], dict[str, Share]] = {}
     for share in sorted(shares, key=lambda s: (s.segment_id, s.kind, order(s), s.item)):
         groups.setdefault((share.segment_id, share.kind), {}).setdefault(share.name, share)
     return [

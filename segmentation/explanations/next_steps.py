@@ -1,14 +1,14 @@
 """Next steps: what a customer may plausibly do next, played on their own order lines."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Any, Literal
+from typing import Literal
 
 from segmentation.explanations.wording import money
+from segmentation.features.one_customer import OrderLine
 
-Line = Mapping[str, Any]
-Kind = Literal["buying", "waiting", "returning"]
+StepKind = Literal["buying", "waiting", "returning"]
 
 BUYING_DAYS = 30
 """Within so many days of now a customer is thought to buy."""
@@ -35,13 +35,13 @@ class Step:
         lines: All the customer's lines by then.
     """
 
-    kind: Kind
+    kind: StepKind
     text: str
     as_of: date
-    lines: tuple[Line, ...]
+    lines: tuple[OrderLine, ...]
 
 
-def next_steps(lines: Sequence[Line], as_of: date) -> list[Step]:
+def next_steps(lines: Sequence[OrderLine], as_of: date) -> list[Step]:
     """What may happen from a date on: buying as usual or more within 30 days, not buying, sending the last order back.
 
     The usual order is the customer's own one of median value, with its products, on later days.
@@ -65,7 +65,7 @@ def next_steps(lines: Sequence[Line], as_of: date) -> list[Step]:
     return steps
 
 
-def _buying(lines: Sequence[Line], usual: list[Line], as_of: date, count: int, size: int) -> Step:
+def _buying(lines: Sequence[OrderLine], usual: list[OrderLine], as_of: date, count: int, size: int) -> Step:
     days = [round(BUYING_DAYS * number / (count + 1)) for number in range(1, count + 1)]
     bought = [
         line for n, day in enumerate(days) for line in _moved(usual, as_of + timedelta(days=day), f"next {n}", size)
@@ -79,7 +79,7 @@ def _buying(lines: Sequence[Line], usual: list[Line], as_of: date, count: int, s
     return Step("buying", text, as_of + timedelta(days=BUYING_DAYS), (*lines, *bought))
 
 
-def _moved(order: list[Line], day: date, order_id: str, size: int) -> Iterator[Line]:
+def _moved(order: list[OrderLine], day: date, order_id: str, size: int) -> Iterator[OrderLine]:
     """An order again on another day, at the same time of day, so many times as large."""
     moment = datetime.combine(day, _placed(order).time() if size > 0 else time())
     for line in order:
@@ -93,18 +93,18 @@ def _moved(order: list[Line], day: date, order_id: str, size: int) -> Iterator[L
         }
 
 
-def _orders(lines: Sequence[Line]) -> list[list[Line]]:
-    orders: dict[str, list[Line]] = {}
+def _orders(lines: Sequence[OrderLine]) -> list[list[OrderLine]]:
+    orders: dict[str, list[OrderLine]] = {}
     for line in lines:
         if line["quantity"] > 0:
             orders.setdefault(line["order_id"], []).append(line)
     return list(orders.values())
 
 
-def _value(order: list[Line]) -> float:
+def _value(order: list[OrderLine]) -> float:
     return float(sum(line["amount"] for line in order))
 
 
-def _placed(order: list[Line]) -> datetime:
+def _placed(order: list[OrderLine]) -> datetime:
     placed: datetime = min(line["ordered_at"] for line in order)
     return placed

@@ -1,106 +1,121 @@
-"""Explanations of segments: what sets each apart, in figures and in sentences, written to the lake.
+"""The segments of a snapshot, explained: what `segment_findings` wrote, read from the lake. Needs no scikit-learn."""
 
-Finding out is in `differences`, `rules` and `lifts`. Needs scikit-learn; who only reads the table does not
-need this module.
-"""
-
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
-from typing import get_args
 
 import duckdb
-import polars as pl
 
-from segmentation.explanations.differences import FEATURES_COMPARED, find_differences
-from segmentation.explanations.findings import Characteristic, Kind
-from segmentation.explanations.lifts import find_favourites, find_rfm_mix
-from segmentation.explanations.rules import find_rules
-from segmentation.explanations.sample import read_sample
-from segmentation.features.records import recorded_scope
-from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, SEGMENT_EXPLANATIONS
-from segmentation.modeling import registry
-from segmentation.settings import Settings
-from segmentation.warehouse import Commit, Lake
-from segmentation.warehouse.snapshots import replace_snapshot
+from segmentation.errors import NotEnoughDataError, SegmentationError
+from segmentation.explanations.findings import Characteristic, FindingKind
+from segmentation.explanations.wording import percent
+from segmentation.metadata.tables.segments import SEGMENT_EXPLANATIONS, SEGMENT_PROFILES
 
-DECIDED = f"""
-SELECT DISTINCT segment_id, segment_name, model_version
-FROM {CUSTOMER_SEGMENTS.name}
+TITLES: dict[FindingKind, str] = {
+    "difference": "What sets them apart",
+    "rule": "How to describe them",
+    "product": "Products, compared with everybody",
+    "category": "Categories, compared with everybody",
+    "rfm": "RFM segments among them",
+}
+SHOWN = 5
+"""How many RFM segments people are shown; the table has all."""
+
+PROFILES = f"""
+SELECT segment_id, segment_name, model_version, description, customer_count, customer_share, revenue_share
+FROM {SEGMENT_PROFILES.name}
 WHERE as_of = $as_of
+ORDER BY segment_id
 """
 
-KINDS: tuple[Kind, ...] = get_args(Kind)
-
-SCHEMA = {
-    "segment_id": pl.Int32,
-    "segment_name": pl.String,
-    "model_version": pl.Int32,
-    "kind": pl.String,
-    "rank": pl.Int32,
-    "item": pl.String,
-    "value": pl.Float64,
-    "reference": pl.Float64,
-    "score": pl.Float64,
-    "sentence": pl.String,
-}
-"""Columns of the table but for the date."""
+FINDINGS = f"""
+SELECT segment_id, kind, item, value, reference, score, sentence
+FROM {SEGMENT_EXPLANATIONS.name}
+WHERE as_of = $as_of
+ORDER BY segment_id, kind, rank
+"""
 
 
-def write_explanations(lake: Lake, as_of: date, commit: Commit) -> pl.DataFrame:
-    """Explain the segments of a snapshot and replace their explanations in the lake.
+@dataclass(frozen=True)
+class SegmentExplanation:
+    """One segment of a snapshot: its profile in short, and what sets it apart.
 
-    Returns:
-        The rows of `segments.segment_explanations` but for the date, by segment, kind and rank.
+    Attributes:
+        as_of: The snapshot.
+        segment_id: The segment.
+        segment_name: Its name.
+        model_version: The version that decided.
+        description: Its typical customer in a sentence.
+        customer_count: Its customers.
+        customer_share: Their share of everybody.
+        revenue_share: Their share of all net revenue; None if there is none.
+        findings: By kind, in order of rank.
+    """
+
+    as_of: date
+    segment_id: int
+    segment_name: str
+    model_version: int
+    description: str
+    customer_count: int
+    customer_share: float
+    revenue_share: float | None
+    findings: tuple[Characteristic, ...]
+
+    @property
+    def headline(self) -> str:
+        """Its size in a sentence."""
+        revenue = "" if self.revenue_share is None else f", {percent(self.revenue_share)} of net revenue"
+        return f"{self.customer_count:,} customers ({percent(self.customer_share)} of everybody{revenue})"
+
+    def sections(self) -> Iterator[tuple[str, list[str]]]:
+        """Titles with the sentences under them, as people read them."""
+        for kind, title in TITLES.items():
+            sentences = [finding.sentence for finding in self.findings if finding.kind == kind]
+            if sentences:
+                yield title, sentences[:SHOWN] if kind == "rfm" else sentences
+
+
+def read_segments(con: duckdb.DuckDBPyConnection, as_of: date | None = None) -> list[SegmentExplanation]:
+    """The explanations of all segments of a snapshot, by id.
+
+    Args:
+        con: A cursor of the lake; may be read-only.
+        as_of: The snapshot date; the newest that is explained if None.
 
     Raises:
-        NotEnoughDataError: No customer has a segment as of that date.
+        NotEnoughDataError: No segment is explained as of that date, or at all.
     """
-    with lake.cursor() as con:
-        explained = explain_segments(con, as_of, lake.settings)
-        con.register("explained", explained)
-        con.execute("CREATE OR REPLACE TEMP TABLE staged AS FROM explained")
-        lake.transaction(con, commit, lambda c: replace_snapshot(c, SEGMENT_EXPLANATIONS, as_of, "temp.staged"))
-    return explained
-
-
-def explain_segments(con: duckdb.DuckDBPyConnection, as_of: date, settings: Settings) -> pl.DataFrame:
-    """What sets the segments of a snapshot apart, from a sample of customers and all lines of the window.
-
-    Returns:
-        As `write_explanations`.
-
-    Raises:
-        NotEnoughDataError: No customer has a segment as of that date.
-    """
-    sample = read_sample(con, as_of, FEATURES_COMPARED)
-    decided = con.execute(DECIDED, {"as_of": as_of}).fetchall()
-    names = {segment_id: name for segment_id, name, _ in decided}
-    version = max(row[2] for row in decided)
-    window, _ = recorded_scope(con, as_of, settings)
-    findings = [
-        *find_differences(sample),
-        *find_rules(sample.select(registry.load(con, version).artefact.feature_names), settings.seed),
-        *find_favourites(con, window),
-        *find_rfm_mix(con, window),
-    ]
-    return pl.DataFrame(list(_rows(findings, names, version)), schema=SCHEMA, orient="row")
-
-
-def _rows(findings: Iterable[Characteristic], names: dict[int, str], version: int) -> Iterator[tuple[object, ...]]:
-    ranks: Counter[tuple[int, Kind]] = Counter()
-    for f in sorted(findings, key=lambda f: (f.segment_id, KINDS.index(f.kind))):  # stable: ranks stay in order
-        ranks[f.segment_id, f.kind] += 1
-        rank = ranks[f.segment_id, f.kind]
-        yield (
-            f.segment_id,
-            names[f.segment_id],
-            version,
-            f.kind,
-            rank,
-            f.item,
-            f.value,
-            f.reference,
-            f.score,
-            f.sentence,
+    dates = con.execute(f"SELECT DISTINCT as_of FROM {SEGMENT_EXPLANATIONS.name} ORDER BY as_of DESC").fetchall()
+    known = [row[0] for row in dates]
+    if not known or (as_of is not None and as_of not in known):
+        there = f" (newest: {', '.join(map(str, known[:5]))})" if known else ""
+        wanted = f" as of {as_of}" if as_of else ""
+        raise NotEnoughDataError(
+            f"No segment is explained{wanted}{there}; materialize `segments/segment_explanations`."
         )
+    found = as_of or known[0]
+    findings: dict[int, list[Characteristic]] = {}
+    for row in con.execute(FINDINGS, {"as_of": found}).fetchall():
+        findings.setdefault(row[0], []).append(Characteristic(*row))
+    profiles = con.execute(PROFILES, {"as_of": found}).fetchall()
+    return [
+        SegmentExplanation(
+            found, number, name, version, description, count, share, revenue, tuple(findings.get(number, []))
+        )
+        for number, name, version, description, count, share, revenue in profiles
+    ]
+
+
+def pick(explained: list[SegmentExplanation], wanted: str) -> SegmentExplanation:
+    """The segment of an id or a name; case and outer spaces don't matter.
+
+    Raises:
+        SegmentationError: There is no such segment.
+    """
+    name = wanted.strip().casefold()
+    for segment in explained:
+        if name in (str(segment.segment_id), segment.segment_name.casefold()):
+            return segment
+    known = ", ".join(f"{segment.segment_id} ({segment.segment_name})" for segment in explained)
+    raise SegmentationError(f"There is no segment {wanted!r}. There are: {known}.")

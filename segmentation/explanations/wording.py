@@ -52,6 +52,9 @@ COUNTED = frozenset(
 )
 """Units of which there are more or fewer; of others there is a higher or lower figure."""
 
+ID_LENGTH = 200
+"""Characters of a customer's id that a message repeats at most."""
+
 _SINGULAR = {"categories": "category", "days": "day"}
 _PLURAL = re.compile(r"\b(orders|products|categories|months|returns|channels|units|days)\b")
 
@@ -83,7 +86,7 @@ def money(amount: float) -> str:
     return f"{amount:,.0f}" if abs(amount) >= 99.995 or amount == round(amount) else f"{amount:,.2f}"
 
 
-def compare(name: str, value: float, reference: float) -> str:
+def difference(name: str, value: float, reference: float) -> str:
     """How a typical value differs from the typical value of everybody."""
     feature = BY_NAME[name]
     words = ("More", "Fewer") if feature.unit in COUNTED else ("Higher", "Lower")
@@ -117,6 +120,11 @@ def condition(name: str, lower: float | None, upper: float | None) -> str:
         raise ValueError(f"No condition on {name}.")
     bound = figure(name, upper)
     return _agreeing(f"at most {bound} {noun(name)}", upper) if is_counted else f"{one} of at most {bound}"
+
+
+def quoted_id(customer_id: str) -> str:
+    """A customer's id as a message repeats it: in quotes, and only the beginning of an endless one."""
+    return repr(customer_id if len(customer_id) <= ID_LENGTH else f"{customer_id[:ID_LENGTH]}…")
 
 
 def listed(parts: list[str]) -> str:

@@ -30,6 +30,9 @@ COLUMNS = {
 OPTIONAL = {"category": None, "discount": 0.0, "country": None, "channel": None}
 """What a line that lacks a column has there."""
 
+OrderLine = Mapping[str, Any]
+"""A line in these columns, with `ordered_at` as a naive datetime (UTC)."""
+
 LINES = """
 SELECT * REPLACE (
     millionths(quantity) AS quantity,
@@ -75,7 +78,7 @@ class FeatureCalculator:
 
     def compute(
         self,
-        transactions: Sequence[Mapping[str, Any]],
+        transactions: Sequence[OrderLine],
         as_of: date,
         *,
         lookback_days: int | None = None,
@@ -116,7 +119,7 @@ class FeatureCalculator:
         return {answer.pop("customer_id"): answer for answer in answers}
 
 
-def _row(line: Mapping[str, Any], number: int) -> list[Any]:
+def _row(line: OrderLine, number: int) -> list[Any]:
     complete = {**OPTIONAL, **line}
     missing = [name for name in COLUMNS if name not in complete]
     if missing:

@@ -1,6 +1,6 @@
 """Feature snapshots on record: what a run wrote, and the row of `registry.feature_snapshots` that says so."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
@@ -88,13 +88,28 @@ def write_record(con: duckdb.DuckDBPyConnection, record: SnapshotRecord) -> None
 
 
 def recorded_scope(con: duckdb.DuckDBPyConnection, as_of: date, settings: Settings) -> tuple[Window, str | None]:
-    """The window and the home market that a snapshot was made with; those of the settings if it has no record."""
-    row = con.execute(
-        f"SELECT window_start, home_market FROM {FEATURE_SNAPSHOTS.name} WHERE as_of = $as_of", {"as_of": as_of}
-    ).fetchone()
-    if row is None:
-        return window_of(as_of, settings.lookback_days), settings.home_market
-    return Window(as_of, row[0]), row[1]
+    """The window and the home market that a snapshot was made with, as `scope_of` finds them."""
+    return scope_of(recorded_scopes(con), as_of, settings)
+
+
+def scope_of(
+    recorded: Mapping[date, tuple[Window, str | None]], as_of: date, settings: Settings
+) -> tuple[Window, str | None]:
+    """The window and the home market of a date: as recorded, or else those that its snapshot would get.
+
+    Args:
+        recorded: What `recorded_scopes` read.
+        as_of: The date.
+        settings: Of the lake. If they name no home market, it is that of the last snapshot before.
+
+    Raises:
+        OverflowError: The window would begin before all dates.
+    """
+    if as_of in recorded:
+        return recorded[as_of]
+    last = max((day for day in recorded if day < as_of), default=None)
+    home_market = settings.home_market or (recorded[last][1] if last else None)
+    return window_of(as_of, settings.lookback_days), home_market
 
 
 def recorded_scopes(con: duckdb.DuckDBPyConnection) -> dict[date, tuple[Window, str | None]]:

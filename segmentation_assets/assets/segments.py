@@ -7,8 +7,8 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from segmentation.explanations.segment_pages import SegmentExplanation, read_segments
-from segmentation.explanations.segments import write_explanations
+from segmentation.explanations.segment_findings import write_explanations
+from segmentation.explanations.segments import SegmentExplanation, read_segments
 from segmentation.metadata.table import Table
 from segmentation.metadata.tables.segments import (
     CUSTOMER_SEGMENTS,

@@ -35,10 +35,8 @@ from segmentation_assets_tests.testing.shop import (
     request,
 )
 from segmentation_assets_tests.testing.waiting import eventually
-from serving.api.contract import Customer, Features, Item, Order, Transaction
+from serving.api.contract import Customer, Features, Include, Item, Order, Transaction
 from serving.client import AsyncScorerClient, ScorerClient, ScorerError
-from serving.client.calls import Part
-from serving.services.customers import Part as ServedPart
 
 pytestmark = pytest.mark.takes(30)
 
@@ -258,8 +256,10 @@ def test_both_clients_have_the_same_methods(scorer: RunningScorer) -> None:
         assert all(method.__doc__ for name, method in vars(each).items() if name[0] != "_")
 
 
-def test_the_parts_of_an_answer_about_a_customer_are_those_of_the_scorer() -> None:
-    assert set(get_args(Part)) == set(ServedPart)
+def test_what_a_customer_answer_includes_is_what_the_document_says(scorer: RunningScorer) -> None:
+    with scorer.client() as client:
+        document = client.get("/schema/openapi.json").json()
+    assert document["components"]["schemas"]["Part"]["enum"] == list(get_args(Include))
 
 
 def test_the_client_imports_neither_duckdb_nor_litestar() -> None:

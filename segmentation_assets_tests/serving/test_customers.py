@@ -22,7 +22,8 @@ from segmentation_assets_tests.testing.shop import JULY, ScoredCustomer, custome
 from segmentation_assets_tests.testing.waiting import eventually
 from serving.app import create_app
 from serving.live.champion import Champion
-from serving.services.customers import CustomerService, NewestSnapshot, Part, Question, Snapshot
+from serving.services.customer_queries import NewestSnapshot, SnapshotRelations
+from serving.services.customers import CustomerService, Question
 
 Client = TestClient[Litestar]
 
@@ -250,10 +251,10 @@ def test_one_customer_is_evaluated_to_the_bits_of_many(models: dict[int, ModelVe
 def test_files_that_are_gone_are_read_through_the_lake(settings: Settings, tmp_path: Path) -> None:
     newest = NewestSnapshot()
     gone = f"read_parquet(['{tmp_path}/gone.parquet'])"
-    newest.value = Snapshot(JULY, gone, gone)
+    newest.value = SnapshotRelations(JULY, gone, gone)
     with Lake(settings, read_only=True) as lake, lake.cursor() as con:
         champion = Champion.of(load_champion(con))
-        question = Question("C-20", frozenset({Part.FEATURES}))
+        question = Question("C-20", frozenset({"features"}))
         found = CustomerService(None, newest).answer(con, question, champion)  # type: ignore[arg-type]
     assert found.as_of == JULY
     assert found.features is not None

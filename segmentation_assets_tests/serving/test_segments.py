@@ -8,7 +8,7 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from segmentation.explanations.segments import write_explanations
+from segmentation.explanations.segment_findings import write_explanations
 from segmentation.modeling.registry import ModelVersion
 from segmentation.segments.transitions import write_transitions
 from segmentation.settings import Settings

@@ -5,11 +5,11 @@ decoded and answered is `scoring.py` and `routes/`.
 """
 
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import msgspec
 
-from segmentation.explanations.contributions import Change, Contribution
+from segmentation.explanations.customer_explanation import Change, Contribution
 from segmentation.metadata.features import FEATURES, Feature
 from segmentation.modeling.artefact import FeatureRule, Provenance
 from segmentation.modeling.segment_identity.lineage import Parent
@@ -178,6 +178,12 @@ class Membership(msgspec.Struct, frozen=True):
     segment_name: str
     confidence: float
     model_version: int
+
+
+Include = Literal["segment", "features", "history", "why", "moves"]
+"""What an answer about a customer holds."""
+
+EVERYTHING: frozenset[Include] = frozenset(get_args(Include))
 
 
 class CustomerAnswer(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 from litestar import Response, Router
@@ -19,21 +19,30 @@ from litestar.openapi.spec import (
     Components,
     Example,
     OpenAPIMediaType,
+    OpenAPIType,
     Operation,
     Reference,
     RequestBody,
     Schema,
     SecurityScheme,
 )
+from litestar.plugins import OpenAPISchemaPlugin
 
 import segmentation
 from segmentation.metadata.features import modelled
-from serving.api.contract import DecisionRequest, PushRequest, ScoreRequest, TransactionsRequest, WhatIfRequest
+from serving.api.contract import DecisionRequest, Include, PushRequest, ScoreRequest, TransactionsRequest, WhatIfRequest
 from serving.middleware.auth import ACCESS, PUBLIC
+
+if TYPE_CHECKING:
+    from litestar._openapi.schema_generation import SchemaCreator
+    from litestar.typing import FieldDefinition
 
 DOCS_PATH = "/schema"
 ASSETS_PATH = f"{DOCS_PATH}/assets"
 ASSET_NAMES = ("swagger-ui-bundle.js", "swagger-ui-standalone-preset.js", "swagger-ui.css")
+
+INCLUDE_COMPONENT = "Part"
+"""What the document calls `Include`; generated clients know it by that name."""
 
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -131,6 +140,23 @@ def openapi_config() -> OpenAPIConfig:
             response_headers={"content-security-policy": PAGE_POLICY},
         ),
     )
+
+
+class IncludeSchema(OpenAPISchemaPlugin):
+    """Describes `Include` once, as a component; Litestar would repeat a `Literal` wherever it is used."""
+
+    @staticmethod
+    def is_plugin_supported_type(value: Any) -> bool:
+        """Whether it is `Include`."""
+        return bool(value == Include)
+
+    def to_openapi_schema(self, field_definition: "FieldDefinition", schema_creator: "SchemaCreator") -> Any:
+        """A reference to the component."""
+        components = schema_creator.schema_registry
+        schema = components.get_schema_for_field_definition(field_definition)
+        schema.type, schema.enum = OpenAPIType.STRING, list(get_args(Include))
+        schema.title, schema.description = INCLUDE_COMPONENT, "What an answer about a customer holds."
+        return components.get_reference_for_field_definition(field_definition) or schema
 
 
 @dataclass

@@ -21,6 +21,7 @@ from serving.api.contract import (
     CustomerAnswer,
     DecisionAnswer,
     DecisionRequest,
+    Include,
     MembersAnswer,
     ModelAnswer,
     ModelsAnswer,
@@ -40,9 +41,6 @@ T = TypeVar("T")
 
 Row = Mapping[str, object]
 """A customer, transaction or order as the API's JSON has it, in place of the struct."""
-
-Part = Literal["segment", "features", "history", "why", "moves"]
-"""What an answer about a customer may hold."""
 
 Query = tuple[tuple[str, str | int | date | None], ...]
 
@@ -144,7 +142,7 @@ def customer(
     as_of: date | None = None,
     model: int | None = None,
     fresh: bool = False,
-    include: Iterable[Part] | None = None,
+    include: Iterable[Include] | None = None,
 ) -> Call[CustomerAnswer]:
     """What is known about a customer.
 

@@ -12,14 +12,14 @@ from litestar.params import PathParameter, QueryParameter
 from segmentation.access.keys import Scope
 from segmentation.settings import Settings
 from serving.api.bodies import json_decoder
-from serving.api.contract import CustomerAnswer, WhatIfAnswer, WhatIfRequest
+from serving.api.contract import EVERYTHING, CustomerAnswer, Include, WhatIfAnswer, WhatIfRequest
 from serving.api.limits import read_json
-from serving.api.openapi import body_of
+from serving.api.openapi import INCLUDE_COMPONENT, body_of
 from serving.api.problems import AnyRequest, ProblemError, refusals
 from serving.live.champion import LiveChampion
 from serving.live.reader import LakeReader
 from serving.middleware.auth import needs
-from serving.services.customers import CustomerService, Part, Question
+from serving.services.customers import CustomerService, Question
 
 PREFIX = "/v1/customers/"
 
@@ -45,7 +45,7 @@ async def customer(
     customer_id: CustomerId,  # noqa: ARG001
     reader: NamedDependency[LakeReader],
     live: NamedDependency[LiveChampion],
-    desk: NamedDependency[CustomerService],
+    customers: NamedDependency[CustomerService],
     as_of: AsOf = None,
     model: Annotated[
         int | None,
@@ -56,15 +56,15 @@ async def customer(
         QueryParameter(description="Compute from the order lines that the lake has now, as of tomorrow or `as_of`."),
     ] = False,
     include: Annotated[
-        list[Part] | None,
+        list[Annotated[Include, QueryParameter(schema_component_key=INCLUDE_COMPONENT)]] | None,
         QueryParameter(description="What the answer holds besides the segment; repeat it. All if left out."),
     ] = None,
 ) -> CustomerAnswer:
     """Answer from one snapshot of the lake."""
-    parts = frozenset(Part if include is None else include)
-    question = Question(_exact_id(request), parts, as_of, model, fresh)
+    wanted = EVERYTHING if include is None else frozenset(include)
+    question = Question(_exact_id(request), wanted, as_of, model, fresh)
     champion = live.champion()
-    return await reader.read(lambda con: desk.answer(con, question, champion))
+    return await reader.read(lambda con: customers.answer(con, question, champion))
 
 
 @post(
@@ -84,13 +84,13 @@ async def what_if(
     customer_id: CustomerId,  # noqa: ARG001
     reader: NamedDependency[LakeReader],
     live: NamedDependency[LiveChampion],
-    desk: NamedDependency[CustomerService],
+    customers: NamedDependency[CustomerService],
     settings: NamedDependency[Settings],
 ) -> WhatIfAnswer:
     """Play the orders on the customer's own lines."""
     wanted = _decode_what_if(await read_json(request, settings))
     identity, champion = _exact_id(request), live.champion()
-    return await reader.read(lambda con: desk.what_if(con, identity, wanted, champion))
+    return await reader.read(lambda con: customers.what_if(con, identity, wanted, champion))
 
 
 def _exact_id(request: AnyRequest) -> str:

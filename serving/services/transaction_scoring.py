@@ -1,18 +1,17 @@
 """From order lines to segments: features by the very SQL of the pipeline, in memory; the lines need be in no lake."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
 from threading import Lock
-from typing import Any
 
 import msgspec
 from anyio import CapacityLimiter, to_thread
 
 from segmentation.errors import SegmentationError
-from segmentation.features.one_customer import FeatureCalculator
-from segmentation.features.records import recorded_scopes
-from segmentation.features.windows import Window, window_of
+from segmentation.features.one_customer import FeatureCalculator, OrderLine
+from segmentation.features.records import recorded_scopes, scope_of
+from segmentation.features.windows import Window
 from segmentation.settings import Settings
 from serving.api.contract import Customer, Features, Transaction, TransactionsAnswer, TransactionsRequest
 from serving.api.limits import too_many
@@ -25,8 +24,6 @@ from serving.services.scoring import scores, with_features
 
 Scopes = dict[date, tuple[Window, str | None]]
 """Window and home market of each snapshot on record, in order of dates."""
-
-Line = Mapping[str, Any]
 
 
 class LiveScopes(LiveValue[Scopes, Scopes]):
@@ -72,7 +69,7 @@ class LineScorer:
         without = [customer_id for customer_id in ids if customer_id not in found]
         return TransactionsAnswer(as_of, champion.model.version, results, without)
 
-    def features(self, lines: Sequence[Line], as_of: date) -> dict[str, Features]:
+    def features(self, lines: Sequence[OrderLine], as_of: date) -> dict[str, Features]:
         """The features of everybody with a purchase in the window before a date, by customer id. Blocks.
 
         Raises:
@@ -87,13 +84,8 @@ class LineScorer:
 
     def scope(self, as_of: date) -> tuple[Window, str | None]:
         """The window and the home market of a date: as recorded, or else those that its snapshot would get."""
-        recorded = self._scopes.value or {}
-        if as_of in recorded:
-            return recorded[as_of]
-        last = max((day for day in recorded if day < as_of), default=None)
-        home_market = self._settings.home_market or (recorded[last][1] if last else None)
         try:
-            return window_of(as_of, self._settings.lookback_days), home_market
+            return scope_of(self._scopes.value or {}, as_of, self._settings)
         except OverflowError as error:
             raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", f"{as_of} is no date to ask for.") from error
 
@@ -114,7 +106,7 @@ class LineScorer:
             self._calculator.close()
 
 
-def as_line(transaction: Transaction) -> Line:
+def as_line(transaction: Transaction) -> OrderLine:
     """A line of a request, as features are computed from it."""
     return {**msgspec.structs.asdict(transaction), "ordered_at": in_utc(transaction.ordered_at)}
 

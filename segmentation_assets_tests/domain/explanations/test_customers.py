@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from segmentation.errors import SegmentationError
-from segmentation.explanations.contributions import Change
-from segmentation.explanations.customers import explain_customer, smallest_change
+from segmentation.explanations.changes import find_changes
+from segmentation.explanations.contributions import find_contributions
+from segmentation.explanations.customer_explanation import Change
 from segmentation.features.one_customer import FeatureCalculator
 from segmentation.modeling.artefact import Artefact, Evaluator, Floats
 from segmentation_assets_tests.testing.lines import Line
@@ -72,7 +73,7 @@ def gap_of(world: World, features: Floats) -> float:
 def test_contributions_sum_to_the_difference_of_the_squared_distances(
     world: World, features: Floats, typical: Floats
 ) -> None:
-    found = explain_customer(world, features, typical)
+    found = find_contributions(world, features, typical)
     scale = max(1.0, float((np.abs(world.coordinates(np.vstack([features, typical]))) ** 2).sum()))
     assert sum(each.contribution for each in found) == pytest.approx(gap_of(world, features), abs=1e-9 * scale)
     assert {each.feature for each in found} == set(FEATURES)
@@ -103,14 +104,14 @@ def test_contributions_are_shapley_values() -> None:
             before = frozenset(order[:place])
             shapley[FEATURES[i]] += (worth(before | {i}) - worth(before)) / 24
     assert worth(frozenset()) == pytest.approx(0, abs=1e-9)
-    found = explain_customer(world, customer, typical)
+    found = find_contributions(world, customer, typical)
     assert {each.feature: each.contribution for each in found} == pytest.approx(shapley)
 
 
 def test_sentences_say_which_side_a_feature_takes() -> None:
     world = Plain(FEATURES[:2], np.eye(2) / [30, 1], np.array([[1.0, 8.0], [6.0, 1.0]]), ("Loyal", "Lapsed"))
     typical = np.array([[30.0, 8.0], [180.0, 1.0]])
-    orders, recency = explain_customer(world, np.array([120.0, 9.0]), typical)
+    orders, recency = find_contributions(world, np.array([120.0, 9.0]), typical)
     assert orders.sentence == "Orders: 9, where Loyal typically have 8 and Lapsed 1; speaks for Loyal"
     assert recency.sentence == (
         "Days since the last order: 120, where Loyal typically have 30 and Lapsed 180; speaks for Lapsed"
@@ -122,7 +123,7 @@ def test_sentences_say_which_side_a_feature_takes() -> None:
 def test_a_feature_without_a_rule_must_be_known() -> None:
     world = Plain(FEATURES[:1], np.eye(1), np.array([[1.0], [2.0]]), ("Loyal", "Lapsed"))
     with pytest.raises(SegmentationError, match="lacks a feature"):
-        explain_customer(world, np.array([np.nan]), np.array([[1.0], [2.0]]))
+        find_contributions(world, np.array([np.nan]), np.array([[1.0], [2.0]]))
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +150,7 @@ def sentences(changes: list[Change]) -> list[str]:
 
 
 def test_the_smallest_steps_that_move_a_customer_come_first(calculator: FeatureCalculator) -> None:
-    changes = smallest_change(calculator, LOYALTY, bought(date(2024, 6, 21)), AS_OF)
+    changes = find_changes(calculator, LOYALTY, bought(date(2024, 6, 21)), AS_OF)
     assert sentences(changes) == [
         "One more order of 24.50 within 30 days → Loyal",
         "No order for 90 days → Lapsed",
@@ -164,16 +165,16 @@ def test_the_smallest_steps_that_move_a_customer_come_first(calculator: FeatureC
 def test_the_future_and_what_is_out_of_the_window_are_not_known(calculator: FeatureCalculator) -> None:
     known = bought(date(2024, 6, 21))
     others = [*bought(AS_OF, "later"), *bought(date(2023, 1, 1), "long ago", 5000.0)]
-    expected = sentences(smallest_change(calculator, LOYALTY, known, AS_OF, lookback_days=365))
-    assert sentences(smallest_change(calculator, LOYALTY, known + others, AS_OF, lookback_days=365)) == expected
+    expected = sentences(find_changes(calculator, LOYALTY, known, AS_OF, lookback_days=365))
+    assert sentences(find_changes(calculator, LOYALTY, known + others, AS_OF, lookback_days=365)) == expected
     with pytest.raises(SegmentationError, match="no purchase in the window before 2024-07-01"):
-        smallest_change(calculator, LOYALTY, others, AS_OF, lookback_days=365)
+        find_changes(calculator, LOYALTY, others, AS_OF, lookback_days=365)
     with pytest.raises(SegmentationError, match="no purchase"):
-        smallest_change(calculator, LOYALTY, bought(date(2024, 6, 1), quantity=-1.0), AS_OF)
+        find_changes(calculator, LOYALTY, bought(date(2024, 6, 1), quantity=-1.0), AS_OF)
 
 
 def test_who_has_no_purchase_left_is_no_customer_any_more(calculator: FeatureCalculator) -> None:
-    changes = smallest_change(calculator, LOYALTY, bought(date(2024, 6, 21)), AS_OF, lookback_days=40)
+    changes = find_changes(calculator, LOYALTY, bought(date(2024, 6, 21)), AS_OF, lookback_days=40)
     assert sentences(changes)[-1] == "No order for 60 days → no purchase left in the window"
     assert (changes[-1].segment_id, changes[-1].segment_name, changes[-1].distance) == (None, None, None)
 
@@ -188,7 +189,7 @@ def test_a_larger_order_and_a_return_move_by_what_is_spent(calculator: FeatureCa
     lines = [*bought(date(2024, 5, 1), "a", 10.0), *bought(date(2024, 6, 1), "b", 20.0), *bought(AS_OF, "c", 99.0)]
     lines += bought(date(2024, 4, 1), "d", 5.0)
     # Orders of 10, 20 and 40: the usual one is 20, the last one 40.
-    assert sentences(smallest_change(calculator, spend, lines, AS_OF)) == [
+    assert sentences(find_changes(calculator, spend, lines, AS_OF)) == [
         "An order of 60 within 30 days, three times the usual → Big",
         "Returning the last order, worth 40 → Returns",
     ]
@@ -196,18 +197,18 @@ def test_a_larger_order_and_a_return_move_by_what_is_spent(calculator: FeatureCa
 
 def test_buying_is_not_said_to_do_what_time_does(calculator: FeatureCalculator) -> None:
     ageing = Plain(("tenure_days",), np.eye(1), np.array([[10.0], [50.0]]), ("Young", "Old"))
-    changes = smallest_change(calculator, ageing, bought(date(2024, 6, 21)), AS_OF)
+    changes = find_changes(calculator, ageing, bought(date(2024, 6, 21)), AS_OF)
     assert sentences(changes) == ["No order for 30 days → Old"]
 
 
 def test_a_model_that_compares_customers_cannot_look_ahead(calculator: FeatureCalculator) -> None:
     ranked = Plain(("r_score",), np.eye(1), np.array([[1.0], [5.0]]), ("Low", "High"))
     with pytest.raises(SegmentationError, match="r_score, which can't be computed of one customer"):
-        smallest_change(calculator, ranked, bought(date(2024, 6, 21)), AS_OF)
+        find_changes(calculator, ranked, bought(date(2024, 6, 21)), AS_OF)
 
 
 def test_explaining_a_customer_and_reading_explanations_need_no_scikit_learn() -> None:
-    explanations = "segmentation.explanations.customer_reading, segmentation.explanations.segment_pages"
+    explanations = "segmentation.explanations.customers, segmentation.explanations.segments"
     modules = f"segmentation.cli.explain, {explanations}"
     check = f"import sys, {modules}; sys.exit('sklearn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

@@ -16,8 +16,8 @@ from segmentation.explanations.findings import Characteristic
 from segmentation.explanations.lifts import find_favourites, find_rfm_mix, wilson_bound
 from segmentation.explanations.rules import find_rules, rounded
 from segmentation.explanations.sample import Sample, read_sample, typical
-from segmentation.explanations.segments import SCHEMA
-from segmentation.explanations.wording import NOUNS, compare, condition, figure
+from segmentation.explanations.segment_findings import SCHEMA
+from segmentation.explanations.wording import NOUNS, condition, difference, figure
 from segmentation.features.windows import Window
 from segmentation.metadata.features import FEATURES
 from segmentation.metadata.tables.segments import SEGMENT_EXPLANATIONS
@@ -305,9 +305,9 @@ def test_every_feature_that_is_compared_can_be_said() -> None:
 
 
 def test_sentences_read_well() -> None:
-    assert compare("order_count", 14.2, 2.9) == "More orders: 14 against a typical 2.9 (4.9 times)"
-    assert compare("net_revenue", 80.5, 4200) == "Lower net revenue: 80.50 against a typical 4,200"
-    assert compare("is_one_time_buyer", 0.82, 0.31) == "More one-time buyers: 82% against 31% of everybody"
+    assert difference("order_count", 14.2, 2.9) == "More orders: 14 against a typical 2.9 (4.9 times)"
+    assert difference("net_revenue", 80.5, 4200) == "Lower net revenue: 80.50 against a typical 4,200"
+    assert difference("is_one_time_buyer", 0.82, 0.31) == "More one-time buyers: 82% against 31% of everybody"
     assert condition("order_count", None, 1) == "at most 1 order"
     assert condition("order_count", 1, None) == "more than 1 order"
     assert condition("order_count", 2, 3) == "3 orders"

@@ -1,0 +1,109 @@
+"""What the lake knows about one customer: SQL, and rows made plain data. How it is answered is `customers`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import duckdb
+
+from segmentation.metadata.features import FEATURES
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, SEGMENT_PROFILES
+from segmentation.warehouse.partition_files import partition_files
+from segmentation.warehouse.sql import literal
+from serving.api.contract import Features, Membership
+from serving.live.values import LiveValue
+
+# Ids and dates are written out, not bound: DuckLake skips files by what it can see when it plans.
+ASSIGNMENT = """
+SELECT
+    as_of, segment_id, segment_name, distance, runner_up_id, runner_up_distance, confidence, is_low_confidence,
+    model_version
+FROM {relation}
+WHERE customer_id = {customer_id} AND {condition}
+ORDER BY as_of DESC
+LIMIT 1
+"""
+
+FEATURE_ROW = f"""
+SELECT {", ".join(feature.name for feature in FEATURES)}
+FROM {{relation}}
+WHERE customer_id = {{customer_id}} AND {{condition}}
+"""
+
+HISTORY = f"""
+SELECT as_of, segment_id, segment_name, confidence, model_version
+FROM {CUSTOMER_SEGMENTS.name}
+WHERE customer_id = {{customer_id}}
+ORDER BY as_of
+"""
+
+
+@dataclass(frozen=True)
+class SnapshotRelations:
+    """The newest snapshot of segments, and what to select it from: its files where possible, else the tables."""
+
+    as_of: date
+    segments: str
+    features: str
+
+
+class NewestSnapshot(LiveValue[SnapshotRelations | None, SnapshotRelations | None]):
+    """The newest snapshot of segments; None in a lake without any."""
+
+    def __init__(self) -> None:
+        super().__init__("newest snapshot", _read_newest, lambda found: found)
+
+
+def read_assignment(
+    con: duckdb.DuckDBPyConnection, newest: SnapshotRelations | None, customer_id: str, as_of: date | None
+) -> dict[str, Any] | None:
+    """A customer's segment in a snapshot, or the last one that they have if `as_of` is None."""
+    if newest is not None and as_of in (None, newest.as_of):
+        row = _read_row(con, ASSIGNMENT, (newest.segments, CUSTOMER_SEGMENTS.name), customer_id, newest.as_of)
+        if row is not None or as_of is not None:
+            return row
+    return _read_row(con, ASSIGNMENT, (CUSTOMER_SEGMENTS.name,), customer_id, as_of)
+
+
+def read_features(
+    con: duckdb.DuckDBPyConnection, newest: SnapshotRelations | None, customer_id: str, as_of: date
+) -> Features | None:
+    """A customer's features in a snapshot."""
+    files = [newest.features] if newest is not None and newest.as_of == as_of else []
+    row = _read_row(con, FEATURE_ROW, (*files, CUSTOMER_FEATURES.name), customer_id, as_of)
+    return Features(**row) if row else None
+
+
+def read_history(con: duckdb.DuckDBPyConnection, customer_id: str) -> tuple[Membership, ...]:
+    """The segments that a customer was given, by snapshot."""
+    rows = con.execute(HISTORY.format(customer_id=literal(customer_id))).fetchall()
+    return tuple(Membership(*row) for row in rows)
+
+
+def _read_row(
+    con: duckdb.DuckDBPyConnection, query: str, relations: Sequence[str], customer_id: str, as_of: date | None
+) -> dict[str, Any] | None:
+    """The customer's row in the first of some relations that can be read."""
+    relation, *others = relations
+    condition = f"as_of = DATE '{as_of}'" if as_of else "true"
+    try:
+        found = con.execute(query.format(relation=relation, customer_id=literal(customer_id), condition=condition))
+        values = found.fetchone()
+    except duckdb.IOException:  # files of a snapshot that was replaced meanwhile, and cleaned up
+        if not others:
+            raise
+        return _read_row(con, query, others, customer_id, as_of)
+    return dict(zip((column[0] for column in found.description), values, strict=True)) if values else None
+
+
+def _read_newest(con: duckdb.DuckDBPyConnection) -> SnapshotRelations | None:
+    rows = con.execute(f"SELECT MAX(as_of) FROM {SEGMENT_PROFILES.name}").fetchall()
+    as_of = rows[0][0]
+    if as_of is None:
+        return None
+    segments, features = (
+        partition_files(con, table, as_of) or table.name for table in (CUSTOMER_SEGMENTS, CUSTOMER_FEATURES)
+    )
+    return SnapshotRelations(as_of, segments, features)
