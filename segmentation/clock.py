@@ -1,6 +1,10 @@
 """The time, for the edges of the platform: inside, it is an argument."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+
+Clock = Callable[[], datetime]
+"""Tells the time, naive UTC."""
 
 
 def utc_now() -> datetime:

@@ -14,7 +14,7 @@ from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 
-from segmentation.clock import utc_now
+from segmentation.clock import Clock, utc_now
 from segmentation.settings import Settings, load_settings
 from segmentation.tracing.otlp import wants_traces
 from serving.api.openapi import IncludeSchema, openapi_config
@@ -23,7 +23,7 @@ from serving.live.champion import LiveChampion
 from serving.live.reader import LakeReader
 from serving.live.values import Poller, polling
 from serving.metrics import Metrics
-from serving.middleware.auth import Authenticator, AuthMiddleware, Clock, LiveKeyring
+from serving.middleware.auth import Authenticator, AuthMiddleware, LiveKeyring
 from serving.middleware.deadline import Deadline
 from serving.middleware.fast_path import FastPath
 from serving.middleware.requests import RequestMiddleware
@@ -40,7 +40,7 @@ from serving.services.customers import CustomerService
 from serving.services.promotion import Promoter
 from serving.services.pushing import Pusher
 from serving.services.scoring import Scorer
-from serving.services.transaction_scoring import LineScorer, LiveScopes
+from serving.services.transaction_scoring import LineScorer, LiveWindows
 
 if TYPE_CHECKING:
     from serving.middleware.tracing import Traces
@@ -76,27 +76,27 @@ def create_app(settings: Settings, now: Clock = utc_now) -> Litestar:
         settings: Of the installation.
         now: Tells the time.
     """
-    figures = Metrics()
+    scorer_metrics = Metrics()
     traces = _traces()
     reader = traces.reader(settings) if traces else LakeReader(settings)
-    champion, keyring, scopes = LiveChampion(settings), LiveKeyring(settings), LiveScopes(settings)
+    champion, keyring, windows = LiveChampion(settings), LiveKeyring(settings), LiveWindows(settings)
     newest = NewestSnapshot()
-    scorer = traces.scorer(figures, settings.max_rows) if traces else Scorer(figures, settings.max_rows)
+    scorer = traces.scorer(scorer_metrics, settings.max_rows) if traces else Scorer(scorer_metrics, settings.max_rows)
     pusher = Pusher(settings, now)
-    lines = LineScorer(scopes, figures, settings, now)
+    lines = LineScorer(windows, scorer_metrics, settings, now)
 
-    followed = (champion, keyring, scopes, newest)
+    live_values = (champion, keyring, windows, newest)
 
-    def tell() -> None:
-        figures.model_version.set(champion.value.model.version if champion.value else 0)
-        figures.in_flight.set(envelope.in_flight)
-        figures.is_stale.set(any(each.is_stale for each in followed))
-        figures.is_ready.set(champion.value is not None)
+    def update_gauges() -> None:
+        scorer_metrics.model_version.set(champion.value.model.version if champion.value else 0)
+        scorer_metrics.in_flight.set(request_middleware.in_flight)
+        scorer_metrics.is_stale.set(any(each.is_stale for each in live_values))
+        scorer_metrics.is_ready.set(champion.value is not None)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         try:
-            async with polling(Poller(followed, reader), settings.model_poll_s, tell):
+            async with polling(Poller(live_values, reader), settings.model_poll_s, update_gauges):
                 yield
         finally:
             await to_thread.run_sync(pusher.close)
@@ -109,7 +109,7 @@ def create_app(settings: Settings, now: Clock = utc_now) -> Litestar:
         "live": champion,
         "lines": lines,
         "customers": CustomerService(lines, newest),
-        "metrics": figures,
+        "metrics": scorer_metrics,
         "promoter": Promoter(settings),
         "pusher": pusher,
         "reader": reader,
@@ -134,10 +134,10 @@ def create_app(settings: Settings, now: Clock = utc_now) -> Litestar:
         request_max_body_size=max(settings.max_body_bytes, settings.max_arrow_bytes),
         logging_config=None,
     )
-    express = FastPath(app.asgi_handler, settings, authenticator, champion, scorer)
-    app.asgi_handler = envelope = RequestMiddleware(express, settings, figures)
+    fast_path = FastPath(app.asgi_handler, settings, authenticator, champion, scorer)
+    app.asgi_handler = request_middleware = RequestMiddleware(fast_path, settings, scorer_metrics)
     if traces:
-        app.asgi_handler = traces.app(envelope)
+        app.asgi_handler = traces.app(request_middleware)
     return app
 
 

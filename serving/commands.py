@@ -88,7 +88,7 @@ def _run(settings: Settings, listener: socket.socket, workers: int, log_level: s
         if workers == 1:
             uvicorn.Server(config).run(sockets=[listener])
         else:
-            with _shared_figures():
+            with _shared_metrics():
                 Multiprocess(config, sockets=[listener]).run()
     except KeyboardInterrupt:
         return
@@ -105,8 +105,8 @@ def _cores() -> int:
 
 
 @contextmanager
-def _shared_figures() -> Iterator[None]:
-    """An empty folder in which worker processes share their figures; those of an earlier start must not count."""
+def _shared_metrics() -> Iterator[None]:
+    """An empty folder in which worker processes share their metrics; those of an earlier start must not count."""
     given = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     memory = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None  # a full disk must not stop a count
     folder = given or tempfile.mkdtemp(prefix="segmentation-figures-", dir=memory)

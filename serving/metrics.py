@@ -1,6 +1,6 @@
 """What the scorer measures of itself, for Prometheus: rate, errors and duration of requests, state of the model.
 
-Several worker processes share their figures through files in `PROMETHEUS_MULTIPROC_DIR`, which `segmentation serve`
+Several worker processes share their metrics through files in `PROMETHEUS_MULTIPROC_DIR`, which `segmentation serve`
 sets up; whichever worker is asked answers for all.
 """
 
@@ -31,7 +31,7 @@ SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 
 
 class Metrics:
-    """The figures of one application; labels are looked up once and kept, which is most of their cost."""
+    """The metrics of one application; labels are looked up once and kept, which is most of their cost."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -102,16 +102,16 @@ class Metrics:
             self._low_confidence.inc(low_confidence)
 
     def exposition(self) -> bytes:
-        """All figures, of all workers, as Prometheus reads them."""
+        """All metrics, of all workers, as Prometheus reads them."""
         registry = self._registry
         if folder := os.environ.get(MULTIPROCESS_DIR):
-            _forget_the_dead(Path(folder))
+            _drop_dead_workers(Path(folder))
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
 
 
-def _forget_the_dead(folder: Path) -> None:
+def _drop_dead_workers(folder: Path) -> None:
     """A worker that was killed has no requests in work and no model any more; what it counted stays counted."""
     for path in folder.glob("gauge_live*_*.db"):
         pid = int(path.stem.rpartition("_")[2])

@@ -18,13 +18,13 @@ PYTHON_TYPES: dict[str, type] = {"DOUBLE": float, "BIGINT": float, "BOOLEAN": bo
 """Counts are decoded as floats: a hypothetical customer may have 2.5 orders, and no number overflows a matrix."""
 
 
-def described(feature: Feature) -> str:
+def feature_description(feature: Feature) -> str:
     """What a feature is, as the API's documentation says it."""
     return f"{feature.description} Unit: {feature.unit}."
 
 
 def _field(feature: Feature) -> tuple[str, object, None]:
-    meta = msgspec.Meta(description=described(feature))
+    meta = msgspec.Meta(description=feature_description(feature))
     return feature.name, Annotated[PYTHON_TYPES[feature.type] | None, meta], None
 
 

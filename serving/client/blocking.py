@@ -13,7 +13,7 @@ import polars as pl
 from serving.api.contract import Member
 from serving.client import calls
 from serving.client.calls import CHUNK_ROWS, PAGE_ROWS, Call, Frame
-from serving.client.outcomes import Outcome, answer_of, described, headers, is_passing, pause_s, request_of
+from serving.client.outcomes import Outcome, answer_of, headers, is_passing, pause_s, presented_as, request_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,7 +25,7 @@ def _sent(make: Callable[P, Call[T]]) -> Callable[Concatenate["ScorerClient", P]
     def method(self: "ScorerClient", /, *args: P.args, **kwargs: P.kwargs) -> T:
         return self._send(make(*args, **kwargs))
 
-    return described(method, make)
+    return presented_as(method, make)
 
 
 class ScorerClient:

@@ -57,11 +57,11 @@ def headers(key: str) -> Mapping[str, str]:
     return {"authorization": f"Bearer {key}"}
 
 
-def described(method: F, make: Callable[..., Call[Any]]) -> F:
+def presented_as(method: F, make: Callable[..., Call[Any]]) -> F:
     """A client's method with the name, the documentation and the parameters of the function that makes its calls."""
     parameters = [Parameter("self", Parameter.POSITIONAL_ONLY), *signature(make).parameters.values()]
-    told = {"__name__": make.__name__, "__doc__": make.__doc__, "__signature__": Signature(parameters)}
-    for name, value in told.items():
+    copied = {"__name__": make.__name__, "__doc__": make.__doc__, "__signature__": Signature(parameters)}
+    for name, value in copied.items():
         setattr(method, name, value)
     return method
 
@@ -122,9 +122,9 @@ def answer_of(call: Call[T], outcome: Outcome) -> T:
         raise outcome
     if outcome.is_success:
         return call.decode(outcome.content)
-    told = _problem(outcome)
+    problem = _problem(outcome)
     identity = outcome.headers.get("x-request-id", "")
-    raise ScorerError(outcome.status_code, told.type, told.title, told.detail + call.hint, identity)
+    raise ScorerError(outcome.status_code, problem.type, problem.title, problem.detail + call.hint, identity)
 
 
 def _problem(response: httpx.Response) -> Problem:

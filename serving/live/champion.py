@@ -87,7 +87,7 @@ class LiveChampion(LiveValue[ModelVersion, Champion]):
         """
         champion = self.value
         if champion is None:
-            raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "no-champion", self.trouble)
+            raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "no-champion", self.reason)
         return champion
 
 

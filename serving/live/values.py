@@ -22,8 +22,8 @@ from segmentation.errors import SegmentationError, WarehouseUnavailableError
 from segmentation.warehouse.changes import has_changed_outside
 from serving.live.reader import LakeReader
 
-FIRST_LOOK_S = 5.0
-"""How long the start waits for the first look at the lake; a catalog that hangs must not keep it from living."""
+FIRST_POLL_S = 5.0
+"""How long the start waits for the first poll of the lake; a catalog that hangs must not keep it from living."""
 
 Source = TypeVar("Source")
 Value = TypeVar("Value")
@@ -77,8 +77,8 @@ class LiveValue(Generic[Source, Value]):
     Attributes:
         what: What it is, as messages say it.
         value: The present one; None until there is one.
-        is_stale: Whether the lake could not be read, or what it holds would not do, when last looked.
-        trouble: Why, fit for clients; empty if nothing is wrong.
+        is_stale: Whether the lake could not be read, or what it holds would not do, when last polled.
+        reason: Why, fit for clients; empty if nothing is wrong.
     """
 
     def __init__(
@@ -91,15 +91,15 @@ class LiveValue(Generic[Source, Value]):
         self.what = what
         self.value: Value | None = None
         self.is_stale = False
-        self.trouble = "Just starting."
+        self.reason = "Just starting."
         self._read = read
         self._prepare = prepare
         self._copy = copy
         self._source: Source | None = None
         self._seen: int | None = None
 
-    async def look(self, reader: LakeReader, marker: int) -> None:
-        """Read the value again, if the lake has changed since. Trouble is logged, once each time that it changes.
+    async def refresh(self, reader: LakeReader, marker: int) -> None:
+        """Read the value again, if the lake has changed since. What goes wrong is logged, once each time that it changes.
 
         Args:
             reader: Reads the lake.
@@ -111,19 +111,19 @@ class LiveValue(Generic[Source, Value]):
             self._take(await reader.read(self._read))
             if self.is_stale:
                 logger.info("The %s can be read again.", self.what)
-            self._seen, self.trouble, self.is_stale = marker, "", False
+            self._seen, self.reason, self.is_stale = marker, "", False
         except WarehouseUnavailableError as error:
-            self.lose(error)
+            self.fall_back(error)
         except SegmentationError as error:
-            self._note(error, str(error))
-        except Exception as error:  # a damaged row can break anywhere, and must not end the watch
-            self._note(error, f"The {self.what} can't be read; the scorer's log says why.")
+            self._mark_stale(error, str(error))
+        except Exception as error:  # a damaged row can break anywhere, and must not end the polling
+            self._mark_stale(error, f"The {self.what} can't be read; the scorer's log says why.")
 
-    def lose(self, error: Exception) -> None:
+    def fall_back(self, error: Exception) -> None:
         """The lake can't be read; without a value yet, take the one that was last read from this machine."""
-        self._note(error, "The warehouse can't be read; the scorer's log says why.")
+        self._mark_stale(error, "The warehouse can't be read; the scorer's log says why.")
         if self.value is None and self._copy is not None:
-            self._warm(self._copy)
+            self._load_copy(self._copy)
 
     def _take(self, source: Source) -> None:
         if self._source is None or source != self._source:
@@ -132,7 +132,7 @@ class LiveValue(Generic[Source, Value]):
             if self._copy is not None:
                 self._copy.save(source)
 
-    def _warm(self, copy: LocalCopy) -> None:
+    def _load_copy(self, copy: LocalCopy) -> None:
         source = copy.load()
         if source is None:
             return
@@ -143,33 +143,33 @@ class LiveValue(Generic[Source, Value]):
             return
         logger.warning("The %s comes from the local copy %s, until the lake can be read.", self.what, copy.path)
 
-    def _note(self, error: Exception, public: str) -> None:
-        if public != self.trouble:
+    def _mark_stale(self, error: Exception, public: str) -> None:
+        if public != self.reason:
             kept = "" if self.value is None else " The last good one goes on serving."
             trace = None if isinstance(error, SegmentationError) else error
             logger.error("No new %s: %s%s", self.what, error, kept, exc_info=trace)
-        self._seen, self.trouble, self.is_stale = None, public, True
+        self._seen, self.reason, self.is_stale = None, public, True
 
 
 class Poller:
-    """Looks at the lake again and again, and tells what follows it."""
+    """Polls the lake, and refreshes the values that follow it."""
 
-    def __init__(self, followed: Sequence[LiveValue[Any, Any]], reader: LakeReader) -> None:
-        self._followed = followed
+    def __init__(self, values: Sequence[LiveValue[Any, Any]], reader: LakeReader) -> None:
+        self._values = values
         self._reader = reader
         self._version: int | None = None
         self._marker = 0
 
-    async def look(self) -> None:
-        """Look once."""
+    async def poll(self) -> None:
+        """Poll once: refresh what follows the lake, if it has changed."""
         try:
             marker = await self._last_that_matters()
-        except Exception as error:  # whatever it is, the watch must not end
-            for each in self._followed:
-                each.lose(error)
+        except Exception as error:  # whatever it is, the polling must not end
+            for each in self._values:
+                each.fall_back(error)
             return
-        for each in self._followed:
-            await each.look(self._reader, marker)
+        for each in self._values:
+            await each.refresh(self._reader, marker)
 
     async def _last_that_matters(self) -> int:
         """The newest snapshot that changed more than rows of `raw`, which a stream does every second."""
@@ -184,27 +184,27 @@ class Poller:
 
 
 @asynccontextmanager
-async def polling(watch: Poller, poll_s: float, after_look: Callable[[], None]) -> AsyncIterator[None]:
+async def polling(poller: Poller, poll_s: float, after_poll: Callable[[], None]) -> AsyncIterator[None]:
     """Keep values up to date for as long as the context lasts.
 
     Args:
-        watch: Looks at the lake.
-        poll_s: Seconds between two looks.
-        after_look: Called after each of them.
+        poller: Polls the lake.
+        poll_s: Seconds between two polls.
+        after_poll: Called after each of them.
     """
-    has_looked = asyncio.Event()
+    has_polled = asyncio.Event()
 
-    async def keep_looking() -> None:
+    async def keep_polling() -> None:
         while True:
-            await watch.look()
-            after_look()
-            has_looked.set()
+            await poller.poll()
+            after_poll()
+            has_polled.set()
             await asyncio.sleep(poll_s)
 
-    task = asyncio.create_task(keep_looking())
+    task = asyncio.create_task(keep_polling())
     with suppress(TimeoutError):
-        async with asyncio.timeout(FIRST_LOOK_S):
-            await has_looked.wait()
+        async with asyncio.timeout(FIRST_POLL_S):
+            await has_polled.wait()
     try:
         yield
     finally:

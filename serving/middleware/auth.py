@@ -3,8 +3,7 @@
 A route without such a word is refused, so that a new one can't be left open by accident.
 """
 
-from collections.abc import Callable, Collection
-from datetime import datetime
+from collections.abc import Collection
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ from litestar.types import ASGIApp, Receive, Send
 from litestar.types import Scope as ASGIScope
 
 from segmentation.access.keys import PREFIX, ApiKey, Keyring, Scope, read_keys
+from segmentation.clock import Clock
 from segmentation.settings import Settings
 from serving.api.problems import Headers, ProblemError
 from serving.live.values import LiveValue, LocalCopy
@@ -23,10 +23,7 @@ ACCESS = "access"
 PUBLIC = "public"
 """What it says for everybody."""
 
-HOW = "Send a key as `Authorization: Bearer …` or `X-API-Key: …`; `segmentation keys create` makes one."
-
-Clock = Callable[[], datetime]
-"""Tells the time, naive UTC."""
+KEY_HINT = "Send a key as `Authorization: Bearer …` or `X-API-Key: …`; `segmentation keys create` makes one."
 
 
 def needs(scope: Scope, **opt: Any) -> dict[str, Any]:
@@ -77,10 +74,10 @@ class Authenticator:
             return Caller(f"token:{subject}", scopes)
         keyring = self._keyring.value
         if keyring is None:
-            raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "no-keys", self._keyring.trouble)
+            raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "no-keys", self._keyring.reason)
         key = keyring.find(credential, self._clock())
         if key is None:
-            raise unauthorized(f"The key is unknown, expired or revoked. {HOW}")
+            raise unauthorized(f"The key is unknown, expired or revoked. {KEY_HINT}")
         return Caller(f"key:{key.name}", key.scopes)
 
 
@@ -136,4 +133,4 @@ def _credential(headers: Headers) -> str:
             return value[7:].strip().decode("latin-1")
         if name == b"x-api-key":
             return value.strip().decode("latin-1")
-    raise unauthorized(f"This needs a key. {HOW}")
+    raise unauthorized(f"This needs a key. {KEY_HINT}")

@@ -37,14 +37,14 @@ class FastPath:
     ) -> None:
         self._app = app
         self._timeout_s = settings.request_timeout_s
-        self._most = min(SMALL_BYTES, settings.max_body_bytes)
+        self._max_bytes = min(SMALL_BYTES, settings.max_body_bytes)
         self._authenticator = authenticator
         self._live = live
         self._scorer = scorer
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer, or pass on."""
-        if scope["path"] != PATH or scope["method"] != "POST" or not _is_small_json(scope["headers"], self._most):
+        if scope["path"] != PATH or scope["method"] != "POST" or not _is_small_json(scope["headers"], self._max_bytes):
             await self._app(scope, receive, send)
             return
         scope["path_template"] = PATH
@@ -67,7 +67,7 @@ class FastPath:
         return self._scorer.at_once(self._live.champion(), body, JSON, JSON)
 
 
-def _is_small_json(headers: Headers, most: int) -> bool:
+def _is_small_json(headers: Headers, max_bytes: int) -> bool:
     """Whether a request says that its body is small, and JSON, and that plain JSON will do for the answer."""
     length, is_json = 0, False
     for name, value in headers:
@@ -81,7 +81,7 @@ def _is_small_json(headers: Headers, most: int) -> bool:
                     return False
             case b"origin":  # a browser's page, whose answer needs the CORS headers that Litestar adds
                 return False
-    return is_json and 0 < length <= most
+    return is_json and 0 < length <= max_bytes
 
 
 async def _read(receive: Receive) -> bytes:

@@ -63,7 +63,7 @@ class RequestMiddleware:
     def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
-        self._most = settings.max_concurrent_requests
+        self._max_in_flight = settings.max_concurrent_requests
         self._log_share = settings.access_log_share
         self.in_flight = 0
 
@@ -79,7 +79,7 @@ class RequestMiddleware:
         started = perf_counter()
         self.in_flight += 1
         try:
-            if self.in_flight > self._most and not scope["path"].startswith(UNLIMITED):
+            if self.in_flight > self._max_in_flight and not scope["path"].startswith(UNLIMITED):
                 await send_problem(scope, answer.send, BUSY)
             else:
                 await self._app(scope, receive, answer.send)
@@ -90,10 +90,10 @@ class RequestMiddleware:
             await send_problem(scope, answer.send, FAILED)
         finally:
             self.in_flight -= 1
-            self._tell(scope, answer, perf_counter() - started)
+            self._record(scope, answer, perf_counter() - started)
             request_id.reset(token)
 
-    def _tell(self, scope: Any, answer: "_Answer", seconds: float) -> None:
+    def _record(self, scope: Any, answer: "_Answer", seconds: float) -> None:
         route = scope.get("path_template") or NO_ROUTE
         method = scope["method"] if scope["method"] in METHODS else OTHER
         self._metrics.observe(method, route, answer.status, seconds)

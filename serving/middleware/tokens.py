@@ -30,7 +30,7 @@ FETCH_S = 5
 """How long the issuer may take to send them."""
 
 COOLDOWN_S = 10
-"""How long an unknown key id, or a failure, waits for the next look at the issuer's keys."""
+"""How long an unknown key id, or a failure, waits until the issuer's keys are fetched again."""
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class TokenIssuer:
         self._audience = settings.jwt_audience
         self._url = settings.jwt_jwks_url
         self._keys: dict[str, jwt.PyJWK] = {}
-        self._looked_at = -REFRESH_S * 1.0
+        self._refreshed_at = -REFRESH_S * 1.0
         self._lock = Lock()
 
     async def verify(self, token: str) -> tuple[str, frozenset[str]]:
@@ -70,10 +70,10 @@ class TokenIssuer:
 
     async def _key(self, key_id: str) -> jwt.PyJWK:
         known = self._keys.get(key_id)
-        if known is not None and time.monotonic() - self._looked_at < REFRESH_S:
+        if known is not None and time.monotonic() - self._refreshed_at < REFRESH_S:
             return known
         async with self._lock:
-            age = time.monotonic() - self._looked_at
+            age = time.monotonic() - self._refreshed_at
             if age > REFRESH_S or (key_id not in self._keys and age > COOLDOWN_S):
                 await self._refresh()
         if key_id in self._keys:
@@ -87,7 +87,7 @@ class TokenIssuer:
         raise jwt.InvalidTokenError("its key is none of the issuer's")
 
     async def _refresh(self) -> None:
-        self._looked_at = time.monotonic()
+        self._refreshed_at = time.monotonic()
         try:
             with fail_after(FETCH_S):
                 found = await to_thread.run_sync(_fetch, self._url, abandon_on_cancel=True)

@@ -30,7 +30,7 @@ async def live() -> Alive:
 )
 async def ready(live: NamedDependency[LiveChampion]) -> Ready:
     """Answer with the version that serves; without one, the problem says why."""
-    return Ready("ready", live.champion().model.version, live.is_stale, live.trouble)
+    return Ready("ready", live.champion().model.version, live.is_stale, live.reason)
 
 
 @get(

@@ -23,7 +23,7 @@ from serving.live.reader import LakeReader
 from serving.middleware.auth import needs
 from serving.middleware.deadline import TIMEOUT_S
 from serving.services.promotion import TIMEOUT_S as PROMOTION_TIMEOUT_S
-from serving.services.promotion import Promoter, PromotionRequest
+from serving.services.promotion import Promoter, PromotionOutcome
 
 CURRENT = "current"
 
@@ -132,8 +132,8 @@ def _actor(request: AnyRequest) -> str:
     return f"scorer/{name[:200]}"
 
 
-def _decided(decision: PromotionRequest, detail: str) -> DecisionAnswer:
-    return DecisionAnswer(decision.champion, decision.is_new, detail)
+def _decided(outcome: PromotionOutcome, detail: str) -> DecisionAnswer:
+    return DecisionAnswer(outcome.champion, outcome.is_new, detail)
 
 
 def _load(con: duckdb.DuckDBPyConnection, wanted: str) -> ModelVersion:

@@ -14,7 +14,7 @@ from serving.live.champion import LiveChampion
 from serving.live.reader import LakeReader
 from serving.middleware.auth import needs
 from serving.routes.customers import AsOf
-from serving.services import segments as questions
+from serving.services import segments as service
 
 SegmentId = Annotated[int, PathParameter(description="Id of the segment.", ge=0, le=2**31 - 1)]
 
@@ -34,7 +34,7 @@ async def segments(
 ) -> SegmentsAnswer:
     """Answer from the champion in memory and the profiles in the lake."""
     champion = live.champion()
-    return await reader.read(lambda con: questions.all_segments(con, champion, as_of))
+    return await reader.read(lambda con: service.all_segments(con, champion, as_of))
 
 
 @get(
@@ -51,7 +51,7 @@ async def segment(
 ) -> SegmentDetail:
     """Answer from the champion in memory, and from the lake."""
     champion = live.champion()
-    return await reader.read(lambda con: questions.one_segment(con, champion, segment_id))
+    return await reader.read(lambda con: service.one_segment(con, champion, segment_id))
 
 
 @get(
@@ -71,7 +71,7 @@ async def segment_customers(
     cursor: Annotated[str | None, QueryParameter(description="`next_cursor` of the page before.")] = None,
 ) -> MembersAnswer:
     """Answer from the lake."""
-    return await reader.read(lambda con: questions.members(con, segment_id, as_of, cursor, limit))
+    return await reader.read(lambda con: service.members(con, segment_id, as_of, cursor, limit))
 
 
 @get(
@@ -85,4 +85,4 @@ async def segment_customers(
 )
 async def transitions(reader: NamedDependency[LakeReader], as_of: AsOf = None) -> TransitionsAnswer:
     """Answer from the lake."""
-    return await reader.read(lambda con: questions.transitions(con, as_of))
+    return await reader.read(lambda con: service.transitions(con, as_of))

@@ -22,7 +22,7 @@ MESSAGE = "Error: "
 logger = logging.getLogger(__name__)
 
 
-class PromotionRequest(msgspec.Struct, frozen=True):
+class PromotionOutcome(msgspec.Struct, frozen=True):
     """What the command prints with `--json`; see `segmentation models promote --help`."""
 
     champion: int
@@ -35,7 +35,7 @@ class Promoter:
 
     settings: Settings
 
-    async def promote(self, version: int, *, actor: str, reason: str, override: bool) -> PromotionRequest:
+    async def promote(self, version: int, *, actor: str, reason: str, override: bool) -> PromotionOutcome:
         """Make a version the champion.
 
         Raises:
@@ -44,7 +44,7 @@ class Promoter:
         options = ["--override"] if override else []
         return await self._run("promote", str(version), "--reason", reason, "--actor", actor, *options)
 
-    async def roll_back(self, version: int, *, actor: str, reason: str) -> PromotionRequest:
+    async def roll_back(self, version: int, *, actor: str, reason: str) -> PromotionOutcome:
         """Put the version before a champion back into service.
 
         Raises:
@@ -52,27 +52,27 @@ class Promoter:
         """
         return await self._run("rollback", "--from", str(version), "--reason", reason, "--actor", actor)
 
-    async def _run(self, *arguments: str) -> PromotionRequest:
+    async def _run(self, *arguments: str) -> PromotionOutcome:
         command = [sys.executable, "-m", "segmentation.cli", "models", *arguments, "--json"]
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe, env=self._environment())
         try:
-            printed, said = await process.communicate()
+            stdout, stderr = await process.communicate()
         except asyncio.CancelledError:
             process.kill()
             await process.wait()
             raise
         if process.returncode:
-            raise ProblemError(HTTPStatus.CONFLICT, "refused", _reason(said.decode(errors="replace").strip()))
-        return msgspec.json.decode(printed, type=PromotionRequest)
+            raise ProblemError(HTTPStatus.CONFLICT, "refused", _reason(stderr.decode(errors="replace").strip()))
+        return msgspec.json.decode(stdout, type=PromotionOutcome)
 
     def _environment(self) -> dict[str, str]:
         return {**os.environ, **as_environment(self.settings)}
 
 
-def _reason(said: str) -> str:
+def _reason(stderr: str) -> str:
     """What the command says to people; anything else it said is for the log."""
-    if said.startswith(MESSAGE):
-        return said.removeprefix(MESSAGE)
-    logger.error("The command failed: %s", said)
+    if stderr.startswith(MESSAGE):
+        return stderr.removeprefix(MESSAGE)
+    logger.error("The command failed: %s", stderr)
     return "The command failed; the scorer's log says why."

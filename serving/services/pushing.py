@@ -27,16 +27,16 @@ from segmentation.warehouse.schema import migrate
 from serving.api.contract import PushAnswer, Refusal
 from serving.api.problems import ProblemError
 
-MOST_LINES = 20_000
+MAX_GROUP_LINES = 20_000
 """Lines that are landed together, unless a single delivery has more."""
 
-TOLD_REJECTS = 100
+MAX_LISTED_REJECTS = 100
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class _Waiting:
+class _PendingDelivery:
     """A delivery, and who wants to know what became of it."""
 
     delivery: Delivery
@@ -49,7 +49,7 @@ class Pusher:
     def __init__(self, settings: Settings, now: Callable[[], datetime]) -> None:
         self._settings, self._now = settings, now
         self._known: tuple[object, dict[str, Profile]] | None = None
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[_PendingDelivery] = deque()
         self._changed = Condition()
         self._thread: Thread | None = None
         self._is_closed = False
@@ -80,7 +80,7 @@ class Pusher:
         Raises:
             ProblemError: Its key was used for something else (422), or the lake can't be written (503).
         """
-        waiting = _Waiting(delivery)
+        waiting = _PendingDelivery(delivery)
         with self._changed:
             self._waiting.append(waiting)
             if self._thread is None:
@@ -115,25 +115,25 @@ class Pusher:
                 _land(upserter, wanted, self._now)
             except (duckdb.Error, SegmentationError) as error:
                 logger.error("Could not write to the lake: %s", error)
-                _tell(wanted, _unwritable())
+                _fail(wanted, _unwritable())
                 upserter = None  # a DuckDB that met a fatal error doesn't recover
             except Exception as error:
                 logger.exception("Could not land deliveries")
-                _tell(wanted, error)
+                _fail(wanted, error)
                 upserter = None
         if self._lake is not None:
             self._lake.close()
 
-    def _next_group(self) -> list[_Waiting]:
+    def _next_group(self) -> list[_PendingDelivery]:
         """What is waiting, in order, with no key twice; empty once closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._is_closed)
-            group: list[_Waiting] = []
+            group: list[_PendingDelivery] = []
             lines, keys = 0, set()
             while self._waiting:
                 delivery = self._waiting[0].delivery
                 key = (delivery.source, delivery.key)
-                if group and (lines + len(delivery.records) > MOST_LINES or (delivery.key and key in keys)):
+                if group and (lines + len(delivery.records) > MAX_GROUP_LINES or (delivery.key and key in keys)):
                     break
                 lines += len(delivery.records)
                 keys.add(key)
@@ -145,12 +145,12 @@ class Pusher:
             self._lake.close()
         # Nothing is written to files: a scorer need not be able to.
         settings = self._settings.model_copy(update={"threads": self._settings.threads or 1})  # deliveries are small
-        self._lake = Lake(settings, inline_rows=max(MOST_LINES, settings.max_rows))
+        self._lake = Lake(settings, inline_rows=max(MAX_GROUP_LINES, settings.max_rows))
         migrate(self._lake)
         return Upserter(self._lake)
 
 
-def _land(upserter: Upserter, group: Sequence[_Waiting], now: Callable[[], datetime]) -> None:
+def _land(upserter: Upserter, group: Sequence[_PendingDelivery], now: Callable[[], datetime]) -> None:
     """Land all together, or if one of them is refused, each by itself."""
     if not group:
         return
@@ -158,7 +158,7 @@ def _land(upserter: Upserter, group: Sequence[_Waiting], now: Callable[[], datet
         receipts = upserter.upsert([each.delivery for each in group], now=now())
     except SourceError as error:
         if len(group) == 1:
-            _tell(group, _refused(error))
+            _fail(group, _refused(error))
             return
         for each in group:
             _land(upserter, [each], now)
@@ -167,7 +167,7 @@ def _land(upserter: Upserter, group: Sequence[_Waiting], now: Callable[[], datet
             each.outcome.set_result(receipt)
 
 
-def _tell(group: Sequence[_Waiting], error: Exception) -> None:
+def _fail(group: Sequence[_PendingDelivery], error: Exception) -> None:
     for each in group:
         if not each.outcome.done():
             each.outcome.set_exception(error)
@@ -205,6 +205,6 @@ def _answer(source: str, receipt: Receipt) -> PushAnswer:
         lines_repeated=receipt.lines_repeated,
         lines_rejected=receipt.lines_rejected,
         rejected_by_reason=dict(receipt.rejected_by_reason),
-        rejects=[Refusal(index, reason) for index, reason in receipt.rejects[:TOLD_REJECTS]],
+        rejects=[Refusal(index, reason) for index, reason in receipt.rejects[:MAX_LISTED_REJECTS]],
         is_replay=receipt.is_replay,
     )

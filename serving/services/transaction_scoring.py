@@ -8,6 +8,7 @@ from threading import Lock
 import msgspec
 from anyio import CapacityLimiter, to_thread
 
+from segmentation.clock import Clock
 from segmentation.errors import SegmentationError
 from segmentation.features.one_customer import FeatureCalculator, OrderLine
 from segmentation.features.records import recorded_scopes, scope_of
@@ -19,26 +20,25 @@ from serving.api.problems import ProblemError
 from serving.live.champion import Champion
 from serving.live.values import LiveValue, LocalCopy
 from serving.metrics import Metrics
-from serving.middleware.auth import Clock
 from serving.services.scoring import scores, with_features
 
-Scopes = dict[date, tuple[Window, str | None]]
+RecordedWindows = dict[date, tuple[Window, str | None]]
 """Window and home market of each snapshot on record, in order of dates."""
 
 
-class LiveScopes(LiveValue[Scopes, Scopes]):
+class LiveWindows(LiveValue[RecordedWindows, RecordedWindows]):
     """The windows and home markets that snapshots were made with."""
 
     def __init__(self, settings: Settings) -> None:
-        copy = LocalCopy(settings.home / "scorer" / "scopes.json", Scopes)
+        copy = LocalCopy(settings.home / "scorer" / "scopes.json", RecordedWindows)
         super().__init__("scopes", recorded_scopes, dict, copy)
 
 
 class LineScorer:
     """Computes features and segments of order lines. Its blocking methods are for worker threads."""
 
-    def __init__(self, scopes: LiveScopes, metrics: Metrics, settings: Settings, clock: Clock) -> None:
-        self._scopes = scopes
+    def __init__(self, windows: LiveWindows, metrics: Metrics, settings: Settings, clock: Clock) -> None:
+        self._windows = windows
         self._metrics = metrics
         self._settings = settings
         self._clock = clock
@@ -85,7 +85,7 @@ class LineScorer:
     def scope(self, as_of: date) -> tuple[Window, str | None]:
         """The window and the home market of a date: as recorded, or else those that its snapshot would get."""
         try:
-            return scope_of(self._scopes.value or {}, as_of, self._settings)
+            return scope_of(self._windows.value or {}, as_of, self._settings)
         except OverflowError as error:
             raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", f"{as_of} is no date to ask for.") from error
 
