@@ -99,7 +99,7 @@ class LiveValue(Generic[Source, Value]):
         self._seen: int | None = None
 
     async def refresh(self, reader: LakeReader, marker: int) -> None:
-        """Read the value again, if the lake has changed since. What goes wrong is logged, once each time that it changes.
+        """Read the value again, if the lake has changed since. A failure is logged once.
 
         Args:
             reader: Reads the lake.
