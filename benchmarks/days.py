@@ -163,7 +163,7 @@ def _run(console: Console, folder: Path, days: int) -> list[Look]:
             day = START + timedelta(days=number)
             file = str(folder / "days" / f"{day}.parquet")
             register(lake, file, load_profile("canonical"), source="shop", now=_now())
-            load_days(lake, day, day + timedelta(days=1), Commit(f"day {day}"))
+            load_days(lake, day, day + timedelta(days=1), Commit(f"day {day}"), now=_now())
             if number % MAINTAIN_EVERY == MAINTAIN_EVERY - 1:
                 load_s = (time.monotonic() - began) / MAINTAIN_EVERY
                 looks.append(_look(lake, number + 1, load_s))

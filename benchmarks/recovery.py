@@ -54,7 +54,7 @@ def _shop(folder: Path, settings: Settings, customers: int) -> tuple[list[str], 
         migrate(lake)
         profile = load_profile("canonical")
         register(lake, str(files.transactions[0].parent), profile, source="shop", now=END_MOMENT)
-        load_days(lake, START, END, Commit("load"))
+        load_days(lake, START, END, Commit("load"), now=END_MOMENT)
         write_snapshots(lake, [END], lambda _: Commit("features"), now=END_MOMENT)
         with lake.cursor() as con:
             model = read_matrix(con, END, [feature.name for feature in modelled()])

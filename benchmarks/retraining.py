@@ -218,7 +218,7 @@ def _steady(lake: Lake, folder: Path, customers: int) -> None:
 def _ingest(lake: Lake, folder: Path) -> None:
     profile = load_profile("canonical")
     register(lake, str(folder), profile, source="shop", now=END_MOMENT)
-    load_days(lake, START, END, Commit("load"))
+    load_days(lake, START, END, Commit("load"), now=END_MOMENT)
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ def _load(lake: Lake, data: str | None, profile_name: str) -> date:
     profile = load_profile(profile_name)
     now = datetime.now(UTC).replace(tzinfo=None)
     registered = register(lake, data, profile, source=None, now=now)
-    load_days(lake, registered.load_start, registered.load_end, Commit("load"))
+    load_days(lake, registered.load_start, registered.load_end, Commit("load"), now=now)
     return registered.load_end - timedelta(days=1)
 
 

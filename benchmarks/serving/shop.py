@@ -84,7 +84,7 @@ def make_shop(folder: Path, customers: int = CUSTOMERS) -> Shop:
     with Lake(settings) as lake:
         migrate(lake)
         register(lake, str(files.transactions[0].parent), load_profile("canonical"), source="shop", now=END_MOMENT)
-        load_days(lake, START, END, Commit("load"))
+        load_days(lake, START, END, Commit("load"), now=END_MOMENT)
         write_snapshots(lake, [END], lambda _: Commit("features"), now=END_MOMENT)
         training_set = make_training_set(lake, END, Commit("training set"), now=END_MOMENT)
         version, _ = lifecycle.train_candidate(lake, training_set, Commit("candidate"))

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import duckdb
 import polars as pl
 
 from segmentation.metadata.tables.raw import REJECTED, TRANSACTIONS
@@ -20,27 +21,19 @@ from segmentation.sources.incremental.upsert import Upserter
 from segmentation.sources.profiles.profile import Profile
 from segmentation.sources.readers.object_store import fetch, is_remote
 from segmentation.sources.reading import paged
+from segmentation.sources.staging import Staging
 from segmentation.warehouse import Lake
 from segmentation.warehouse.lake import sqlite_path
 from segmentation.warehouse.schema import migrate
 
 PREVIEW_LINES = 5
 
-PREVIEW = f"""
-SELECT
-    CAST(ordered_at AS VARCHAR) AS ordered_at, customer_id, order_id, product_id, quantity, amount, discount, category,
-    country, channel
-FROM accepted
-ORDER BY ordered_at, line_id
-LIMIT {PREVIEW_LINES}
+PREVIEW = """
+CAST(ordered_at AS VARCHAR) AS ordered_at, customer_id, order_id, product_id, quantity, amount, discount, category,
+country, channel, line_id
 """
 
-REJECTS = """
-SELECT reason, COUNT(*) AS lines, MIN(original) AS example
-FROM rejected
-GROUP BY reason
-ORDER BY lines DESC, reason
-"""
+REJECTS = "reason, COUNT(*) AS lines, MIN(original) AS example"
 
 
 @dataclass(frozen=True)
@@ -69,7 +62,7 @@ class Trial:
 def dry_run_files(
     settings: Settings, path: str | None, profile: Profile, *, source: str | None = None, now: datetime
 ) -> Trial:
-    """Read and judge files as a load would, by themselves, and write nothing.
+    """Read and validate files as a load would, by themselves, and write nothing.
 
     Args:
         settings: Of the lake, which need not be there yet; it is asked whether ids are taken on other days.
@@ -88,13 +81,13 @@ def dry_run_files(
 def dry_run_on(lake: Lake, path: str | None, profile: Profile, *, source: str | None = None, now: datetime) -> Trial:
     """`dry_run_files` with a lake that is open already; it may be read-only."""
     name, paths, text = source_name(profile, source), files_at(path, profile), profile.to_yaml()
-    with lake.cursor() as con:
-        facts = inspect(con, profile, name, paths)
+    with Staging.opened(lake) as staging:
+        facts = inspect(staging, profile, name, paths, now=now)
         files = [as_source_file(name, text, now, found) for found in facts]
         first, last = min(found.first_day for found in facts), max(found.last_day for found in facts)
-        report = validate_files(con, files, first, last + timedelta(days=1))
-        rejects, preview = con.execute(REJECTS).pl(), con.execute(PREVIEW).pl()
-    return Trial(name, tuple(file.path for file in files), first, last, report, rejects, preview)
+        found = validate_files(staging, files, first, last + timedelta(days=1), now=now)
+        rejects, preview = _rejects(found.rejected), _preview(found.accepted)
+    return Trial(name, tuple(file.path for file in files), first, last, found.report, rejects, preview)
 
 
 def dry_run_source(settings: Settings, source: SourceConfig, *, now: datetime) -> Trial:
@@ -115,11 +108,19 @@ def dry_run_source(settings: Settings, source: SourceConfig, *, now: datetime) -
             migrate(lake)
             (receipt,) = Upserter(lake).upsert([Delivery(source.name, profile, records, source.name)], now=now)
             with lake.cursor() as con:
-                rejects = con.execute(REJECTS.replace("FROM rejected", f"FROM {REJECTED.name}")).pl()
-                preview = con.execute(PREVIEW.replace("FROM accepted", f"FROM {TRANSACTIONS.name}")).pl()
+                rejects = _rejects(con.sql(f"FROM {REJECTED.name}"))
+                preview = _preview(con.sql(f"FROM {TRANSACTIONS.name}"))
     accepted = receipt.lines_read - receipt.lines_rejected
     report = LoadReport(receipt.lines_read, accepted, dict(receipt.rejected_by_reason), 0, (source.name,))
     return Trial(source.name, (), receipt.first_day, receipt.last_day, report, rejects, preview)
+
+
+def _rejects(lines: duckdb.DuckDBPyRelation) -> pl.DataFrame:
+    return lines.aggregate(REJECTS, "reason").order("lines DESC, reason").pl()
+
+
+def _preview(lines: duckdb.DuckDBPyRelation) -> pl.DataFrame:
+    return lines.project(PREVIEW).order("ordered_at, line_id").limit(PREVIEW_LINES).pl().drop("line_id")
 
 
 @contextmanager

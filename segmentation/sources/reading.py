@@ -1,4 +1,4 @@
-"""Reading a declared source: files are registered, databases and plug-ins are landed page by page.
+"""Reading a declared source: files are registered, databases and plug-ins are upserted page by page.
 
 Pushes and streams come by themselves; they are not read here.
 """

@@ -105,7 +105,7 @@ def transactions(context: dg.AssetExecutionContext, warehouse: WarehouseResource
     window = context.partition_time_window
     commit = commit_of(context, "raw/transactions")
     with narrator(context) as tell:
-        report = load_days(warehouse.lake, window.start.date(), window.end.date(), commit, progress=tell)
+        report = load_days(warehouse.lake, window.start.date(), window.end.date(), commit, now=utc_now(), progress=tell)
     with warehouse.get_connection() as con:
         rows = preview(con, TRANSACTIONS, "ordered_at >= $start AND ordered_at < $end", window)
         report_row_counts(context, con, TRANSACTIONS, "CAST(ordered_at AS DATE)")

@@ -77,7 +77,7 @@ def aging_lake(empty_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     with Lake(settings) as lake:
         migrate(lake)
         register(lake, str(folder / "shop" / "transactions"), load_profile("canonical"), source="shop", now=NOW)
-        load_days(lake, START, END, Commit("load"))
+        load_days(lake, START, END, Commit("load"), now=END_MOMENT)
         write_snapshots(lake, [*EARLIER, TRAINED], lambda _: Commit("features"), now=NOW)
         pinned = make_training_set(lake, TRAINED, Commit("training"), now=NOW)
         lifecycle.train_candidate(lake, pinned, Commit("training"))

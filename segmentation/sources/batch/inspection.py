@@ -11,21 +11,19 @@ from segmentation.errors import SourceError
 from segmentation.sources.batch.product_list import read_product_list
 from segmentation.sources.profiles.contract import CLEANED_BY
 from segmentation.sources.profiles.profile import Profile
-from segmentation.sources.readers import text_parts
 from segmentation.sources.readers.binding import Wanted
-from segmentation.sources.readers.files import Lines, drop_lines, read_lines
+from segmentation.sources.readers.files import Lines
 from segmentation.sources.readers.paths import InputFile, format_of
-from segmentation.sources.readers.text_parts import MALFORMED
-from segmentation.sources.rules import mapping
 from segmentation.sources.rules.mapping import mapped, original_of, profile_errors
 from segmentation.sources.rules.validation import check_profile
+from segmentation.sources.staging import Relation, Staging
 
 COUNTS = f"""
 SELECT file_id, count(*), count(moment), CAST(min(moment) AS DATE), CAST(max(moment) AS DATE), min(undated)
 FROM (
     {{lines}}
     UNION ALL
-    SELECT file_id, NULL AS moment, line AS undated FROM {MALFORMED}
+    SELECT file_id, NULL AS moment, line AS undated FROM {Relation.MALFORMED_LINES}
 )
 GROUP BY file_id
 """
@@ -59,34 +57,39 @@ class FileFacts:
     columns: Mapping[str, str]
 
 
-def inspect(con: duckdb.DuckDBPyConnection, profile: Profile, source: str, paths: Sequence[Path]) -> list[FileFacts]:
+def inspect(
+    staging: Staging, profile: Profile, source: str, paths: Sequence[Path], *, now: datetime
+) -> list[FileFacts]:
     """Look into files, and check that the profile fits them and that their product list is there.
+
+    Args:
+        staging: Where to read them.
+        profile: How to read them.
+        source: Name of their source.
+        paths: The files.
+        now: In UTC, without a zone; lines of more than a day later have no readable date.
 
     Raises:
         SourceError: A file is missing, empty, damaged, lacks a column or has no line with a readable date; a product
             list can't be read; or an expression of the profile doesn't work.
     """
-    text_parts.prepare(con)
-    mapping.prepare(con)
-    mapping.use_profile(con, profile, source)
+    staging.begin(now)
+    staging.use_profile(profile)
     files = [InputFile(file_id, path) for file_id, path in enumerate(paths)]
     columns: dict[int, dict[str, str]] = {}
-    groups = read_lines(
-        con,
-        "inspected",
+    with staging.lines(
         files,
         Wanted(profile.name, profile.inputs, profile.reader),
         on_columns=lambda file, found: columns.setdefault(file.file_id, {}).update(found),
-    )
-    for lines in groups:
-        # The types of an empty Parquet file may be none, and say nothing about the profile.
-        if len(paths) == 1 and format_of(paths[0]) == "parquet" and _is_empty(con, lines):
-            raise SourceError(_no_lines(paths[0]))
-        check_profile(con, profile, lines)
-    with profile_errors(profile, source):
-        counts = {row[0]: row[1:] for row in con.execute(_counts(profile, groups)).fetchall()}
-    drop_lines(con, groups)
-    read_product_list(con, profile, source, paths)
+    ) as groups:
+        for lines in groups:
+            # The types of an empty Parquet file may be none, and say nothing about the profile.
+            if len(paths) == 1 and format_of(paths[0]) == "parquet" and _is_empty(staging.con, lines):
+                raise SourceError(_no_lines(paths[0]))
+            check_profile(staging.con, profile, lines)
+        with profile_errors(profile, source):
+            counts = {row[0]: row[1:] for row in staging.con.execute(_counts(profile, groups)).fetchall()}
+    read_product_list(staging, profile, source, paths)
     return [_facts(file.path, profile, counts.get(file.file_id), columns.get(file.file_id, {})) for file in files]
 
 

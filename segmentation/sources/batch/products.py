@@ -11,20 +11,19 @@ from segmentation.sources.batch.product_list import read_product_list
 from segmentation.sources.batch.source_files import SourceFile, read_source_files
 from segmentation.sources.profiles.contract import PRODUCT_CLEANED_BY
 from segmentation.sources.profiles.profile import Profile, parse_profile
-from segmentation.sources.readers import text_parts
 from segmentation.sources.readers.binding import Wanted
-from segmentation.sources.readers.files import drop_lines, read_lines
 from segmentation.sources.readers.paths import InputFile
-from segmentation.sources.rules import mapping
 from segmentation.sources.rules.mapping import mapped, profile_errors
+from segmentation.sources.staging import Relation, Staging
 from segmentation.warehouse import Commit, Lake
 
-COLLECTED = f"CREATE OR REPLACE TEMP TABLE collected AS FROM {PRODUCTS.name} LIMIT 0"
+NO_CANDIDATES = f"FROM {PRODUCTS.name} LIMIT 0"
 
-COLLECT_LISTED = "INSERT INTO collected BY NAME SELECT *, getvariable('source_name') AS source FROM product_list"
+COLLECT_LISTED = f"""
+INSERT INTO {Relation.PRODUCT_CANDIDATES} BY NAME SELECT *, $source AS source FROM {Relation.PRODUCT_LIST}
+"""
 
-LINE_NAMES = """
-CREATE OR REPLACE TEMP TABLE line_names AS
+PRODUCT_NAMES = """
 SELECT product_id, product_name
 FROM (
     SELECT product_id, product_name, count(*) AS line_count
@@ -40,11 +39,11 @@ NAMED_LINES = "SELECT mapped_product_id AS product_id, mapped_product_name AS pr
 NO_NAMES = "SELECT NULL AS product_id, CAST(NULL AS VARCHAR) AS product_name LIMIT 0"
 
 COLLECT_FROM_LINES = f"""
-INSERT INTO collected BY NAME
+INSERT INTO {Relation.PRODUCT_CANDIDATES} BY NAME
 WITH categories AS (
     SELECT product_id, category, count(*) AS line_count
     FROM {TRANSACTIONS.name}
-    WHERE source = getvariable('source_name')
+    WHERE source = $source
     GROUP BY product_id, category
 ),
 sold AS (
@@ -54,15 +53,14 @@ sold AS (
         PARTITION BY product_id ORDER BY category IS NULL, line_count DESC, category
     ) = 1
 )
-SELECT product_id, line_names.product_name, sold.category, getvariable('source_name') AS source
-FROM sold LEFT JOIN line_names USING (product_id)
+SELECT product_id, product_names.product_name, sold.category, $source AS source
+FROM sold LEFT JOIN {Relation.PRODUCT_NAMES} AS product_names USING (product_id)
 """
 
 # A product that several sources know is taken from the one that tells most about it.
 ONE_PER_PRODUCT = f"""
-CREATE OR REPLACE TEMP TABLE products_found AS
 SELECT {PRODUCTS.column_list}
-FROM collected
+FROM {Relation.PRODUCT_CANDIDATES}
 QUALIFY row_number() OVER (
     PARTITION BY product_id
     ORDER BY category IS NULL, department IS NULL, product_name IS NULL, source
@@ -87,46 +85,43 @@ def load_products(lake: Lake, commit: Commit) -> int:
     Raises:
         SourceError: A product list, or a file that products get their names from, can't be read.
     """
-    with lake.cursor() as con:
-        files = read_source_files(con)
+    with Staging.opened(lake) as staging:
+        files = read_source_files(staging.con)
         if not files:
             return 0
-        text_parts.prepare(con)
-        mapping.prepare(con)
-        con.execute(COLLECTED)
+        staging.create(Relation.PRODUCT_CANDIDATES, NO_CANDIDATES)
         for source, of_source in groupby(files, key=lambda file: file.source):
-            _collect(con, source, list(of_source))
-        con.execute(ONE_PER_PRODUCT)
-        return lake.transaction(con, commit, _replace)
+            _collect(staging, source, list(of_source))
+        staging.create(Relation.CHOSEN_PRODUCTS, ONE_PER_PRODUCT)
+        return lake.transaction(staging.con, commit, _replace)
 
 
-def _collect(con: duckdb.DuckDBPyConnection, source: str, files: Sequence[SourceFile]) -> None:
+def _collect(staging: Staging, source: str, files: Sequence[SourceFile]) -> None:
     profile = parse_profile(files[0].profile, f"of the source {source}")
     paths = [Path(file.path) for file in files]
-    mapping.use_profile(con, profile, source)
-    if read_product_list(con, profile, source, paths):
-        con.execute(COLLECT_LISTED)
+    staging.use_profile(profile)
+    if read_product_list(staging, profile, source, paths):
+        staging.con.execute(COLLECT_LISTED, {"source": source})
     else:
-        _read_names(con, profile, source, paths)
-        con.execute(COLLECT_FROM_LINES)
+        _read_names(staging, profile, source, paths)
+        staging.con.execute(COLLECT_FROM_LINES, {"source": source})
 
 
-def _read_names(con: duckdb.DuckDBPyConnection, profile: Profile, source: str, paths: Sequence[Path]) -> None:
+def _read_names(staging: Staging, profile: Profile, source: str, paths: Sequence[Path]) -> None:
     if profile.product_name is None:
-        con.execute(LINE_NAMES.format(named_lines=NO_NAMES))
+        staging.create(Relation.PRODUCT_NAMES, NO_NAMES)
         return
     files = [InputFile(number, path) for number, path in enumerate(paths)]
-    groups = read_lines(con, "named", files, Wanted(profile.name, profile.inputs, profile.reader))
     expressions = {"product_id": profile.columns["product_id"], "product_name": profile.product_name}
-    named_lines = " UNION ALL ".join(
-        NAMED_LINES.format(mapped=mapped(expressions, PRODUCT_CLEANED_BY, lines)) for lines in groups
-    )
-    with profile_errors(profile, source):
-        con.execute(LINE_NAMES.format(named_lines=named_lines))
-    drop_lines(con, groups)
+    with staging.lines(files, Wanted(profile.name, profile.inputs, profile.reader)) as groups:
+        named_lines = " UNION ALL ".join(
+            NAMED_LINES.format(mapped=mapped(expressions, PRODUCT_CLEANED_BY, lines)) for lines in groups
+        )
+        with profile_errors(profile, source):
+            staging.create(Relation.PRODUCT_NAMES, PRODUCT_NAMES.format(named_lines=named_lines))
 
 
 def _replace(con: duckdb.DuckDBPyConnection) -> int:
     con.execute(f"DELETE FROM {PRODUCTS.name}")
-    inserted = con.execute(f"INSERT INTO {PRODUCTS.name} FROM products_found").fetchone()
+    inserted = con.execute(f"INSERT INTO {PRODUCTS.name} FROM {Relation.CHOSEN_PRODUCTS}").fetchone()
     return int(inserted[0]) if inserted else 0

@@ -18,6 +18,7 @@ from segmentation.sources.config import SOURCE_NAME
 from segmentation.sources.first_day import record_first_day
 from segmentation.sources.profiles.profile import Profile
 from segmentation.sources.readers.paths import locate
+from segmentation.sources.staging import Staging
 from segmentation.warehouse import Commit, Lake
 
 LOADED_DAYS = f"""
@@ -87,13 +88,14 @@ def register_paths(
     """
     source = source_name(profile, source)
     text = profile.to_yaml()
-    registered_at = now if now.tzinfo is None else now.astimezone(UTC).replace(tzinfo=None)
-    with lake.cursor() as con:
-        before = _of_source(con, source)
-        facts = inspect(con, profile, source, [*paths, *_to_look_at_again(before, paths, text)])
-        rows = [as_source_file(source, text, registered_at, found) for found in facts]
-        _write(lake, con, source, rows, Commit(f"Register {len(paths)} files of {source}", asset="raw/source_files"))
-        loaded = _loaded_days(con, source, [row.path for row in rows])
+    now = now if now.tzinfo is None else now.astimezone(UTC).replace(tzinfo=None)
+    with Staging.opened(lake) as staging:
+        before = _of_source(staging.con, source)
+        facts = inspect(staging, profile, source, [*paths, *_to_look_at_again(before, paths, text)], now=now)
+        rows = [as_source_file(source, text, now, found) for found in facts]
+        commit = Commit(f"Register {len(paths)} files of {source}", asset="raw/source_files")
+        _write(lake, staging.con, source, rows, commit)
+        loaded = _loaded_days(staging.con, source, [row.path for row in rows])
     record_first_day(lake.settings, min(found.first_day for found in facts))
     return _registration(profile, source, facts[: len(paths)], _span([*_changed(before, rows), *rows], loaded))
 

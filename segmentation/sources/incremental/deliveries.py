@@ -1,4 +1,4 @@
-"""What sources deliver, and what becomes of it, as plain data. How deliveries get into the lake is in `landing`."""
+"""What sources deliver, and what becomes of it, as plain data. How deliveries get into the lake is in `upsert`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

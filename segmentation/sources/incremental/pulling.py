@@ -1,4 +1,4 @@
-"""Pulling: sources that are read page by page on from where they were left, each page landed as one delivery.
+"""Pulling: sources that are read page by page on from where they were left, each page upserted as one delivery.
 
 Where pages come from, a database or a plug-in, is not known here.
 """
@@ -23,10 +23,10 @@ def pull(
     now: Callable[[], datetime],
     on_page: Callable[[Receipt], object] = lambda _: None,
 ) -> tuple[Receipt, ...]:
-    """Land what a source has since it was read last; returns a receipt for each page.
+    """Upsert what a source has since it was read last; returns a receipt for each page.
 
     Raises:
-        SourceError: It can't be read. The pages before are landed, and the next pull goes on after them.
+        SourceError: It can't be read. The pages before are in the lake, and the next pull goes on after them.
         StalePositionsError: Another process is pulling the same source.
     """
     position = upserter.positions(source).get(CHANNEL)

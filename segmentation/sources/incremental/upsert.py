@@ -1,9 +1,9 @@
-"""Landing: lines that a source delivers (a push, a batch of a stream, a page of a table) go into the lake at once.
+"""Upserting: lines that a source delivers (a push, a batch of a stream, a page of a table) go into the lake at once.
 
 Each line ends up in the lake once, or in the rejects with its reason. A `line_id` that the lake has already takes the
 place of the earlier line if anything differs, and changes nothing if not. Everything that a delivery changes, and how
 far the source has been read, is one commit; so a delivery that was acknowledged is never lost, and one that is sent
-again doubles nothing. Files don't land; their days are loaded as a whole (`loading`).
+again doubles nothing. Files aren't upserted; their days are loaded as a whole (`loading`).
 """
 
 from collections.abc import Sequence
@@ -13,45 +13,37 @@ from itertools import accumulate, groupby
 from segmentation.sources.incremental.deliveries import Delivery, Malformed, Receipt
 from segmentation.sources.incremental.known_ids import KnownIds
 from segmentation.sources.incremental.offsets import reached
-from segmentation.sources.incremental.upsert_transaction import UpsertTransaction, registered
+from segmentation.sources.incremental.upsert_transaction import UpsertTransaction
 from segmentation.sources.profiles.contract import DELIVERED_RULES
 from segmentation.sources.profiles.profile import Profile, require_line_ids
-from segmentation.sources.readers.records import RELATION, Record, as_lines, as_table
-from segmentation.sources.rules import mapping
+from segmentation.sources.readers.records import Record, as_lines, as_table
 from segmentation.sources.rules.mapping import profile_errors
-from segmentation.sources.rules.validation import CREATE_JUDGED, NO_SUSPECTS, validate
 from segmentation.sources.schema_drift import columns_of, last_columns, observe
+from segmentation.sources.staging import Relation, Staging
 from segmentation.warehouse import Commit, Lake
-from segmentation.warehouse.customer_bucket import CUSTOMER_BUCKET_MACRO
-from segmentation.warehouse.schema import customer_buckets
 
-CREATE_LANDING = """
-CREATE OR REPLACE TEMP TABLE landing AS
-SELECT judged.* EXCLUDE (file_id, remark), file_id AS ordinal, delivery, source, hash(line_id) AS id_hash,
+STAGED_LINES = f"""
+SELECT validated.* EXCLUDE (file_id, remark), file_id AS ordinal, delivery, source, hash(line_id) AS id_hash,
     remark[1].reason AS reason
-FROM judged JOIN delivered ON file_id BETWEEN first_ordinal AND last_ordinal
+FROM {Relation.VALIDATED_LINES} AS validated
+JOIN {Relation.DELIVERY_SPANS} ON file_id BETWEEN first_ordinal AND last_ordinal
 """
 
 
 class Upserter:
-    """Lands deliveries. One per thread; several processes may land in the same lake at once."""
+    """Upserts deliveries. One per thread; several processes may work on the same lake at once."""
 
     def __init__(self, lake: Lake) -> None:
-        """Prepare to land in a writable lake; open it with `inline_rows`, or each delivery becomes files."""
+        """Prepare to write to a writable lake; open it with `inline_rows`, or each delivery becomes files."""
         self._lake = lake
-        self._con = lake.cursor()
+        self._staging = Staging(lake.cursor())
         self._known = KnownIds()
         self._columns: dict[str, dict[str, str]] = {}
-        mapping.prepare(self._con)
-        self._con.execute(CUSTOMER_BUCKET_MACRO)
-        self._con.execute("SET VARIABLE customer_buckets = $buckets", {"buckets": customer_buckets(self._con)})
-        self._con.execute("SET VARIABLE window_start = TIMESTAMP '0001-01-01'")
-        self._con.execute("SET VARIABLE window_last = TIMESTAMP '9999-12-31'")
-        self._known.catch_up(self._con, lake.version())
+        self._known.catch_up(self._staging.con, lake.version())
 
     def positions(self, source: str) -> dict[str, str]:
         """How far a source has been read, by channel."""
-        return reached(self._con, source).positions
+        return reached(self._staging.con, source).positions
 
     def upsert(self, deliveries: Sequence[Delivery], *, now: datetime) -> list[Receipt]:
         """Write deliveries as one commit.
@@ -71,11 +63,11 @@ class Upserter:
         for delivery in deliveries:
             require_line_ids(delivery.profile)
         starts = [0, *accumulate(len(delivery.records) for delivery in deliveries)]
-        self._validate(deliveries, starts)
+        self._stage(deliveries, starts, now)
         sources = sorted({delivery.source for delivery in deliveries})
         commit = Commit(f"Land {starts[-1]} lines of {', '.join(sources)}", asset="raw/transactions")
-        work = UpsertTransaction(self._con, self._known, deliveries, starts, now)
-        receipts = self._lake.transaction(self._con, commit, work.write)
+        work = UpsertTransaction(self._staging, self._known, deliveries, starts, now)
+        receipts = self._lake.transaction(self._staging.con, commit, work.write)
         self._known.add(work.hashes, work.version + 1)
         self._observe(deliveries, now)
         return receipts
@@ -84,7 +76,7 @@ class Upserter:
         """Take note of columns that a source didn't have before."""
         for delivery in deliveries:
             if delivery.source not in self._columns:
-                self._columns[delivery.source] = last_columns(self._con, delivery.source) or {}
+                self._columns[delivery.source] = last_columns(self._staging.con, delivery.source) or {}
             known = self._columns[delivery.source]
             found = delivery.columns or columns_of(
                 (record for record in delivery.records if not isinstance(record, Malformed)), known
@@ -93,16 +85,15 @@ class Upserter:
                 observe(self._lake, delivery.source, found, delivery.place(0), now)
                 self._columns[delivery.source] = dict(found)
 
-    def _validate(self, deliveries: Sequence[Delivery], starts: Sequence[int]) -> None:
-        mapping.set_latest(self._con)
-        self._con.execute(CREATE_JUDGED)
-        self._con.execute(NO_SUSPECTS)
+    def _stage(self, deliveries: Sequence[Delivery], starts: Sequence[int], now: datetime) -> None:
+        """Fill `STAGED_LINES` with the validated lines of all deliveries."""
+        self._staging.begin(now)
         numbered = list(zip(deliveries, starts, strict=False))
         for (source, profile), group in groupby(numbered, key=lambda item: (item[0].source, item[0].profile)):
-            self._validate_source(source, profile, list(group))
+            self._validate(source, profile, list(group))
         import pyarrow as pa  # heavy, and only who upserts needs it
 
-        delivered = pa.table(
+        spans = pa.table(
             {
                 "delivery": pa.array(range(len(deliveries)), pa.int32()),
                 "source": pa.array([delivery.source for delivery in deliveries], pa.string()),
@@ -110,10 +101,10 @@ class Upserter:
                 "last_ordinal": pa.array([start - 1 for start in starts[1:]], pa.int32()),
             }
         )
-        with registered(self._con, delivered=delivered):
-            self._con.execute(CREATE_LANDING)
+        with self._staging.holding(Relation.DELIVERY_SPANS, spans):
+            self._staging.create(Relation.STAGED_LINES, STAGED_LINES)
 
-    def _validate_source(self, source: str, profile: Profile, numbered: Sequence[tuple[Delivery, int]]) -> None:
+    def _validate(self, source: str, profile: Profile, numbered: Sequence[tuple[Delivery, int]]) -> None:
         records: list[Record] = []
         ordinals: list[int] = []
         for delivery, start in numbered:
@@ -121,7 +112,7 @@ class Upserter:
                 if not isinstance(record, Malformed):
                     records.append(record)
                     ordinals.append(ordinal)
-        mapping.use_profile(self._con, profile, source)
-        table = as_table(profile, records, ordinals)
-        with profile_errors(profile, source), registered(self._con, **{RELATION: table}):
-            validate(self._con, profile, as_lines(profile), has_product_list=False, rules=DELIVERED_RULES)
+        self._staging.use_profile(profile)
+        lines, table = as_lines(profile, Relation.DELIVERED_RECORDS), as_table(profile, records, ordinals)
+        with profile_errors(profile, source), self._staging.holding(Relation.DELIVERED_RECORDS, table):
+            self._staging.validate(profile, source, lines, rules=DELIVERED_RULES)

@@ -1,12 +1,11 @@
-"""The transaction in which deliveries land: what becomes of each line, by what the lake holds at that moment.
+"""The transaction that upserts deliveries: what becomes of each line, by what the lake holds at that moment.
 
-It works on the temporary table `landing` of judged lines, which `landing` makes.
+It works on the staging area's `STAGED_LINES`, which `upsert` fills.
 """
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from segmentation.sources.incremental.deliveries import Delivery, Malformed, Rec
 from segmentation.sources.incremental.known_ids import KnownIds, hashes_of
 from segmentation.sources.incremental.offsets import advance
 from segmentation.sources.profiles.contract import CLEANED_BY, LINE_ID_OF_ANOTHER_SOURCE, MALFORMED_LINE
+from segmentation.sources.staging import Relation, Staging
 from segmentation.warehouse.lake import CATALOG
 
 if TYPE_CHECKING:
@@ -28,25 +28,25 @@ CONTENT = f"struct_pack({', '.join(f'{name} := {name}' for name in CLEANED_BY if
 """All that a line says, as one value; equal ones are the same line."""
 
 EXISTING = f"""
-CREATE OR REPLACE TEMP TABLE existing AS
 SELECT line_id, source, customer_bucket, CAST(ordered_at AS DATE) AS day, {CONTENT} AS content
 FROM {TRANSACTIONS.name}
 WHERE {{condition}}
 """
 
-IS_CANDIDATE = "line_id IN (SELECT line_id FROM landing JOIN candidates USING (id_hash))"
+IS_CANDIDATE = f"""
+line_id IN (SELECT line_id FROM {Relation.STAGED_LINES} JOIN {Relation.CANDIDATE_HASHES} USING (id_hash))
+"""
 
-# A line that comes several times in one go is judged against the one before it, as if each had come alone.
+# A line that comes several times in one go is compared with the one before it, as if each had come alone.
 OUTCOMES = f"""
-CREATE OR REPLACE TEMP TABLE outcomes AS
 WITH arrived AS (
-    SELECT ordinal, delivery, landing.source, line_id, reason, CAST(ordered_at AS DATE) AS day,
+    SELECT ordinal, delivery, staged.source, line_id, reason, CAST(ordered_at AS DATE) AS day,
         {CONTENT} AS content, existing.content AS before, existing.day AS day_before,
         coalesce(
             existing.source,
-            first_value(landing.source) OVER (PARTITION BY line_id, reason IS NULL ORDER BY ordinal)
+            first_value(staged.source) OVER (PARTITION BY line_id, reason IS NULL ORDER BY ordinal)
         ) AS owner
-    FROM landing LEFT JOIN existing USING (line_id)
+    FROM {Relation.STAGED_LINES} AS staged LEFT JOIN {Relation.EXISTING_LINES} AS existing USING (line_id)
     WHERE delivery NOT IN (SELECT unnest($replayed))
 ),
 steps AS (
@@ -66,28 +66,29 @@ FROM arrived
 WHERE reason IS NOT NULL OR source <> owner
 """
 
-REFUSED = "SELECT delivery, ordinal, reason, day FROM outcomes WHERE reason IS NOT NULL"
+REFUSED = f"SELECT delivery, ordinal, reason, day FROM {Relation.OUTCOMES} WHERE reason IS NOT NULL"
 
-OUTCOME_COUNTS = "SELECT delivery, outcome, count(*) FROM outcomes GROUP BY ALL"
+OUTCOME_COUNTS = f"SELECT delivery, outcome, count(*) FROM {Relation.OUTCOMES} GROUP BY ALL"
 
-CHANGED_DAYS = """
+CHANGED_DAYS = f"""
 SELECT delivery, min(least(day, day_before)), max(greatest(day, day_before))
-FROM outcomes
+FROM {Relation.OUTCOMES}
 WHERE is_written
 GROUP BY delivery
 """
 
-OLD_BUCKETS = "SELECT DISTINCT customer_bucket FROM existing"
+OLD_BUCKETS = f"SELECT DISTINCT customer_bucket FROM {Relation.EXISTING_LINES}"
 
 DELETE_OLD = f"""
 DELETE FROM {TRANSACTIONS.name}
-WHERE customer_bucket IN ({{buckets}}) AND line_id IN (SELECT line_id FROM outcomes WHERE is_written AND was_there)
+WHERE customer_bucket IN ({{buckets}})
+    AND line_id IN (SELECT line_id FROM {Relation.OUTCOMES} WHERE is_written AND was_there)
 """
 
 INSERT_LINES = f"""
 INSERT INTO {TRANSACTIONS.name} BY NAME
-SELECT landing.* EXCLUDE (ordinal, delivery, id_hash, reason), CAST($now AS TIMESTAMP) AS ingested_at
-FROM landing JOIN outcomes USING (ordinal)
+SELECT staged.* EXCLUDE (ordinal, delivery, id_hash, reason), CAST($now AS TIMESTAMP) AS ingested_at
+FROM {Relation.STAGED_LINES} AS staged JOIN {Relation.OUTCOMES} USING (ordinal)
 WHERE is_written
 """
 
@@ -98,7 +99,7 @@ WHERE source IN (SELECT unnest($sources)) AND source_file IN (SELECT unnest($fil
     AND original IN (SELECT unnest($originals))
 """
 
-INSERT_REJECTED = f"INSERT INTO {REJECTED.name} BY NAME FROM refused"
+INSERT_REJECTED = f"INSERT INTO {REJECTED.name} BY NAME FROM {Relation.REFUSED_LINES}"
 
 KNOWN_DELIVERIES = f"""
 SELECT source, delivery_key, content_hash, lines_read, lines_new, lines_replaced, lines_repeated, rejected_by_reason
@@ -106,7 +107,9 @@ FROM {DELIVERIES.name}
 WHERE source IN (SELECT unnest($sources)) AND delivery_key IN (SELECT unnest($keys))
 """
 
-INSERT_DELIVERIES = f"INSERT INTO {DELIVERIES.name} BY NAME FROM acknowledged"
+INSERT_DELIVERIES = f"INSERT INTO {DELIVERIES.name} BY NAME FROM {Relation.ACKNOWLEDGED_DELIVERIES}"
+
+HASHES = f"SELECT id_hash AS id FROM {Relation.STAGED_LINES} WHERE reason IS NULL"
 
 OF_FILES = f"SELECT DISTINCT source FROM {SOURCE_FILES.name} WHERE source IN (SELECT unnest($sources))"
 
@@ -126,14 +129,14 @@ class UpsertTransaction:
 
     def __init__(
         self,
-        con: duckdb.DuckDBPyConnection,
+        staging: Staging,
         known: KnownIds,
         deliveries: Sequence[Delivery],
         starts: Sequence[int],
         now: datetime,
     ) -> None:
-        self._known, self._deliveries, self._starts, self._now = known, deliveries, starts, now
-        self.hashes = hashes_of(con, "SELECT id_hash AS id FROM landing WHERE reason IS NULL")
+        self._staging, self._known, self._deliveries, self._starts, self._now = staging, known, deliveries, starts, now
+        self.hashes = hashes_of(staging.con, HASHES)
         self.version = -1
 
     def write(self, con: duckdb.DuckDBPyConnection) -> list[Receipt]:
@@ -144,7 +147,7 @@ class UpsertTransaction:
             if index not in replays:
                 advance(con, delivery, self._now)
         self._find_existing(con)
-        con.execute(OUTCOMES, {"replayed": list(replays)})
+        self._staging.create(Relation.OUTCOMES, OUTCOMES, {"replayed": list(replays)})
         refusals = self._refusals(con, replays)
         self._write_lines(con)
         self._write_rejects(con, refusals)
@@ -193,12 +196,13 @@ class UpsertTransaction:
         self._known.catch_up(con, self.version)
         candidates = self.hashes[self._known.may_have(self.hashes)]
         if not len(candidates):
-            con.execute(EXISTING.format(condition="false"))
+            self._staging.create(Relation.EXISTING_LINES, EXISTING.format(condition="false"))
             return
         import pyarrow as pa  # heavy, and only who upserts needs it
 
-        with registered(con, candidates=pa.table({"id_hash": pa.array(candidates, pa.uint64())})):
-            con.execute(EXISTING.format(condition=IS_CANDIDATE))
+        hashes = pa.table({"id_hash": pa.array(candidates, pa.uint64())})
+        with self._staging.holding(Relation.CANDIDATE_HASHES, hashes):
+            self._staging.create(Relation.EXISTING_LINES, EXISTING.format(condition=IS_CANDIDATE))
 
     def _refusals(self, con: duckdb.DuckDBPyConnection, replays: Mapping[int, Receipt]) -> _Refusals:
         """Which lines are refused, in order, but for those that the rejects have already."""
@@ -261,7 +265,7 @@ class UpsertTransaction:
                 "ingested_at": pa.array([self._now] * len(keys), pa.timestamp("us")),
             }
         )
-        with registered(con, refused=refused):
+        with self._staging.holding(Relation.REFUSED_LINES, refused):
             con.execute(INSERT_REJECTED)
 
     def _receipts(
@@ -309,17 +313,5 @@ class UpsertTransaction:
                 "last_day": pa.array([receipt.last_day for _, receipt in rows], pa.date32()),
             }
         )
-        with registered(con, acknowledged=acknowledged):
+        with self._staging.holding(Relation.ACKNOWLEDGED_DELIVERIES, acknowledged):
             con.execute(INSERT_DELIVERIES)
-
-
-@contextmanager
-def registered(con: duckdb.DuckDBPyConnection, **tables: "pa.Table") -> Iterator[None]:
-    """Let SQL name Arrow tables for a while."""
-    for name, table in tables.items():
-        con.register(name, table)
-    try:
-        yield
-    finally:
-        for name in tables:
-            con.unregister(name)

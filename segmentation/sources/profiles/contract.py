@@ -1,6 +1,6 @@
 """The transaction contract as a profile sees it: what may be mapped, how it is cleaned, and what is always refused.
 
-The columns themselves are declared in `segmentation.warehouse.schema`. How lines are judged is in `judging`.
+The columns themselves are declared in `segmentation.metadata.tables.raw`. How lines are validated is in `validation`.
 """
 
 CLEANED_BY = {

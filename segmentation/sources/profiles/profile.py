@@ -1,7 +1,7 @@
 """Source profiles: how a source is read and what its lines mean, as data.
 
 A profile is YAML. Those in `profiles/` come with the platform and are documented examples; users write their own
-without touching Python. How a profile's expressions are put to work is in `judging`.
+without touching Python. How a profile's expressions are put to work is in `mapping`.
 """
 
 import codecs

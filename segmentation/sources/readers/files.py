@@ -16,14 +16,14 @@ from segmentation.sources.readers.binding import Binding, Wanted, bind
 from segmentation.sources.readers.paths import InputFile, format_of
 from segmentation.sources.readers.text_files import arrow_errors, reading_errors
 from segmentation.sources.readers.text_parts import TextChunk, text_chunks
-from segmentation.warehouse.sql import identifier
+from segmentation.warehouse.sql import identifier, literal
 
 PARQUET_COLUMNS = "DESCRIBE FROM read_parquet($path, binary_as_string = true)"
 
 PARQUET_LINES = """
 CREATE TEMP VIEW {name} AS
-SELECT getvariable('{name}_ids')[CAST(file_index AS BIGINT) + 1] AS file_id, {columns}
-FROM read_parquet(getvariable('{name}_paths'), binary_as_string = true)
+SELECT [{file_ids}][CAST(file_index AS BIGINT) + 1] AS file_id, {columns}
+FROM read_parquet([{paths}], binary_as_string = true)
 """
 
 TEXT_LINES = "CREATE TEMP TABLE {name} (file_id INTEGER, {columns})"
@@ -62,16 +62,19 @@ def read_lines(
     name: str,
     files: Sequence[InputFile],
     wanted: Wanted,
+    *,
+    malformed: str,
     keep: str = "true",
     on_columns: OnColumns = lambda *_: None,
 ) -> list[Lines]:
     """Make the lines of files readable in SQL.
 
     Args:
-        con: Where the relations are made; needs `text_parts.prepare`.
+        con: Where the relations are made.
         name: What the relations' names begin with, unique within the connection.
         files: What to read.
         wanted: What to read from each file.
+        malformed: Relation that gets `file_id` and `line` of the lines that can't be split into fields.
         keep: SQL condition over the inputs; text lines that don't meet it are dropped at once. Parquet is scanned
             later, so there it has no effect.
         on_columns: Is told the columns of each file, before it is known whether the profile fits them.
@@ -88,7 +91,7 @@ def read_lines(
     text = [file for file in files if format_of(file.path) != "parquet"]
     return [
         *_scan_parquet(con, f"{name}_parquet", parquet, wanted, on_columns),
-        *_read_text(con, f"{name}_text", text, wanted, keep, on_columns),
+        *_read_text(con, f"{name}_text", text, wanted, malformed, keep, on_columns),
     ]
 
 
@@ -142,9 +145,9 @@ def _parquet_view(
         f"CAST({'NULL' if header is None else identifier(header)} AS {types[key]}) AS {identifier(key)}"
         for key, header in binding.items()
     )
-    con.execute(f"SET VARIABLE {name}_ids = $ids", {"ids": [file.file_id for file in files]})
-    con.execute(f"SET VARIABLE {name}_paths = $paths", {"paths": [str(file.path) for file in files]})
-    con.execute(PARQUET_LINES.format(name=name, columns=selected))
+    file_ids = ", ".join(str(file.file_id) for file in files)
+    paths = ", ".join(literal(str(file.path)) for file in files)
+    con.execute(PARQUET_LINES.format(name=name, file_ids=file_ids, columns=selected, paths=paths))
     return Lines(name, binding, types)
 
 
@@ -157,13 +160,14 @@ def _read_text(
     name: str,
     files: Sequence[InputFile],
     wanted: Wanted,
+    malformed: str,
     keep: str,
     on_columns: OnColumns,
 ) -> list[Lines]:
     groups: dict[tuple[tuple[str, str | None], ...], Lines] = {}
     for file in files:
         with reading_errors(file.path, wanted.reader.encoding):
-            for part in text_chunks(con, file, wanted):
+            for part in text_chunks(con, file, wanted, malformed):
                 on_columns(file, dict.fromkeys(part.columns, "text"))
                 binding = bind(wanted, part.columns, file.path)
                 key = tuple(binding.items())

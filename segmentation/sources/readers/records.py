@@ -18,13 +18,11 @@ if TYPE_CHECKING:
 
 Record = Mapping[str, object]
 
-RELATION = "delivered_records"
 
-
-def as_lines(profile: Profile) -> Lines:
-    """The relation `RELATION` as a profile sees it: all inputs are there, as text."""
+def as_lines(profile: Profile, relation: str) -> Lines:
+    """The relation of an `as_table` as a profile sees it: all inputs are there, as text."""
     headers: dict[str, str | None] = {name: entry.headers[0] for name, entry in profile.inputs.items()}
-    return Lines(RELATION, headers, dict.fromkeys(profile.inputs, "VARCHAR"))
+    return Lines(relation, headers, dict.fromkeys(profile.inputs, "VARCHAR"))
 
 
 def as_table(profile: Profile, records: Sequence[Record], ordinals: Sequence[int]) -> "pa.Table":

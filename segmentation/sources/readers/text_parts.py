@@ -1,6 +1,7 @@
 """Text and spreadsheet files as relations of text columns: one per file, or one per sheet of a workbook.
 
-How bytes become fields is in `text_files`; which columns are used is decided in `lines`.
+How bytes become fields is in `text_files`; which columns are used is decided in `files`. The relations made here live
+only until the next part is asked for.
 """
 
 from collections.abc import Iterator
@@ -13,39 +14,34 @@ from segmentation.errors import SourceError
 from segmentation.sources.readers.binding import Wanted, bind, refuse_repeated
 from segmentation.sources.readers.paths import InputFile, format_of
 from segmentation.sources.readers.text_files import CsvStream, is_json_array, json_lines
-from segmentation.warehouse.sql import identifier
+from segmentation.warehouse.sql import identifier, literal
 
 if TYPE_CHECKING:
     import polars as pl
 
-MALFORMED = "malformed"
-"""Temporary table of the lines that could not be split into fields: `file_id`, `line`."""
+_INCOMING = "incoming"
+_JSON_LINES = "json_lines"
+_JSON_FIELDS = "json_fields"
 
-PREPARE = f"""
-CREATE OR REPLACE TEMP TABLE {MALFORMED} (file_id INTEGER, line VARCHAR);
-CREATE OR REPLACE TEMP MACRO is_object(line) AS
-    CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' ELSE false END;
-"""
+ADD_MALFORMED = f"INSERT INTO {{malformed}} SELECT $file_id, line FROM {_INCOMING}"
 
-INCOMING = "incoming"
+JSON_LINES = f"CREATE OR REPLACE TEMP TABLE {_JSON_LINES} AS SELECT line FROM {_INCOMING}"
 
-ADD_MALFORMED = f"INSERT INTO {MALFORMED} SELECT $file_id, line FROM {INCOMING}"
-
-JSON_LINES = f"CREATE OR REPLACE TEMP TABLE json_lines AS SELECT line FROM {INCOMING}"
-
-JSON_ARRAY = """
-CREATE OR REPLACE TEMP TABLE json_lines AS
+JSON_ARRAY = f"""
+CREATE OR REPLACE TEMP TABLE {_JSON_LINES} AS
 SELECT CAST(json AS VARCHAR) AS line FROM read_json_objects($path, format = 'array')
 """
 
-JSON_MALFORMED = f"INSERT INTO {MALFORMED} SELECT $file_id, line FROM json_lines WHERE NOT is_object(line)"
+IS_OBJECT = "CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' ELSE false END"
 
-JSON_KEYS = "SELECT DISTINCT unnest(json_keys(line)) AS key FROM json_lines WHERE is_object(line) ORDER BY key"
+JSON_MALFORMED = f"INSERT INTO {{malformed}} SELECT $file_id, line FROM {_JSON_LINES} WHERE NOT {IS_OBJECT}"
 
-JSON_FIELDS = """
-CREATE OR REPLACE TEMP VIEW json_fields AS
-SELECT json_extract_string(line, CAST(getvariable('json_pointers') AS VARCHAR[])) AS fields
-FROM json_lines WHERE is_object(line)
+JSON_KEYS = f"SELECT DISTINCT unnest(json_keys(line)) AS key FROM {_JSON_LINES} WHERE {IS_OBJECT} ORDER BY key"
+
+JSON_FIELDS = f"""
+CREATE OR REPLACE TEMP VIEW {_JSON_FIELDS} AS
+SELECT json_extract_string(line, CAST([{{pointers}}] AS VARCHAR[])) AS fields
+FROM {_JSON_LINES} WHERE {IS_OBJECT}
 """
 
 
@@ -62,53 +58,48 @@ class TextChunk:
     columns: dict[str, str]
 
 
-def prepare(con: duckdb.DuckDBPyConnection) -> None:
-    """Make the temporary objects that reading needs, once per connection."""
-    con.execute(PREPARE)
-
-
-def text_chunks(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted) -> Iterator[TextChunk]:
-    """The parts of a file; its malformed lines are in `MALFORMED` once all have been taken.
+def text_chunks(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted, malformed: str) -> Iterator[TextChunk]:
+    """The parts of a file; its malformed lines are in the relation `malformed` once all have been taken.
 
     Raises:
         SourceError: The file can't be read.
     """
     kind = format_of(file.path)
     if kind == "csv":
-        yield from _csv(con, file, wanted)
+        yield from _csv(con, file, wanted, malformed)
     elif kind == "json":
-        yield from _json(con, file, wanted)
+        yield from _json(con, file, wanted, malformed)
     else:
         yield from _excel(con, file, wanted)
 
 
-def _csv(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted) -> Iterator[TextChunk]:
+def _csv(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted, malformed: str) -> Iterator[TextChunk]:
     stream = CsvStream(file.path, wanted.reader)
     refuse_repeated(wanted, stream.header, file.path)
-    con.register(INCOMING, stream.batches())
-    yield TextChunk(INCOMING, {name: f"c{position}" for position, name in enumerate(stream.header)})
+    con.register(_INCOMING, stream.batches())
+    yield TextChunk(_INCOMING, {name: f"c{position}" for position, name in enumerate(stream.header)})
     if stream.malformed:
         import pyarrow as pa  # heavy, and only who reads files needs it
 
-        con.register(INCOMING, pa.table({"line": stream.malformed}))
-        con.execute(ADD_MALFORMED, {"file_id": file.file_id})
-    con.unregister(INCOMING)
+        con.register(_INCOMING, pa.table({"line": stream.malformed}))
+        con.execute(ADD_MALFORMED.format(malformed=malformed), {"file_id": file.file_id})
+    con.unregister(_INCOMING)
 
 
-def _json(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted) -> Iterator[TextChunk]:
+def _json(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted, malformed: str) -> Iterator[TextChunk]:
     if is_json_array(file.path):
         _read_json_array(con, file)
     else:
-        con.register(INCOMING, json_lines(file.path, wanted.reader))
+        con.register(_INCOMING, json_lines(file.path, wanted.reader))
         con.execute(JSON_LINES)
-        con.unregister(INCOMING)
-    con.execute(JSON_MALFORMED, {"file_id": file.file_id})
+        con.unregister(_INCOMING)
+    con.execute(JSON_MALFORMED.format(malformed=malformed), {"file_id": file.file_id})
     keys = [row[0] for row in con.execute(JSON_KEYS).fetchall()]
-    pointers = ["/" + key.replace("~", "~0").replace("/", "~1") for key in keys]
-    con.execute("SET VARIABLE json_pointers = $pointers", {"pointers": pointers})
-    con.execute(JSON_FIELDS)
-    yield TextChunk("json_fields", {key: f"nullif(fields[{number}], '')" for number, key in enumerate(keys, start=1)})
-    con.execute("DROP TABLE json_lines")
+    pointers = ", ".join(literal("/" + key.replace("~", "~0").replace("/", "~1")) for key in keys)
+    con.execute(JSON_FIELDS.format(pointers=pointers))
+    yield TextChunk(_JSON_FIELDS, {key: f"nullif(fields[{number}], '')" for number, key in enumerate(keys, start=1)})
+    con.execute(f"DROP VIEW {_JSON_FIELDS}")
+    con.execute(f"DROP TABLE {_JSON_LINES}")
 
 
 def _read_json_array(con: duckdb.DuckDBPyConnection, file: InputFile) -> None:
@@ -125,9 +116,9 @@ def _excel(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted) -> I
     sheets = _sheets(file, wanted)
     chosen = [frame for frame in sheets.values() if _has_columns(frame, file, wanted)]
     for frame in chosen or list(sheets.values())[:1]:
-        con.register(INCOMING, frame.to_arrow())
-        yield TextChunk(INCOMING, {name: identifier(name) for name in frame.columns})
-        con.unregister(INCOMING)
+        con.register(_INCOMING, frame.to_arrow())
+        yield TextChunk(_INCOMING, {name: identifier(name) for name in frame.columns})
+        con.unregister(_INCOMING)
 
 
 def _sheets(file: InputFile, wanted: Wanted) -> "dict[str, pl.DataFrame]":

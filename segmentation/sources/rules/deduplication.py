@@ -1,4 +1,4 @@
-"""Verdicts on lines that may be duplicates, and the tables that a load writes from: `accepted` and `rejected`.
+"""Deduplication: which of the lines that may be duplicates are accepted, as SQL. Nothing is executed here.
 
 Lines with the same inputs are told apart by their occurrence, 1, 2, …; the first is the one of the file that was
 registered first. Ids that are made from the inputs count their occurrences for themselves, since the same value can
@@ -9,18 +9,14 @@ Of lines with the same id, what the file says that was registered last is accept
 first file that says so (a repeat changes nothing).
 """
 
-import duckdb
-
 from segmentation.sources.profiles.contract import CLEANED_BY, DUPLICATE_LINE_ID, MALFORMED_LINE
-from segmentation.sources.readers.text_parts import MALFORMED
 
 COLUMNS = ", ".join(name for name in CLEANED_BY if name != "line_id")
 
-SETTLED = f"""
-CREATE OR REPLACE TEMP TABLE settled AS
+DEDUPLICATED = f"""
 WITH remarked AS (
     SELECT file_id, line_id, {COLUMNS}, customer_bucket, remark[1] AS remark, source, path, registered_at
-    FROM judged JOIN input_files USING (file_id)
+    FROM {{validated}} JOIN {{files}} USING (file_id)
     WHERE remark IS NOT NULL
 ),
 counted AS (
@@ -36,7 +32,7 @@ counted AS (
     UNION ALL
     SELECT *, 1 AS occurrence, 1 AS id_occurrence FROM remarked WHERE remark.fingerprint IS NULL
 ),
-judged_with_occurrence AS (
+with_occurrence AS (
     SELECT *, CASE WHEN occurrence > 1 THEN remark.reason_if_repeated ELSE remark.reason END AS reason
     FROM counted
 ),
@@ -44,11 +40,11 @@ same_id AS (
     SELECT *, max((registered_at, path)) OVER (
         PARTITION BY source, line_id, CAST(ordered_at AS DATE), {COLUMNS}
     ) AS content_since
-    FROM judged_with_occurrence
+    FROM with_occurrence
     WHERE reason IS NULL AND remark.has_own_id
 ),
 with_rank AS (
-    SELECT *, 1 AS rank_of_id FROM judged_with_occurrence WHERE reason IS NOT NULL OR NOT remark.has_own_id
+    SELECT *, 1 AS rank_of_id FROM with_occurrence WHERE reason IS NOT NULL OR NOT remark.has_own_id
     UNION ALL
     SELECT * EXCLUDE (content_since), row_number() OVER (
         PARTITION BY source, line_id, CAST(ordered_at AS DATE)
@@ -66,22 +62,33 @@ FROM with_rank
 """
 
 ACCEPTED = f"""
-CREATE OR REPLACE TEMP VIEW accepted AS
-SELECT file_id, line_id, {COLUMNS}, customer_bucket FROM judged WHERE remark IS NULL
+SELECT file_id, line_id, {COLUMNS}, customer_bucket FROM {{validated}} WHERE remark IS NULL
 UNION ALL
-SELECT file_id, line_id, {COLUMNS}, customer_bucket FROM settled WHERE reason IS NULL
+SELECT file_id, line_id, {COLUMNS}, customer_bucket FROM {{deduplicated}} WHERE reason IS NULL
 """
 
 REJECTED = f"""
-CREATE OR REPLACE TEMP VIEW rejected AS
-SELECT file_id, CAST(ordered_at AS DATE) AS ordered_on, reason, original FROM settled WHERE reason IS NOT NULL
+SELECT file_id, CAST(ordered_at AS DATE) AS ordered_on, reason, original FROM {{deduplicated}} WHERE reason IS NOT NULL
 UNION ALL
-SELECT file_id, NULL, '{MALFORMED_LINE}', CAST(to_json(line) AS VARCHAR) FROM {MALFORMED}
+SELECT file_id, NULL, '{MALFORMED_LINE}', CAST(to_json(line) AS VARCHAR) FROM {{malformed}}
 """
 
 
-def deduplicate(con: duckdb.DuckDBPyConnection) -> None:
-    """Decide on duplicates and define `accepted` and `rejected`; needs `judged`, `malformed` and `input_files`."""
-    con.execute(SETTLED)
-    con.execute(ACCEPTED)
-    con.execute(REJECTED)
+def deduplicated(*, validated: str, files: str) -> str:
+    """SQL of the lines that have a remark, with the `reason` for which one is rejected, and the line as it was.
+
+    Args:
+        validated: Relation of validated lines (`validation.COLUMNS`).
+        files: Relation of their files: `file_id`, `source`, `path` and `registered_at`.
+    """
+    return DEDUPLICATED.format(validated=validated, files=files)
+
+
+def accepted(*, validated: str, deduplicated: str) -> str:
+    """SQL of the accepted lines: the validated ones without a remark, and the deduplicated ones without a reason."""
+    return ACCEPTED.format(validated=validated, deduplicated=deduplicated)
+
+
+def rejected(*, deduplicated: str, malformed: str) -> str:
+    """SQL of the rejected lines: the deduplicated ones with a reason, and the malformed ones."""
+    return REJECTED.format(deduplicated=deduplicated, malformed=malformed)

@@ -1,6 +1,7 @@
 -- What expressions of a profile may call, beside DuckDB's own functions. Contract columns are cleaned with these by
 -- themselves (see contract.py), so a profile needs them only inside larger expressions and for inputs in its rules.
--- The variables profile_timezone and profile_decimal come from the profile that is being read.
+-- The variables latest_us, profile_timezone and profile_decimal are set by the staging area (staging.py): the latest
+-- plausible time, and what the profile that is being read says.
 
 -- clean_text(x): text without white space around it; NULL if nothing is left.
 -- Looking for white space first costs a tenth of trimming all texts, most of which have none.

@@ -1,12 +1,14 @@
-"""From a profile's inputs to contract columns, as SQL over the relations of `lines`.
+"""From a profile's inputs to contract columns, as SQL over relations of lines. Nothing is executed here.
 
-Which of the mapped lines are accepted is decided in `validation`.
+Which of the mapped lines are accepted is decided in `validation`; the macros that the SQL calls are defined by
+`staging`.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.resources import files
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
 
 import duckdb
 
@@ -27,7 +29,7 @@ FROM mapped
 WHERE {in_window}
 """
 
-IN_WINDOW = "coalesce({moment} BETWEEN getvariable('window_start') AND getvariable('window_last'), true)"
+IN_WINDOW = "coalesce({moment} BETWEEN TIMESTAMP '{start}' AND TIMESTAMP '{last}', true)"
 
 FILLED_BY = {
     "line_id": "coalesce(mapped_line_id, {fingerprint})",
@@ -49,32 +51,25 @@ NULLS = {
 FIELD_END = "chr(31)"
 
 
-def prepare(con: duckdb.DuckDBPyConnection) -> None:
-    """Define what expressions may call, once per connection."""
-    set_latest(con)
-    con.execute((files("segmentation.sources.rules") / "macros.sql").read_text(encoding="utf-8"))
+@dataclass(frozen=True)
+class Window:
+    """Which lines count: those of the days (UTC) from `start` to before `end`, and those without a readable date."""
+
+    start: date
+    end: date
+
+    def contains(self, moment: str) -> str:
+        """SQL condition: `moment` lies in the window, or is NULL."""
+        last = datetime.combine(self.end, time()) - timedelta(microseconds=1)
+        return IN_WINDOW.format(moment=moment, start=self.start, last=last)
 
 
-def set_latest(con: duckdb.DuckDBPyConnection) -> None:
-    """Let times count as plausible until a day from now."""
-    con.execute("SET VARIABLE latest_us = CAST(epoch_us(now() + INTERVAL 1 DAY) AS HUGEINT)")
-
-
-def use_profile(con: duckdb.DuckDBPyConnection, profile: Profile, source: str) -> None:
-    """Let the macros, and the SQL made here, work for this profile and source from now on."""
-    con.execute("SET VARIABLE profile_timezone = $zone", {"zone": profile.timezone})
-    con.execute("SET VARIABLE profile_decimal = $mark", {"mark": profile.reader.decimal})
-    con.execute("SET VARIABLE source_name = $source", {"source": source})
+ALL_TIME = Window(date.min, date.max)
 
 
 def moment_of(profile: Profile) -> str:
     """SQL over the inputs: the line's `ordered_at` in UTC, NULL where its date can't be read."""
     return _cleaned("ordered_at", CLEANED_BY["ordered_at"], f"({profile.columns['ordered_at']}\n)")
-
-
-def in_window(moment: str) -> str:
-    """SQL condition: `moment` lies in the window that is being loaded, or is NULL."""
-    return IN_WINDOW.format(moment=moment)
 
 
 def mapped(expressions: Mapping[str, str], cleaned_by: Mapping[str, str], lines: Lines) -> str:
@@ -107,8 +102,8 @@ def inputs(lines: Lines) -> list[str]:
     return [f"in_{name}" for name in lines.types]
 
 
-def filled(profile: Profile, lines: Lines) -> str:
-    """SQL of the relation `filled` over `mapped`: contract columns, within the window.
+def filled(profile: Profile, source: str, lines: Lines, window: Window) -> str:
+    """SQL of the relation `filled` over `mapped`: contract columns, within a window.
 
     Beside them: `line_key`, equal for lines that may be duplicates of each other, and `has_own_id`.
     """
@@ -117,9 +112,11 @@ def filled(profile: Profile, lines: Lines) -> str:
         values["unit_price"] = DERIVED_UNIT_PRICE
     return FILLED.format(
         inputs=", ".join(inputs(lines)),
-        columns=", ".join(f"{sql.format(fingerprint=fingerprint(lines))} AS {name}" for name, sql in values.items()),
+        columns=", ".join(
+            f"{sql.format(fingerprint=fingerprint(source, lines))} AS {name}" for name, sql in values.items()
+        ),
         key=line_key(profile, lines),
-        in_window=in_window("mapped_ordered_at"),
+        in_window=window.contains("mapped_ordered_at"),
     )
 
 
@@ -134,13 +131,13 @@ def line_key(profile: Profile, lines: Lines) -> str:
     return f"hash({', '.join(f'CAST({name} AS VARCHAR)' for name in sorted(inputs(lines)))})"
 
 
-def fingerprint(lines: Lines) -> str:
+def fingerprint(source: str, lines: Lines) -> str:
     """SQL over `mapped`: the text that stands for a line whose source gives no id: the same wherever its file lies.
 
     A NULL is left out, with its name. Each input is mentioned once, so that nothing is computed before it is needed.
     """
     fields = ", ".join(f"{literal(name + '=')} || CAST(in_{name} AS VARCHAR)" for name in sorted(lines.types))
-    return f"md5(concat_ws({FIELD_END}, getvariable('source_name'), {fields}))"
+    return f"md5(concat_ws({FIELD_END}, {literal(source)}, {fields}))"
 
 
 def _gives_ids(profile: Profile, lines: Lines) -> bool:

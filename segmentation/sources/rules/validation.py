@@ -1,7 +1,7 @@
-"""Which mapped lines are accepted, and why the others are not, as SQL.
+"""Validation: which mapped lines are accepted, and why the others are not, as SQL.
 
-A line is first judged alone, by the profile's rules and then the contract's. Those that may be duplicates, told by
-their `line_key`, are compared with each other afterwards in `settling`; they are few.
+A line is first validated alone, by the profile's rules and then the contract's. Those that may be duplicates, told by
+their `line_key`, are compared with each other afterwards in `deduplication`; they are few.
 """
 
 from collections.abc import Sequence
@@ -9,62 +9,55 @@ from collections.abc import Sequence
 import duckdb
 
 from segmentation.errors import SourceError
-from segmentation.sources.profiles.contract import CLEANED_BY, GENERIC_RULES, PRODUCT_CLEANED_BY
+from segmentation.sources.profiles.contract import CLEANED_BY, PRODUCT_CLEANED_BY
 from segmentation.sources.profiles.profile import Profile
 from segmentation.sources.readers.files import Lines
-from segmentation.sources.rules.mapping import filled, fingerprint, in_window, line_key, mapped, original_of
+from segmentation.sources.rules.mapping import ALL_TIME, Window, filled, fingerprint, line_key, mapped, original_of
 from segmentation.warehouse.sql import brief_error, literal
 
-CREATE_JUDGED = """
-CREATE OR REPLACE TEMP TABLE judged (
+COLUMNS = """
     file_id INTEGER, line_id VARCHAR, order_id VARCHAR, customer_id VARCHAR, product_id VARCHAR, category VARCHAR,
     quantity DOUBLE, unit_price DOUBLE, amount DOUBLE, discount DOUBLE, ordered_at TIMESTAMP, country VARCHAR,
     channel VARCHAR, customer_bucket INTEGER,
     remark STRUCT(
         reason VARCHAR, reason_if_repeated VARCHAR, fingerprint VARCHAR, has_own_id BOOLEAN, original VARCHAR
     )[]
-)
 """
-"""Lines as judged alone. A plainly accepted one has no `remark`, which costs it a list's few bytes only."""
+"""Of validated lines. A plainly accepted one has no `remark`, which costs it a list's few bytes only."""
 
-NO_SUSPECTS = "CREATE OR REPLACE TEMP TABLE suspects (line_key UBIGINT)"
-
-SUSPECTS = """
-CREATE OR REPLACE TEMP TABLE suspects AS
-SELECT line_key FROM ({line_keys}) GROUP BY line_key HAVING count(*) > 1
-"""
+REPEATED_KEYS = "SELECT line_key FROM ({line_keys}) GROUP BY line_key HAVING count(*) > 1"
 
 LINE_KEYS = "SELECT {key} AS line_key FROM ({mapped}) WHERE {in_window}"
 
 CATEGORISED = """
 SELECT filled.* REPLACE (coalesce(filled.category, product_list.category) AS category)
-FROM filled LEFT JOIN product_list ON filled.product_id = product_list.product_id
+FROM filled LEFT JOIN {product_list} AS product_list ON filled.product_id = product_list.product_id
 """
 
-JUDGE = """
-INSERT INTO judged BY NAME
+VALIDATED = """
 WITH mapped AS ({mapped}),
 filled AS ({filled}),
 categorised AS ({categorised}),
-judged_first AS (
+first_time AS (
     SELECT *, {reason} AS reason
     FROM (
-        SELECT *, {input} AS input, line_key IN (FROM suspects) AS is_suspect, false AS is_duplicate FROM categorised
+        SELECT *, {input} AS input, line_key IN (FROM {candidates}) AS is_candidate, false AS is_duplicate
+        FROM categorised
     )
 ),
-judged_again AS (
-    SELECT *, CASE WHEN is_suspect THEN {reason} END AS reason_if_repeated
-    FROM (SELECT * REPLACE (true AS is_duplicate) FROM judged_first)
+if_repeated AS (
+    SELECT *, CASE WHEN is_candidate THEN {reason} END AS reason_if_repeated
+    FROM (SELECT * REPLACE (true AS is_duplicate) FROM first_time)
 )
-SELECT file_id, {columns}, customer_bucket(customer_id, getvariable('customer_buckets')) AS customer_bucket,
-    CASE WHEN is_suspect OR reason IS NOT NULL THEN [{{
+SELECT file_id, {columns}, customer_bucket(customer_id, {buckets}) AS customer_bucket,
+    CASE WHEN is_candidate OR reason IS NOT NULL THEN [{{
         'reason': reason,
         'reason_if_repeated': reason_if_repeated,
-        'fingerprint': CASE WHEN is_suspect THEN {fingerprint} END,
+        'fingerprint': CASE WHEN is_candidate THEN {fingerprint} END,
         'has_own_id': has_own_id,
         'original': {original}
     }}] END AS remark
-FROM judged_again
+FROM if_repeated
 """
 
 TRY_RULES = """
@@ -73,48 +66,54 @@ SELECT {rules} FROM (SELECT *, {input} AS input, false AS is_duplicate FROM fill
 """
 
 
-def find_duplicate_candidates(con: duckdb.DuckDBPyConnection, profile: Profile, groups: Sequence[Lines]) -> None:
-    """Fill `suspects` with the keys that several lines of the window share."""
+def repeated_keys(profile: Profile, groups: Sequence[Lines], window: Window) -> str:
+    """SQL of the keys that several lines of the window share: their lines may be duplicates of each other."""
     columns = {name: sql for name, sql in profile.columns.items() if name in ("line_id", "ordered_at")}
     line_keys = " UNION ALL ".join(
         LINE_KEYS.format(
             key=line_key(profile, lines),
             mapped=mapped(columns, CLEANED_BY, lines),
-            in_window=in_window("mapped_ordered_at"),
+            in_window=window.contains("mapped_ordered_at"),
         )
         for lines in groups
     )
-    con.execute(SUSPECTS.format(line_keys=line_keys))
+    return REPEATED_KEYS.format(line_keys=line_keys)
 
 
-def validate(
-    con: duckdb.DuckDBPyConnection,
+def validated(
     profile: Profile,
+    source: str,
     lines: Lines,
+    window: Window,
     *,
-    has_product_list: bool,
-    rules: Sequence[tuple[str, str]] = GENERIC_RULES,
-) -> None:
-    """Add the lines of the window to `judged`; needs `suspects`, and `product_list` if there is one.
+    candidates: str,
+    product_list: str | None,
+    buckets: int,
+    rules: Sequence[tuple[str, str]],
+) -> str:
+    """SQL of the lines of the window with what is to be said about each: `COLUMNS`.
 
     Args:
-        con: Where the lines are.
         profile: How they are mapped; its own rules come first.
-        lines: What to judge.
-        has_product_list: Whether there is one.
+        source: Name of their source.
+        lines: What to validate.
+        window: Lines of other times are left out.
+        candidates: Relation of the keys of lines that may be duplicates.
+        product_list: Relation of the source's products, which gives lines their category; None if there is none.
+        buckets: How many customer buckets the lake has.
         rules: Name and SQL condition of the rules that follow.
     """
-    con.execute(
-        JUDGE.format(
-            mapped=mapped(profile.columns, CLEANED_BY, lines),
-            filled=filled(profile, lines),
-            categorised=CATEGORISED if has_product_list else "FROM filled",
-            input=_input(lines),
-            reason=_reason(profile, rules),
-            columns=", ".join(CLEANED_BY),
-            fingerprint=fingerprint(lines),
-            original=original_of(lines),
-        )
+    return VALIDATED.format(
+        mapped=mapped(profile.columns, CLEANED_BY, lines),
+        filled=filled(profile, source, lines, window),
+        categorised=CATEGORISED.format(product_list=product_list) if product_list else "FROM filled",
+        input=_input(lines),
+        candidates=candidates,
+        reason=_reason(profile, rules),
+        columns=", ".join(CLEANED_BY),
+        buckets=buckets,
+        fingerprint=fingerprint(source, lines),
+        original=original_of(lines),
     )
 
 
@@ -152,7 +151,7 @@ def _blame(con: duckdb.DuckDBPyConnection, profile: Profile, lines: Lines) -> No
 def _trial(profile: Profile, lines: Lines, rules: Sequence[str]) -> str:
     return TRY_RULES.format(
         mapped=mapped(profile.columns, CLEANED_BY, lines),
-        filled=filled(profile, lines),
+        filled=filled(profile, profile.name, lines, ALL_TIME),
         input=_input(lines),
         rules=", ".join(_condition(rule) for rule in rules) or "true",
     )

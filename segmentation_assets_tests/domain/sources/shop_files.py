@@ -88,7 +88,7 @@ def ingest(
 
 def load(lake: Lake, start: date, end: date) -> LoadReport:
     """Load days."""
-    return load_days(lake, start, end, Commit("load", asset="raw/transactions"))
+    return load_days(lake, start, end, Commit("load", asset="raw/transactions"), now=NOW)
 
 
 def changed(profile: str, **changes: object) -> Profile:

@@ -5,19 +5,17 @@ from collections import Counter
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-import duckdb
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as example_settings
 from hypothesis import strategies as st
 
 from segmentation.errors import SourceError
-from segmentation.sources.batch import loading
 from segmentation.sources.batch.loading import LoadReport
 from segmentation.sources.batch.products import load_products
 from segmentation.sources.batch.registration import register
 from segmentation.sources.profiles.profile import load_profile
-from segmentation.sources.rules import deduplication
+from segmentation.sources.staging import Staging
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.customer_bucket import customer_bucket
 from segmentation_assets_tests.conftest import BUCKETS
@@ -317,13 +315,13 @@ def test_a_file_registered_while_its_days_were_read_is_loaded_with_them(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = register(lake, str(write(tmp_path / "a.csv", [line(1)])), load_profile("canonical"), now=NOW)
-    deduplicate, late = deduplication.deduplicate, write(tmp_path / "b.csv", [line(10)])
+    deduplicate, late = Staging.deduplicate, write(tmp_path / "b.csv", [line(10)])
 
-    def settle_late(con: duckdb.DuckDBPyConnection) -> None:
-        deduplicate(con)
+    def deduplicate_late(staging: Staging) -> None:
+        deduplicate(staging)
         register(lake, str(late), load_profile("canonical"), now=NOW)
 
-    monkeypatch.setattr(loading, "deduplicate", settle_late)
+    monkeypatch.setattr(Staging, "deduplicate", deduplicate_late)
     load(lake, first.load_start, first.load_end)
     assert line_ids(lake) == ["L1", "L10"]
 

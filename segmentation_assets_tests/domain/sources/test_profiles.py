@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import settings as example_settings
 from hypothesis import strategies as st
 
+from segmentation.clock import utc_now
 from segmentation.errors import SourceError
 from segmentation.sources.profiles.profile import bundled_profiles, load_profile, parse_profile
-from segmentation.sources.rules import mapping
-from segmentation.warehouse.customer_bucket import CUSTOMER_BUCKET_MACRO, customer_bucket
+from segmentation.sources.staging import Staging
+from segmentation.warehouse.customer_bucket import customer_bucket
 from segmentation_assets_tests.domain.sources.shop_files import changed
 
 MINIMAL = {
@@ -34,13 +35,12 @@ MINIMAL = {
 @pytest.fixture(scope="module")
 def con() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as opened:
-        mapping.prepare(opened)
-        opened.execute(CUSTOMER_BUCKET_MACRO)
+        Staging(opened).begin(utc_now())
         yield opened
 
 
 def value(con: duckdb.DuckDBPyConnection, expression: str, *, timezone: str = "UTC", decimal: str = ".") -> object:
-    mapping.use_profile(con, changed("canonical", timezone=timezone, reader={"decimal": decimal}), "s")
+    Staging(con).use_profile(changed("canonical", timezone=timezone, reader={"decimal": decimal}))
     row = con.execute(f"SELECT {expression}").fetchone()
     assert row is not None
     return row[0]

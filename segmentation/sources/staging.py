@@ -1,0 +1,211 @@
+"""The staging area: where lines are between their source and the lake, on one connection.
+
+All names of temporary relations and of DuckDB variables are said here, and nowhere else; `Staging` sets them up, fills
+those that both ways into the lake share, and cleans up. What the SQL says is in `rules`; what belongs to one way only
+(counts of files, outcomes of deliveries) is in `batch` and in `incremental`, with names from here.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+from importlib.resources import files
+from itertools import count
+from typing import Self
+
+import duckdb
+import pyarrow as pa
+
+from segmentation.sources.profiles.contract import GENERIC_RULES
+from segmentation.sources.profiles.profile import Profile
+from segmentation.sources.readers.binding import Wanted
+from segmentation.sources.readers.files import Lines, OnColumns, drop_lines, read_lines
+from segmentation.sources.readers.paths import InputFile
+from segmentation.sources.rules.deduplication import accepted, deduplicated, rejected
+from segmentation.sources.rules.mapping import ALL_TIME, Window
+from segmentation.sources.rules.validation import COLUMNS, repeated_keys, validated
+from segmentation.warehouse import Lake
+from segmentation.warehouse.customer_bucket import CUSTOMER_BUCKET_MACRO
+from segmentation.warehouse.schema import customer_buckets
+
+
+class Relation(StrEnum):
+    """Temporary relations: for both ways into the lake, for files, for their products, and for deliveries."""
+
+    MALFORMED_LINES = "malformed_lines"
+    VALIDATED_LINES = "validated_lines"
+    DUPLICATE_CANDIDATES = "duplicate_candidates"
+
+    INPUT_FILES = "input_files"
+    PRODUCT_LIST = "product_list"
+    DEDUPLICATED_LINES = "deduplicated_lines"
+    ACCEPTED_LINES = "accepted_lines"
+    REJECTED_LINES = "rejected_lines"
+    LINE_COUNTS = "line_counts"
+    DAY_COUNTS = "day_counts"
+
+    PRODUCT_CANDIDATES = "product_candidates"
+    PRODUCT_NAMES = "product_names"
+    CHOSEN_PRODUCTS = "chosen_products"
+
+    DELIVERED_RECORDS = "delivered_records"
+    DELIVERY_SPANS = "delivery_spans"
+    STAGED_LINES = "staged_lines"
+    CANDIDATE_HASHES = "candidate_hashes"
+    EXISTING_LINES = "existing_lines"
+    OUTCOMES = "outcomes"
+    REFUSED_LINES = "refused_lines"
+    ACKNOWLEDGED_DELIVERIES = "acknowledged_deliveries"
+
+
+class Variable(StrEnum):
+    """DuckDB variables, which the macros read; all else that SQL depends on is written into it."""
+
+    LATEST_US = "latest_us"
+    PROFILE_TIMEZONE = "profile_timezone"
+    PROFILE_DECIMAL = "profile_decimal"
+
+
+SET_LATEST = f"""
+SET VARIABLE {Variable.LATEST_US} = CAST(epoch_us(CAST($now AS TIMESTAMP) + INTERVAL 1 DAY) AS HUGEINT)
+"""
+
+
+class Staging:
+    """The temporary relations, variables and macros of one connection, which does nothing else.
+
+    First `begin`, then for each source `use_profile` and `validate`; for files, `deduplicate` at the end. All of it
+    goes when the connection is closed.
+
+    Attributes:
+        con: The connection, for queries that name relations of `Relation`.
+    """
+
+    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Define what expressions of profiles may call."""
+        self.con = con
+        self._window = ALL_TIME
+        self._numbers = count()
+        con.execute((files("segmentation.sources.rules") / "macros.sql").read_text(encoding="utf-8"))
+        con.execute(CUSTOMER_BUCKET_MACRO)
+        self._empty(Relation.MALFORMED_LINES, "file_id INTEGER, line VARCHAR")
+
+    @classmethod
+    @contextmanager
+    def opened(cls, lake: Lake) -> Iterator[Self]:
+        """A staging area beside a lake, for a while."""
+        with lake.cursor() as con:
+            yield cls(con)
+
+    def begin(self, now: datetime, window: Window = ALL_TIME) -> None:
+        """Forget the lines that have been staged, and be ready for others.
+
+        Args:
+            now: In UTC, without a zone. Times count as plausible until a day later.
+            window: Lines of other times are left out.
+        """
+        self._window = window
+        self.con.execute(SET_LATEST, {"now": now})
+        self._empty(Relation.MALFORMED_LINES, "file_id INTEGER, line VARCHAR")
+        self._empty(Relation.VALIDATED_LINES, COLUMNS)
+        self._empty(Relation.DUPLICATE_CANDIDATES, "line_key UBIGINT")
+
+    def use_profile(self, profile: Profile) -> None:
+        """Let the macros read times and numbers as a profile says, from now on."""
+        self.con.execute(f"SET VARIABLE {Variable.PROFILE_TIMEZONE} = $zone", {"zone": profile.timezone})
+        self.con.execute(f"SET VARIABLE {Variable.PROFILE_DECIMAL} = $mark", {"mark": profile.reader.decimal})
+
+    @contextmanager
+    def lines(
+        self,
+        input_files: Sequence[InputFile],
+        wanted: Wanted,
+        keep: str = "true",
+        on_columns: OnColumns = lambda *_: None,
+    ) -> Iterator[list[Lines]]:
+        """The lines of files, one relation per set of equal headers, for a while; see `read_lines`.
+
+        Lines that can't be split into fields go to `MALFORMED_LINES`.
+        """
+        groups = read_lines(
+            self.con,
+            f"lines_{next(self._numbers)}",
+            input_files,
+            wanted,
+            malformed=Relation.MALFORMED_LINES,
+            keep=keep,
+            on_columns=on_columns,
+        )
+        try:
+            yield groups
+        finally:
+            drop_lines(self.con, groups)
+
+    def find_duplicate_candidates(self, profile: Profile, groups: Sequence[Lines]) -> None:
+        """Fill `DUPLICATE_CANDIDATES` with the keys that several lines of a source share."""
+        self.create(Relation.DUPLICATE_CANDIDATES, repeated_keys(profile, groups, self._window))
+
+    def validate(
+        self,
+        profile: Profile,
+        source: str,
+        lines: Lines,
+        *,
+        has_product_list: bool = False,
+        rules: Sequence[tuple[str, str]] = GENERIC_RULES,
+    ) -> None:
+        """Add lines of a source to `VALIDATED_LINES`.
+
+        Args:
+            profile: How they are mapped; its own rules come first.
+            source: Name of the source.
+            lines: What to validate.
+            has_product_list: Whether categories are looked up in `PRODUCT_LIST`.
+            rules: Name and SQL condition of the rules that follow.
+        """
+        query = validated(
+            profile,
+            source,
+            lines,
+            self._window,
+            candidates=Relation.DUPLICATE_CANDIDATES,
+            product_list=Relation.PRODUCT_LIST if has_product_list else None,
+            buckets=self._buckets,
+            rules=rules,
+        )
+        self.con.execute(f"INSERT INTO {Relation.VALIDATED_LINES} BY NAME {query}")
+
+    def deduplicate(self) -> None:
+        """Define `ACCEPTED_LINES` and `REJECTED_LINES` by what has been validated; needs `INPUT_FILES`."""
+        lines, settled = Relation.VALIDATED_LINES, Relation.DEDUPLICATED_LINES
+        self.create(settled, deduplicated(validated=lines, files=Relation.INPUT_FILES))
+        self._define(Relation.ACCEPTED_LINES, accepted(validated=lines, deduplicated=settled))
+        self._define(Relation.REJECTED_LINES, rejected(deduplicated=settled, malformed=Relation.MALFORMED_LINES))
+
+    def query(self, relation: Relation) -> duckdb.DuckDBPyRelation:
+        """What a relation holds, to be read while the connection is open."""
+        return self.con.sql(f"FROM {relation}")
+
+    def create(self, relation: Relation, query: str, values: dict[str, object] | None = None) -> None:
+        """Fill a relation with what a query gives, in the place of what it held before."""
+        self.con.execute(f"CREATE OR REPLACE TEMP TABLE {relation} AS {query}", values)
+
+    @contextmanager
+    def holding(self, relation: Relation, table: pa.Table) -> Iterator[None]:
+        """Let SQL read an Arrow table under the name of a relation, for a while."""
+        self.con.register(relation, table)
+        try:
+            yield
+        finally:
+            self.con.unregister(relation)
+
+    def _empty(self, relation: Relation, columns: str) -> None:
+        self.con.execute(f"CREATE OR REPLACE TEMP TABLE {relation} ({columns})")
+
+    def _define(self, relation: Relation, query: str) -> None:
+        self.con.execute(f"CREATE OR REPLACE TEMP VIEW {relation} AS {query}")
+
+    @cached_property
+    def _buckets(self) -> int:
+        return customer_buckets(self.con)
