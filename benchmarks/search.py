@@ -21,6 +21,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
 
 from benchmarks.reporting import Target, at_least, at_most, machine, print_targets, write_json
+from segmentation.clock import utc_now
 from segmentation.features.snapshots import write_snapshots
 from segmentation.metadata.features import BY_NAME, FEATURES
 from segmentation.modeling import lifecycle, registry
@@ -118,7 +119,7 @@ def _compare(console: Console, lake: Lake, as_of: date, case: str) -> tuple[list
         if done % 10 == 0 or done == total:
             console.print(f"trial {done} of {total}, {trial.state}, {time.monotonic() - began:.0f} s")
 
-    version, _ = lifecycle.train_candidate(lake, training_set, Commit("candidate"), progress=tell)
+    version, _ = lifecycle.train_candidate(lake, training_set, Commit("candidate"), now=utc_now, progress=tell)
     seconds = time.monotonic() - began
     with lake.cursor() as con:
         model = registry.load(con, version)

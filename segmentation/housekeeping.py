@@ -57,7 +57,7 @@ def keep_house(lake: Lake, *, now: datetime, actor: str, run_id: str = "", dry_r
         old = retention.to_archive(con, keep)
     if not dry_run:
         commit = Commit("Archive old models", asset="warehouse/maintenance", run_id=run_id)
-        old = retention.archive(lake, old, actor=actor, reason=f"older than the newest {keep}", commit=commit)
+        old = retention.archive(lake, old, actor=actor, reason=f"older than the newest {keep}", commit=commit, now=now)
     with lake.cursor() as con:
         protected = retention.protected_snapshots(con, but_for=old)
         bases = feature_bases(con)

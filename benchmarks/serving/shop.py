@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 
 from segmentation.access.keys import Scope
+from segmentation.clock import utc_now
 from segmentation.features.snapshots import write_snapshots
 from segmentation.modeling import lifecycle, registry
 from segmentation.modeling.artefact import Artefact, Floats
@@ -87,10 +88,16 @@ def make_shop(folder: Path, customers: int = CUSTOMERS) -> Shop:
         load_days(lake, START, END, Commit("load"), now=END_MOMENT)
         write_snapshots(lake, [END], lambda _: Commit("features"), now=END_MOMENT)
         training_set = make_training_set(lake, END, Commit("training set"), now=END_MOMENT)
-        version, _ = lifecycle.train_candidate(lake, training_set, Commit("candidate"))
+        version, _ = lifecycle.train_candidate(lake, training_set, Commit("candidate"), now=utc_now)
         # Whether the model is good enough for a real shop does not matter here, so no gate is asked.
         registry.promote(
-            lake, version, alias="champion", actor="benchmark", reason="benchmark", commit=Commit("champion")
+            lake,
+            version,
+            alias="champion",
+            actor="benchmark",
+            reason="benchmark",
+            commit=Commit("champion"),
+            now=utc_now(),
         )
         with lake.cursor() as con:
             artefact = registry.load_champion(con).artefact

@@ -1,7 +1,8 @@
 """A model's life: trained, gated, promoted or kept waiting, rolled back, and what each of these would change."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 import duckdb
 import polars as pl
@@ -44,12 +45,17 @@ class PromotionDecision:
 
 
 def train_candidate(
-    lake: Lake, training_set: TrainingSet, commit: Commit, *, progress: TrialProgress | None = None
+    lake: Lake,
+    training_set: TrainingSet,
+    commit: Commit,
+    *,
+    now: Callable[[], datetime],
+    progress: TrialProgress | None = None,
 ) -> tuple[int, TrainedModel | None]:
     """Train a model and make it the candidate; the search and the fit are tracked where settings say.
 
     The same rows are not trained on twice with the same settings and code: the version that is there is the candidate
-    then.
+    then. `now` is asked when a model is registered, which may be hours after training began.
 
     Returns:
         Its version, and the model if it was trained.
@@ -63,7 +69,7 @@ def train_candidate(
         known = already_trained(con, training_set, settings)
         key = search_key(training_set, predecessor_of(con))
     if known is not None:
-        registry.register(lake, known.artefact, known.metrics, commit)
+        registry.register(lake, known.artefact, known.metrics, commit, now=now())
         return known.version, None
     name = f"{training_set.as_of} {study_name(key, settings)}"
     tags = {
@@ -75,7 +81,7 @@ def train_candidate(
     with open_tracker(settings, name, tags) as tracker:
         for _ in range(REGISTRATIONS):
             model = train(lake, training_set, settings, run_id=commit.run_id, tracker=tracker, progress=progress)
-            version = registry.register(lake, model.artefact, model.metrics, commit, model.lineage)
+            version = registry.register(lake, model.artefact, model.metrics, commit, model.lineage, now=now())
             if version is not None:
                 _track(tracker, version, model, settings)
                 return version, model
@@ -95,7 +101,7 @@ def _track(tracker: Tracker, version: int, model: TrainedModel, settings: Settin
     )
 
 
-def decide(lake: Lake, *, actor: str, commit: Commit) -> PromotionDecision:
+def decide(lake: Lake, *, actor: str, commit: Commit, now: datetime) -> PromotionDecision:
     """Promote the candidate if the settings leave that to its gates; else let it wait as the challenger.
 
     A candidate that somebody rolled back is not promoted again by itself.
@@ -120,7 +126,7 @@ def decide(lake: Lake, *, actor: str, commit: Commit) -> PromotionDecision:
             f"`segmentation models promote {version} --reason …`.",
         )
     alias = "champion" if lake.settings.promotion == "automatic" else "challenger"
-    is_new = promote(lake, version, actor=actor, commit=commit, alias=alias)
+    is_new = promote(lake, version, actor=actor, commit=commit, now=now, alias=alias)
     if alias == "champion":
         return PromotionDecision(version, True, is_new, f"Model {version} passed its gates and serves.")
     return PromotionDecision(
@@ -138,6 +144,7 @@ def promote(
     *,
     actor: str,
     commit: Commit,
+    now: datetime,
     reason: str = "",
     override: bool = False,
     alias: str = "champion",
@@ -149,6 +156,7 @@ def promote(
         version: The version.
         actor: Who or what decides.
         commit: What the lake's commit says about itself.
+        now: When this happens (UTC).
         reason: Why; the ledger keeps it beside what the gates said.
         override: Whether to promote it although a gate refuses; needs a reason.
         alias: `champion` or `challenger`.
@@ -184,6 +192,7 @@ def promote(
         actor=actor,
         reason=f"{reason}; {said}" if reason else said,
         commit=commit,
+        now=now,
         gates=gates.as_json(verdicts),
     )
 

@@ -12,7 +12,6 @@ from datetime import date, datetime
 import duckdb
 import msgspec
 
-from segmentation.clock import utc_now
 from segmentation.errors import ArtefactError, SegmentationError
 from segmentation.metadata.tables.registry import MODELS, PROMOTIONS, SEGMENT_NAMES, SEGMENTS, TRAINING_SETS
 from segmentation.modeling.artefact import Artefact
@@ -91,7 +90,7 @@ class ModelVersion:
     aliases: tuple[str, ...]
 
 
-def record_training_set(lake: Lake, training_set: TrainingSet, commit: Commit) -> TrainingSet:
+def record_training_set(lake: Lake, training_set: TrainingSet, commit: Commit, *, now: datetime) -> TrainingSet:
     """Record a training set; if the last one of its date has the same rows, and can be read, it is returned instead."""
 
     def write(con: duckdb.DuckDBPyConnection) -> TrainingSet:
@@ -110,7 +109,7 @@ def record_training_set(lake: Lake, training_set: TrainingSet, commit: Commit) -
                 "judged_as_of": training_set.judged_as_of,
                 "learned_as_of": training_set.learned_as_of,
                 "forward_days": training_set.forward_days,
-                "created_at": utc_now(),
+                "created_at": now,
             },
         )
         return training_set
@@ -149,7 +148,13 @@ def _training_set(con: duckdb.DuckDBPyConnection, condition: str, key: object) -
 
 
 def register(
-    lake: Lake, artefact: Artefact, metrics: dict[str, float], commit: Commit, lineage: Sequence[Descent] = ()
+    lake: Lake,
+    artefact: Artefact,
+    metrics: dict[str, float],
+    commit: Commit,
+    lineage: Sequence[Descent] = (),
+    *,
+    now: datetime,
 ) -> int | None:
     """Add a model version and make it the `candidate`.
 
@@ -167,9 +172,9 @@ def register(
             if fresh and min(fresh) < next_segment_id(con):
                 return None
             version = _next(con, MODELS.name, "version")
-            _insert_model(con, version, artefact, metrics, commit.run_id)
+            _insert_model(con, version, artefact, metrics, commit.run_id, now)
             _insert_segments(con, version, artefact, lineage)
-        _point(con, "candidate", version, commit.run_id or "command line", "trained")
+        _point(con, "candidate", version, commit.run_id or "command line", "trained", now)
         return version
 
     with lake.cursor() as con:
@@ -177,7 +182,15 @@ def register(
 
 
 def promote(
-    lake: Lake, version: int, *, alias: str, actor: str, reason: str, commit: Commit, gates: str | None = None
+    lake: Lake,
+    version: int,
+    *,
+    alias: str,
+    actor: str,
+    reason: str,
+    commit: Commit,
+    now: datetime,
+    gates: str | None = None,
 ) -> bool:
     """Let an alias point to a version from now on.
 
@@ -188,6 +201,7 @@ def promote(
         actor: Who or what decides.
         reason: Why.
         commit: What the lake's commit says about itself.
+        now: When this happens (UTC).
         gates: What the gates said, as JSON.
 
     Returns:
@@ -200,13 +214,15 @@ def promote(
     def write(con: duckdb.DuckDBPyConnection) -> bool:
         if not con.execute(f"SELECT 1 FROM {MODELS.name} WHERE version = $v", {"v": version}).fetchone():
             raise UnknownVersionError(f"There is no model version {version}; `segmentation models list` shows them.")
-        return _point(con, alias, version, actor, reason, gates)
+        return _point(con, alias, version, actor, reason, now, gates)
 
     with lake.cursor() as con:
         return lake.transaction(con, commit, write)
 
 
-def roll_back(lake: Lake, *, actor: str, reason: str, commit: Commit, expected: int | None = None) -> tuple[int, int]:
+def roll_back(
+    lake: Lake, *, actor: str, reason: str, commit: Commit, now: datetime, expected: int | None = None
+) -> tuple[int, int]:
     """Let `champion` point to the version that served before the present one.
 
     Args:
@@ -214,6 +230,7 @@ def roll_back(lake: Lake, *, actor: str, reason: str, commit: Commit, expected: 
         actor: Who decides.
         reason: Why.
         commit: What the lake's commit says about itself.
+        now: When this happens (UTC).
         expected: The version that must be champion, so that two who roll it back don't go back two versions.
 
     Returns:
@@ -228,8 +245,8 @@ def roll_back(lake: Lake, *, actor: str, reason: str, commit: Commit, expected: 
         if expected is not None and serving != expected:
             raise SegmentationError(f"Model {expected} isn't champion; {serving} is. Nothing was rolled back.")
         said = f"{reason}; rolled back from {serving}" if reason else f"rolled back from {serving}"
-        _append(con, ROLLED_BACK, serving, actor, said)
-        _point(con, "champion", earlier, actor, said)
+        _append(con, ROLLED_BACK, serving, actor, said, now)
+        _point(con, "champion", earlier, actor, said, now)
         return serving, earlier
 
     with lake.cursor() as con:
@@ -347,7 +364,7 @@ def segment_names(con: duckdb.DuckDBPyConnection) -> dict[int, str]:
 
 
 def rename_segments(
-    lake: Lake, names: Mapping[int, str], *, actor: str, reason: str, commit: Commit
+    lake: Lake, names: Mapping[int, str], *, actor: str, reason: str, commit: Commit, now: datetime
 ) -> dict[int, tuple[str, str]]:
     """Give segments names of one's own; they survive retraining. An empty name gives the trained one back.
 
@@ -374,7 +391,7 @@ def rename_segments(
                     "naming_id": _next(con, SEGMENT_NAMES.name, "naming_id"),
                     "segment_id": identity,
                     "segment_name": name,
-                    "decided_at": utc_now(),
+                    "decided_at": now,
                     "actor": actor,
                     "reason": reason,
                 }
@@ -454,7 +471,12 @@ def _version_of(con: duckdb.DuckDBPyConnection, model_hash: str) -> int | None:
 
 
 def _insert_model(
-    con: duckdb.DuckDBPyConnection, version: int, artefact: Artefact, metrics: dict[str, float], run_id: str
+    con: duckdb.DuckDBPyConnection,
+    version: int,
+    artefact: Artefact,
+    metrics: dict[str, float],
+    run_id: str,
+    now: datetime,
 ) -> None:
     model = {
         "version": version,
@@ -462,7 +484,7 @@ def _insert_model(
         "artefact": artefact.to_json(),
         "training_set_id": artefact.provenance.training_set_id,
         "metrics": json.dumps(metrics, sort_keys=True),
-        "created_at": utc_now(),
+        "created_at": now,
         "run_id": run_id or None,
     }
     _insert(con, MODELS.name, model)
@@ -494,22 +516,34 @@ def _insert_segments(
 
 
 def _point(
-    con: duckdb.DuckDBPyConnection, alias: str, version: int, actor: str, reason: str, gates: str | None = None
+    con: duckdb.DuckDBPyConnection,
+    alias: str,
+    version: int,
+    actor: str,
+    reason: str,
+    now: datetime,
+    gates: str | None = None,
 ) -> bool:
     if resolve(con, alias) == version:
         return False
-    _append(con, alias, version, actor, reason, gates)
+    _append(con, alias, version, actor, reason, now, gates)
     return True
 
 
 def _append(
-    con: duckdb.DuckDBPyConnection, alias: str, version: int, actor: str, reason: str, gates: str | None = None
+    con: duckdb.DuckDBPyConnection,
+    alias: str,
+    version: int,
+    actor: str,
+    reason: str,
+    now: datetime,
+    gates: str | None = None,
 ) -> None:
     line = {
         "promotion_id": _next(con, PROMOTIONS.name, "promotion_id"),
         "alias": alias,
         "version": version,
-        "decided_at": utc_now(),
+        "decided_at": now,
         "actor": actor,
         "reason": reason,
         "gates": gates,

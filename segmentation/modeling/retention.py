@@ -5,6 +5,7 @@ snapshot that it was trained on. Archiving is a line of the ledger, and any late
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import duckdb
 
@@ -29,7 +30,7 @@ SELECT
     (SELECT COALESCE(MAX(promotion_id), 0) FROM {PROMOTIONS.name}) + ROW_NUMBER() OVER (ORDER BY version),
     '{registry.ARCHIVED}',
     version,
-    now() AT TIME ZONE 'UTC',
+    CAST($now AS TIMESTAMP),
     $actor,
     $reason
 FROM unnest($versions) AS archived(version)
@@ -54,8 +55,10 @@ def to_archive(con: duckdb.DuckDBPyConnection, keep: int) -> list[int]:
     return [version for version in versions[:-keep] if version not in needed]
 
 
-def archive(lake: Lake, versions: Sequence[int], *, actor: str, reason: str, commit: Commit) -> list[int]:
-    """Archive versions.
+def archive(
+    lake: Lake, versions: Sequence[int], *, actor: str, reason: str, commit: Commit, now: datetime
+) -> list[int]:
+    """Archive versions; `now` is when that happens (UTC).
 
     Returns:
         Those that were not archived before, ascending.
@@ -68,7 +71,7 @@ def archive(lake: Lake, versions: Sequence[int], *, actor: str, reason: str, com
         new = sorted(set(versions) - archived_versions(con))
         _refuse_needed(con, new)
         if new:
-            con.execute(APPEND, {"versions": new, "actor": actor, "reason": reason})
+            con.execute(APPEND, {"versions": new, "now": now, "actor": actor, "reason": reason})
         return new
 
     with lake.cursor() as con:

@@ -104,7 +104,7 @@ def make_training_set(lake: Lake, as_of: date, commit: Commit, *, now: datetime)
         lake: A writable lake.
         as_of: The snapshot.
         commit: What the lake's commits say about themselves.
-        now: When this happens (UTC), for the record of snapshots that are made.
+        now: When this happens (UTC).
 
     Raises:
         NotEnoughDataError: There is no such snapshot.
@@ -131,7 +131,7 @@ def make_training_set(lake: Lake, as_of: date, commit: Commit, *, now: datetime)
         learned_as_of=learned if has_history else None,
         forward_days=forward_days,
     )
-    return record_training_set(lake, training_set, commit)
+    return record_training_set(lake, training_set, commit, now=now)
 
 
 def read_training_data(lake: Lake, training_set: TrainingSet, *, max_rows: int, seed: int) -> TrainingData:

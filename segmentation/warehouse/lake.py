@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -17,6 +18,7 @@ from typing import Self, TypeVar
 import duckdb
 from filelock import FileLock, Timeout
 
+from segmentation.clock import utc_now
 from segmentation.errors import NoLakeError, SegmentationError, WarehouseUnavailableError
 from segmentation.settings import Settings
 from segmentation.warehouse.commit import Commit
@@ -52,9 +54,17 @@ class Lake:
         settings: The settings it was opened with.
         read_only: Whether writes are refused.
         inline_rows: Inserts of up to so many rows go to the catalog; None for DuckLake's own limit.
+        clock: Says what time it is (UTC), for what the lake records about itself.
     """
 
-    def __init__(self, settings: Settings, *, read_only: bool = False, inline_rows: int | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        read_only: bool = False,
+        inline_rows: int | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
         """Attach the lake; creates it if there is none and `read_only` is false.
 
         Args:
@@ -62,6 +72,7 @@ class Lake:
             read_only: Whether writes are refused.
             inline_rows: Inserts of up to so many rows go to the catalog instead of to files, until maintenance or
                 the writer itself flushes them; None for DuckLake's own limit of a few rows.
+            clock: Says what time it is (UTC), for what the lake records about itself, such as its schema's versions.
 
         Raises:
             WarehouseUnavailableError: The catalog can't be reached, is no lake, or is missing for a reader.
@@ -69,6 +80,7 @@ class Lake:
         self.settings = settings
         self.read_only = read_only
         self.inline_rows = inline_rows
+        self.clock = clock
         self._is_sqlite = settings.catalog_uri.startswith("sqlite:")
         _check_location(settings, read_only)
         self._versions: set[int] = set()

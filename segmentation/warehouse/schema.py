@@ -65,8 +65,13 @@ def _apply(con: duckdb.DuckDBPyConnection, lake: Lake, tables: tuple[Table, ...]
     for table in tables:
         _create_or_extend(con, table)
     con.execute(
-        f"INSERT INTO {SCHEMA_VERSIONS.name} VALUES ($version, $fingerprint, $buckets, now() AT TIME ZONE 'UTC')",
-        {"version": SCHEMA_VERSION, "fingerprint": fingerprint, "buckets": lake.settings.customer_buckets},
+        f"INSERT INTO {SCHEMA_VERSIONS.name} VALUES ($version, $fingerprint, $buckets, CAST($now AS TIMESTAMP))",
+        {
+            "version": SCHEMA_VERSION,
+            "fingerprint": fingerprint,
+            "buckets": lake.settings.customer_buckets,
+            "now": lake.clock(),
+        },
     )
     return True
 

@@ -90,7 +90,7 @@ def candidate_model(
     report = reporter(context, "Searching for a model")
     commit = commit_of(context, "training/candidate_model")
     version, model = lifecycle.train_candidate(
-        warehouse.lake, pinned, commit, progress=lambda done, total, _: report(done, total)
+        warehouse.lake, pinned, commit, now=utc_now, progress=lambda done, total, _: report(done, total)
     )
     if model is None:
         same = "These rows were trained on before, with the same settings and code."
@@ -134,7 +134,9 @@ def champion_model(
     # Checks stopped a bad candidate in their own run; this run may be another, or the alias may have moved on.
     commit, actor = commit_of(context, "training/champion_model"), f"run {context.run.run_id}"
     if config.rollback:
-        before, version = registry.roll_back(warehouse.lake, actor=actor, reason=config.reason, commit=commit)
+        before, version = registry.roll_back(
+            warehouse.lake, actor=actor, reason=config.reason, commit=commit, now=utc_now()
+        )
         yield dg.MaterializeResult(metadata={"version": version, "is_new": True, "rolled_back_from": before})
     elif config.version is not None:
         is_new = lifecycle.promote(
@@ -142,12 +144,13 @@ def champion_model(
             config.version,
             actor=actor,
             commit=commit,
+            now=utc_now(),
             reason=config.reason,
             override=config.override,
         )
         yield dg.MaterializeResult(metadata={"version": config.version, "is_new": is_new})
     else:
-        decision = lifecycle.decide(warehouse.lake, actor=actor, commit=commit)
+        decision = lifecycle.decide(warehouse.lake, actor=actor, commit=commit, now=utc_now())
         context.log.info(decision.explanation)
         if decision.serves:
             yield dg.MaterializeResult(

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from segmentation.clock import utc_now
 from segmentation.modeling import registry
 from segmentation.modeling.artefact import Artefact, Evaluator, Floats, Segment
 from segmentation.modeling.feature_matrix import read_matrix
@@ -68,7 +69,7 @@ def test_a_poisoned_candidate_is_stopped(filled: Graph, lake: Lake, poison: Pois
         matrix = read_matrix(con, champion.artefact.provenance.as_of, champion.artefact.feature_names)
     points = Evaluator(champion.artefact).coordinates(matrix.values)
     poisoned = poison(champion.artefact, points)
-    version = registry.register(lake, poisoned, champion.metrics, Commit("poison"))
+    version = registry.register(lake, poisoned, champion.metrics, Commit("poison"), now=utc_now())
 
     first = _tick(filled)
     checks = filled.run("training/candidate_model", checks_only=True)
@@ -113,7 +114,7 @@ def test_a_person_decides_by_the_config_of_a_run(filled: Graph, lake: Lake) -> N
         first = registry.load_champion(con)
     renamed = msgspec.structs.replace(first.artefact.segments[0], description="another")
     other = msgspec.structs.replace(first.artefact, segments=(renamed, *first.artefact.segments[1:]))
-    version = registry.register(lake, other, first.metrics, Commit("other"))
+    version = registry.register(lake, other, first.metrics, Commit("other"), now=utc_now())
 
     def decide(**config: object) -> bool:
         return filled.run("training/champion_model", ops={"training__champion_model": {"config": config}}).success

@@ -77,11 +77,11 @@ def aging_lake(empty_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     with Lake(settings) as lake:
         migrate(lake)
         register(lake, str(folder / "shop" / "transactions"), load_profile("canonical"), source="shop", now=NOW)
-        load_days(lake, START, END, Commit("load"), now=END_MOMENT)
+        load_days(lake, START, END, Commit("load"), now=NOW)
         write_snapshots(lake, [*EARLIER, TRAINED], lambda _: Commit("features"), now=NOW)
         pinned = make_training_set(lake, TRAINED, Commit("training"), now=NOW)
-        lifecycle.train_candidate(lake, pinned, Commit("training"))
-        assert lifecycle.decide(lake, actor="test", commit=Commit("training")).serves
+        lifecycle.train_candidate(lake, pinned, Commit("training"), now=utc_now)
+        assert lifecycle.decide(lake, actor="test", commit=Commit("training"), now=utc_now()).serves
         change(lake, *(f"UPDATE {table} SET created_at = '{TRAINED}'" for table in (MODELS.name, TRAINING_SETS.name)))
     return home
 

@@ -165,7 +165,7 @@ def _trained_by(lake: Lake, version: int, run_id: str) -> None:
 def _promote(lake: Lake, version: int, actor: str, reason: str = "", **others: str) -> None:
     said = {"alias": "champion", "gates": json.dumps(GATES), **others}
     reason = f"{reason}; {lifecycle.PASSED}…" if reason else f"{lifecycle.PASSED}…"
-    assert registry.promote(lake, version, actor=actor, reason=reason, commit=Commit("test"), **said)
+    assert registry.promote(lake, version, actor=actor, reason=reason, commit=Commit("test"), **said, now=utc_now())
 
 
 def test_without_an_address_nobody_is_told(instance: dg.DagsterInstance, settings: Settings) -> None:
@@ -277,7 +277,7 @@ def test_a_retraining_that_changes_nothing_is_told_if_monitoring_asked(ticks: Ti
 def test_persons_decisions_are_told(ticks: Ticks, trained: Lake, webhook: Webhook) -> None:
     _promote(trained, 2, "ann", alias="challenger")
     _promote(trained, 2, "ann", "agreed with marketing")
-    registry.roll_back(trained, actor="bob", reason="complaints", commit=Commit("test"))
+    registry.roll_back(trained, actor="bob", reason="complaints", commit=Commit("test"), now=utc_now())
     ticks.tick()
     waiting, promoted, rolled_back = _told(webhook)
     assert waiting["title"] == "Model 2 passed its gates and waits for a person"

@@ -11,6 +11,7 @@ import httpx
 import numpy as np
 
 from segmentation.access.keys import Scope
+from segmentation.clock import utc_now
 from segmentation.metadata.features import FEATURES
 from segmentation.modeling import registry, training, training_data
 from segmentation.modeling.artefact import Artefact, Floats
@@ -109,13 +110,15 @@ def promote(settings: Settings, version: int) -> None:
 
 def promote_on(lake: Lake, version: int) -> None:
     """The same, with a lake that is open."""
-    registry.promote(lake, version, alias="champion", actor="test", reason="test", commit=Commit("promote"))
+    registry.promote(
+        lake, version, alias="champion", actor="test", reason="test", commit=Commit("promote"), now=utc_now()
+    )
 
 
 def register(settings: Settings, artefact: Artefact) -> int:
     """Add a version to the registry."""
     with Lake(settings) as lake:
-        version = registry.register(lake, artefact, {"inertia": 1.0}, Commit("register"))
+        version = registry.register(lake, artefact, {"inertia": 1.0}, Commit("register"), now=utc_now())
     assert version is not None
     return version
 
@@ -190,4 +193,6 @@ def _add_customers(lake: Lake, as_of: date, first: int, last: int) -> None:
 def _train(lake: Lake, settings: Settings) -> None:
     training_set = training_data.make_training_set(lake, JULY, Commit("training set"), now=datetime(2024, 7, 1))
     trained = training.train(lake, training_set, settings)
-    assert registry.register(lake, trained.artefact, trained.metrics, Commit("candidate"), trained.lineage)
+    assert registry.register(
+        lake, trained.artefact, trained.metrics, Commit("candidate"), trained.lineage, now=utc_now()
+    )

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from pyspark.sql import SparkSession
 
+from segmentation.clock import utc_now
 from segmentation.errors import NotEnoughDataError
 from segmentation.features import spark_engine
 from segmentation.features.macros import DUCKDB_MACROS
@@ -123,9 +124,9 @@ def test_features_and_segments_on_spark_are_those_of_duckdb(filled: Lake) -> Non
     assert {"rich", "free", "late", "客户 e'); --"} <= set(features["customer_id"])
     assert not {"gone", "returns only"} & set(features["customer_id"])
     model = train(filled, make_training_set(filled, AS_OF, COMMIT, now=MIDNIGHT), filled.settings)
-    version = registry.register(filled, model.artefact, {}, COMMIT)
+    version = registry.register(filled, model.artefact, {}, COMMIT, now=utc_now())
     assert version is not None
-    registry.promote(filled, version, alias="champion", actor="test", reason="test", commit=COMMIT)
+    registry.promote(filled, version, alias="champion", actor="test", reason="test", commit=COMMIT, now=utc_now())
     write_segments(filled, AS_OF, COMMIT)
     segments = _rows(filled, CUSTOMER_SEGMENTS.name)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from segmentation.clock import utc_now
 from segmentation.errors import SegmentationError
 from segmentation.modeling import lifecycle, registry
 from segmentation.modeling.comparison import differences, reproduce
@@ -61,8 +62,8 @@ def lake(settings: Settings, trained: tuple[Path, tuple[int, int]]) -> Iterator[
 
 
 def test_a_promotion_keeps_what_the_gates_said(lake: Lake, two_versions: tuple[int, int]) -> None:
-    assert lifecycle.promote(lake, two_versions[0], actor="ann", commit=COMMIT, reason="agreed")
-    assert not lifecycle.promote(lake, two_versions[0], actor="ann", commit=COMMIT, reason="again")
+    assert lifecycle.promote(lake, two_versions[0], actor="ann", commit=COMMIT, reason="agreed", now=utc_now())
+    assert not lifecycle.promote(lake, two_versions[0], actor="ann", commit=COMMIT, reason="again", now=utc_now())
     ((version, actor, reason),) = _ledger(lake)
     assert (version, actor) == (two_versions[0], "ann")
     assert reason.startswith("agreed; passed its gates: The smallest of")
@@ -73,11 +74,13 @@ def test_a_refused_version_needs_an_override_and_that_a_reason(
 ) -> None:
     with Lake(settings.model_copy(update={"min_separation": 0.99})) as strict:
         with pytest.raises(SegmentationError, match="can't become champion: The simplified silhouette is"):
-            lifecycle.promote(strict, two_versions[0], actor="ann", commit=COMMIT, reason="please")
+            lifecycle.promote(strict, two_versions[0], actor="ann", commit=COMMIT, reason="please", now=utc_now())
         with pytest.raises(SegmentationError, match="An override needs a reason"):
-            lifecycle.promote(strict, two_versions[0], actor="ann", commit=COMMIT, override=True)
+            lifecycle.promote(strict, two_versions[0], actor="ann", commit=COMMIT, override=True, now=utc_now())
         assert _ledger(lake) == []
-        assert lifecycle.promote(strict, two_versions[0], actor="ann", commit=COMMIT, reason="campaign", override=True)
+        assert lifecycle.promote(
+            strict, two_versions[0], actor="ann", commit=COMMIT, reason="campaign", override=True, now=utc_now()
+        )
     ((_, _, reason),) = _ledger(lake)
     assert reason.startswith("campaign; override of: The simplified silhouette is")
 
@@ -85,10 +88,10 @@ def test_a_refused_version_needs_an_override_and_that_a_reason(
 def test_a_rollback_brings_the_version_before_back(lake: Lake, two_versions: tuple[int, int]) -> None:
     first, second = two_versions
     with pytest.raises(SegmentationError, match="nothing to roll back to"):
-        registry.roll_back(lake, actor="ann", reason="", commit=COMMIT)
+        registry.roll_back(lake, actor="ann", reason="", commit=COMMIT, now=utc_now())
     for version in two_versions:
-        lifecycle.promote(lake, version, actor="ann", commit=COMMIT)
-    assert registry.roll_back(lake, actor="bob", reason="complaints", commit=COMMIT) == (second, first)
+        lifecycle.promote(lake, version, actor="ann", commit=COMMIT, now=utc_now())
+    assert registry.roll_back(lake, actor="bob", reason="complaints", commit=COMMIT, now=utc_now()) == (second, first)
     assert [version for version, _, _ in _ledger(lake)] == [first, second, first]
     assert _ledger(lake)[-1][1:] == ("bob", f"complaints; rolled back from {second}")
     with lake.cursor() as con:
@@ -100,30 +103,30 @@ def test_a_rollback_brings_the_version_before_back(lake: Lake, two_versions: tup
 def test_what_was_rolled_back_is_not_promoted_again_by_itself(lake: Lake, two_versions: tuple[int, int]) -> None:
     first, second = two_versions
     for version in two_versions:
-        lifecycle.promote(lake, version, actor="ann", commit=COMMIT)
-    registry.roll_back(lake, actor="bob", reason="complaints", commit=COMMIT)
-    decision = lifecycle.decide(lake, actor="run", commit=COMMIT)
+        lifecycle.promote(lake, version, actor="ann", commit=COMMIT, now=utc_now())
+    registry.roll_back(lake, actor="bob", reason="complaints", commit=COMMIT, now=utc_now())
+    decision = lifecycle.decide(lake, actor="run", commit=COMMIT, now=utc_now())
     assert (decision.version, decision.serves) == (second, False)
     assert "rolled back" in decision.explanation
     with lake.cursor() as con:
         assert registry.resolve(con, "champion") == first
-    assert lifecycle.promote(lake, second, actor="ann", commit=COMMIT, reason="mended")
-    assert lifecycle.decide(lake, actor="run", commit=COMMIT).serves
+    assert lifecycle.promote(lake, second, actor="ann", commit=COMMIT, reason="mended", now=utc_now())
+    assert lifecycle.decide(lake, actor="run", commit=COMMIT, now=utc_now()).serves
 
 
 def test_in_manual_mode_a_candidate_waits_as_challenger(lake: Lake, two_versions: tuple[int, int]) -> None:
     manual = lake.settings.model_copy(update={"promotion": "manual"})
     with Lake(manual) as waiting:
-        decision = lifecycle.decide(waiting, actor="run", commit=COMMIT)
+        decision = lifecycle.decide(waiting, actor="run", commit=COMMIT, now=utc_now())
         assert (decision.serves, decision.is_new) == (False, True)
-        assert not lifecycle.decide(waiting, actor="run", commit=COMMIT).is_new
+        assert not lifecycle.decide(waiting, actor="run", commit=COMMIT, now=utc_now()).is_new
     with lake.cursor() as con:
         assert registry.resolve(con, "challenger") == two_versions[1]
         assert registry.resolve(con, "champion") is None
 
 
 def test_the_ledger_keeps_what_each_gate_said(lake: Lake, two_versions: tuple[int, int]) -> None:
-    lifecycle.promote(lake, two_versions[0], actor="ann", commit=COMMIT)
+    lifecycle.promote(lake, two_versions[0], actor="ann", commit=COMMIT, now=utc_now())
     with lake.cursor() as con:
         (text,) = con.execute("SELECT gates FROM registry.promotions WHERE alias = 'champion'").fetchall()[0]
     gates = json.loads(text)
@@ -133,26 +136,30 @@ def test_the_ledger_keeps_what_each_gate_said(lake: Lake, two_versions: tuple[in
 
 def test_names_that_people_give_survive_retraining(lake: Lake, two_versions: tuple[int, int]) -> None:
     first, second = two_versions
-    lifecycle.promote(lake, first, actor="ann", commit=COMMIT)
+    lifecycle.promote(lake, first, actor="ann", commit=COMMIT, now=utc_now())
     with lake.cursor() as con:
         kept = {s.id for s in registry.load(con, first).artefact.segments}
         kept &= {s.id for s in registry.load(con, second).artefact.segments}
     chosen = min(kept)
     ((_, new),) = registry.rename_segments(
-        lake, {chosen: " Loyal  ones "}, actor="ann", reason="", commit=COMMIT
+        lake, {chosen: " Loyal  ones "}, actor="ann", reason="", commit=COMMIT, now=utc_now()
     ).values()
     assert new == "Loyal ones"
-    assert registry.rename_segments(lake, {chosen: "Loyal ones"}, actor="ann", reason="", commit=COMMIT) == {}
+    assert (
+        registry.rename_segments(lake, {chosen: "Loyal ones"}, actor="ann", reason="", commit=COMMIT, now=utc_now())
+        == {}
+    )
     with lake.cursor() as con:
         for version in two_versions:
             model = registry.load(con, version)
             assert {s.id: s.name for s in model.artefact.segments}[chosen] == "Loyal ones"
             assert model.model_hash == registry.load(con, version, named=False).artefact.model_hash
     assert (
-        registry.rename_segments(lake, {chosen: ""}, actor="ann", reason="", commit=COMMIT)[chosen][0] == "Loyal ones"
+        registry.rename_segments(lake, {chosen: ""}, actor="ann", reason="", commit=COMMIT, now=utc_now())[chosen][0]
+        == "Loyal ones"
     )
     with pytest.raises(SegmentationError, match="There is no segment 999"):
-        registry.rename_segments(lake, {999: "x"}, actor="ann", reason="", commit=COMMIT)
+        registry.rename_segments(lake, {999: "x"}, actor="ann", reason="", commit=COMMIT, now=utc_now())
 
 
 def test_a_lake_of_an_older_release_has_models_too(lake: Lake, two_versions: tuple[int, int]) -> None:
@@ -165,13 +172,15 @@ def test_two_segments_of_a_model_can_not_be_called_the_same(lake: Lake, two_vers
     with lake.cursor() as con:
         one, other = registry.load(con, two_versions[1]).artefact.segments[:2]
     with pytest.raises(SegmentationError, match="would be called"):
-        registry.rename_segments(lake, {one.id: other.name.upper()}, actor="ann", reason="", commit=COMMIT)
+        registry.rename_segments(
+            lake, {one.id: other.name.upper()}, actor="ann", reason="", commit=COMMIT, now=utc_now()
+        )
     with lake.cursor() as con:
         assert registry.segment_names(con) == {}
 
 
 def test_a_version_is_reproduced_from_its_provenance(lake: Lake, two_versions: tuple[int, int]) -> None:
-    lifecycle.promote(lake, two_versions[0], actor="ann", commit=COMMIT)
+    lifecycle.promote(lake, two_versions[0], actor="ann", commit=COMMIT, now=utc_now())
     with lake.cursor() as con:
         lake.transaction(con, COMMIT, lambda c: c.execute("DELETE FROM features.customer_features"))
     for version in two_versions:
@@ -189,7 +198,7 @@ def test_a_version_that_says_it_was_fitted_otherwise_is_not_reproduced(
     artefact = msgspec.structs.replace(
         model.artefact, provenance=other, segments=(forged, *model.artefact.segments[1:])
     )
-    version = registry.register(lake, artefact, model.metrics, COMMIT)
+    version = registry.register(lake, artefact, model.metrics, COMMIT, now=utc_now())
     assert version is not None
     found = reproduce(lake, version)
     assert not found.is_same

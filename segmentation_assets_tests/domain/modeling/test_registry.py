@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from segmentation.clock import utc_now
 from segmentation.errors import ArtefactError, NotEnoughDataError, SegmentationError
 from segmentation.metadata.features import FEATURES
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
@@ -58,7 +59,7 @@ def _execute(sql: str, con: duckdb.DuckDBPyConnection) -> None:
 def _register(lake: Lake, settings: Settings, seed: int = 1) -> int:
     training_set = make_training_set(lake, AS_OF, COMMIT, now=NOW)
     model = train(lake, training_set, settings.model_copy(update={"seed": seed, "max_segments": 5, **QUICK}))
-    version = registry.register(lake, model.artefact, model.metrics, COMMIT, model.lineage)
+    version = registry.register(lake, model.artefact, model.metrics, COMMIT, model.lineage, now=utc_now())
     assert version is not None
     return version
 
@@ -97,7 +98,9 @@ def test_the_ledger_says_which_version_serves_and_keeps_what_was(lake: Lake, set
     assert first != second
 
     def promote(version: int) -> bool:
-        return registry.promote(lake, version, alias="champion", actor="me", reason="test", commit=COMMIT)
+        return registry.promote(
+            lake, version, alias="champion", actor="me", reason="test", commit=COMMIT, now=utc_now()
+        )
 
     assert [promote(first), promote(second), promote(second), promote(first)] == [True, True, False, True]
     with lake.cursor() as con:
@@ -110,7 +113,7 @@ def test_the_ledger_says_which_version_serves_and_keeps_what_was(lake: Lake, set
 
 def test_an_unknown_version_cannot_be_promoted(lake: Lake) -> None:
     with pytest.raises(SegmentationError, match="no model version 9"):
-        registry.promote(lake, 9, alias="champion", actor="me", reason="test", commit=COMMIT)
+        registry.promote(lake, 9, alias="champion", actor="me", reason="test", commit=COMMIT, now=utc_now())
 
 
 def test_without_a_champion_nothing_is_assigned(lake: Lake) -> None:
@@ -139,7 +142,7 @@ def test_a_damaged_artefact_is_not_served(lake: Lake, settings: Settings) -> Non
 def test_everybody_gets_a_segment_and_profiles_add_up(lake: Lake, settings: Settings) -> None:
     insert_features(lake)
     version = _register(lake, settings)
-    registry.promote(lake, version, alias="champion", actor="me", reason="test", commit=COMMIT)
+    registry.promote(lake, version, alias="champion", actor="me", reason="test", commit=COMMIT, now=utc_now())
     champion, count = write_segments(lake, AS_OF, COMMIT)
     profiles = write_profiles(lake, AS_OF, COMMIT)
     assert (champion.version, count) == (version, 300)
@@ -154,7 +157,9 @@ def test_everybody_gets_a_segment_and_profiles_add_up(lake: Lake, settings: Sett
 
 def test_assigning_again_leaves_the_same_rows(lake: Lake, settings: Settings) -> None:
     insert_features(lake)
-    registry.promote(lake, _register(lake, settings), alias="champion", actor="me", reason="test", commit=COMMIT)
+    registry.promote(
+        lake, _register(lake, settings), alias="champion", actor="me", reason="test", commit=COMMIT, now=utc_now()
+    )
     tables = []
     for _ in range(2):
         write_segments(lake, AS_OF, COMMIT)
@@ -167,7 +172,9 @@ def test_assigning_again_leaves_the_same_rows(lake: Lake, settings: Settings) ->
 
 def test_a_feature_that_the_model_cannot_do_without_is_asked_for(lake: Lake, settings: Settings) -> None:
     insert_features(lake)
-    registry.promote(lake, _register(lake, settings), alias="champion", actor="me", reason="test", commit=COMMIT)
+    registry.promote(
+        lake, _register(lake, settings), alias="champion", actor="me", reason="test", commit=COMMIT, now=utc_now()
+    )
     with lake.cursor() as con:
         update = f"UPDATE {CUSTOMER_FEATURES.name} SET recency_days = NULL WHERE customer_id = 'c00007'"
         lake.transaction(con, COMMIT, lambda c: c.execute(update))

@@ -6,6 +6,7 @@ from functools import partial
 import duckdb
 import pytest
 
+from segmentation.clock import utc_now
 from segmentation.errors import SegmentationError
 from segmentation.housekeeping import keep_house
 from segmentation.modeling import registry
@@ -42,11 +43,11 @@ def _models(lake: Lake, count: int) -> None:
 
 
 def _name(lake: Lake, version: int, alias: str = "champion") -> None:
-    registry.promote(lake, version, alias=alias, actor="ann", reason="test", commit=COMMIT)
+    registry.promote(lake, version, alias=alias, actor="ann", reason="test", commit=COMMIT, now=utc_now())
 
 
 def _archive(lake: Lake, *versions: int) -> list[int]:
-    return archive(lake, versions, actor="ann", reason="old", commit=COMMIT)
+    return archive(lake, versions, actor="ann", reason="old", commit=COMMIT, now=utc_now())
 
 
 def test_the_newest_and_those_with_a_part_to_play_are_kept(lake: Lake) -> None:

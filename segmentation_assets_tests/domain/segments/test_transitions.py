@@ -4,6 +4,7 @@ import duckdb
 import numpy as np
 import pytest
 
+from segmentation.clock import utc_now
 from segmentation.errors import NotEnoughDataError
 from segmentation.metadata.features import FEATURES
 from segmentation.modeling import registry
@@ -24,9 +25,9 @@ def _model(lake: Lake, border: float) -> int:
         (Segment(1, "recent", "", (border - 10.0,)), Segment(2, "lapsed", "", (border + 10.0,))),
         Provenance(JAN, 1, "", 1, ""),
     )
-    version = registry.register(lake, artefact, {}, COMMIT)
+    version = registry.register(lake, artefact, {}, COMMIT, now=utc_now())
     assert version is not None
-    registry.promote(lake, version, alias="champion", actor="test", reason="test", commit=COMMIT)
+    registry.promote(lake, version, alias="champion", actor="test", reason="test", commit=COMMIT, now=utc_now())
     return version
 
 
