@@ -2,7 +2,8 @@
 
 `python -m scripts.way_of_a_file` registers and loads a CSV of three lines in a temporary lake. A room is a function
 with a name, entered in `segmentation.sources` or `segmentation.warehouse`; opening and migrating the lake is not
-counted. A return is a pair of modules of which the second one gets control back from the first.
+counted. A return is a room that gives control back to a room of another module; one that happens again, in a loop or
+for another file, is the same.
 """
 
 import sys
@@ -31,39 +32,38 @@ class Way:
 
     Attributes:
         rooms: Module and function of each call.
-        returns: Pairs of modules, of which the first gave control back to the second.
-        return_count: How often that happened.
+        returns: Room and the room of another module that it gave control back to.
     """
 
     def __init__(self) -> None:
         self.rooms: set[tuple[str, str]] = set()
-        self.returns: set[tuple[str, str]] = set()
-        self.return_count = 0
+        self.returns: set[tuple[tuple[str, str], tuple[str, str]]] = set()
 
     def record(self, frame: FrameType, event: str, _: object) -> None:
         """Take note of a call or a return."""
-        module, function = _place(frame)
-        if not module.startswith(PACKAGES) or not frame.f_code.co_filename.endswith(".py"):
-            return  # not ours, or made by a dataclass
-        if function.rpartition(" > ")[2].startswith("<"):
-            return  # a comprehension or a lambda
+        room = _room(frame)
+        if room is None:
+            return
         if event == "call":
-            self.rooms.add((module, function))
-        elif event == "return" and (caller := _caller(frame)) not in (None, module):
-            self.returns.add((module, str(caller)))
-            self.return_count += 1
+            self.rooms.add(room)
+        elif event == "return" and (caller := _caller(frame)) is not None and caller[0] != room[0]:
+            self.returns.add((room, caller))
 
 
-def _place(frame: FrameType) -> tuple[str, str]:
-    return str(frame.f_globals.get("__name__", "")), frame.f_code.co_qualname.replace(".<locals>.", " > ")
+def _room(frame: FrameType) -> tuple[str, str] | None:
+    """Module and function, unless it isn't ours, was made by a dataclass, or is a comprehension or a lambda."""
+    module, code = str(frame.f_globals.get("__name__", "")), frame.f_code
+    if not module.startswith(PACKAGES) or not code.co_filename.endswith(".py") or code.co_name.startswith("<"):
+        return None
+    return module, code.co_qualname.replace(".<locals>.", " > ")
 
 
-def _caller(frame: FrameType) -> str | None:
-    """The nearest module of ours that waits for this call."""
+def _caller(frame: FrameType) -> tuple[str, str] | None:
+    """The nearest room of ours that waits for this call."""
     above = frame.f_back
-    while above is not None and not _place(above)[0].startswith(PACKAGES):
+    while above is not None and _room(above) is None:
         above = above.f_back
-    return None if above is None else _place(above)[0]
+    return None if above is None else _room(above)
 
 
 def main() -> None:
@@ -83,8 +83,7 @@ def main() -> None:
         print(module, *sorted(function for each, function in way.rooms if each == module))  # noqa: T201
     modules = {module for module, _ in way.rooms}
     print(  # noqa: T201
-        f"{len(modules)} modules, {len(way.rooms)} functions, {len(way.returns)} pairs of modules with returns, "
-        f"{way.return_count} returns in all"
+        f"{len(modules)} modules, {len(way.rooms)} rooms, {len(way.returns)} returns between modules"
     )
 
 

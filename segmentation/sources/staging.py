@@ -5,7 +5,7 @@ those that both ways into the lake share, and cleans up. What the SQL says is in
 (counts of files, outcomes of deliveries) is in `batch` and in `incremental`, with names from here.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
@@ -18,11 +18,11 @@ import duckdb
 import pyarrow as pa
 
 from segmentation.sources.profiles.contract import GENERIC_RULES
-from segmentation.sources.profiles.profile import Profile
+from segmentation.sources.profiles.profile import Inputs, Profile
 from segmentation.sources.readers.binding import Wanted
 from segmentation.sources.readers.files import Lines, OnColumns, drop_lines, read_lines
 from segmentation.sources.readers.paths import InputFile
-from segmentation.sources.rules.deduplication import accepted, deduplicated, rejected
+from segmentation.sources.rules.deduplication import ACCEPTED, DEDUPLICATED, REJECTED
 from segmentation.sources.rules.mapping import ALL_TIME, Window
 from segmentation.sources.rules.validation import COLUMNS, repeated_keys, validated
 from segmentation.warehouse import Lake
@@ -75,8 +75,8 @@ SET VARIABLE {Variable.LATEST_US} = CAST(epoch_us(CAST($now AS TIMESTAMP) + INTE
 class Staging:
     """The temporary relations, variables and macros of one connection, which does nothing else.
 
-    First `begin`, then for each source `use_profile` and `validate`; for files, `deduplicate` at the end. All of it
-    goes when the connection is closed.
+    First `begin`, then `validate` for each source; for files, `deduplicate` at the end. All of it goes when the
+    connection is closed.
 
     Attributes:
         con: The connection, for queries that name relations of `Relation`.
@@ -119,20 +119,31 @@ class Staging:
     @contextmanager
     def lines(
         self,
+        profile: Profile,
         input_files: Sequence[InputFile],
-        wanted: Wanted,
+        *,
+        inputs: Inputs | None = None,
         keep: str = "true",
         on_columns: OnColumns = lambda *_: None,
     ) -> Iterator[list[Lines]]:
-        """The lines of files, one relation per set of equal headers, for a while; see `read_lines`.
+        """The lines of files, one relation per set of equal headers, for a while; the profile's from now on.
 
-        Lines that can't be split into fields go to `MALFORMED_LINES`.
+        Args:
+            profile: How they are read.
+            input_files: The files.
+            inputs: What is read from them; the profile's inputs if None.
+            keep: SQL condition over the inputs, as `read_lines` has it.
+            on_columns: Told the columns of each file.
+
+        Raises:
+            SourceError: A file can't be read. Single lines that can't be split into fields go to `MALFORMED_LINES`.
         """
+        self.use_profile(profile)
         groups = read_lines(
             self.con,
             f"lines_{next(self._numbers)}",
             input_files,
-            wanted,
+            Wanted(profile.name, profile.inputs if inputs is None else inputs, profile.reader),
             malformed=Relation.MALFORMED_LINES,
             keep=keep,
             on_columns=on_columns,
@@ -142,16 +153,13 @@ class Staging:
         finally:
             drop_lines(self.con, groups)
 
-    def find_duplicate_candidates(self, profile: Profile, groups: Sequence[Lines]) -> None:
-        """Fill `DUPLICATE_CANDIDATES` with the keys that several lines of a source share."""
-        self.create(Relation.DUPLICATE_CANDIDATES, repeated_keys(profile, groups, self._window))
-
     def validate(
         self,
         profile: Profile,
         source: str,
-        lines: Lines,
+        groups: Sequence[Lines],
         *,
+        finds_duplicates: bool = True,
         has_product_list: bool = False,
         rules: Sequence[tuple[str, str]] = GENERIC_RULES,
     ) -> None:
@@ -160,36 +168,45 @@ class Staging:
         Args:
             profile: How they are mapped; its own rules come first.
             source: Name of the source.
-            lines: What to validate.
+            groups: What to validate.
+            finds_duplicates: Whether lines that may be duplicates of each other get a remark, for `deduplicate`.
             has_product_list: Whether categories are looked up in `PRODUCT_LIST`.
             rules: Name and SQL condition of the rules that follow.
         """
-        query = validated(
-            profile,
-            source,
-            lines,
-            self._window,
-            candidates=Relation.DUPLICATE_CANDIDATES,
-            product_list=Relation.PRODUCT_LIST if has_product_list else None,
-            buckets=self._buckets,
-            rules=rules,
-        )
-        self.con.execute(f"INSERT INTO {Relation.VALIDATED_LINES} BY NAME {query}")
+        if finds_duplicates:
+            self.create(Relation.DUPLICATE_CANDIDATES, repeated_keys(profile, groups, self._window))
+        for lines in groups:
+            query = validated(
+                profile,
+                source,
+                lines,
+                self._window,
+                candidates=Relation.DUPLICATE_CANDIDATES,
+                product_list=Relation.PRODUCT_LIST if has_product_list else None,
+                buckets=self._buckets,
+                rules=rules,
+            )
+            self.con.execute(f"INSERT INTO {Relation.VALIDATED_LINES} BY NAME {query}")
 
     def deduplicate(self) -> None:
         """Define `ACCEPTED_LINES` and `REJECTED_LINES` by what has been validated; needs `INPUT_FILES`."""
-        lines, settled = Relation.VALIDATED_LINES, Relation.DEDUPLICATED_LINES
-        self.create(settled, deduplicated(validated=lines, files=Relation.INPUT_FILES))
-        self._define(Relation.ACCEPTED_LINES, accepted(validated=lines, deduplicated=settled))
-        self._define(Relation.REJECTED_LINES, rejected(deduplicated=settled, malformed=Relation.MALFORMED_LINES))
+        names = {
+            "validated": Relation.VALIDATED_LINES,
+            "files": Relation.INPUT_FILES,
+            "deduplicated": Relation.DEDUPLICATED_LINES,
+            "malformed": Relation.MALFORMED_LINES,
+        }
+        self.create(Relation.DEDUPLICATED_LINES, DEDUPLICATED.format(**names))
+        for relation, query in ((Relation.ACCEPTED_LINES, ACCEPTED), (Relation.REJECTED_LINES, REJECTED)):
+            self.con.execute(f"CREATE OR REPLACE TEMP VIEW {relation} AS {query.format(**names)}")
 
     def query(self, relation: Relation) -> duckdb.DuckDBPyRelation:
         """What a relation holds, to be read while the connection is open."""
         return self.con.sql(f"FROM {relation}")
 
-    def create(self, relation: Relation, query: str, values: dict[str, object] | None = None) -> None:
+    def create(self, relation: Relation, query: str, values: Mapping[str, object] | None = None) -> None:
         """Fill a relation with what a query gives, in the place of what it held before."""
-        self.con.execute(f"CREATE OR REPLACE TEMP TABLE {relation} AS {query}", values)
+        self.con.execute(f"CREATE OR REPLACE TEMP TABLE {relation} AS {query}", dict(values or {}))
 
     @contextmanager
     def holding(self, relation: Relation, table: pa.Table) -> Iterator[None]:
@@ -202,9 +219,6 @@ class Staging:
 
     def _empty(self, relation: Relation, columns: str) -> None:
         self.con.execute(f"CREATE OR REPLACE TEMP TABLE {relation} ({columns})")
-
-    def _define(self, relation: Relation, query: str) -> None:
-        self.con.execute(f"CREATE OR REPLACE TEMP VIEW {relation} AS {query}")
 
     @cached_property
     def _buckets(self) -> int:

@@ -11,7 +11,6 @@ from segmentation.errors import SourceError
 from segmentation.sources.batch.product_list import read_product_list
 from segmentation.sources.profiles.contract import CLEANED_BY
 from segmentation.sources.profiles.profile import Profile
-from segmentation.sources.readers.binding import Wanted
 from segmentation.sources.readers.files import Lines
 from segmentation.sources.readers.paths import InputFile, format_of
 from segmentation.sources.rules.mapping import mapped, original_of, profile_errors
@@ -74,12 +73,11 @@ def inspect(
             list can't be read; or an expression of the profile doesn't work.
     """
     staging.begin(now)
-    staging.use_profile(profile)
     files = [InputFile(file_id, path) for file_id, path in enumerate(paths)]
     columns: dict[int, dict[str, str]] = {}
     with staging.lines(
+        profile,
         files,
-        Wanted(profile.name, profile.inputs, profile.reader),
         on_columns=lambda file, found: columns.setdefault(file.file_id, {}).update(found),
     ) as groups:
         for lines in groups:

@@ -3,12 +3,13 @@
 A day is always loaded as a whole, from all files that cover it, so loading it again gives the same rows.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -17,7 +18,6 @@ from segmentation.metadata.tables.raw import LOADS, REJECTED, TRANSACTIONS
 from segmentation.sources.batch.product_list import read_product_list
 from segmentation.sources.batch.source_files import SourceFile, read_source_files
 from segmentation.sources.profiles.profile import parse_profile
-from segmentation.sources.readers.binding import Wanted
 from segmentation.sources.readers.paths import InputFile
 from segmentation.sources.rules.mapping import Window, moment_of, profile_errors
 from segmentation.sources.staging import Relation, Staging
@@ -245,7 +245,7 @@ def validate_files(
 
 def _validate(staging: Staging, days: _Days, now: datetime, tell: Progress) -> LoadReport:
     staging.begin(now, Window(days.start, days.end))
-    values: dict[str, object] = {
+    values: dict[str, list[Any]] = {
         "file_ids": list(range(len(days.files))),
         "sources": [file.source for file in days.files],
         "paths": [file.path for file in days.files],
@@ -257,9 +257,10 @@ def _validate(staging: Staging, days: _Days, now: datetime, tell: Progress) -> L
     sources = []
     for source, files in groupby(enumerate(days.files), key=lambda numbered: numbered[1].source):
         of_source = dict(files)
-        if covering := days.covering(list(of_source.values())):
+        covering = [InputFile(n, Path(file.path)) for n, file in of_source.items() if values["is_read"][n]]
+        if covering:
             tell(f"Reading {len(covering)} files of {source}")
-            _validate_source(staging, days, source, of_source)
+            _validate_source(staging, days, source, of_source, covering)
             sources.append(source)
     staging.deduplicate()
     staging.con.execute(COUNT_MALFORMED)
@@ -275,37 +276,28 @@ def _validate(staging: Staging, days: _Days, now: datetime, tell: Progress) -> L
     )
 
 
-def _validate_source(staging: Staging, days: _Days, source: str, files: dict[int, SourceFile]) -> None:
-    """Stage the lines of the files that cover the days; `files` are all of the source, by their numbers."""
+def _validate_source(
+    staging: Staging, days: _Days, source: str, files: Mapping[int, SourceFile], covering: Sequence[InputFile]
+) -> None:
+    """Validate the lines of the files that cover the days; `files` are all of the source, by their numbers."""
     profile = parse_profile(next(iter(files.values())).profile, f"of the source {source}")
-    staging.use_profile(profile)
-    covering = [
-        InputFile(number, Path(file.path)) for number, file in files.items() if file.covers(days.start, days.end)
-    ]
-    _refuse_changed(covering, files)
+    for file in covering:
+        if file.path.is_file() and file.path.stat().st_size != files[file.file_id].byte_size:
+            raise SourceError(
+                f"{file.path} has changed since it was registered. Ingest it again, so that the platform knows which "
+                "days it covers now: `segmentation ingest PATH --profile …`."
+            )
     # The list of all files, not of the covering ones, so that a day comes out the same whatever it is loaded with.
     has_product_list = read_product_list(staging, profile, source, [Path(file.path) for file in files.values()])
     moment, window = moment_of(profile), Window(days.start, days.end)
-    wanted = Wanted(profile.name, profile.inputs, profile.reader)
     with (
-        staging.lines(covering, wanted, keep=window.contains(moment)) as groups,
+        staging.lines(profile, covering, keep=window.contains(moment)) as groups,
         profile_errors(profile, source),
     ):
         in_window = window.contains("min(moment)")
         for lines in groups:
             staging.con.execute(COUNT_LINES.format(moment=moment, relation=lines.relation, in_window=in_window))
-        staging.find_duplicate_candidates(profile, groups)
-        for lines in groups:
-            staging.validate(profile, source, lines, has_product_list=has_product_list)
-
-
-def _refuse_changed(covering: Sequence[InputFile], registered: dict[int, SourceFile]) -> None:
-    for file in covering:
-        if file.path.is_file() and file.path.stat().st_size != registered[file.file_id].byte_size:
-            raise SourceError(
-                f"{file.path} has changed since it was registered. Ingest it again, so that the platform knows which "
-                "days it covers now: `segmentation ingest PATH --profile …`."
-            )
+        staging.validate(profile, source, groups, has_product_list=has_product_list)
 
 
 def _refuse_ids_of_other_days(con: duckdb.DuckDBPyConnection, days: _Days) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from segmentation.errors import SourceError
 from segmentation.sources.profiles.contract import PRODUCT_CLEANED_BY
 from segmentation.sources.profiles.profile import ProductList, Profile
-from segmentation.sources.readers.binding import Wanted
 from segmentation.sources.readers.files import Lines
 from segmentation.sources.readers.paths import InputFile
 from segmentation.sources.rules.mapping import mapped, profile_errors
@@ -66,7 +65,7 @@ def read_product_list(staging: Staging, profile: Profile, source: str, transacti
         return False
     # Negative numbers keep lists apart from transaction files.
     files = [InputFile(-number, path) for number, path in enumerate(paths, start=1)]
-    with staging.lines(files, Wanted(profile.name, profile.products.inputs, profile.reader)) as groups:
+    with staging.lines(profile, files, inputs=profile.products.inputs) as groups:
         malformed = staging.con.execute(FIRST_MALFORMED).fetchone()
         if malformed is not None:
             number, line = malformed

@@ -11,7 +11,6 @@ from segmentation.sources.batch.product_list import read_product_list
 from segmentation.sources.batch.source_files import SourceFile, read_source_files
 from segmentation.sources.profiles.contract import PRODUCT_CLEANED_BY
 from segmentation.sources.profiles.profile import Profile, parse_profile
-from segmentation.sources.readers.binding import Wanted
 from segmentation.sources.readers.paths import InputFile
 from segmentation.sources.rules.mapping import mapped, profile_errors
 from segmentation.sources.staging import Relation, Staging
@@ -99,7 +98,6 @@ def load_products(lake: Lake, commit: Commit) -> int:
 def _collect(staging: Staging, source: str, files: Sequence[SourceFile]) -> None:
     profile = parse_profile(files[0].profile, f"of the source {source}")
     paths = [Path(file.path) for file in files]
-    staging.use_profile(profile)
     if read_product_list(staging, profile, source, paths):
         staging.con.execute(COLLECT_LISTED, {"source": source})
     else:
@@ -113,7 +111,7 @@ def _read_names(staging: Staging, profile: Profile, source: str, paths: Sequence
         return
     files = [InputFile(number, path) for number, path in enumerate(paths)]
     expressions = {"product_id": profile.columns["product_id"], "product_name": profile.product_name}
-    with staging.lines(files, Wanted(profile.name, profile.inputs, profile.reader)) as groups:
+    with staging.lines(profile, files) as groups:
         named_lines = " UNION ALL ".join(
             NAMED_LINES.format(mapped=mapped(expressions, PRODUCT_CLEANED_BY, lines)) for lines in groups
         )

@@ -91,13 +91,26 @@ def register_paths(
     now = now if now.tzinfo is None else now.astimezone(UTC).replace(tzinfo=None)
     with Staging.opened(lake) as staging:
         before = _of_source(staging.con, source)
-        facts = inspect(staging, profile, source, [*paths, *_to_look_at_again(before, paths, text)], now=now)
+        known = [Path(file.path) for file in before if file.profile != text and file.is_there()]
+        again = [path for path in known if path not in paths]
+        facts = inspect(staging, profile, source, [*paths, *again], now=now)
         rows = [as_source_file(source, text, now, found) for found in facts]
         commit = Commit(f"Register {len(paths)} files of {source}", asset="raw/source_files")
         _write(lake, staging.con, source, rows, commit)
-        loaded = _loaded_days(staging.con, source, [row.path for row in rows])
+        load_start, load_end = _days_to_load(staging.con, source, rows, [*_changed(before, rows), *rows])
     record_first_day(lake.settings, min(found.first_day for found in facts))
-    return _registration(profile, source, facts[: len(paths)], _span([*_changed(before, rows), *rows], loaded))
+    asked = facts[: len(paths)]
+    return Registration(
+        source=source,
+        profile=profile.name,
+        paths=tuple(str(found.path) for found in asked),
+        line_count=sum(found.line_count for found in asked),
+        first_day=min(found.first_day for found in asked),
+        last_day=max(found.last_day for found in asked),
+        load_start=load_start,
+        load_end=load_end,
+        columns=asked[-1].columns,
+    )
 
 
 def source_name(profile: Profile, source: str | None) -> str:
@@ -125,12 +138,6 @@ def files_at(path: str | None, profile: Profile) -> list[Path]:
 
 def _of_source(con: duckdb.DuckDBPyConnection, source: str) -> list[SourceFile]:
     return [file for file in read_source_files(con) if file.source == source]
-
-
-def _to_look_at_again(before: Iterable[SourceFile], paths: Sequence[Path], text: str) -> list[Path]:
-    return [
-        Path(file.path) for file in before if file.profile != text and Path(file.path) not in paths and file.is_there()
-    ]
 
 
 def as_source_file(source: str, text: str, registered_at: datetime, found: FileFacts) -> SourceFile:
@@ -175,7 +182,11 @@ def _changed(before: Sequence[SourceFile], rows: Sequence[SourceFile]) -> list[S
 def _write(lake: Lake, con: duckdb.DuckDBPyConnection, source: str, rows: Sequence[SourceFile], commit: Commit) -> None:
     def write(c: duckdb.DuckDBPyConnection) -> None:
         # Read inside the transaction: another process may have registered files of the source meanwhile.
-        _refuse_delivered(c, source)
+        if c.execute(DELIVERED, {"source": source}).fetchone():
+            raise SourceError(
+                f"The lines of the source {source} are delivered otherwise: pushed, streamed, or read from a database. "
+                "Give files a source name of their own."
+            )
         before = _of_source(c, source)
         after = _merged(before, rows)
         gone = [file for file in before if file not in after]
@@ -185,34 +196,12 @@ def _write(lake: Lake, con: duckdb.DuckDBPyConnection, source: str, rows: Sequen
         lake.transaction(con, commit, write)
 
 
-def _refuse_delivered(con: duckdb.DuckDBPyConnection, source: str) -> None:
-    if con.execute(DELIVERED, {"source": source}).fetchone():
-        raise SourceError(
-            f"The lines of the source {source} are delivered otherwise: pushed, streamed, or read from a database. "
-            "Give files a source name of their own."
-        )
-
-
-def _loaded_days(con: duckdb.DuckDBPyConnection, source: str, paths: Sequence[str]) -> list[date]:
-    """First and last day that was loaded from these files, which may be more than they hold by now."""
-    row = con.execute(LOADED_DAYS, {"source": source, "paths": list(paths)}).fetchone()
-    return [day for day in row or () if day is not None]
-
-
-def _span(files: Iterable[SourceFile], loaded: Sequence[date]) -> tuple[date, date]:
-    days = [day for file in files for day in (file.first_day, file.last_day) if day is not None] + list(loaded)
-    return min(days), max(days) + timedelta(days=1)
-
-
-def _registration(profile: Profile, source: str, facts: Sequence[FileFacts], span: tuple[date, date]) -> Registration:
-    return Registration(
-        source=source,
-        profile=profile.name,
-        paths=tuple(str(found.path) for found in facts),
-        line_count=sum(found.line_count for found in facts),
-        first_day=min(found.first_day for found in facts),
-        last_day=max(found.last_day for found in facts),
-        load_start=span[0],
-        load_end=span[1],
-        columns=facts[-1].columns,
-    )
+def _days_to_load(
+    con: duckdb.DuckDBPyConnection, source: str, rows: Sequence[SourceFile], files: Iterable[SourceFile]
+) -> tuple[date, date]:
+    """First day, and day after the last, that `files` hold or that was loaded from `rows`, which may be more."""
+    values = {"source": source, "paths": [row.path for row in rows]}
+    days = [*(con.execute(LOADED_DAYS, values).fetchone() or ())]
+    days += [day for file in files for day in (file.first_day, file.last_day)]
+    known = [day for day in days if day is not None]
+    return min(known), max(known) + timedelta(days=1)

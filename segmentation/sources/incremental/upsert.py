@@ -115,4 +115,4 @@ class Upserter:
         self._staging.use_profile(profile)
         lines, table = as_lines(profile, Relation.DELIVERED_RECORDS), as_table(profile, records, ordinals)
         with profile_errors(profile, source), self._staging.holding(Relation.DELIVERED_RECORDS, table):
-            self._staging.validate(profile, source, lines, rules=DELIVERED_RULES)
+            self._staging.validate(profile, source, [lines], finds_duplicates=False, rules=DELIVERED_RULES)

@@ -172,14 +172,11 @@ def _read_text(
                 binding = bind(wanted, part.columns, file.path)
                 key = tuple(binding.items())
                 if key not in groups:
-                    groups[key] = _text_table(con, f"{name}_{len(groups)}", binding)
+                    groups[key] = Lines(f"{name}_{len(groups)}", binding, dict.fromkeys(binding, "VARCHAR"))
+                    texts = ", ".join(f"{identifier(each)} VARCHAR" for each in binding)
+                    con.execute(TEXT_LINES.format(name=groups[key].relation, columns=texts))
                 _insert(con, groups[key], file, part, keep)
     return list(groups.values())
-
-
-def _text_table(con: duckdb.DuckDBPyConnection, name: str, binding: Binding) -> Lines:
-    con.execute(TEXT_LINES.format(name=name, columns=", ".join(f"{identifier(key)} VARCHAR" for key in binding)))
-    return Lines(name, binding, dict.fromkeys(binding, "VARCHAR"))
 
 
 def _insert(con: duckdb.DuckDBPyConnection, lines: Lines, file: InputFile, part: TextChunk, keep: str) -> None:

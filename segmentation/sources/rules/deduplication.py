@@ -60,35 +60,19 @@ SELECT file_id,
     remark.original AS original
 FROM with_rank
 """
+"""The lines of `{validated}` (`validation.COLUMNS`) that have a remark, with the `reason` for which one is rejected and
+the line as it was. `{files}` has the `file_id`, `source`, `path` and `registered_at` of their files."""
 
 ACCEPTED = f"""
 SELECT file_id, line_id, {COLUMNS}, customer_bucket FROM {{validated}} WHERE remark IS NULL
 UNION ALL
 SELECT file_id, line_id, {COLUMNS}, customer_bucket FROM {{deduplicated}} WHERE reason IS NULL
 """
+"""The accepted lines: those of `{validated}` without a remark, and those of `{deduplicated}` without a reason."""
 
 REJECTED = f"""
 SELECT file_id, CAST(ordered_at AS DATE) AS ordered_on, reason, original FROM {{deduplicated}} WHERE reason IS NOT NULL
 UNION ALL
 SELECT file_id, NULL, '{MALFORMED_LINE}', CAST(to_json(line) AS VARCHAR) FROM {{malformed}}
 """
-
-
-def deduplicated(*, validated: str, files: str) -> str:
-    """SQL of the lines that have a remark, with the `reason` for which one is rejected, and the line as it was.
-
-    Args:
-        validated: Relation of validated lines (`validation.COLUMNS`).
-        files: Relation of their files: `file_id`, `source`, `path` and `registered_at`.
-    """
-    return DEDUPLICATED.format(validated=validated, files=files)
-
-
-def accepted(*, validated: str, deduplicated: str) -> str:
-    """SQL of the accepted lines: the validated ones without a remark, and the deduplicated ones without a reason."""
-    return ACCEPTED.format(validated=validated, deduplicated=deduplicated)
-
-
-def rejected(*, deduplicated: str, malformed: str) -> str:
-    """SQL of the rejected lines: the deduplicated ones with a reason, and the malformed ones."""
-    return REJECTED.format(deduplicated=deduplicated, malformed=malformed)
+"""The rejected lines: those of `{deduplicated}` with a reason, and those of `{malformed}`."""
