@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from segmentation.cli.output import JsonFlag, console, print_json, table_of
+from segmentation.clock import utc_now
 from segmentation.errors import SegmentationError
 from segmentation.modeling import registry
 from segmentation.modeling.registry import ModelVersion
@@ -99,7 +100,13 @@ def promote_model(
             return
         commit = Commit(f"models promote {number}", asset="training/champion_model")
         is_new = lifecycle.promote(
-            lake, number, actor=actor or getpass.getuser(), commit=commit, reason=reason, override=override
+            lake,
+            number,
+            actor=actor or getpass.getuser(),
+            commit=commit,
+            now=utc_now(),
+            reason=reason,
+            override=override,
         )
     if as_json:
         typer.echo(json.dumps({"champion": number, "is_new": is_new}))
@@ -129,7 +136,7 @@ def roll_back_model(
             return
         commit = Commit("models rollback", asset="training/champion_model")
         serving, earlier = registry.roll_back(
-            lake, actor=actor or getpass.getuser(), reason=reason, commit=commit, expected=expected
+            lake, actor=actor or getpass.getuser(), reason=reason, commit=commit, now=utc_now(), expected=expected
         )
     if as_json:
         typer.echo(json.dumps({"champion": earlier, "is_new": True}))
@@ -208,7 +215,9 @@ def rename_segments(
     names = _read_names(file) if file else {segment or 0: name or ""}
     with Lake(load_settings()) as lake:
         commit = Commit("models rename", asset="registry/segment_names")
-        changed = registry.rename_segments(lake, names, actor=getpass.getuser(), reason=reason, commit=commit)
+        changed = registry.rename_segments(
+            lake, names, actor=getpass.getuser(), reason=reason, commit=commit, now=utc_now()
+        )
     for identity, (old, new) in changed.items():
         console.print(f"Segment {identity}: {escape(old)} → {escape(new)}")
     if not changed:

@@ -100,12 +100,14 @@ def source_files(
     )
 
 
-def transactions(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
+def transactions(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, clock: Clock
+) -> dg.MaterializeResult[None]:
     """Replace the lines of the run's days by what the registered source files hold."""
     window = context.partition_time_window
     commit = commit_of(context, "raw/transactions")
     with narrator(context) as tell:
-        report = load_days(warehouse.lake, window.start.date(), window.end.date(), commit, now=utc_now(), progress=tell)
+        report = load_days(warehouse.lake, window.start.date(), window.end.date(), commit, now=clock(), progress=tell)
     with warehouse.get_connection() as con:
         rows = preview(con, TRANSACTIONS, "ordered_at >= $start AND ordered_at < $end", window)
         report_row_counts(context, con, TRANSACTIONS, "CAST(ordered_at AS DATE)")

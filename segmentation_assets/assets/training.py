@@ -80,7 +80,7 @@ def training_set(
 
 
 def candidate_model(
-    context: dg.AssetExecutionContext, config: TrainingConfig, warehouse: WarehouseResource
+    context: dg.AssetExecutionContext, config: TrainingConfig, warehouse: WarehouseResource, clock: Clock
 ) -> dg.MaterializeResult[None]:
     """A K-means model fitted to the training set, registered under the alias `candidate`."""
     with warehouse.get_connection() as con:
@@ -90,7 +90,7 @@ def candidate_model(
     report = reporter(context, "Searching for a model")
     commit = commit_of(context, "training/candidate_model")
     version, model = lifecycle.train_candidate(
-        warehouse.lake, pinned, commit, now=utc_now, progress=lambda done, total, _: report(done, total)
+        warehouse.lake, pinned, commit, now=clock, progress=lambda done, total, _: report(done, total)
     )
     if model is None:
         same = "These rows were trained on before, with the same settings and code."
@@ -124,7 +124,7 @@ class PromotionConfig(dg.Config):
 
 
 def champion_model(
-    context: dg.AssetExecutionContext, config: PromotionConfig, warehouse: WarehouseResource
+    context: dg.AssetExecutionContext, config: PromotionConfig, warehouse: WarehouseResource, clock: Clock
 ) -> Iterator[dg.MaterializeResult[None]]:
     """The model that serves: assignments and the scorer use it from now on.
 
@@ -135,7 +135,7 @@ def champion_model(
     commit, actor = commit_of(context, "training/champion_model"), f"run {context.run.run_id}"
     if config.rollback:
         before, version = registry.roll_back(
-            warehouse.lake, actor=actor, reason=config.reason, commit=commit, now=utc_now()
+            warehouse.lake, actor=actor, reason=config.reason, commit=commit, now=clock()
         )
         yield dg.MaterializeResult(metadata={"version": version, "is_new": True, "rolled_back_from": before})
     elif config.version is not None:
@@ -144,13 +144,13 @@ def champion_model(
             config.version,
             actor=actor,
             commit=commit,
-            now=utc_now(),
+            now=clock(),
             reason=config.reason,
             override=config.override,
         )
         yield dg.MaterializeResult(metadata={"version": config.version, "is_new": is_new})
     else:
-        decision = lifecycle.decide(warehouse.lake, actor=actor, commit=commit, now=utc_now())
+        decision = lifecycle.decide(warehouse.lake, actor=actor, commit=commit, now=clock())
         context.log.info(decision.explanation)
         if decision.serves:
             yield dg.MaterializeResult(

@@ -22,7 +22,7 @@ from segmentation.sources.staging import Relation, Staging
 from segmentation.warehouse.lake import CATALOG
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 CONTENT = f"struct_pack({', '.join(f'{name} := {name}' for name in CLEANED_BY if name != 'line_id')})"
 """All that a line says, as one value; equal ones are the same line."""
