@@ -17,7 +17,6 @@ from litestar.di import Provide
 from segmentation.clock import Clock, utc_now
 from segmentation.settings import Settings, load_settings
 from segmentation.tracing.otlp import wants_traces
-from serving.api.openapi import IncludeSchema, openapi_config
 from serving.api.problems import EXCEPTION_HANDLERS
 from serving.live.champion import LiveChampion
 from serving.live.reader import LakeReader
@@ -32,6 +31,7 @@ from serving.routes.customers import customer, what_if
 from serving.routes.documentation import asset, home
 from serving.routes.health import live, metrics, ready
 from serving.routes.models import model, models, promote, roll_back
+from serving.routes.openapi import IncludeSchema, openapi_config
 from serving.routes.score import score_customers, score_transactions
 from serving.routes.segments import segment, segment_customers, segments, transitions
 from serving.routes.transactions import push_transactions

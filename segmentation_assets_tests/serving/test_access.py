@@ -18,10 +18,10 @@ from segmentation.settings import Settings
 from segmentation.warehouse import Lake
 from segmentation_assets_tests.testing.shop import CREDENTIALS, KEY, ScoredCustomer, problem, request
 from segmentation_assets_tests.testing.waiting import eventually
-from serving.api.arrow import MEDIA_TYPE as ARROW
 from serving.api.bodies import MSGPACK
 from serving.app import create_app
 from serving.middleware.auth import ACCESS, PUBLIC
+from serving.services.arrow import MEDIA_TYPE as ARROW
 from serving.services.scoring import SMALL_BYTES
 
 Client = TestClient[Litestar]

@@ -25,9 +25,10 @@ from segmentation_assets_tests.testing import shop
 from segmentation_assets_tests.testing.lines import Line, insert_lines
 from segmentation_assets_tests.testing.shop import ScoredCustomer, problem, request
 from segmentation_assets_tests.testing.waiting import eventually
-from serving.api import arrow, bodies
-from serving.api.arrow import MAX_BATCHES
+from serving.api import bodies
 from serving.app import create_app
+from serving.services import arrow
+from serving.services.arrow import MAX_BATCHES
 from serving.services.scoring import SMALL_BYTES
 
 Client = TestClient[Litestar]

@@ -26,9 +26,9 @@ from schemathesis.specs.openapi.checks import (
 from segmentation.settings import Settings
 from segmentation_assets_tests.testing.running_scorer import RunningScorer, environment_of, running_scorer
 from segmentation_assets_tests.testing.shop import CREDENTIALS, PATIENCE_S
-from serving.api import arrow
 from serving.api.bodies import MSGPACK
 from serving.app import create_app
+from serving.services import arrow
 
 ADMIN = ["promote", "rollback"]
 """Each starts a process of several seconds where its request is a good one."""

@@ -14,11 +14,11 @@ from segmentation.settings import Settings
 from serving.api.bodies import json_decoder
 from serving.api.contract import EVERYTHING, CustomerAnswer, Include, WhatIfAnswer, WhatIfRequest
 from serving.api.limits import read_json
-from serving.api.openapi import INCLUDE_COMPONENT, body_of
 from serving.api.problems import AnyRequest, ProblemError, refusals
 from serving.live.champion import LiveChampion
 from serving.live.reader import LakeReader
 from serving.middleware.auth import needs
+from serving.routes.openapi import INCLUDE_COMPONENT, body_of
 from serving.services.customers import CustomerService, Question
 
 PREFIX = "/v1/customers/"

@@ -1,4 +1,4 @@
-"""The documentation page's own files, and the way to it. The page itself is `serving.api.openapi`."""
+"""The documentation page's own files, and the way to it. The page itself is `serving.routes.openapi`."""
 
 from typing import Annotated
 
@@ -7,8 +7,8 @@ from litestar.exceptions import NotFoundException
 from litestar.params import PathParameter
 from litestar.response import File, Redirect
 
-from serving.api.openapi import ASSETS, ASSETS_PATH, DOCS_PATH
 from serving.middleware.auth import public
+from serving.routes.openapi import ASSETS, ASSETS_PATH, DOCS_PATH
 
 
 @get("/", include_in_schema=False, **public())

@@ -16,12 +16,12 @@ from segmentation.settings import Settings
 from serving.api.bodies import json_decoder
 from serving.api.contract import DecisionAnswer, DecisionRequest, ModelAnswer, ModelsAnswer, ModelSummary
 from serving.api.limits import read_json
-from serving.api.openapi import body_of
 from serving.api.problems import AnyRequest, ProblemError, refusals
 from serving.live.champion import LiveChampion
 from serving.live.reader import LakeReader
 from serving.middleware.auth import needs
 from serving.middleware.deadline import TIMEOUT_S
+from serving.routes.openapi import body_of
 from serving.services.promotion import TIMEOUT_S as PROMOTION_TIMEOUT_S
 from serving.services.promotion import Promoter, PromotionOutcome
 

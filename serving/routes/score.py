@@ -10,15 +10,15 @@ from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIType, 
 
 from segmentation.access.keys import Scope
 from segmentation.settings import Settings
-from serving.api import arrow
 from serving.api.bodies import JSON, MSGPACK, Language, json_decoder
 from serving.api.contract import ScoreAnswer, ScoreRequest, TransactionsAnswer, TransactionsRequest
 from serving.api.limits import bare, read_body, read_json, read_rows, unknown_type
-from serving.api.openapi import SCORE_EXAMPLES, body_of
 from serving.api.problems import AnyRequest, refusals
 from serving.live.champion import LiveChampion
 from serving.metrics import Metrics
 from serving.middleware.auth import needs
+from serving.routes.openapi import SCORE_EXAMPLES, body_of
+from serving.services import arrow
 from serving.services.scoring import SMALL_BYTES, Scorer
 from serving.services.transaction_scoring import LineScorer
 

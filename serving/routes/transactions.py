@@ -17,13 +17,13 @@ from segmentation.access.keys import Scope
 from segmentation.settings import Settings
 from segmentation.sources.incremental.deliveries import Delivery
 from segmentation.sources.readers.records import Record
-from serving.api import arrow
 from serving.api.bodies import JSON, json_decoder
 from serving.api.contract import PushAnswer, PushRequest
 from serving.api.limits import bare, read_body, read_rows, too_many, unknown_type
-from serving.api.openapi import body_of
 from serving.api.problems import AnyRequest, ProblemError, refusals
 from serving.middleware.auth import needs
+from serving.routes.openapi import body_of
+from serving.services import arrow
 from serving.services.pushing import Pusher
 
 KEY = re.compile(r"[\x21-\x7e]{1,200}")
