@@ -12,10 +12,9 @@ from enum import StrEnum
 from functools import cached_property
 from importlib.resources import files
 from itertools import count
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import duckdb
-import pyarrow as pa
 
 from segmentation.sources.profiles.contract import GENERIC_RULES
 from segmentation.sources.profiles.profile import Inputs, Profile
@@ -28,6 +27,9 @@ from segmentation.sources.rules.validation import COLUMNS, repeated_keys, valida
 from segmentation.warehouse import Lake
 from segmentation.warehouse.customer_bucket import CUSTOMER_BUCKET_MACRO
 from segmentation.warehouse.schema import customer_buckets
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Relation(StrEnum):
@@ -209,7 +211,7 @@ class Staging:
         self.con.execute(f"CREATE OR REPLACE TEMP TABLE {relation} AS {query}", dict(values or {}))
 
     @contextmanager
-    def holding(self, relation: Relation, table: pa.Table) -> Iterator[None]:
+    def holding(self, relation: Relation, table: "pa.Table") -> Iterator[None]:
         """Let SQL read an Arrow table under the name of a relation, for a while."""
         self.con.register(relation, table)
         try:
