@@ -37,7 +37,7 @@ REJECTS = "reason, COUNT(*) AS lines, MIN(original) AS example"
 
 
 @dataclass(frozen=True)
-class Trial:
+class DryRun:
     """What files would give.
 
     Attributes:
@@ -61,7 +61,7 @@ class Trial:
 
 def dry_run_files(
     settings: Settings, path: str | None, profile: Profile, *, source: str | None = None, now: datetime
-) -> Trial:
+) -> DryRun:
     """Read and validate files as a load would, by themselves, and write nothing.
 
     Args:
@@ -78,7 +78,7 @@ def dry_run_files(
         return dry_run_on(lake, path, profile, source=source, now=now)
 
 
-def dry_run_on(lake: Lake, path: str | None, profile: Profile, *, source: str | None = None, now: datetime) -> Trial:
+def dry_run_on(lake: Lake, path: str | None, profile: Profile, *, source: str | None = None, now: datetime) -> DryRun:
     """`dry_run_files` with a lake that is open already; it may be read-only."""
     name, paths, text = source_name(profile, source), files_at(path, profile), profile.to_yaml()
     with Staging.opened(lake) as staging:
@@ -87,10 +87,10 @@ def dry_run_on(lake: Lake, path: str | None, profile: Profile, *, source: str | 
         first, last = min(found.first_day for found in facts), max(found.last_day for found in facts)
         found = validate_files(staging, files, first, last + timedelta(days=1), now=now)
         rejects, preview = _rejects(found.rejected), _preview(found.accepted)
-    return Trial(name, tuple(file.path for file in files), first, last, found.report, rejects, preview)
+    return DryRun(name, tuple(file.path for file in files), first, last, found.report, rejects, preview)
 
 
-def dry_run_source(settings: Settings, source: SourceConfig, *, now: datetime) -> Trial:
+def dry_run_source(settings: Settings, source: SourceConfig, *, now: datetime) -> DryRun:
     """What a declared source would give: of files all, of a database or plug-in the first page.
 
     Raises:
@@ -102,7 +102,7 @@ def dry_run_source(settings: Settings, source: SourceConfig, *, now: datetime) -
     profile = source.read_profile()
     page = next(iter(paged(source).pages(None)), None)
     records = page.records if page else ()
-    with TemporaryDirectory(prefix="segmentation-trial-") as folder:
+    with TemporaryDirectory(prefix="segmentation-found-") as folder:
         passing = settings.model_copy(update={"home": Path(folder), "catalog": "", "data_path": ""})
         with Lake(passing) as lake:
             migrate(lake)
@@ -112,7 +112,7 @@ def dry_run_source(settings: Settings, source: SourceConfig, *, now: datetime) -
                 preview = _preview(con.sql(f"FROM {TRANSACTIONS.name}"))
     accepted = receipt.lines_read - receipt.lines_rejected
     report = LoadReport(receipt.lines_read, accepted, dict(receipt.rejected_by_reason), 0, (source.name,))
-    return Trial(source.name, (), receipt.first_day, receipt.last_day, report, rejects, preview)
+    return DryRun(source.name, (), receipt.first_day, receipt.last_day, report, rejects, preview)
 
 
 def _rejects(lines: duckdb.DuckDBPyRelation) -> pl.DataFrame:
@@ -127,7 +127,7 @@ def _preview(lines: duckdb.DuckDBPyRelation) -> pl.DataFrame:
 def _lake(settings: Settings) -> Iterator[Lake]:
     """The lake, read-only; an empty one for the time being where none has been made."""
     if settings.catalog_uri.startswith("sqlite:") and not sqlite_path(settings).exists():
-        with TemporaryDirectory(prefix="segmentation-trial-") as folder:
+        with TemporaryDirectory(prefix="segmentation-found-") as folder:
             passing = settings.model_copy(update={"home": Path(folder), "catalog": "", "data_path": ""})
             with Lake(passing) as lake:
                 migrate(lake)
@@ -137,16 +137,16 @@ def _lake(settings: Settings) -> Iterator[Lake]:
             yield lake
 
 
-def facts_of(trial: Trial) -> dict[str, object]:
-    """A trial as plain data, for programs."""
+def facts_of(found: DryRun) -> dict[str, object]:
+    """A found as plain data, for programs."""
     return {
-        "source": trial.source,
-        "files": list(trial.paths),
-        "first_day": str(trial.first_day),
-        "last_day": str(trial.last_day),
-        "lines_read": trial.report.lines_read,
-        "lines_accepted": trial.report.accepted,
-        "lines_rejected": trial.report.rejected,
-        "rejects": trial.rejects.to_dicts(),
-        "preview": trial.preview.to_dicts(),
+        "source": found.source,
+        "files": list(found.paths),
+        "first_day": str(found.first_day),
+        "last_day": str(found.last_day),
+        "lines_read": found.report.lines_read,
+        "lines_accepted": found.report.accepted,
+        "lines_rejected": found.report.rejected,
+        "rejects": found.rejects.to_dicts(),
+        "preview": found.preview.to_dicts(),
     }

@@ -22,7 +22,7 @@ from segmentation.sources.readers.binding import Wanted
 from segmentation.sources.readers.files import Lines, OnColumns, drop_lines, read_lines
 from segmentation.sources.readers.paths import InputFile
 from segmentation.sources.rules.deduplication import ACCEPTED, DEDUPLICATED, REJECTED
-from segmentation.sources.rules.mapping import ALL_TIME, Window
+from segmentation.sources.rules.mapping import ALL_TIME, LoadWindow
 from segmentation.sources.rules.validation import COLUMNS, repeated_keys, validated
 from segmentation.warehouse import Lake
 from segmentation.warehouse.customer_bucket import CUSTOMER_BUCKET_MACRO
@@ -100,7 +100,7 @@ class Staging:
         with lake.cursor() as con:
             yield cls(con)
 
-    def begin(self, now: datetime, window: Window = ALL_TIME) -> None:
+    def begin(self, now: datetime, window: LoadWindow = ALL_TIME) -> None:
         """Forget the lines that have been staged, and be ready for others.
 
         Args:

@@ -34,7 +34,7 @@ IS_LOADED = "is_loaded"
 """Metadata of a registration whose days have been loaded already, so that the sensor need not ask for it."""
 
 
-class SourceFile(dg.Config):
+class FileConfig(dg.Config):
     """One file, folder or glob, and the profile that reads it."""
 
     path: str | None = None
@@ -48,7 +48,7 @@ class SourceFile(dg.Config):
 class RegistrationConfig(dg.Config):
     """Which files to take note of."""
 
-    files: list[SourceFile] = Field(default=[])
+    files: list[FileConfig] = Field(default=[])
     """None given: everything in the inbox, each sub-folder named after its profile."""
 
 
@@ -147,6 +147,6 @@ def inbox_profile(folder: Path) -> str:
     return str(own) if own.exists() else folder.name
 
 
-def _inbox(settings: Settings) -> list[SourceFile]:
+def _inbox(settings: Settings) -> list[FileConfig]:
     folders = sorted(path for path in settings.inbox_path.glob("*") if path.is_dir())
-    return [SourceFile(path=str(folder), profile=inbox_profile(folder)) for folder in folders]
+    return [FileConfig(path=str(folder), profile=inbox_profile(folder)) for folder in folders]

@@ -10,7 +10,7 @@ import dagster as dg
 from segmentation.errors import SourceError
 from segmentation.settings import Settings
 from segmentation.sources.profiles.profile import load_profile
-from segmentation_assets.assets.raw import RegistrationConfig, SourceFile, inbox_profile
+from segmentation_assets.assets.raw import FileConfig, RegistrationConfig, inbox_profile
 from segmentation_assets.automation.jobs import register_files
 
 SETTLED_AFTER_S = 10.0
@@ -51,7 +51,7 @@ def ask_for_files(
     )
 
 
-def inbox_files(settings: Settings, now: float, problems: list[str]) -> Iterator[tuple[SourceFile, str]]:
+def inbox_files(settings: Settings, now: float, problems: list[str]) -> Iterator[tuple[FileConfig, str]]:
     """Files of lines in the inbox that have settled, each with a mark that changes when the file does.
 
     A sub-folder is named after its profile, or holds a `profile.yaml` of its own. Product lists, which a profile looks
@@ -67,11 +67,11 @@ def inbox_files(settings: Settings, now: float, problems: list[str]) -> Iterator
         for path in sorted(folder.iterdir()):
             is_lines = path.is_file() and not path.name.startswith(".") and path.suffix not in (".yaml", ".yml")
             if is_lines and path.name not in others and now - path.stat().st_mtime >= SETTLED_AFTER_S:
-                file = SourceFile(path=str(path.absolute()), profile=inbox_profile(folder))
+                file = FileConfig(path=str(path.absolute()), profile=inbox_profile(folder))
                 yield file, f"{path.stat().st_mtime_ns}:{path.stat().st_size}"
 
 
-def _request(file: SourceFile, mark: str) -> dg.RunRequest:
+def _request(file: FileConfig, mark: str) -> dg.RunRequest:
     """One run per file, so that a bad one holds up no other."""
     return dg.RunRequest(
         run_key=f"{file.path}:{mark}",

@@ -26,7 +26,7 @@ Days = tuple[date, date]
 
 
 @dataclass(frozen=True)
-class Position:
+class LoadingCursor:
     """How far registrations have been taken care of: the sensor's cursor.
 
     Attributes:
@@ -39,7 +39,7 @@ class Position:
     waiting: Mapping[int, Days] = field(default_factory=dict)
 
     @classmethod
-    def parse(cls, cursor: str | None) -> "Position":
+    def parse(cls, cursor: str | None) -> "LoadingCursor":
         """The position of a cursor; that of an older release is a number alone."""
         if not cursor:
             return cls()
@@ -76,7 +76,7 @@ def ask_for_days(
 
     Days that can't be loaded stay in the cursor, with a reason in the tick, and are asked for once they can.
     """
-    position = Position.parse(context.cursor)
+    position = LoadingCursor.parse(context.cursor)
     records = _registrations(context.instance, keys, position.after)
     pending = {**position.waiting, **{r.storage_id: days for r in records if (days := _days_of(r)) is not None}}
     requests, waiting, reasons = list[dg.RunRequest](), dict[int, Days](), list[str]()
@@ -94,7 +94,7 @@ def ask_for_days(
     for reason in reasons:
         context.log.warning(reason)
     after = records[-1].storage_id if records else position.after
-    cursor = msgspec.json.encode(Position(after, waiting)).decode()
+    cursor = msgspec.json.encode(LoadingCursor(after, waiting)).decode()
     if requests:
         return dg.SensorResult(requests, cursor=cursor)
     context.update_cursor(cursor)

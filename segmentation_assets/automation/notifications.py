@@ -41,7 +41,7 @@ LONGEST_WAIT = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class Position:
+class NotificationCursor:
     """How far everything has been told: the sensor's cursor.
 
     Attributes:
@@ -80,9 +80,9 @@ def look(context: dg.SensorEvaluationContext, settings: Settings, now: datetime)
             context.update_cursor("")
         return dg.SkipReason("SEGMENTATION_NOTIFY is empty: nobody is told anything.")
     if not context.cursor:
-        start = Position(since=now, events=newest_ends(context.instance, ENDS))
+        start = NotificationCursor(since=now, events=newest_ends(context.instance, ENDS))
         return _result("From now on it is told what happens.", start)
-    position = msgspec.json.decode(context.cursor, type=Position)
+    position = msgspec.json.decode(context.cursor, type=NotificationCursor)
     seconds = now.replace(tzinfo=UTC).timestamp()
     position, messages, obstacle = _collect(context, settings, position, now)
     delivery = deliver(position.outbox.with_messages(messages, seconds), services, seconds)
@@ -95,13 +95,13 @@ def look(context: dg.SensorEvaluationContext, settings: Settings, now: datetime)
     return _result(" ".join([*said, *obstacle]), replace(position, outbox=delivery.outbox))
 
 
-def _result(said: str, position: Position) -> dg.SensorResult:
+def _result(said: str, position: NotificationCursor) -> dg.SensorResult:
     return dg.SensorResult(skip_reason=dg.SkipReason(said), cursor=msgspec.json.encode(position).decode())
 
 
 def _collect(
-    context: dg.SensorEvaluationContext, settings: Settings, position: Position, now: datetime
-) -> tuple[Position, list[Message], list[str]]:
+    context: dg.SensorEvaluationContext, settings: Settings, position: NotificationCursor, now: datetime
+) -> tuple[NotificationCursor, list[Message], list[str]]:
     """The position after what is new, the messages about it, and what stood in the way.
 
     A lake that can't be read, or isn't there yet, keeps no failed run from being told.

@@ -19,7 +19,7 @@ from segmentation_assets.cli import console
 
 if TYPE_CHECKING:
     from segmentation.sources.config import SourceConfig
-    from segmentation.sources.dry_run import Trial
+    from segmentation.sources.dry_run import DryRun
 
 AsOf = Annotated[
     str | None,
@@ -52,9 +52,9 @@ def ingest(
     declared = [] if profile or source else _declared(path)
     if dry_run:
         for each in declared:
-            _show_trial(_trial_of(each), as_json)
+            _show_dry_run(_dry_run_of(each), as_json)
         if not declared:
-            _show_trial(_trial(path, profile or "canonical", source), as_json)
+            _show_dry_run(_dry_run(path, profile or "canonical", source), as_json)
         return
     from segmentation_assets.cli import steps
 
@@ -76,7 +76,7 @@ def _declared(path: str | None) -> "list[SourceConfig]":
     return [found[path]] if path in found and not Path(path).exists() else []
 
 
-def _trial(path: str | None, profile: str, source: str | None) -> "Trial":
+def _dry_run(path: str | None, profile: str, source: str | None) -> "DryRun":
     from segmentation.settings import load_settings
     from segmentation.sources.dry_run import dry_run_files
     from segmentation.sources.profiles.profile import load_profile
@@ -84,20 +84,20 @@ def _trial(path: str | None, profile: str, source: str | None) -> "Trial":
     return dry_run_files(load_settings(), path, load_profile(profile), source=source, now=_now())
 
 
-def _trial_of(source: "SourceConfig") -> "Trial":
+def _dry_run_of(source: "SourceConfig") -> "DryRun":
     from segmentation.settings import load_settings
     from segmentation.sources.dry_run import dry_run_source
 
     return dry_run_source(load_settings(), source, now=_now())
 
 
-def _show_trial(trial: "Trial", as_json: bool) -> None:
+def _show_dry_run(found: "DryRun", as_json: bool) -> None:
     from segmentation.sources.dry_run import facts_of
 
     if as_json:
-        typer.echo(json.dumps(facts_of(trial), indent=2))
+        typer.echo(json.dumps(facts_of(found), indent=2))
     else:
-        console.show_trial(trial)
+        console.show_dry_run(found)
 
 
 def _now() -> datetime:

@@ -22,7 +22,7 @@ from segmentation_assets.progress import Listener
 if TYPE_CHECKING:
     import polars as pl
 
-    from segmentation.sources.dry_run import Trial
+    from segmentation.sources.dry_run import DryRun
     from segmentation.sources.reading import Reading
 
 out = Console() if sys.stdout.isatty() else Console(width=120)
@@ -100,17 +100,17 @@ def show_rejected(reasons: list[tuple[str, int]], read: int) -> None:
         out.print(f"  {count:>9,}  {reason}", highlight=False)
 
 
-def show_trial(trial: "Trial") -> None:
+def show_dry_run(found: "DryRun") -> None:
     """What a source would give: days, lines, why some are refused, and the first that are not."""
-    files = f"{len(trial.paths)} files" if len(trial.paths) > 1 else trial.paths[0]
-    out.print(f"{files}: {trial.first_day} to {trial.last_day}, as the source {trial.source}", highlight=False)
-    show_rejected([(row["reason"], row["lines"]) for row in trial.rejects.to_dicts()], trial.report.lines_read)
-    for row in trial.rejects.to_dicts():
+    files = f"{len(found.paths)} files" if len(found.paths) > 1 else found.paths[0]
+    out.print(f"{files}: {found.first_day} to {found.last_day}, as the source {found.source}", highlight=False)
+    show_rejected([(row["reason"], row["lines"]) for row in found.rejects.to_dicts()], found.report.lines_read)
+    for row in found.rejects.to_dicts():
         out.print(f"[yellow]{escape(row['reason'])}[/], for example {escape(row['example'])}", soft_wrap=True)
-    table = Table(*trial.preview.columns, title="The first lines that would be accepted", title_style="bold")
-    for values in trial.preview.iter_rows():
+    table = Table(*found.preview.columns, title="The first lines that would be accepted", title_style="bold")
+    for values in found.preview.iter_rows():
         table.add_row(*("" if value is None else escape(str(value)) for value in values))
-    if trial.preview.height:
+    if found.preview.height:
         out.print(table)
     out.print("Nothing was written.")
 

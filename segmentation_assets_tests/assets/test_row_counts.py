@@ -14,6 +14,8 @@ from segmentation_assets_tests.assets.conftest import AS_OF, EVERYTHING_AFTER_RA
 MONTHS = ("2024-11-01", "2024-12-01", AS_OF)
 AFTER_TRAINING = [key for key in EVERYTHING_AFTER_RAW if not key.startswith("training/")]
 
+pytestmark = pytest.mark.takes(45)
+
 
 def by_partition(lake: Lake, table: Table) -> dict[str, int]:
     day = "CAST(ordered_at AS DATE)" if table is TRANSACTIONS else "as_of"

@@ -22,6 +22,8 @@ COUNT = """{ assetNodeOrError(assetKey: {path: ["raw", "transactions"]}) { ... o
     partitionStats { numMaterialized numPartitions } } } }"""
 PATIENCE_S = 240
 
+pytestmark = pytest.mark.takes(200)
+
 
 @dataclass(frozen=True)
 class Interface:

@@ -26,6 +26,8 @@ Client = TestClient[Litestar]
 BUYERS = range(20, 60)
 FIRST_ORDER = datetime(2023, 9, 4, 11)
 
+pytestmark = pytest.mark.takes(50)
+
 
 @pytest.fixture(scope="module")
 def settings(shop_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:

@@ -3,7 +3,7 @@
 A day is always loaded as a whole, from all files that cover it, so loading it again gives the same rows.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
@@ -15,11 +15,12 @@ import duckdb
 
 from segmentation.errors import SourceError
 from segmentation.metadata.tables.raw import LOADS, REJECTED, TRANSACTIONS
+from segmentation.progress import Narrator
 from segmentation.sources.batch.product_list import read_product_list
 from segmentation.sources.batch.source_files import SourceFile, read_source_files
 from segmentation.sources.profiles.profile import parse_profile
 from segmentation.sources.readers.paths import InputFile
-from segmentation.sources.rules.mapping import Window, moment_of, profile_errors
+from segmentation.sources.rules.mapping import LoadWindow, moment_of, profile_errors
 from segmentation.sources.staging import Relation, Staging
 from segmentation.warehouse import Commit, Lake
 
@@ -124,9 +125,6 @@ INSERT_COUNTS = f"INSERT INTO {LOADS.name} BY NAME FROM {Relation.DAY_COUNTS}"
 MAX_ATTEMPTS = 5
 """How often a load begins anew because files were registered meanwhile."""
 
-Progress = Callable[[str], object]
-"""Is told what is being done, in a few words."""
-
 
 @dataclass(frozen=True)
 class LoadReport:
@@ -187,7 +185,7 @@ class _FilesChangedError(Exception):
 
 
 def load_days(
-    lake: Lake, start: date, end: date, commit: Commit, *, now: datetime, progress: Progress = lambda _: None
+    lake: Lake, start: date, end: date, commit: Commit, *, now: datetime, progress: Narrator = lambda _: None
 ) -> LoadReport:
     """Load the days from `start` to before `end` (UTC) from all registered files that cover them.
 
@@ -243,8 +241,8 @@ def validate_files(
     return ValidatedFiles(report, staging.query(Relation.ACCEPTED_LINES), staging.query(Relation.REJECTED_LINES))
 
 
-def _validate(staging: Staging, days: _Days, now: datetime, tell: Progress) -> LoadReport:
-    staging.begin(now, Window(days.start, days.end))
+def _validate(staging: Staging, days: _Days, now: datetime, tell: Narrator) -> LoadReport:
+    staging.begin(now, LoadWindow(days.start, days.end))
     values: dict[str, list[Any]] = {
         "file_ids": list(range(len(days.files))),
         "sources": [file.source for file in days.files],
@@ -289,7 +287,7 @@ def _validate_source(
             )
     # The list of all files, not of the covering ones, so that a day comes out the same whatever it is loaded with.
     has_product_list = read_product_list(staging, profile, source, [Path(file.path) for file in files.values()])
-    moment, window = moment_of(profile), Window(days.start, days.end)
+    moment, window = moment_of(profile), LoadWindow(days.start, days.end)
     with (
         staging.lines(profile, covering, keep=window.contains(moment)) as groups,
         profile_errors(profile, source),

@@ -52,7 +52,7 @@ FIELD_END = "chr(31)"
 
 
 @dataclass(frozen=True)
-class Window:
+class LoadWindow:
     """Which lines count: those of the days (UTC) from `start` to before `end`, and those without a readable date."""
 
     start: date
@@ -64,7 +64,7 @@ class Window:
         return IN_WINDOW.format(moment=moment, start=self.start, last=last)
 
 
-ALL_TIME = Window(date.min, date.max)
+ALL_TIME = LoadWindow(date.min, date.max)
 
 
 def moment_of(profile: Profile) -> str:
@@ -102,7 +102,7 @@ def inputs(lines: Lines) -> list[str]:
     return [f"in_{name}" for name in lines.types]
 
 
-def filled(profile: Profile, source: str, lines: Lines, window: Window) -> str:
+def filled(profile: Profile, source: str, lines: Lines, window: LoadWindow) -> str:
     """SQL of the relation `filled` over `mapped`: contract columns, within a window.
 
     Beside them: `line_key`, equal for lines that may be duplicates of each other, and `has_own_id`.

@@ -12,7 +12,7 @@ from segmentation.errors import SourceError
 from segmentation.sources.profiles.contract import CLEANED_BY, PRODUCT_CLEANED_BY
 from segmentation.sources.profiles.profile import Profile
 from segmentation.sources.readers.files import Lines
-from segmentation.sources.rules.mapping import ALL_TIME, Window, filled, fingerprint, line_key, mapped, original_of
+from segmentation.sources.rules.mapping import ALL_TIME, LoadWindow, filled, fingerprint, line_key, mapped, original_of
 from segmentation.warehouse.sql import brief_error, literal
 
 COLUMNS = """
@@ -66,7 +66,7 @@ SELECT {rules} FROM (SELECT *, {input} AS input, false AS is_duplicate FROM fill
 """
 
 
-def repeated_keys(profile: Profile, groups: Sequence[Lines], window: Window) -> str:
+def repeated_keys(profile: Profile, groups: Sequence[Lines], window: LoadWindow) -> str:
     """SQL of the keys that several lines of the window share: their lines may be duplicates of each other."""
     columns = {name: sql for name, sql in profile.columns.items() if name in ("line_id", "ordered_at")}
     line_keys = " UNION ALL ".join(
@@ -84,7 +84,7 @@ def validated(
     profile: Profile,
     source: str,
     lines: Lines,
-    window: Window,
+    window: LoadWindow,
     *,
     candidates: str,
     product_list: str | None,

@@ -284,9 +284,9 @@ def test_a_file_comes_out_as_it_should(lake: Lake, tmp_path: Path, case: Case) -
         assert case.error in str(told.value)
         assert case.name in str(told.value) or "profile canonical" in str(told.value)
         return
-    trial = dry_run_on(lake, str(path), CANONICAL, now=NOW)
-    report = trial.report
+    found = dry_run_on(lake, str(path), CANONICAL, now=NOW)
+    report = found.report
     assert (report.accepted, report.rejected_by_reason) == (case.accepted, dict(case.rejected))
     assert report.lines_read == report.accepted + report.rejected
     if case.first:
-        assert case.first.items() <= trial.preview.row(0, named=True).items()
+        assert case.first.items() <= found.preview.row(0, named=True).items()

@@ -31,14 +31,14 @@ CHANGES = st.fixed_dictionaries(
 
 def test_a_trial_needs_no_lake_and_leaves_none(settings: Settings, tmp_path: Path) -> None:
     path = write(tmp_path / "orders.csv", LINES)
-    trial = dry_run_files(settings, str(path), CANONICAL, now=NOW)
-    assert (trial.source, trial.paths) == ("canonical", (str(path),))
-    assert (trial.first_day, trial.last_day) == (date(2024, 1, 1), date(2024, 1, 3))
-    assert (trial.report.lines_read, trial.report.accepted) == (4, 3)
-    assert trial.rejects.rows() == [("missing_customer", 1, trial.rejects["example"][0])]
-    assert '"line_id":"4"' in trial.rejects["example"][0]
-    assert trial.preview["order_id"].to_list() == ["A1", "A1", "B1"]
-    assert facts_of(trial)["lines_rejected"] == 1
+    found = dry_run_files(settings, str(path), CANONICAL, now=NOW)
+    assert (found.source, found.paths) == ("canonical", (str(path),))
+    assert (found.first_day, found.last_day) == (date(2024, 1, 1), date(2024, 1, 3))
+    assert (found.report.lines_read, found.report.accepted) == (4, 3)
+    assert found.rejects.rows() == [("missing_customer", 1, found.rejects["example"][0])]
+    assert '"line_id":"4"' in found.rejects["example"][0]
+    assert found.preview["order_id"].to_list() == ["A1", "A1", "B1"]
+    assert facts_of(found)["lines_rejected"] == 1
     assert not settings.home.exists()
 
 
@@ -52,7 +52,7 @@ def test_a_trial_tells_what_a_load_then_does(lake: Lake, tmp_path: Path, changes
     path = write(tmp_path / f"{name}.csv", [{**row, "line_id": f"{name}-{row['line_id']}"} for row in rows])
     version = lake.version()
 
-    trial = dry_run_files(lake.settings, str(path), CANONICAL, source=name, now=NOW)
+    found = dry_run_files(lake.settings, str(path), CANONICAL, source=name, now=NOW)
 
     assert lake.version() == version
     ingest(lake, path, CANONICAL, source=name)
@@ -60,11 +60,11 @@ def test_a_trial_tells_what_a_load_then_does(lake: Lake, tmp_path: Path, changes
         lake,
         f"SELECT SUM(lines_read), SUM(lines_accepted), SUM(lines_rejected) FROM raw.loads WHERE source = '{name}'",
     )
-    assert (trial.report.lines_read, trial.report.accepted, trial.report.rejected) == (read, accepted, rejected)
+    assert (found.report.lines_read, found.report.accepted, found.report.rejected) == (read, accepted, rejected)
     reasons = rows_of(
         lake, f"SELECT reason, COUNT(*) FROM raw.rejected_transactions WHERE source = '{name}' GROUP BY ALL ORDER BY 1"
     )
-    assert sorted((row["reason"], row["lines"]) for row in trial.rejects.to_dicts()) == reasons
+    assert sorted((row["reason"], row["lines"]) for row in found.rejects.to_dicts()) == reasons
 
 
 def test_an_id_that_the_lake_has_on_another_day_is_told_beforehand(lake: Lake, tmp_path: Path) -> None:
