@@ -19,7 +19,7 @@ from segmentation_assets.automation.schedules import reading_schedule
 from segmentation_assets.checks.sources import build_checks
 from segmentation_assets.keys import source_key
 from segmentation_assets.resources import WarehouseResource
-from segmentation_assets_tests.domain.sources.test_landing import line
+from segmentation_assets_tests.domain.sources.test_upsert import line
 
 TEXT = """
 sources:

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
-from segmentation_assets_tests.domain.monitoring.test_lake_figures import fill
+from segmentation_assets_tests.domain.metrics.test_lake import fill
 from segmentation_assets_tests.e2e.conftest import segmentation, server
 from segmentation_assets_tests.testing.metrics_page import SourceConfig, declared
 from segmentation_assets_tests.testing.ports import free_port

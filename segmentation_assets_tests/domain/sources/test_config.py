@@ -27,7 +27,7 @@ from segmentation.sources.readers.databases import moved_back
 from segmentation.sources.readers.object_store import matches
 from segmentation.sources.readers.pages import Page
 from segmentation.warehouse import Lake
-from segmentation_assets_tests.domain.sources.test_landing import NOW, line
+from segmentation_assets_tests.domain.sources.test_upsert import NOW, line
 
 
 def parsed(text: str, **environment: str) -> dict[str, config.SourceConfig]:

@@ -8,7 +8,7 @@ from segmentation.errors import SourceError
 from segmentation.sources.incremental.upsert import Upserter
 from segmentation.sources.schema_drift import accept, columns_of, compare, observe, read_drift
 from segmentation.warehouse import Lake
-from segmentation_assets_tests.domain.sources.test_landing import NOW, delivery, line
+from segmentation_assets_tests.domain.sources.test_upsert import NOW, delivery, line
 
 BEFORE = {"a": "text", "b": "number", "c": "text"}
 
