@@ -4,8 +4,8 @@ BIN := .venv/bin
 LOCKS := "--extra=dagster --extra=stream --extra=mysql --extra=otel:dagster" "--extra=serving --extra=otel:scorer" "--extra=dev:dev" "--extra=dev --extra=spark:spark" \
 	"--extra=dev --extra=tracking:tracking"
 CORES := $(shell nproc 2>/dev/null || echo 2)
-# Two more than cores: tests of servers wait half of their time.
-WORKERS := $(shell expr $(CORES) + 2)
+# One more than cores: tests of servers wait half of their time. Two more were no quicker.
+WORKERS := $(shell expr $(CORES) + 1)
 # Beside each other, those that take longest first.
 CHECKS := check-alerts check-types check-graph check-lint check-format check-layers check-dashboards check-containers
 ARGS ?=

@@ -6,11 +6,14 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from subprocess import DEVNULL, Popen
 
+import duckdb
 import pytest
 
+from segmentation.errors import WarehouseUnavailableError
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
 from segmentation_assets_tests.e2e.conftest import command, environment
@@ -22,7 +25,7 @@ COUNT = """{ assetNodeOrError(assetKey: {path: ["raw", "transactions"]}) { ... o
     partitionStats { numMaterialized numPartitions } } } }"""
 PATIENCE_S = 240
 
-pytestmark = pytest.mark.takes(200)
+pytestmark = pytest.mark.takes(150)
 
 
 @dataclass(frozen=True)
@@ -41,14 +44,12 @@ class Interface:
 
     def days(self) -> list[str]:
         """The days with lines in the lake."""
-        if not (self.home / "catalog.sqlite").exists():
+        query = "SELECT CAST(CAST(ordered_at AS DATE) AS VARCHAR) FROM raw.transactions ORDER BY ordered_at"
+        try:
+            with Lake(Settings(home=self.home), read_only=True) as lake, lake.cursor() as con:
+                return [row[0] for row in con.execute(query).fetchall()]
+        except (WarehouseUnavailableError, duckdb.CatalogException):  # not there yet, or being made
             return []
-        with Lake(Settings(home=self.home), read_only=True) as lake, lake.cursor() as con:
-            found = con.execute(
-                "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'raw' AND table_name = 'transactions'"
-            ).fetchall()
-            query = "SELECT CAST(CAST(ordered_at AS DATE) AS VARCHAR) FROM raw.transactions ORDER BY ordered_at"
-            return [row[0] for row in con.execute(query).fetchall()] if found else []
 
     def offered(self) -> tuple[int, int]:
         """Days of `raw/transactions` that the interface shows as loaded, and all that it offers."""
@@ -84,16 +85,10 @@ def await_days(interface: Interface, *days: str) -> None:
 @pytest.mark.timeout(900)
 def test_files_that_begin_before_all_that_is_known_are_loaded_and_shown(tmp_path: Path) -> None:
     with running_interface(tmp_path / "warehouse") as interface:
-        interface.drop("first.csv", "2019-06-01", "2019-06-03")
+        interface.drop("old.csv", "2019-06-01", "2019-06-03")
         await_days(interface, "2019-06-01", "2019-06-03")
-        interface.drop("second.csv", "2019-05-30", "2019-06-05")
-        await_days(interface, "2019-05-30", "2019-06-01", "2019-06-03", "2019-06-05")
-        eventually(lambda: interface.offered()[0] == 7, interface.offered, PATIENCE_S, pause_s=1)
+        interface.drop("both.csv", "2019-05-30", "2024-02-01")
+        await_days(interface, "2019-05-30", "2019-06-01", "2019-06-03", "2024-02-01")
+        days = (date(2024, 2, 1) - date(2019, 5, 30)).days + 1
+        eventually(lambda: interface.offered()[0] == days, interface.offered, PATIENCE_S, pause_s=1)
         assert interface.offered()[1] < 5_000
-
-
-@pytest.mark.timeout(900)
-def test_a_file_with_years_between_its_lines_is_loaded_whole(tmp_path: Path) -> None:
-    with running_interface(tmp_path / "warehouse") as interface:
-        interface.drop("both.csv", "2019-06-01", "2024-02-01")
-        await_days(interface, "2019-06-01", "2024-02-01")

@@ -4,6 +4,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import msgspec
@@ -158,7 +159,13 @@ def _appear(lake: Path, home: Path) -> None:
     """Put a copy of a lake in place at once, as nobody may see half of it."""
     aside = home.with_name("aside")
     shutil.copytree(lake, aside)
-    aside.rename(home)
+    for number in count():
+        try:
+            aside.rename(home)
+        except OSError:  # the scorer has put a local copy of something there meanwhile
+            home.rename(home.with_name(f"in the way {number}"))
+        else:
+            return
 
 
 def _reason(client: Client) -> str:
