@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -16,6 +17,7 @@ from segmentation.warehouse import Lake
 from segmentation.warehouse.schema import migrate
 from segmentation_assets.automation.inbox import ask_for_files
 from segmentation_assets.automation.jobs import JOBS
+from segmentation_assets.automation.loading import LoadingCursor, build_registered_files
 from segmentation_assets.automation.retraining import build_degraded_model
 from segmentation_assets.automation.schedules import daily_ingestion, monthly_retraining, monthly_snapshot
 from segmentation_assets_tests.assets.conftest import Graph, defs
@@ -119,6 +121,51 @@ def test_each_registration_leads_to_a_run_over_its_days_and_none_is_passed_over(
     assert ranges == [("2024-01-05", "2024-01-07"), ("2024-03-01", "2024-03-02")]
     again = dg.build_sensor_context(instance=graph.instance, definitions=defs, cursor=tick.cursor)
     assert not registered_files.evaluate_tick(again).run_requests
+
+
+def _ask(
+    graph: Graph, now: datetime, cursor: str | None = None, **settings: Any
+) -> tuple[list[tuple[str | None, ...]], str | None, str]:
+    """What `registered_files` asks for at a moment: run key and days; then its cursor, and why it asks for nothing."""
+    sensor = build_registered_files(Settings(**settings), [], lambda: now)
+    tick = sensor.evaluate_tick(dg.build_sensor_context(instance=graph.instance, cursor=cursor, definitions=defs))
+    sides = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+    asked = [(request.run_key, *(request.tags[side] for side in sides)) for request in tick.run_requests or []]
+    return asked, tick.cursor, tick.skip_message or ""
+
+
+def test_days_that_are_not_over_wait_until_they_are(graph: Graph) -> None:
+    _registered(graph, first_day="2024-05-01", last_day="2024-05-03")
+    asked, cursor, _ = _ask(graph, datetime(2024, 5, 3, 12))
+    [(key, *days)] = asked
+    assert days == ["2024-05-01", "2024-05-02"]
+    asked, cursor, why = _ask(graph, datetime(2024, 5, 3, 23), cursor)
+    assert (asked, why) == ([], "days that are not over wait")
+    asked, cursor, _ = _ask(graph, datetime(2024, 5, 4), cursor)
+    assert asked == [(f"{key} from 2024-05-03", "2024-05-03", "2024-05-03")]
+    assert _ask(graph, datetime(2024, 5, 5), cursor)[0] == []
+
+
+def test_days_before_the_start_that_is_set_wait_and_hold_up_no_others(graph: Graph) -> None:
+    _registered(graph, first_day="2019-01-01", last_day="2019-01-02")
+    _registered(graph, first_day="2024-05-01", last_day="2024-05-02")
+    now, start = datetime(2024, 6, 1), date(2024, 1, 1)
+    asked, cursor, _ = _ask(graph, now, partitions_start=start)
+    assert [days for _, *days in asked] == [["2024-05-01", "2024-05-02"]]
+    asked, cursor, why = _ask(graph, now, cursor, partitions_start=start)
+    assert asked == []
+    assert "SEGMENTATION_PARTITIONS_START" in why
+    asked, cursor, _ = _ask(graph, now, cursor)
+    assert [days for _, *days in asked] == [["2019-01-01", "2019-01-02"]]
+    assert _ask(graph, now, cursor)[0] == []
+
+
+def test_a_cursor_of_an_older_release_is_gone_on_from(graph: Graph) -> None:
+    _registered(graph, first_day="2024-05-01", last_day="2024-05-02")
+    [record] = graph.instance.fetch_materializations(dg.AssetKey(["raw", "source_files"]), limit=1).records
+    asked, cursor, _ = _ask(graph, datetime(2024, 6, 1), str(record.storage_id))
+    assert asked == []
+    assert LoadingCursor.parse(cursor) == LoadingCursor(record.storage_id)
 
 
 def test_a_folder_of_an_unknown_profile_holds_up_no_other(inbox: Path) -> None:
