@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+from segmentation.progress import Narrator, Progress
+
 if TYPE_CHECKING:
     import dagster as dg
 
@@ -17,7 +19,7 @@ listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 LOG_EVERY_S = 10.0
 
 
-def reporter(context: "dg.AssetExecutionContext", what: str) -> Callable[[int, int], None]:
+def reporter(context: "dg.AssetExecutionContext", what: str) -> Progress:
     """A progress callback for a domain function."""
     last_logged = time.monotonic()
 
@@ -34,7 +36,7 @@ def reporter(context: "dg.AssetExecutionContext", what: str) -> Callable[[int, i
 
 
 @contextmanager
-def narrator(context: "dg.AssetExecutionContext") -> Iterator[Callable[[str], None]]:
+def narrator(context: "dg.AssetExecutionContext") -> Iterator[Narrator]:
     """A callback for a domain function that tells what it is doing; each thing told is a step, done at the next."""
     doing: list[str] = []
     listen = listener.get() or (lambda *_: None)

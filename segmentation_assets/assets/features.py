@@ -6,12 +6,11 @@ from datetime import date
 import dagster as dg
 from pydantic import Field
 
+from segmentation.features.engine import TABLES
 from segmentation.features.records import Snapshot
 from segmentation.features.snapshots import write_snapshots
 from segmentation.features.stages import code_version
 from segmentation.metadata.features import BY_NAME
-from segmentation.metadata.table import Table
-from segmentation.metadata.tables.features import CUSTOMER_FEATURES, FEATURE_GROUPS
 from segmentation_assets.assets.declaring import declare, table_spec
 from segmentation_assets.keys import PRODUCTS_KEY, TRANSACTIONS_KEY, table_key
 from segmentation_assets.metadata import preview
@@ -19,8 +18,6 @@ from segmentation_assets.partitions import Partitions
 from segmentation_assets.progress import reporter
 from segmentation_assets.resources import Clock, WarehouseResource, commit_of
 from segmentation_assets.row_counts import report_by_partition, report_row_counts
-
-TABLES: tuple[Table, ...] = (*FEATURE_GROUPS.values(), CUSTOMER_FEATURES)
 
 
 def build_feature_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:

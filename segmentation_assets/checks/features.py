@@ -2,10 +2,10 @@
 
 import dagster as dg
 
+from segmentation.features.engine import TABLES
 from segmentation.features.windows import window_of
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.raw import TRANSACTIONS
-from segmentation_assets.assets.features import TABLES
 from segmentation_assets.checks.scope import dates_of
 from segmentation_assets.keys import CUSTOMER_FEATURES_KEY, table_key
 from segmentation_assets.metadata import markdown_table

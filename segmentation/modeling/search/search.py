@@ -54,7 +54,7 @@ class Search:
     reason: str
 
 
-TrialProgress = Callable[[int, int, Trial], None]
+TrialProgress = Callable[[int, int, Trial], object]
 """Called with (trials done, trials in all, the last one)."""
 
 
