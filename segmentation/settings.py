@@ -82,6 +82,26 @@ class Settings(BaseSettings):
         description="Folder watched by the `new_files` sensor; unset: `home/inbox`. Sub-folders name profiles.",
     )
 
+    quiet_days: int = Field(
+        0,
+        ge=0,
+        description="How many days after its last line a source counts as complete; for shops that don't sell every "
+        "day.",
+    )
+    cadence: Literal["daily", "weekly", "monthly"] = Field(
+        "monthly",
+        description="How often snapshots are made by themselves: as of every day, of Mondays, or of firsts of months.",
+    )
+    refresh_days: int = Field(
+        31, ge=0, description="Snapshots not older than that, in days, are made anew by themselves once they are stale."
+    )
+    keep_daily_days: int = Field(
+        60, ge=1, description="Of snapshots older than that, in days, maintenance keeps one a week."
+    )
+    keep_weekly_days: int = Field(
+        365, ge=1, description="Of snapshots older than that, in days, maintenance keeps one a month."
+    )
+
     lookback_days: int | None = Field(365, ge=1, description="Days before `as_of` that features look at; unset: all.")
     home_market: str | None = Field(
         None, description="The shop's home country, as its sources spell it; unset: the one with the most lines."

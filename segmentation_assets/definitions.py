@@ -1,14 +1,16 @@
 """The code location: the graph of an installation, built from its settings. Wiring only."""
 
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from datetime import datetime
+from functools import partial
 
 import dagster as dg
 
 from segmentation.clock import utc_now
 from segmentation.settings import Settings, load_settings
+from segmentation.snapshots.cadence import Cadence
+from segmentation.snapshots.coverage import Coverage, coverage_at
 from segmentation.sources.config import SourceConfig, declared_sources
-from segmentation.sources.first_day import first_day as read_first_day
 from segmentation_assets.assets.features import build_feature_assets
 from segmentation_assets.assets.monitoring import build_monitoring_assets
 from segmentation_assets.assets.raw import build_raw_assets
@@ -30,19 +32,21 @@ from segmentation_assets.resources import WarehouseResource
 def build_definitions(
     settings: Settings,
     *,
-    first_day: date | None,
+    coverage: Coverage,
     sources: Sequence[SourceConfig] = (),
     now: Callable[[], datetime] = utc_now,
+    cadence: Cadence | None = None,
 ) -> dg.Definitions:
     """The graph of an installation.
 
     Args:
         settings: Of the installation; runs read them anew, from the environment.
-        first_day: First day (UTC) of its data, where partitions begin; None as long as there is none.
+        coverage: Which days its data has; partitions are made for them.
         sources: What `sources.yaml` declares.
         now: Tells the time (UTC), to assets, checks and sensors.
+        cadence: Of the `as_of` dates; the setting if None. With `daily` any date can be asked for.
     """
-    partitions = build_partitions(settings, first_day)
+    partitions = build_partitions(settings, coverage, cadence)
     assets = [
         *build_source_assets(sources),
         *build_raw_assets(partitions, [source_key(source.name) for source in sources]),
@@ -53,7 +57,7 @@ def build_definitions(
         maintenance,
     ]
     return dg.Definitions(
-        assets=dg.with_source_code_references(dg.map_asset_specs(with_policies, assets)),
+        assets=dg.with_source_code_references(dg.map_asset_specs(partial(with_policies, settings.cadence), assets)),
         asset_checks=[
             *(check for source in sources for check in build_checks(source)),
             *raw.CHECKS,
@@ -69,10 +73,13 @@ def build_definitions(
     )
 
 
-def build_present_definitions(settings: Settings) -> dg.Definitions:
-    """The graph of an installation as its data and its `sources.yaml` are now."""
+def build_present_definitions(
+    settings: Settings, *, now: Callable[[], datetime] = utc_now, cadence: Cadence | None = None
+) -> dg.Definitions:
+    """The graph of an installation as its data and its `sources.yaml` are now; arguments as `build_definitions`."""
     sources = list(declared_sources(settings).values())
-    return build_definitions(settings, first_day=read_first_day(settings), sources=sources)
+    coverage = coverage_at(settings, now())
+    return build_definitions(settings, coverage=coverage, sources=sources, now=now, cadence=cadence)
 
 
 @dg.definitions

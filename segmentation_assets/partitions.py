@@ -1,17 +1,22 @@
-"""Partitions: days of raw data, and the monthly dates as of which customers are looked at.
+"""Partitions: days of raw data, and the dates as of which customers are looked at.
 
-They begin where the data begins: `SEGMENTATION_PARTITIONS_START`, else the first day that was ingested, else, as long
-as there is none, before any line that the platform accepts. So whatever a first file brings has its partitions in a
-user interface that is running already. Runs build the graph anew and know the first day of that moment.
+Both end where the data does, so that nothing offers a date ahead of it: days with the last one of any file or delivery,
+dates with the last one of the cadence that the data is complete for. Days begin with the data, too
+(`SEGMENTATION_PARTITIONS_START`, else the first day of any file); as long as there is none, before any line that the
+platform accepts, so that whatever a first file brings has its partitions in a user interface that is running already.
+Runs build the graph anew and know the days of that moment.
 """
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from math import ceil
 
 import dagster as dg
 
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
+from segmentation.snapshots.cadence import Cadence, dates_between, next_date
+from segmentation.snapshots.coverage import Coverage
 from segmentation_assets.dagster_internals.names import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 EARLIEST_DAY = date(1970, 1, 1)
@@ -22,39 +27,61 @@ WITH_THE_DATE_BEFORE = dg.TimeWindowPartitionMapping(
 )
 """From an `as_of` date to itself and the one before."""
 
+MOST_DAYS = {"daily": 1, "weekly": 7, "monthly": 31}
+"""How many days a step of a cadence takes at most."""
+
+CRON = {"daily": "0 0 * * *", "weekly": "0 0 * * 1", "monthly": "0 0 1 * *"}
+
+CENTURY_DAYS = 36_600
+
 
 @dataclass(frozen=True)
 class Partitions:
     """How the graph is partitioned.
 
     Attributes:
-        days: One partition per day (UTC) from the first day to yesterday.
-        as_of: One per first day of a month after the first day and up to the current month. The key is the date
-            `as_of` which features look back: `2026-01-01` sees December 2025 and before.
+        days: One partition per day (UTC), from the first to the last of the data, or to yesterday.
+        as_of: One per date of the cadence that the data reaches. The key is the date `as_of` which features look back:
+            `2026-01-01` sees December 2025 and before.
         look_back: From an `as_of` date to the days whose lines it looks back on.
     """
 
-    days: dg.DailyPartitionsDefinition
-    as_of: dg.MonthlyPartitionsDefinition
+    days: dg.TimeWindowPartitionsDefinition
+    as_of: dg.TimeWindowPartitionsDefinition
     look_back: dg.TimeWindowPartitionMapping
 
 
-def build_partitions(settings: Settings, first_day: date | None) -> Partitions:
-    """Partitions for data that begins on a day; None if there is none yet."""
-    start = start_of_days(settings, first_day)
-    first_as_of = (start.replace(day=1) + timedelta(days=32)).replace(day=1)
+def build_partitions(settings: Settings, coverage: Coverage, cadence: Cadence | None = None) -> Partitions:
+    """Partitions for the days that there are.
+
+    Args:
+        settings: Of the installation.
+        coverage: Which days its data has.
+        cadence: Of the dates; the setting if None. With `daily` any date can be asked for.
+    """
+    start, cadence = start_of_days(settings, coverage), cadence or settings.cadence
+    day_after = None if coverage.last_day is None else (max(coverage.last_day, start) + timedelta(days=1)).isoformat()
     return Partitions(
-        days=dg.DailyPartitionsDefinition(start.isoformat(), fmt="%Y-%m-%d"),
-        as_of=dg.MonthlyPartitionsDefinition(first_as_of.isoformat(), fmt="%Y-%m-%d", end_offset=1),
+        days=dg.DailyPartitionsDefinition(start.isoformat(), fmt="%Y-%m-%d", end_date=day_after),
+        as_of=_dates(cadence, start, coverage.until),
         look_back=dg.TimeWindowPartitionMapping(
-            start_offset=-_lookback_months(settings), end_offset=-1, allow_nonexistent_upstream_partitions=True
+            start_offset=-ceil((settings.lookback_days or CENTURY_DAYS) / MOST_DAYS[cadence]),
+            end_offset=-1,
+            allow_nonexistent_upstream_partitions=True,
         ),
     )
 
 
-def start_of_days(settings: Settings, first_day: date | None) -> date:
+def start_of_days(settings: Settings, coverage: Coverage) -> date:
     """The day on which partitions begin."""
-    return settings.partitions_start or first_day or EARLIEST_DAY
+    return settings.partitions_start or coverage.first_day or EARLIEST_DAY
+
+
+def as_of_dates(settings: Settings, coverage: Coverage) -> list[date]:
+    """The dates of the cadence that the data reaches, in order."""
+    if coverage.until is None:
+        return []
+    return dates_between(settings.cadence, start_of_days(settings, coverage), coverage.until)
 
 
 def range_tags(first: str, last: str) -> dict[str, str]:
@@ -84,6 +111,10 @@ def days_to_load(settings: Settings, first: date, last: date, now: datetime) -> 
     return oldest, newest
 
 
-def _lookback_months(settings: Settings) -> int:
-    """How many months of days an `as_of` date may look back on; a century without a limit."""
-    return 1200 if settings.lookback_days is None else -(-settings.lookback_days // 31)
+def _dates(cadence: Cadence, start: date, until: date | None) -> dg.TimeWindowPartitionsDefinition:
+    """The dates of a cadence after a day. A window begins with its date, so the last one ends with the date after."""
+    first = next_date(cadence, start)
+    end = first if until is None or until < first else next_date(cadence, until)
+    return dg.TimeWindowPartitionsDefinition(
+        start=first.isoformat(), end=end.isoformat(), fmt="%Y-%m-%d", cron_schedule=CRON[cadence], end_offset=1
+    )

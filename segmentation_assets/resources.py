@@ -1,6 +1,6 @@
 """Resources: the lake, as Dagster hands it to assets and checks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,14 @@ from segmentation.errors import SegmentationError
 from segmentation.settings import Settings, load_settings
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import migrate
+
+ASKED_BY, REASON = "segmentation/asked_by", "segmentation/reason"
+"""Tags of a run that a command or a sensor asked for: which one, and why."""
+
+REQUESTED = "segmentation/requested"
+"""Tag of a run for a date that somebody named."""
+
+ASKED_BY_TAGS = (ASKED_BY, "dagster/schedule_name", "dagster/sensor_name")
 
 Clock = dg.ResourceParam[Callable[[], datetime]]
 """Tells the present moment, in UTC without a zone."""
@@ -65,7 +73,20 @@ class WarehouseResource(DuckDBResource):
 def commit_of(context: dg.AssetExecutionContext, asset: str, **details: object) -> Commit:
     """The commit message of an asset's write: asset, partition and run."""
     partition = _partition(context)
-    return Commit(f"{asset} {partition}".strip(), asset, partition, context.run.run_id, details)
+    return Commit(
+        f"{asset} {partition}".strip(),
+        asset,
+        partition,
+        context.run.run_id,
+        asked_by_of(context.run.tags),
+        REQUESTED in context.run.tags,
+        details,
+    )
+
+
+def asked_by_of(tags: Mapping[str, str]) -> str:
+    """Who asked for a run, by its tags: our own one, else Dagster's of schedules, sensors and automation."""
+    return next((tags[name] for name in ASKED_BY_TAGS if name in tags), "a person in Dagster")
 
 
 def _partition(context: dg.AssetExecutionContext) -> str:

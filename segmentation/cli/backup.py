@@ -15,11 +15,7 @@ from segmentation.cli.output import JsonFlag, console, print_json
 from segmentation.clock import utc_now
 from segmentation.progress import Progress
 from segmentation.settings import load_settings
-from segmentation.sources import first_day
 from segmentation.warehouse.backup import Manifest, make_backup, restore_backup
-
-HOME_FILES = (first_day.FILE_NAME,)
-"""What the lake has beside itself in `home`; everything else there can be made again."""
 
 
 def backup(
@@ -35,7 +31,7 @@ def backup(
     """
     now = utc_now()
     with _bar("Backing up") as progress:
-        made = make_backup(load_settings(), destination, now=now, home_files=HOME_FILES, keep=keep, progress=progress)
+        made = make_backup(load_settings(), destination, now=now, keep=keep, progress=progress)
     figures = {
         "backup": str(made.path),
         **_facts(made.manifest),

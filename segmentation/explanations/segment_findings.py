@@ -6,7 +6,7 @@ Finding out is in `differences`, `rules` and `lifts`. Needs scikit-learn; who on
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import date
-from typing import get_args
+from typing import cast, get_args
 
 import duckdb
 import polars as pl
@@ -20,8 +20,10 @@ from segmentation.features.records import recorded_scope
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, SEGMENT_EXPLANATIONS
 from segmentation.modeling import registry
 from segmentation.settings import Settings
+from segmentation.snapshots.code import code_version_of
 from segmentation.warehouse import Commit, Lake
-from segmentation.warehouse.snapshots import replace_snapshot
+from segmentation.warehouse.ledger import MadeOf
+from segmentation.warehouse.snapshots import write_snapshot
 
 DECIDED = f"""
 SELECT DISTINCT segment_id, segment_name, model_version
@@ -55,11 +57,14 @@ def write_explanations(lake: Lake, as_of: date, commit: Commit) -> pl.DataFrame:
     Raises:
         NotEnoughDataError: No customer has a segment as of that date.
     """
+    version = lake.version()
     with lake.cursor() as con:
         explained = explain_segments(con, as_of, lake.settings)
         con.register("explained", explained)
         con.execute("CREATE OR REPLACE TEMP TABLE staged AS FROM explained")
-        lake.transaction(con, commit, lambda c: replace_snapshot(c, SEGMENT_EXPLANATIONS, as_of, "temp.staged"))
+        model = explained["model_version"].max()
+        made_of = MadeOf(version, code_version_of(SEGMENT_EXPLANATIONS), model_version=cast("int | None", model))
+        write_snapshot(lake, con, {SEGMENT_EXPLANATIONS: "temp.staged"}, as_of, made_of, commit)
     return explained
 
 

@@ -23,11 +23,11 @@ from segmentation.features.windows import Window
 from segmentation.metadata.features import FEATURES
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.raw import TRANSACTIONS
-from segmentation.metadata.tables.registry import FEATURE_SNAPSHOTS
+from segmentation.metadata.tables.registry import SNAPSHOTS
 from segmentation.progress import Progress
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.lake import CATALOG, METADATA
-from segmentation.warehouse.snapshots import replace_snapshot
+from segmentation.warehouse.snapshots import replace_rows
 from segmentation.warehouse.sql import literal
 
 FILE_CUSTOMERS = 250_000
@@ -64,13 +64,14 @@ LIMIT 1
 
 BASE = f"""
 SELECT lake_version
-FROM {FEATURE_SNAPSHOTS.name}
-WHERE as_of = $as_of
+FROM {SNAPSHOTS.name}
+WHERE table_name = '{CUSTOMER_FEATURES.name}'
+    AND as_of = $as_of
     AND window_start = $start
     AND code_version = $code_version
     AND home_market IS NOT DISTINCT FROM $home_market
     AND engine = 'duckdb'
-    AND customer_count = (SELECT COUNT(*) FROM {CUSTOMER_FEATURES.name} WHERE as_of = $as_of)
+    AND {" AND ".join(f"row_count = (SELECT COUNT(*) FROM {t.name} WHERE as_of = $as_of)" for t in TABLES)}
     AND lake_version IN (SELECT snapshot_id FROM {METADATA}.ducklake_snapshot)
 """
 """Without its snapshot the lake does not know any more what was deleted right after it, and does not say so."""
@@ -216,13 +217,14 @@ def _gather(con: duckdb.DuckDBPyConnection, plan: _Plan) -> Snapshot:
 
 
 def _replace_rows(lake: Lake, con: duckdb.DuckDBPyConnection, plan: _Plan, commit: Commit, record: Record) -> None:
-    """Replace a snapshot by what `_gather` has left."""
+    """Replace a snapshot by what `_gather` has left, unless no customer had to be computed."""
     relations = [f"({FEATURES_OF} WHERE {chosen})" for chosen in _customer_ranges(con)]
 
     def replace(c: duckdb.DuckDBPyConnection) -> None:
-        for table in TABLES:
-            replace_snapshot(c, table, plan.window.as_of, *relations)
-        record(c)
+        if not plan.is_idle:
+            for table in TABLES:
+                replace_rows(c, table, plan.window.as_of, *relations)
+        record(c, plan.is_idle)
 
     lake.transaction(con, commit, replace)
 

@@ -1,22 +1,29 @@
-"""Feature snapshots on record: what a run wrote, and the row of `registry.feature_snapshots` that says so."""
+"""Feature snapshots on record: what a run wrote, and which window and home market the ledger says of a date."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import date
 
 import duckdb
 
 from segmentation.errors import NotEnoughDataError
-from segmentation.features.stages import code_version
 from segmentation.features.windows import Window, window_of
-from segmentation.metadata.features import FEATURES
-from segmentation.metadata.tables.registry import FEATURE_SNAPSHOTS
-from segmentation.provenance import git_commit
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
+from segmentation.metadata.tables.registry import SNAPSHOTS
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit
 
 CommitFor = Callable[[date], Commit]
 """What the lake's commit of a snapshot says about itself."""
+
+SCOPES = f"""
+SELECT as_of, window_start, home_market
+FROM {SNAPSHOTS.name}
+WHERE table_name = '{CUSTOMER_FEATURES.name}'
+ORDER BY as_of
+"""
+
+BASES = f"SELECT DISTINCT lake_version FROM {SNAPSHOTS.name} WHERE table_name = '{CUSTOMER_FEATURES.name}'"
 
 
 @dataclass(frozen=True)
@@ -32,59 +39,6 @@ class Snapshot:
     window: Window
     customer_count: int
     computed_count: int
-
-
-@dataclass(frozen=True)
-class SnapshotRecord:
-    """A row of `registry.feature_snapshots`."""
-
-    as_of: date
-    window_start: date
-    home_market: str | None
-    customer_count: int
-    computed_count: int
-    lake_version: int
-    code_version: str
-    git_commit: str | None
-    engine: str
-    computed_at: datetime
-    run_id: str | None
-
-
-def record_of(
-    settings: Settings, snapshot: Snapshot, home_market: str | None, version: int, commit: Commit, now: datetime
-) -> SnapshotRecord:
-    """The record of a snapshot that is about to be written.
-
-    Args:
-        settings: Of the lake.
-        snapshot: What it holds.
-        home_market: The shop's home market in its window.
-        version: The version of the lake whose lines were read.
-        commit: The commit that writes it.
-        now: When this happens (UTC).
-    """
-    return SnapshotRecord(
-        as_of=snapshot.window.as_of,
-        window_start=snapshot.window.start,
-        home_market=home_market,
-        customer_count=snapshot.customer_count,
-        computed_count=snapshot.computed_count,
-        lake_version=version,
-        code_version=code_version(FEATURES),
-        git_commit=git_commit(),
-        engine=settings.feature_engine,
-        computed_at=now,
-        run_id=commit.run_id or None,
-    )
-
-
-def write_record(con: duckdb.DuckDBPyConnection, record: SnapshotRecord) -> None:
-    """Replace the record of a snapshot, within the transaction that replaces the snapshot."""
-    row = asdict(record)
-    values = ", ".join(f"${name}" for name in row)
-    con.execute(f"DELETE FROM {FEATURE_SNAPSHOTS.name} WHERE as_of = $as_of", {"as_of": record.as_of})
-    con.execute(f"INSERT INTO {FEATURE_SNAPSHOTS.name} ({', '.join(row)}) VALUES ({values})", row)
 
 
 def recorded_scope(con: duckdb.DuckDBPyConnection, as_of: date, settings: Settings) -> tuple[Window, str | None]:
@@ -114,16 +68,12 @@ def scope_of(
 
 def recorded_scopes(con: duckdb.DuckDBPyConnection) -> dict[date, tuple[Window, str | None]]:
     """The window and the home market of every snapshot on record, by its date, in order."""
-    rows = con.execute(
-        f"SELECT as_of, window_start, home_market FROM {FEATURE_SNAPSHOTS.name} ORDER BY as_of"
-    ).fetchall()
-    return {as_of: (Window(as_of, start), market) for as_of, start, market in rows}
+    return {as_of: (Window(as_of, start), market) for as_of, start, market in con.execute(SCOPES).fetchall()}
 
 
 def feature_bases(con: duckdb.DuckDBPyConnection) -> set[int]:
     """The versions of the lake that snapshots were made of: with them, only what changed since is computed anew."""
-    rows = con.execute(f"SELECT DISTINCT lake_version FROM {FEATURE_SNAPSHOTS.name}").fetchall()
-    return {version for (version,) in rows}
+    return {version for (version,) in con.execute(BASES).fetchall()}
 
 
 def refuse_empty(con: duckdb.DuckDBPyConnection, snapshots: Sequence[Snapshot]) -> None:

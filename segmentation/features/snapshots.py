@@ -7,13 +7,18 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from functools import partial
 
+import duckdb
+
 from segmentation.features import duckdb_engine
-from segmentation.features.engine import Computed, Engine, ReplaceRows
-from segmentation.features.records import CommitFor, Snapshot, record_of, refuse_empty, write_record
+from segmentation.features.engine import TABLES, Computed, Engine, ReplaceRows
+from segmentation.features.records import CommitFor, Snapshot, refuse_empty
+from segmentation.features.stages import code_version
 from segmentation.features.windows import window_of
+from segmentation.metadata.features import FEATURES
 from segmentation.progress import Progress
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
+from segmentation.warehouse.ledger import MadeOf, record
 
 
 def write_snapshots(
@@ -52,14 +57,30 @@ def write_snapshots(
         written.append(snapshot)
         if snapshot.customer_count:
             commit = commit_for(snapshot.window.as_of)
-            record = record_of(lake.settings, snapshot, computed.home_market, computed.lake_version, commit, now)
-            replace_rows(commit, lambda con: write_record(con, record))
+            made_of = _made_of(lake.settings, computed)
+
+            def put_on_record(con: duckdb.DuckDBPyConnection, is_unchanged: bool) -> None:
+                unchanged = TABLES if is_unchanged else ()
+                record(con, TABLES, snapshot.window.as_of, made_of, commit, now, unchanged=unchanged)
+
+            replace_rows(commit, put_on_record)
 
     windows = [window_of(as_of, lake.settings.lookback_days) for as_of in dates]
     _engine(lake.settings, from_scratch)(lake, windows, write, progress)
     with lake.cursor() as con:
         refuse_empty(con, written)
     return written
+
+
+def _made_of(settings: Settings, computed: Computed) -> MadeOf:
+    return MadeOf(
+        lake_version=computed.lake_version,
+        code_version=code_version(FEATURES),
+        window_start=computed.snapshot.window.start,
+        home_market=computed.home_market,
+        computed_count=computed.snapshot.computed_count,
+        engine=settings.feature_engine,
+    )
 
 
 def _engine(settings: Settings, from_scratch: bool) -> Engine:

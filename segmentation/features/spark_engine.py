@@ -170,7 +170,7 @@ def _replace_rows(lake: Lake, features: "DataFrame", snapshot: Snapshot, commit:
         for table in TABLES:
             filed.select(*table.column_names).write.parquet(folders[table.name])
 
-    hand_over(lake, TABLES, snapshot.window.as_of, commit, write_files, record)
+    hand_over(lake, TABLES, snapshot.window.as_of, commit, write_files, lambda con: record(con, False))
 
 
 def _features(as_of: date) -> str:

@@ -11,6 +11,8 @@ import polars as pl
 from segmentation.errors import NotEnoughDataError
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.modeling.artefact import Floats
+from segmentation.settings import Settings
+from segmentation.snapshots.latest import latest_date
 
 
 @dataclass(frozen=True)
@@ -75,17 +77,22 @@ def _sample(con: duckdb.DuckDBPyConnection, as_of: date, max_rows: int, seed: in
         )"""
 
 
-def latest_snapshot(con: duckdb.DuckDBPyConnection) -> date:
-    """The newest snapshot date.
+def latest_snapshot(con: duckdb.DuckDBPyConnection, settings: Settings) -> date:
+    """The newest date with features that is not ahead of the data.
 
     Raises:
         NotEnoughDataError: There are no features yet.
     """
-    row = con.execute(f"SELECT MAX(as_of) FROM {CUSTOMER_FEATURES.name}").fetchone()
-    if row is None or row[0] is None:
+    found = latest_date(con, CUSTOMER_FEATURES, settings.quiet_days)
+    if found is None:
         raise NotEnoughDataError("There are no features yet; materialize `features/customer_features` first.")
-    found: date = row[0]
     return found
+
+
+def has_features(con: duckdb.DuckDBPyConnection, as_of: date) -> bool:
+    """Whether any customer has features as of a date."""
+    found = con.execute(f"SELECT 1 FROM {CUSTOMER_FEATURES.name} WHERE as_of = DATE '{as_of}' LIMIT 1").fetchone()
+    return found is not None
 
 
 def no_snapshot(con: duckdb.DuckDBPyConnection, as_of: date) -> str:

@@ -216,7 +216,7 @@ def movement(lake: Lake, before: int, after: int) -> pl.DataFrame:
         SegmentationError: There is no such version or no snapshot.
     """
     with lake.cursor() as con:
-        as_of = latest_snapshot(con)
+        as_of = latest_snapshot(con, lake.settings)
         columns = {
             name: values
             for side, version in (("from", before), ("to", after))

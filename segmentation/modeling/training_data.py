@@ -18,13 +18,18 @@ from segmentation.metadata.features import BY_NAME, Feature, modelled
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.raw import TRANSACTIONS
 from segmentation.modeling.artefact import Floats
-from segmentation.modeling.feature_matrix import no_snapshot, read_matrix
+from segmentation.modeling.feature_matrix import has_features, no_snapshot, read_matrix
 from segmentation.modeling.fitting.forward import OUTCOMES, Outcome, read_outcome
 from segmentation.modeling.registry import TrainingSet, record_training_set
+from segmentation.snapshots.coverage import read_coverage
+from segmentation.snapshots.states import outdated_features
 from segmentation.warehouse import Commit, Lake
 
 LEAST_HISTORY = timedelta(days=28)
 """Of lines before the first of the two earlier dates; with less, nothing can be learned there."""
+
+HISTORY = "training, for its history"
+"""Who asks for snapshots of earlier dates."""
 
 SETTLED = timedelta(days=7)
 """Lines have to reach so near to the end of the window that is judged."""
@@ -98,7 +103,8 @@ def history_dates(as_of: date, forward_days: int) -> tuple[date, date]:
 def make_training_set(lake: Lake, as_of: date, commit: Commit, *, now: datetime) -> TrainingSet:
     """Pin the customers of a snapshot as a training set, with its history where lines reach back far enough.
 
-    Earlier snapshots that history needs and that are not there are computed and kept, like any other.
+    Features that are missing or stale, at the date itself or at those that history needs, are computed first, and kept
+    like any other.
 
     Args:
         lake: A writable lake.
@@ -107,19 +113,25 @@ def make_training_set(lake: Lake, as_of: date, commit: Commit, *, now: datetime)
         now: When this happens (UTC).
 
     Raises:
-        NotEnoughDataError: There is no such snapshot.
+        NotEnoughDataError: There is no such snapshot, or a feature has no value at all at one of the dates.
+        SegmentationError: The data doesn't reach the date.
     """
     features = tuple(feature.name for feature in modelled())
     forward_days = lake.settings.forward_days
     judged, learned = history_dates(as_of, forward_days)
     with lake.cursor() as con:
         has_history = _reaches(con, learned, judged + timedelta(days=forward_days))
-        missing = [each for each in (learned, judged) if has_history and not _has_snapshot(con, each)]
-    if missing:
-        write_snapshots(lake, missing, lambda each: replace(commit, message=f"features/* {each}"), now=now)
+        dates = (as_of, judged, learned) if has_history else (as_of,)
+        if not has_features(con, as_of):
+            raise NotEnoughDataError(no_snapshot(con, as_of))
+        read_coverage(con, lake.settings, now).require(as_of)
+        outdated = outdated_features(con, lake.settings, now, *dates)
+    if outdated:
+        asked_by = commit.asked_by if as_of in outdated else HISTORY
+        write_snapshots(lake, outdated, lambda each: _commit_of_features(commit, each, asked_by), now=now)
     version = lake.version()
-    dates = (as_of, judged, learned) if has_history else (as_of,)
     with lake.at(version) as con:
+        refuse_empty_features(con, dates, features)
         fingerprint, count = _fingerprint(con, dates, features, forward_days)
     training_set = TrainingSet(
         id=fingerprint,
@@ -175,9 +187,33 @@ def _reaches(con: duckdb.DuckDBPyConnection, learned: date, end: date) -> bool:
     return bool(first <= learned - LEAST_HISTORY and last >= end - SETTLED)
 
 
-def _has_snapshot(con: duckdb.DuckDBPyConnection, as_of: date) -> bool:
-    found = con.execute(f"SELECT 1 FROM {CUSTOMER_FEATURES.name} WHERE as_of = DATE '{as_of}' LIMIT 1").fetchone()
-    return found is not None
+def refuse_empty_features(con: duckdb.DuckDBPyConnection, dates: Sequence[date], features: Sequence[str]) -> None:
+    """Refuse features that have no value at all as of one of the dates, so that nothing can be learned from them.
+
+    One that may be missing, and is at every date (categories, in a shop that has none), is left alone: models do
+    without it.
+
+    Raises:
+        NotEnoughDataError: It names the features, the date, and the command that computes it anew.
+    """
+    counted = ", ".join(f"COUNT({name})" for name in features)
+    empty: dict[date, set[str]] = {}
+    for as_of in dates:
+        query = f"SELECT COUNT(*), {counted} FROM {CUSTOMER_FEATURES.name} WHERE as_of = DATE '{as_of}'"
+        customers, *counts = con.execute(query).fetchall()[0]
+        empty[as_of] = {name for name, count in zip(features, counts, strict=True) if customers and not count}
+    unknown = {name for name in set.intersection(*empty.values()) if BY_NAME[name].missing is not None}
+    for as_of, names in empty.items():
+        if names - unknown:
+            raise NotEnoughDataError(
+                f"No customer has a value of {', '.join(sorted(names - unknown))} as of {as_of}, so nothing can be "
+                f"learned from it. `segmentation snapshots refresh {as_of} --from-scratch` computes that date anew; if "
+                "its lines don't tell, train as of a later date, or don't model it (docs/features.md)."
+            )
+
+
+def _commit_of_features(commit: Commit, as_of: date, asked_by: str) -> Commit:
+    return replace(commit, message=f"features/* {as_of}", partition=str(as_of), asked_by=asked_by)
 
 
 def _fingerprint(

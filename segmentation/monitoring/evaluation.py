@@ -27,7 +27,9 @@ from segmentation.monitoring.drift import Drift, Past, Population, Sensitivity, 
 from segmentation.monitoring.line_statistics import compare, read_figures
 from segmentation.monitoring.quality import Quality, QualityMetric
 from segmentation.progress import Progress, no_progress
+from segmentation.snapshots.code import code_version_of
 from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse.ledger import MadeOf, record
 
 MONTHS_BACK = 12
 """How far before the training dates count from which thresholds are learned."""
@@ -72,6 +74,7 @@ class Evaluation:
         earlier_dates: Dates that thresholds were learned from, besides that one.
         drift: Rows of `monitoring.feature_drift`.
         quality: Rows of `monitoring.model_quality`.
+        lake_version: The version of the lake that was read.
     """
 
     version: int
@@ -79,6 +82,7 @@ class Evaluation:
     earlier_dates: int
     drift: list[Drift]
     quality: list[Quality]
+    lake_version: int
 
 
 class _Champion:
@@ -134,20 +138,24 @@ class _Champion:
         return quality.forward_figure(outcome, seen.assignment)
 
 
-def evaluate_snapshot(lake: Lake, as_of: date, progress: Progress = no_progress) -> Evaluation:
-    """Evaluate a snapshot by the champion; nothing is written.
+def evaluate_snapshot(
+    lake: Lake, as_of: date, progress: Progress = no_progress, model_version: int | None = None
+) -> Evaluation:
+    """Evaluate a snapshot by a model; nothing is written.
 
     Args:
         lake: The lake.
         as_of: The snapshot.
+        model_version: The model that is judged; the champion if None.
         progress: Told how many snapshots have been read, of how many.
 
     Raises:
-        SegmentationError: There is no champion, or no such snapshot.
+        SegmentationError: There is no such model, no champion, or no such snapshot.
     """
+    version = lake.version()
     settings = lake.settings
     with lake.cursor() as con:
-        model = registry.load_champion(con)
+        model = registry.load_champion(con) if model_version is None else registry.load(con, model_version)
         pinned = registry.training_set(con, model.artefact.provenance.training_set_id)
         champion = _Champion(lake, con, model, pinned)
         current = champion.see(as_of)
@@ -173,7 +181,7 @@ def evaluate_snapshot(lake: Lake, as_of: date, progress: Progress = no_progress)
         )
         quality_rows = _quality_rows(champion, con, current, earlier)
     progress(len(dates) + 1, len(dates) + 1)
-    return Evaluation(model.version, pinned.as_of, len(dates), found, quality_rows)
+    return Evaluation(model.version, pinned.as_of, len(dates), found, quality_rows, version)
 
 
 def write_evaluation(lake: Lake, as_of: date, evaluation: Evaluation, commit: Commit) -> None:
@@ -182,6 +190,7 @@ def write_evaluation(lake: Lake, as_of: date, evaluation: Evaluation, commit: Co
         FEATURE_DRIFT: [asdict(row) for row in evaluation.drift],
         MODEL_QUALITY: [asdict(row) for row in evaluation.quality],
     }
+    made_of = MadeOf(evaluation.lake_version, code_version_of(FEATURE_DRIFT), model_version=evaluation.version)
     with lake.cursor() as con:
         for table, found in tables.items():
             rows = pl.DataFrame(found, infer_schema_length=None)
@@ -198,6 +207,7 @@ def write_evaluation(lake: Lake, as_of: date, evaluation: Evaluation, commit: Co
                     f"INSERT INTO {table.name} (as_of, model_version, {columns}) "
                     f"SELECT DATE '{as_of}', {evaluation.version}, {columns} FROM temp.{_staged(table)}"
                 )
+            record(con, list(tables), as_of, made_of, commit, lake.clock())
 
         lake.transaction(con, commit, write)
 

@@ -10,32 +10,47 @@ import polars as pl
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.modeling.artefact import Evaluator, Floats
 from segmentation.modeling.feature_matrix import read_matrix
-from segmentation.modeling.registry import ModelVersion, load_champion
+from segmentation.modeling.registry import ModelVersion, load, load_champion
 from segmentation.segments.columns import NOBODY, Before, Hysteresis, lacks_a_feature, segment_columns
+from segmentation.snapshots.code import code_version_of
 from segmentation.warehouse import Commit, Lake
-from segmentation.warehouse.snapshots import replace_snapshot
+from segmentation.warehouse.ledger import MadeOf
+from segmentation.warehouse.snapshots import write_snapshot
 
 CHUNK_ROWS = 250_000
 
 
-def write_segments(lake: Lake, as_of: date, commit: Commit) -> tuple[ModelVersion, int]:
-    """Assign every customer of a snapshot to a segment of the champion and replace that snapshot in the lake.
+def write_segments(
+    lake: Lake, as_of: date, commit: Commit, model_version: int | None = None
+) -> tuple[ModelVersion, int]:
+    """Assign every customer of a snapshot to a segment of a model and replace that snapshot in the lake.
 
-    Where hysteresis is on, a customer's segment in the snapshot before counts; so dates go in order.
+    What the snapshot before says of a customer counts (since when a segment is the nearest; with hysteresis, which one
+    they are in); so dates go in order.
+
+    Args:
+        lake: A writable lake.
+        as_of: The snapshot.
+        commit: What the lake's commit says about itself.
+        model_version: The model that decides; the champion if None.
 
     Returns:
         The model that decided, and how many customers there are.
 
     Raises:
-        SegmentationError: There is no champion, or no such snapshot.
+        SegmentationError: There is no such model, no champion, or no such snapshot.
     """
+    version = lake.version()
     with lake.cursor() as con:
-        champion = load_champion(con)
+        champion = load_champion(con) if model_version is None else load(con, model_version)
         previous = previous_date(con, as_of)
+    made_of = MadeOf(
+        version, code_version_of(CUSTOMER_SEGMENTS), previous_as_of=previous, model_version=champion.version
+    )
     if lake.settings.feature_engine == "spark":
         from segmentation.segments import spark  # it needs PyArrow, which is heavy
 
-        return champion, spark.write_segments(lake, as_of, previous, champion, commit)
+        return champion, spark.write_segments(lake, as_of, champion, made_of, commit)
     with lake.cursor() as con:
         matrix = read_matrix(con, as_of, champion.artefact.feature_names)
         before = _before(con, matrix.customer_ids, previous)
@@ -44,7 +59,7 @@ def write_segments(lake: Lake, as_of: date, commit: Commit) -> tuple[ModelVersio
         assigned = pl.concat(list(chunks))
         con.register("assigned", assigned)
         con.execute("CREATE OR REPLACE TEMP TABLE staged AS FROM assigned")
-        lake.transaction(con, commit, lambda c: replace_snapshot(c, CUSTOMER_SEGMENTS, as_of, "temp.staged"))
+        write_snapshot(lake, con, {CUSTOMER_SEGMENTS: "temp.staged"}, as_of, made_of, commit)
     return champion, len(assigned)
 
 

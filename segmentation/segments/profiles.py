@@ -8,8 +8,10 @@ from segmentation.errors import NotEnoughDataError
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.registry import SEGMENTS
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, SEGMENT_PROFILES
+from segmentation.snapshots.code import code_version_of
 from segmentation.warehouse import Commit, Lake
-from segmentation.warehouse.snapshots import replace_snapshot
+from segmentation.warehouse.ledger import MadeOf
+from segmentation.warehouse.snapshots import write_snapshot
 
 PROFILE = f"""
 WITH profiled AS (
@@ -53,6 +55,7 @@ def write_profiles(lake: Lake, as_of: date, commit: Commit) -> pl.DataFrame:
     Raises:
         NotEnoughDataError: No customer has a segment as of that date.
     """
+    version = lake.version()
     with lake.cursor() as con:
         con.execute(f"CREATE OR REPLACE TEMP TABLE profiled AS {PROFILE}", {"as_of": as_of})
         profiles = con.table("temp.profiled").pl()
@@ -60,5 +63,6 @@ def write_profiles(lake: Lake, as_of: date, commit: Commit) -> pl.DataFrame:
             raise NotEnoughDataError(
                 f"No customer has a segment as of {as_of}; materialize `segments/customer_segments` for that date."
             )
-        lake.transaction(con, commit, lambda c: replace_snapshot(c, SEGMENT_PROFILES, as_of, "temp.profiled"))
+        made_of = MadeOf(version, code_version_of(SEGMENT_PROFILES), model_version=int(profiles["model_version"][0]))
+        write_snapshot(lake, con, {SEGMENT_PROFILES: "temp.profiled"}, as_of, made_of, commit)
     return profiles

@@ -22,6 +22,7 @@ from segmentation.segments.columns import NOBODY, Before, Hysteresis, lacks_a_fe
 from segmentation.spark.lake_files import hand_over, in_files, persisted, pin, read_table, spark_type
 from segmentation.spark.session import spark_session
 from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse.ledger import MadeOf, record
 
 BEFORE = ("before_segment_id", "before_nearest_id", "before_nearest_since")
 """Columns that tell executors of the snapshot before."""
@@ -30,14 +31,14 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-def write_segments(lake: Lake, as_of: date, previous: date | None, champion: ModelVersion, commit: Commit) -> int:
+def write_segments(lake: Lake, as_of: date, champion: ModelVersion, made_of: MadeOf, commit: Commit) -> int:
     """Assign every customer of a snapshot to a segment and replace that snapshot in the lake.
 
     Args:
         lake: A writable lake.
         as_of: The snapshot.
-        previous: The last date before it that has segments, if any.
         champion: The model that decides.
+        made_of: What it is made of; the snapshot before that it names counts.
         commit: What the lake's commit says about itself.
 
     Returns:
@@ -46,6 +47,7 @@ def write_segments(lake: Lake, as_of: date, previous: date | None, champion: Mod
     Raises:
         SegmentationError: There is no such snapshot, Spark doesn't start, or can't read the lake's files.
     """
+    previous = made_of.previous_as_of
     files, files_before = pin(lake, CUSTOMER_FEATURES), pin(lake, CUSTOMER_SEGMENTS)
     with spark_session(lake.settings) as spark, ExitStack() as held:
         features = read_table(spark, CUSTOMER_FEATURES, files).where(f"as_of = DATE '{as_of}'")
@@ -67,6 +69,7 @@ def write_segments(lake: Lake, as_of: date, previous: date | None, champion: Mod
             as_of,
             commit,
             lambda folders: in_files(assigned, count).write.parquet(folders[CUSTOMER_SEGMENTS.name]),
+            lambda con: record(con, [CUSTOMER_SEGMENTS], as_of, made_of, commit, lake.clock()),
         )
     return count
 

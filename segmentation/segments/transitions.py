@@ -5,6 +5,7 @@ would have left them where they were, the model moved them; else they moved them
 """
 
 from datetime import date
+from typing import cast
 
 import duckdb
 import polars as pl
@@ -16,8 +17,10 @@ from segmentation.modeling import registry
 from segmentation.modeling.artefact import Evaluator
 from segmentation.modeling.feature_matrix import read_matrix
 from segmentation.segments.assignment import previous_date
+from segmentation.snapshots.code import code_version_of
 from segmentation.warehouse import Commit, Lake
-from segmentation.warehouse.snapshots import replace_snapshot
+from segmentation.warehouse.ledger import MadeOf
+from segmentation.warehouse.snapshots import write_snapshot
 
 MOVES = f"""
 CREATE OR REPLACE TEMP TABLE moves AS
@@ -108,6 +111,7 @@ def write_transitions(lake: Lake, as_of: date, commit: Commit) -> pl.DataFrame:
     Raises:
         NotEnoughDataError: No customer has a segment as of that date.
     """
+    version = lake.version()
     with lake.cursor() as con:
         previous = previous_date(con, as_of)
         dates = {"as_of": as_of, "previous": "NULL" if previous is None else f"DATE '{previous}'"}
@@ -121,13 +125,13 @@ def write_transitions(lake: Lake, as_of: date, commit: Commit) -> pl.DataFrame:
         con.execute("CREATE OR REPLACE TEMP TABLE former AS FROM scored")
         con.execute(TRANSITIONS.format(**dates))
         con.execute(EVENTS)
-
-        def write(c: duckdb.DuckDBPyConnection) -> None:
-            replace_snapshot(c, SEGMENT_TRANSITIONS, as_of, "temp.transitions")
-            replace_snapshot(c, SEGMENT_EVENTS, as_of, "temp.events")
-
-        lake.transaction(con, commit, write)
-        return con.table("temp.transitions").pl()
+        moves = con.table("temp.transitions").pl()
+        model = moves["model_version"].max()
+        code = code_version_of(SEGMENT_TRANSITIONS)
+        made_of = MadeOf(version, code, previous_as_of=previous, model_version=cast("int", model))
+        relations = {SEGMENT_TRANSITIONS: "temp.transitions", SEGMENT_EVENTS: "temp.events"}
+        write_snapshot(lake, con, relations, as_of, made_of, commit)
+        return moves
 
 
 def _former_segments(con: duckdb.DuckDBPyConnection, as_of: date) -> pl.DataFrame:

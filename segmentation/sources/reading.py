@@ -23,7 +23,6 @@ from segmentation.sources.config import (
     SourceConfig,
     plugins,
 )
-from segmentation.sources.first_day import record_first_day
 from segmentation.sources.incremental.deliveries import Receipt
 from segmentation.sources.incremental.pulling import pull
 from segmentation.sources.incremental.upsert import Upserter
@@ -166,8 +165,6 @@ def _pull(lake: Lake, source: SourceConfig, tell: Tell) -> Reading:
     profile, pages = source.read_profile(), paged(source)
     receipts = pull(Upserter(lake), source.name, profile, pages, now=utc_now, on_page=told)
     first = min((each.first_day for each in receipts if each.first_day), default=None)
-    if first is not None:
-        record_first_day(lake.settings, first)
     last = max((each.last_day for each in receipts if each.last_day), default=None)
     return Reading(first, last, receipts)
 

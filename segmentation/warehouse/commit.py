@@ -17,6 +17,8 @@ class Commit:
         asset: The asset key that wrote, or the command.
         partition: The partition or range that was written, if any.
         run_id: The Dagster run, if any.
+        asked_by: Who asked for it: a person's command, a schedule, a sensor.
+        is_request: Whether they asked for the very date of a snapshot.
         details: Anything else worth keeping, as plain JSON values.
     """
 
@@ -24,6 +26,8 @@ class Commit:
     asset: str = ""
     partition: str = ""
     run_id: str = ""
+    asked_by: str = ""
+    is_request: bool = False
     details: dict[str, object] = field(default_factory=dict)
 
     def attach(self, con: duckdb.DuckDBPyConnection, catalog: str, author: str) -> None:
@@ -32,6 +36,7 @@ class Commit:
             "asset": self.asset,
             "partition": self.partition,
             "run_id": self.run_id,
+            "asked_by": self.asked_by,
             "git_commit": git_commit(),
             **self.details,
         }

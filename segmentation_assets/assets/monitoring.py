@@ -9,7 +9,9 @@ from segmentation.metadata.tables.monitoring import FEATURE_DRIFT, MODEL_QUALITY
 from segmentation.monitoring.drift import cause_of
 from segmentation.monitoring.evaluation import Evaluation, evaluate_snapshot, write_evaluation
 from segmentation.monitoring.quality import MEANINGS
+from segmentation.warehouse.ledger import recorded_model
 from segmentation_assets.assets.declaring import declare, table_spec
+from segmentation_assets.assets.segments import ModelConfig
 from segmentation_assets.automation.conditions import WHEN_SOUND
 from segmentation_assets.keys import CUSTOMER_FEATURES_KEY, CUSTOMER_SEGMENTS_KEY, table_key
 from segmentation_assets.metadata import markdown_table
@@ -28,12 +30,16 @@ def build_monitoring_assets(partitions: Partitions) -> list[dg.AssetsDefinition]
     return [declare(monitoring, *specs, partitions=partitions.as_of)]
 
 
-def monitoring(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult[None]]:
+def monitoring(
+    context: dg.AssetExecutionContext, config: ModelConfig, warehouse: WarehouseResource
+) -> Iterator[dg.MaterializeResult[None]]:
     """Judge the snapshots of the run's dates by the champion."""
     report = reporter(context, "Judging drift and quality")
     for key in context.partition_keys:
         as_of = date.fromisoformat(key)
-        found = evaluate_snapshot(warehouse.lake, as_of, report)
+        with warehouse.get_connection() as con:
+            version = recorded_model(con, FEATURE_DRIFT, as_of) if config.keep_model else None
+        found = evaluate_snapshot(warehouse.lake, as_of, report, version)
         write_evaluation(warehouse.lake, as_of, found, commit_of(context, "monitoring/feature_drift", as_of=key))
         report_by_partition(context, FEATURE_DRIFT, {key: _of_drift(found)})
         report_by_partition(context, MODEL_QUALITY, {key: _of_quality(found)})

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
+from pydantic import Field
 
 from segmentation.explanations.segment_findings import write_explanations
 from segmentation.explanations.segments import SegmentExplanation, read_segments
@@ -20,6 +21,7 @@ from segmentation.metadata.tables.segments import (
 from segmentation.segments.assignment import write_segments
 from segmentation.segments.profiles import write_profiles
 from segmentation.segments.transitions import write_transitions
+from segmentation.warehouse.ledger import recorded_model
 from segmentation_assets.assets.declaring import Dependency, declare, table_spec
 from segmentation_assets.automation.conditions import WHEN_SOUND
 from segmentation_assets.keys import (
@@ -53,11 +55,23 @@ def _spec(table: Table, deps: Sequence[Dependency], *kinds: str) -> dg.AssetSpec
     return table_spec(table, deps, ["ducklake", *kinds], condition=WHEN_SOUND)
 
 
-def customer_segments(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
+class ModelConfig(dg.Config):
+    """Which model decides."""
+
+    keep_model: bool = Field(
+        False, description="Whether a date that has segments keeps the model that decided them; else the champion does."
+    )
+
+
+def customer_segments(
+    context: dg.AssetExecutionContext, config: ModelConfig, warehouse: WarehouseResource
+) -> dg.MaterializeResult[None]:
     """Give every customer of the run's dates the champion's segment."""
     for key in context.partition_keys:
-        commit = commit_of(context, "segments/customer_segments", as_of=key)
-        champion, _ = write_segments(warehouse.lake, date.fromisoformat(key), commit)
+        commit, as_of = commit_of(context, "segments/customer_segments", as_of=key), date.fromisoformat(key)
+        with warehouse.get_connection() as con:
+            version = recorded_model(con, CUSTOMER_SEGMENTS, as_of) if config.keep_model else None
+        champion, _ = write_segments(warehouse.lake, as_of, commit, version)
         report_by_partition(context, CUSTOMER_SEGMENTS, {key: {"model_version": champion.version}})
     with warehouse.get_connection() as con:
         report_row_counts(context, con, CUSTOMER_SEGMENTS)

@@ -13,6 +13,7 @@ from segmentation.modeling.fitting.metrics import MEANINGS
 from segmentation.modeling.search.search import Search
 from segmentation.modeling.training import TrainedModel
 from segmentation.modeling.training_data import make_training_set
+from segmentation.settings import Settings
 from segmentation_assets.assets.declaring import declare
 from segmentation_assets.automation.conditions import WHEN_SOUND
 from segmentation_assets.keys import CANDIDATE_KEY, CHAMPION_KEY, CUSTOMER_FEATURES_KEY, TRAINING_SET_KEY
@@ -61,7 +62,7 @@ def training_set(
 ) -> dg.MaterializeResult[None]:
     """Customers of one feature snapshot, pinned to the version of the lake that holds exactly these rows."""
     with warehouse.get_connection() as con:
-        as_of = _as_of(con, config)
+        as_of = _as_of(con, config, warehouse.settings())
     commit = commit_of(context, "training/training_set")
     made = make_training_set(warehouse.lake, as_of, commit, now=clock())
     return dg.MaterializeResult(
@@ -84,7 +85,7 @@ def candidate_model(
 ) -> dg.MaterializeResult[None]:
     """A K-means model fitted to the training set, registered under the alias `candidate`."""
     with warehouse.get_connection() as con:
-        pinned = registry.latest_training_set(con, _as_of(con, config))
+        pinned = registry.latest_training_set(con, _as_of(con, config, warehouse.settings()))
     if pinned is None:
         raise SegmentationError("There is no training set for that date; materialize `training/training_set` first.")
     report = reporter(context, "Searching for a model")
@@ -198,9 +199,9 @@ def _specification(model: TrainedModel) -> dict[str, object]:
     return specification.parameters() if specification else {}
 
 
-def _as_of(con: duckdb.DuckDBPyConnection, config: TrainingConfig) -> date:
+def _as_of(con: duckdb.DuckDBPyConnection, config: TrainingConfig, settings: Settings) -> date:
     if config.as_of is None:
-        return latest_snapshot(con)
+        return latest_snapshot(con, settings)
     try:
         return date.fromisoformat(config.as_of)
     except ValueError as error:

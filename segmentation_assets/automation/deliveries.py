@@ -7,7 +7,6 @@ import dagster as dg
 
 from segmentation.settings import Settings
 from segmentation.sources.config import SourceConfig
-from segmentation.sources.first_day import record_first_day
 from segmentation.sources.incremental.delivery_totals import DeliveryTotals, read_totals
 from segmentation.warehouse import Lake
 from segmentation.warehouse.schema import migrate
@@ -44,9 +43,6 @@ def tell_deliveries(
     fresh = [total for total in found if told.get(total.source) != total.counts]
     if not fresh:
         return dg.SkipReason("nothing was delivered")
-    days = [total.first_day for total in fresh if total.first_day is not None]
-    if days:  # who delivers need not share the platform's home
-        record_first_day(settings, min(days))
     events = [_event(total, told.get(total.source, [0] * len(total.counts))) for total in fresh]
     return dg.SensorResult(
         asset_events=events, cursor=json.dumps(told | {total.source: total.counts for total in fresh})

@@ -2,9 +2,6 @@
 
 import dagster as dg
 
-ASKED_BY, REASON = "segmentation/asked_by", "segmentation/reason"
-"""Tags of a run that a sensor asked for: which sensor, and why."""
-
 register_files = dg.define_asset_job(
     "register_files",
     selection=dg.AssetSelection.assets("raw/source_files"),

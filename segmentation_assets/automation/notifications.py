@@ -26,9 +26,9 @@ from segmentation.notifications.outbox import Outbox, deliver
 from segmentation.notifications.promotions import RecordedPromotion, has_promotion, read_promotions
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
-from segmentation_assets.automation.jobs import ASKED_BY, REASON
 from segmentation_assets.automation.run_ends import ended_since, job_of, newest_ends, partition_of
 from segmentation_assets.keys import CANDIDATE_KEY
+from segmentation_assets.resources import ASKED_BY, REASON
 from segmentation_assets.run_errors import brief_cause
 
 ENDS = (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS)

@@ -9,7 +9,8 @@ from segmentation.errors import NoLakeError
 from segmentation.monitoring.retraining import Request, decide, read_state
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
-from segmentation_assets.automation.jobs import ASKED_BY, REASON, retrain
+from segmentation_assets.automation.jobs import retrain
+from segmentation_assets.resources import ASKED_BY, REASON
 
 
 def build_degraded_model(settings: Settings, now: Callable[[], datetime]) -> dg.SensorDefinition:

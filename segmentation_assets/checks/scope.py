@@ -27,7 +27,7 @@ EVERYTHING = Days(date(1, 1, 1), date(9999, 12, 31))
 def days_of(context: dg.AssetCheckExecutionContext) -> Days:
     """The days of the run."""
     run = context.op_execution_context
-    if not run.has_partition_key_range:
+    if not (run.has_partition_key or run.has_partition_key_range):
         return EVERYTHING
     window = run.partition_time_window
     return Days(window.start.date(), window.end.date())
@@ -38,7 +38,7 @@ def dates_of(
 ) -> list[date]:
     """The `as_of` dates of the run; where it has none, all dates that any of the tables holds."""
     run = context.op_execution_context
-    if run.has_partition_key_range:
+    if run.has_partition_key or run.has_partition_key_range:
         return [date.fromisoformat(key) for key in run.partition_keys]
     dates = " UNION ".join(f"SELECT as_of FROM {table}" for table in tables)
     return [row[0] for row in con.execute(f"{dates} ORDER BY as_of").fetchall()]

@@ -1,7 +1,7 @@
-"""The code location of a user interface that is running: loaded again when data begins on another day.
+"""The code location of a user interface that is running: loaded again when there are other days or dates.
 
-Runs and sensors know the first day of the moment. What the interface offers was read when the code location was
-loaded, and only loading it again shows days that lie before.
+Runs and sensors know the days of the moment. What the interface offers was read when the code location was loaded, and
+only loading it again shows days that came since.
 """
 
 import json
@@ -11,8 +11,11 @@ import urllib.request
 from collections.abc import Callable
 from datetime import date
 
+from segmentation.clock import utc_now
+from segmentation.errors import WarehouseUnavailableError
 from segmentation.settings import Settings
-from segmentation.sources.first_day import first_day
+from segmentation.snapshots.coverage import Coverage, coverage_at
+from segmentation_assets.partitions import as_of_dates, start_of_days
 
 RELOAD = "mutation { reloadWorkspace { __typename } }"
 TIMEOUT_S = 60.0
@@ -21,24 +24,33 @@ logger = logging.getLogger(__name__)
 
 
 class PartitionsFollower:
-    """Has the code location loaded again whenever the first day of data has changed."""
+    """Has the code location loaded again whenever the partitions have changed."""
 
     def __init__(self, settings: Settings, reload: Callable[[], None]) -> None:
         """Follow an installation; call `reload` to load the code location again."""
         self._settings, self._reload = settings, reload
-        self._loaded = first_day(settings)
+        self._loaded = self._find()
 
     def look(self) -> None:
-        """Look once. An interface that doesn't answer is asked again at the next look."""
-        found: date | None = first_day(self._settings)
-        if found == self._loaded:
-            return
+        """Look once. An interface that doesn't answer, or a lake, is asked again at the next look."""
         try:
+            found = self._find()
+            if found == self._loaded:
+                return
             self._reload()
-        except (urllib.error.URLError, OSError) as error:
+        except (urllib.error.URLError, OSError, WarehouseUnavailableError) as error:
             logger.info("The code location could not be loaded again yet: %s", error)
         else:
             self._loaded = found
+
+    def _find(self) -> tuple[date, date | None, date | None]:
+        coverage = coverage_at(self._settings, utc_now())
+        return offered(self._settings, coverage)
+
+
+def offered(settings: Settings, coverage: Coverage) -> tuple[date, date | None, date | None]:
+    """What partitions depend on: the first and the last day, and the last date."""
+    return start_of_days(settings, coverage), coverage.last_day, max(as_of_dates(settings, coverage), default=None)
 
 
 def reload_code_location(address: str) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 AsOf = Annotated[
     str | None,
-    typer.Option(help="First day of a month, `YYYY-MM-DD`; the newest that the data covers if left out."),
+    typer.Option(help="Any date that the data reaches, `YYYY-MM-DD`; the newest of the cadence if left out."),
 ]
 Profile = Annotated[str | None, typer.Option("--profile", "-p", help="A bundled profile, or a YAML file of your own.")]
 
@@ -112,7 +112,7 @@ def materialize(
     as_of: AsOf = None,
     since: Annotated[
         str | None,
-        typer.Option(help="Backfill: every snapshot date from this one to `--as-of`, in one run."),
+        typer.Option(help="Backfill: every date of the cadence from this one to `--as-of`, in one run."),
     ] = None,
 ) -> None:
     """Turn ingested data into features, a model, segments and profiles, in one process.

@@ -37,8 +37,8 @@ UI_PORT = 3000
 SCORER_PORT = 8000
 STOP_TIMEOUT_S = 20
 POLL_S = 0.5
-LOOK_EVERY = 10
-"""Of so many polls, one looks whether the data begins on another day."""
+LOOK_EVERY = 20
+"""Of so many polls, one looks whether there are other days."""
 
 RECOVERY = """
 SELECT archetype, segment_name
@@ -84,7 +84,7 @@ def demonstrate(data: str, profile: str | None, customers: int, *, serve: bool) 
             steps.ingest(None, "complete-journey", name, on_progress)
         else:
             steps.ingest(data, profile or "canonical", name, on_progress)
-        as_of = steps.newest_as_of(settings)
+        as_of = str(steps.newest_as_of(settings))
         profiles = steps.materialize(None, as_of, None, on_progress)
     if profiles is None:
         raise SegmentationError(f"No segments as of {as_of} came out of the run.")

@@ -11,6 +11,7 @@ import dagster as dg
 
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
+from segmentation.snapshots.cadence import Cadence
 from segmentation.sources.batch.registration import Registration
 from segmentation.sources.reading import Reading
 from segmentation_assets.assets.raw import IS_LOADED
@@ -46,6 +47,7 @@ def run(
     tags: Mapping[str, str] | None = None,
     config: Mapping[str, Any] | None = None,
     on_progress: Listener | None = None,
+    cadence: Cadence | None = None,
 ) -> list[str]:
     """Materialize assets in this process and wait for them.
 
@@ -56,6 +58,7 @@ def run(
         tags: Run tags, such as a range of partitions.
         config: Run config of the assets' ops.
         on_progress: Told of progress inside long steps, and of each asset that is done.
+        cadence: Of the dates that partitions are made for; the setting if None. With `daily` there is any date.
 
     Returns:
         The checks that failed without blocking, and what steps observed, described.
@@ -67,7 +70,7 @@ def run(
     SKIPPED_CHECKS.setLevel(logging.ERROR)
     try:
         with batched_events(), open_instance(dagster_home(settings)) as instance:
-            graph = build_present_definitions(settings)
+            graph = build_present_definitions(settings, cadence=cadence)
             result = graph.resolve_implicit_global_asset_job_def().execute_in_process(
                 instance=instance,
                 asset_selection=list(keys),

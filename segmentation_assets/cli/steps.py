@@ -8,9 +8,11 @@ import dagster as dg
 
 from segmentation.clock import utc_now
 from segmentation.errors import NotEnoughDataError, SegmentationError
-from segmentation.metadata.tables.raw import DELIVERIES, REJECTED, SOURCE_FILES, TRANSACTIONS
+from segmentation.metadata.tables.raw import REJECTED, TRANSACTIONS
 from segmentation.metadata.tables.segments import SEGMENT_PROFILES
 from segmentation.settings import Settings, load_settings
+from segmentation.snapshots.coverage import Coverage, coverage_at
+from segmentation.snapshots.states import dates_in_state, read_standings
 from segmentation.sources.batch.registration import Registration, register
 from segmentation.sources.config import SourceConfig
 from segmentation.sources.profiles.profile import load_profile
@@ -19,23 +21,15 @@ from segmentation.warehouse import Lake
 from segmentation.warehouse.schema import migrate
 from segmentation_assets.cli import console
 from segmentation_assets.cli.runs import report_readings, report_registration, run
+from segmentation_assets.cli.snapshot_runs import make_snapshots
 from segmentation_assets.definitions import build_present_definitions
-from segmentation_assets.partitions import build_partitions, days_to_load, range_tags
+from segmentation_assets.partitions import as_of_dates, days_to_load, range_tags
 from segmentation_assets.progress import Listener
 
 if TYPE_CHECKING:
     import polars as pl
 
 RAW = ("raw/transactions", "raw/products")
-DAYS_AT_HAND = f"""
-SELECT MIN(first_day), MAX(last_day)
-FROM (
-    SELECT first_day, last_day FROM {SOURCE_FILES.name}
-    UNION ALL
-    SELECT first_day, last_day FROM {DELIVERIES.name}
-)
-"""
-TRAINED = ("training__training_set", "training__candidate_model")
 
 
 def ingest(path: str | None, profile: str, source: str | None, on_progress: Listener) -> Registration:
@@ -103,61 +97,98 @@ def materialize(
 
     Args:
         select: Dagster's selection syntax; features, model and segments if None.
-        as_of: The snapshot date; the newest that the data covers if None.
-        since: An earlier snapshot date, to get all from there on in one run.
+        as_of: The snapshot date, any that the data reaches; the newest of the cadence if None.
+        since: An earlier date, to get all dates of the cadence from there on as well.
         on_progress: Told how far it is.
 
     Raises:
         SegmentationError: Nothing has been ingested, the selection or date makes no sense, or a step failed.
     """
     settings = load_settings()
-    first, last = _days_at_hand(settings)
-    definitions = build_present_definitions(settings)
-    chosen = _resolve(definitions, select)
+    coverage = require_data(settings)
+    chosen = _resolve(build_present_definitions(settings), select)
     raw = [key for key in chosen if key.to_user_string() in RAW]
     rest = [key for key in chosen if key.path[0] != "raw"]
     if not raw and not rest:
         raise SegmentationError("`raw/source_files` is what `segmentation ingest PATH` does; it needs a path.")
     if raw:
+        first, last = coverage.first_day, coverage.last_day
+        if first is None or last is None:  # `require_data` refuses that
+            raise NotEnoughDataError("Nothing has been ingested yet.")
         load(settings, first, last, on_progress, [key.to_user_string() for key in raw])
     if not rest:
         return None
-    dates = build_partitions(settings, first).as_of.get_partition_keys()
-    date_key = as_of or _newest_covered(dates, last)
-    for key in [date_key] if since is None else [since, date_key]:
-        _check_as_of(key, dates)
-    if since and since > date_key:
-        raise SegmentationError(f"--since {since} is after the snapshot date {date_key}.")
-    graph = definitions.resolve_asset_graph()
-    is_partitioned = any(graph.get(key).is_partitioned for key in rest)
-    names = {"__".join(key.path) for key in rest}
-    notes = run(
-        settings,
-        rest,
-        partition_key=date_key if is_partitioned and since is None else None,
-        tags=range_tags(since, date_key) if is_partitioned and since else None,
-        config={name: {"config": {"as_of": date_key}} for name in TRAINED if name in names},
-        on_progress=on_progress,
+    coverage = coverage_at(settings, utc_now())
+    newest = _date("--as-of", as_of) if as_of else newest_as_of(settings, coverage)
+    coverage.require(newest)
+    dates = [newest] if since is None else _dates_since(settings, coverage, _date("--since", since), newest)
+    if as_of is None and since is None:
+        _show_choice(settings, coverage, newest)
+    asked_by = "segmentation materialize" + (" --as-of" if as_of else "")
+    notes = make_snapshots(
+        settings, rest, dates, asked_by=asked_by, is_request=as_of is not None, on_progress=on_progress
     )
     console.show_notes(notes)
-    return profiles_as_of(settings, date_key) if SEGMENT_PROFILES.name.replace(".", "__") in names else None
+    _show_stale(settings)
+    names = {key.to_user_string().replace("/", ".") for key in rest}
+    return profiles_as_of(settings, str(newest)) if SEGMENT_PROFILES.name in names else None
 
 
-def newest_as_of(settings: Settings) -> str:
-    """The newest snapshot date that the data covers; the first one for a shorter history.
+def newest_as_of(settings: Settings, coverage: Coverage | None = None) -> date:
+    """The newest date of the cadence that the data reaches; for a shorter history, the newest date at all.
 
     Raises:
-        SegmentationError: Nothing has been ingested, or only lines of the current month.
+        NotEnoughDataError: There are no lines.
     """
-    first, last = _days_at_hand(settings)
-    return _newest_covered(build_partitions(settings, first).as_of.get_partition_keys(), last)
+    coverage = coverage or coverage_at(settings, utc_now())
+    if coverage.until is None:
+        raise NotEnoughDataError(coverage.why_not(date.max))
+    return max(as_of_dates(settings, coverage), default=coverage.until)
 
 
-def _newest_covered(dates: Sequence[str], last_day: date) -> str:
-    if not dates:
-        raise SegmentationError("There is no snapshot date yet: the data begins this month. Wait for the next one.")
-    newest = (last_day + timedelta(days=1)).replace(day=1).isoformat()
-    return min(max(newest, dates[0]), dates[-1])
+def require_data(settings: Settings) -> Coverage:
+    """The days that there are.
+
+    Raises:
+        NotEnoughDataError: None.
+    """
+    coverage = coverage_at(settings, utc_now())
+    if coverage.first_day is None:
+        raise NotEnoughDataError("Nothing has been ingested yet; `segmentation ingest PATH --profile NAME` does.")
+    return coverage
+
+
+def _dates_since(settings: Settings, coverage: Coverage, since: date, newest: date) -> list[date]:
+    """The dates of the cadence from one on, and the newest."""
+    if since > newest:
+        raise SegmentationError(f"--since {since} is after the snapshot date {newest}.")
+    return [each for each in as_of_dates(settings, coverage) if since <= each < newest] + [newest]
+
+
+def _date(option: str, text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise SegmentationError(f"{option} is {text!r}; write a date as YYYY-MM-DD.") from error
+
+
+def _show_choice(settings: Settings, coverage: Coverage, newest: date) -> None:
+    """Say so if the newest date of the cadence leaves out some of the data."""
+    if coverage.until and newest < coverage.until:
+        console.out.print(
+            f"As of {newest}, the newest {settings.cadence} date. The data reaches further: `--as-of {coverage.until}` "
+            "looks at all of it, and SEGMENTATION_CADENCE says how often that happens by itself.",
+            highlight=False,
+        )
+
+
+def _show_stale(settings: Settings) -> None:
+    """Name the dates that would come out otherwise today."""
+    with Lake(settings, read_only=True) as lake, lake.cursor() as con:
+        stale = dates_in_state(read_standings(con, settings, utc_now()), "stale")
+    if stale:
+        named = ", ".join(str(each) for each in stale[:3]) + (f" and {len(stale) - 3} more" if len(stale) > 3 else "")
+        console.show_notes([f"Snapshots are stale ({named}): `segmentation snapshots refresh` makes them anew."])
 
 
 def profiles_as_of(settings: Settings, as_of: str) -> "pl.DataFrame":
@@ -184,25 +215,6 @@ def _resolve(definitions: dg.Definitions, select: str | None) -> list[dg.AssetKe
         known = ", ".join(sorted(key.to_user_string() for key in graph.get_all_asset_keys()))
         raise SegmentationError(f"The selection {select!r} names no asset. There are: {known}.")
     return sorted(keys)
-
-
-def _check_as_of(as_of: str, dates: Sequence[str]) -> None:
-    if as_of not in dates:
-        raise SegmentationError(
-            f"There is no snapshot date {as_of!r}: give the first day of a month from {dates[0]} to {dates[-1]}."
-            if dates
-            else f"There is no snapshot date {as_of!r} yet: the data begins this month."
-        )
-
-
-def _days_at_hand(settings: Settings) -> tuple[date, date]:
-    with Lake(settings) as lake:
-        migrate(lake)
-        with lake.cursor() as con:
-            row = con.execute(DAYS_AT_HAND).fetchone()
-    if row is None or row[0] is None:
-        raise NotEnoughDataError("Nothing has been ingested yet; `segmentation ingest PATH --profile NAME` does.")
-    return row[0], row[1]
 
 
 def _show_rejected(settings: Settings, first: date, last: date) -> None:

@@ -5,6 +5,7 @@ from segmentation.metadata.tables.access import API_KEYS
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES, FEATURE_GROUPS
 from segmentation.metadata.tables.monitoring import FEATURE_DRIFT, MODEL_QUALITY
 from segmentation.metadata.tables.raw import (
+    CHANGED_DAYS,
     DELIVERIES,
     LOADS,
     POSITIONS,
@@ -15,12 +16,12 @@ from segmentation.metadata.tables.raw import (
     TRANSACTIONS,
 )
 from segmentation.metadata.tables.registry import (
-    FEATURE_SNAPSHOTS,
     MODELS,
     PROMOTIONS,
     SCHEMA_VERSIONS,
     SEGMENT_NAMES,
     SEGMENTS,
+    SNAPSHOTS,
     TRAINING_SETS,
 )
 from segmentation.metadata.tables.segments import (
@@ -39,11 +40,12 @@ TABLES: tuple[Table, ...] = (
     SOURCE_FILES,
     LOADS,
     DELIVERIES,
+    CHANGED_DAYS,
     POSITIONS,
     SOURCE_SCHEMAS,
     *FEATURE_GROUPS.values(),
     CUSTOMER_FEATURES,
-    FEATURE_SNAPSHOTS,
+    SNAPSHOTS,
     TRAINING_SETS,
     MODELS,
     PROMOTIONS,

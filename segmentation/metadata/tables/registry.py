@@ -3,21 +3,38 @@
 from segmentation.metadata.table import Column, Table
 from segmentation.metadata.tables.columns import AS_OF
 
-FEATURE_SNAPSHOTS = Table(
-    "registry.feature_snapshots",
-    "One feature snapshot as last written: what it was made of, and by which code.",
+SNAPSHOTS = Table(
+    "registry.snapshots",
+    "The ledger of snapshots: one table as of a date as last written, and what it was made of. `segmentation snapshots "
+    "list` says which of them are current.",
     (
+        Column("table_name", "VARCHAR", "The table, as `schema.table`.", nullable=False),
         AS_OF,
-        Column("window_start", "DATE", "First day of the look-back window (UTC).", nullable=False),
-        Column("home_market", "VARCHAR", "The shop's home market in this window, where known."),
-        Column("customer_count", "BIGINT", "Customers, each with one row in every feature table.", nullable=False),
-        Column("computed_count", "BIGINT", "Of them, those computed anew by the last run.", nullable=False),
-        Column("lake_version", "BIGINT", "Version of the lake whose lines were read.", nullable=False),
-        Column("code_version", "VARCHAR", "Hash of the feature catalogue and its SQL.", nullable=False),
+        Column("row_count", "BIGINT", "Rows that the table has as of that date.", nullable=False),
+        Column("lake_version", "BIGINT", "Version of the lake that was read.", nullable=False),
+        Column(
+            "written_version",
+            "BIGINT",
+            "Version of the lake that last changed the rows; making the same rows again changes none.",
+            nullable=False,
+        ),
+        Column("code_version", "VARCHAR", "Hash of the definitions and the code that made it.", nullable=False),
+        Column("window_start", "DATE", "Features: first day of the look-back window (UTC)."),
+        Column("home_market", "VARCHAR", "Features: the shop's home market in this window, where known."),
+        Column("computed_count", "BIGINT", "Features: customers computed anew by the last run."),
+        Column("engine", "VARCHAR", "Features: the engine that computed, `duckdb` or `spark`."),
+        Column("previous_as_of", "DATE", "Segments and movement: the snapshot before, which they were compared with."),
+        Column("model_version", "INTEGER", "The model version that decided, or was judged."),
         Column("git_commit", "VARCHAR", "The platform's commit; `-dirty` with local changes; NULL if unknown."),
-        Column("engine", "VARCHAR", "The engine that computed, `duckdb` or `spark`.", nullable=False),
-        Column("computed_at", "TIMESTAMP", "When, UTC.", nullable=False),
-        Column("run_id", "VARCHAR", "The Dagster run that computed it."),
+        Column("made_at", "TIMESTAMP", "When, UTC.", nullable=False),
+        Column("run_id", "VARCHAR", "The Dagster run that made it."),
+        Column("asked_by", "VARCHAR", "Who asked for it: a person's command, a sensor, or training for its history."),
+        Column(
+            "is_requested",
+            "BOOLEAN",
+            "Whether somebody asked for this very date; it stays when old snapshots become fewer.",
+            nullable=False,
+        ),
     ),
 )
 

@@ -15,7 +15,6 @@ from segmentation.metadata.tables.raw import DELIVERIES, LOADS
 from segmentation.sources.batch.inspection import FileFacts, inspect
 from segmentation.sources.batch.source_files import SourceFile, read_source_files, replace_source_files
 from segmentation.sources.config import SOURCE_NAME
-from segmentation.sources.first_day import record_first_day
 from segmentation.sources.profiles.profile import Profile
 from segmentation.sources.readers.paths import locate
 from segmentation.sources.staging import Staging
@@ -98,7 +97,6 @@ def register_paths(
         commit = Commit(f"Register {len(paths)} files of {source}", asset="raw/source_files")
         _write(lake, staging.con, source, rows, commit)
         load_start, load_end = _days_to_load(staging.con, source, rows, [*_changed(before, rows), *rows])
-    record_first_day(lake.settings, min(found.first_day for found in facts))
     asked = facts[: len(paths)]
     return Registration(
         source=source,

@@ -1,0 +1,39 @@
+"""Which code makes which snapshots: a hash per table, that the ledger records and that tells when it is another one."""
+
+from collections.abc import Mapping
+
+from segmentation.features.engine import TABLES
+from segmentation.features.stages import code_version
+from segmentation.metadata.features import FEATURES
+from segmentation.metadata.table import Table
+from segmentation.metadata.tables.monitoring import FEATURE_DRIFT, MODEL_QUALITY
+from segmentation.metadata.tables.segments import (
+    CUSTOMER_SEGMENTS,
+    SEGMENT_EVENTS,
+    SEGMENT_EXPLANATIONS,
+    SEGMENT_PROFILES,
+    SEGMENT_TRANSITIONS,
+)
+from segmentation.provenance import code_of
+
+_EXPLANATIONS = ("segment_findings", "differences", "rules", "lifts", "sample", "wording", "findings")
+_MONITORING = ("evaluation", "drift", "quality", "thresholds", "distances", "causes", "line_statistics")
+
+MODULES: Mapping[Table, tuple[str, ...]] = {
+    CUSTOMER_SEGMENTS: ("segmentation.segments.assignment", "segmentation.segments.columns"),
+    SEGMENT_PROFILES: ("segmentation.segments.profiles",),
+    SEGMENT_TRANSITIONS: ("segmentation.segments.transitions",),
+    SEGMENT_EVENTS: ("segmentation.segments.transitions",),
+    SEGMENT_EXPLANATIONS: tuple(f"segmentation.explanations.{name}" for name in _EXPLANATIONS),
+    FEATURE_DRIFT: tuple(f"segmentation.monitoring.{name}" for name in _MONITORING),
+    MODEL_QUALITY: tuple(f"segmentation.monitoring.{name}" for name in _MONITORING),
+}
+"""Whose code a table's rows depend on, besides its inputs; they are named, since they are on floors above."""
+
+SNAPSHOT_TABLES = (*TABLES, *MODULES)
+"""All tables that have snapshots, in the order in which they are made."""
+
+
+def code_version_of(table: Table) -> str:
+    """The version of the code that makes a table's snapshots."""
+    return code_version(FEATURES) if table in TABLES else code_of(*MODULES[table])

@@ -1,0 +1,149 @@
+"""Coverage: up to which day the data is complete. It bounds partitions, automation, checks and every "latest".
+
+A source is complete up to its last day with lines, and as long after it as a quiet source counts as complete
+(`SEGMENTATION_QUIET_DAYS`). The lake is complete as far as the source that reaches furthest: one that is late is named,
+and doesn't keep the others from being looked at; once its lines come, the snapshots that lack them are stale.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import duckdb
+
+from segmentation.errors import NoLakeError, SegmentationError
+from segmentation.metadata.tables.raw import CHANGED_DAYS, DELIVERIES, LOADS, SOURCE_FILES
+from segmentation.settings import Settings
+from segmentation.warehouse import Lake
+from segmentation.warehouse.schema import exists, migrate
+
+SOURCES = f"""
+WITH days AS (
+    SELECT source, ordered_on
+    FROM {CHANGED_DAYS.name}
+    GROUP BY ALL
+    HAVING SUM(line_count_change) > 0
+)
+SELECT source, MIN(ordered_on), MAX(ordered_on) FROM days GROUP BY source ORDER BY source
+"""
+
+AT_HAND = f"""
+SELECT MIN(first_day), MAX(last_day)
+FROM (
+    SELECT first_day, last_day FROM {SOURCE_FILES.name}
+    UNION ALL
+    SELECT first_day, last_day FROM {DELIVERIES.name}
+    UNION ALL
+    SELECT ordered_on, ordered_on FROM {LOADS.name}
+    UNION ALL
+    SELECT ordered_on, ordered_on FROM {CHANGED_DAYS.name}
+)
+"""
+
+
+@dataclass(frozen=True)
+class SourceCoverage:
+    """The days of one source in the lake.
+
+    Attributes:
+        source: Its name.
+        first_day: Day of its first line (UTC).
+        last_day: Day of its last line.
+        until: The first day that may still get lines: snapshots as of this date lack none.
+        is_late: Whether others reach further.
+    """
+
+    source: str
+    first_day: date
+    last_day: date
+    until: date
+    is_late: bool
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Which days there are.
+
+    Attributes:
+        first_day: First day (UTC) of all files, deliveries and lines, whether or not they are loaded; None without any.
+        last_day: Their last day.
+        until: The first day that may still get lines; None as long as no line is loaded.
+        sources: By source, those with lines in the lake.
+    """
+
+    first_day: date | None = None
+    last_day: date | None = None
+    until: date | None = None
+    sources: tuple[SourceCoverage, ...] = ()
+
+    def reaches(self, as_of: date) -> bool:
+        """Whether the data is complete before a date."""
+        return self.until is not None and as_of <= self.until
+
+    def require(self, as_of: date) -> None:
+        """Refuse a date that the data doesn't reach.
+
+        Raises:
+            SegmentationError: It says how far the data reaches, and what to do.
+        """
+        if not self.reaches(as_of):
+            raise SegmentationError(self.why_not(as_of))
+
+    def why_not(self, as_of: date) -> str:
+        """Why a date can't be looked back from, and what can be done."""
+        if self.until is None:
+            return "Nothing has been ingested yet; `segmentation ingest PATH --profile NAME` does."
+        return (
+            f"The data is complete up to {self.until - timedelta(days=1)}, so a snapshot as of {as_of} would be ahead "
+            f"of it. Look as of {self.until} or before (`segmentation materialize --as-of {self.until}`), ingest what "
+            "has come since, or raise SEGMENTATION_QUIET_DAYS if nothing was sold on the days between."
+        )
+
+    def late_sources(self) -> tuple[SourceCoverage, ...]:
+        """Those that others have left behind."""
+        return tuple(source for source in self.sources if source.is_late)
+
+
+def coverage_of(
+    days: dict[str, tuple[date, date]], at_hand: tuple[date | None, date | None], quiet_days: int, now: datetime
+) -> Coverage:
+    """The coverage of sources.
+
+    Args:
+        days: First and last day with lines in the lake, by source.
+        at_hand: First and last day of all files and deliveries.
+        quiet_days: How long a source counts as complete after its last day.
+        now: The present moment (UTC); a day that is not over is never complete.
+    """
+    today = now.date()
+    until = {source: min(last + timedelta(days=1 + quiet_days), today) for source, (_, last) in days.items()}
+    furthest = max(until.values(), default=None)
+    sources = tuple(
+        SourceCoverage(source, first, last, until[source], until[source] != furthest)
+        for source, (first, last) in sorted(days.items())
+    )
+    return Coverage(*at_hand, furthest, sources)
+
+
+def read_coverage(con: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> Coverage:
+    """The coverage of a lake at the present moment (UTC)."""
+    days = {source: (first, last) for source, first, last in con.execute(SOURCES).fetchall()}
+    first, last = con.execute(AT_HAND).fetchall()[0]
+    return coverage_of(days, (first, last), settings.quiet_days, now)
+
+
+def coverage_at(settings: Settings, now: datetime) -> Coverage:
+    """The coverage of an installation; none where there is no lake yet. A lake of an older release is migrated.
+
+    Raises:
+        WarehouseUnavailableError: The lake can't be reached.
+    """
+    try:
+        with Lake(settings, read_only=True) as lake, lake.cursor() as con:
+            if exists(con, CHANGED_DAYS):
+                return read_coverage(con, settings, now)
+    except NoLakeError:
+        return Coverage()
+    with Lake(settings) as lake:
+        migrate(lake)
+        with lake.cursor() as con:
+            return read_coverage(con, settings, now)

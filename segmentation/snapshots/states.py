@@ -1,0 +1,201 @@
+"""States of snapshots: one rule, for all tables, of what is current, stale, or ahead of the data.
+
+A snapshot is *ahead* if the data doesn't reach its date, *stale* if it would come out otherwise today, else *current*:
+- features: lines in their window changed since, or code, window or home market are other ones;
+- segments: so for features, or for the segments of the snapshot before, or other code decided, or another model does;
+- all that is made of segments: so for them, and movement also if there is another snapshot before than then.
+
+Of models, only the newest date follows the champion: older dates say who was in which segment when people acted on it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Literal
+
+import duckdb
+
+from segmentation.features.engine import TABLES as FEATURE_TABLES
+from segmentation.features.windows import window_of
+from segmentation.metadata.table import Table
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
+from segmentation.metadata.tables.raw import CHANGED_DAYS
+from segmentation.metadata.tables.registry import PROMOTIONS
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, SEGMENT_EVENTS, SEGMENT_TRANSITIONS
+from segmentation.settings import Settings
+from segmentation.snapshots.code import SNAPSHOT_TABLES, code_version_of
+from segmentation.snapshots.coverage import Coverage, read_coverage
+from segmentation.warehouse.ledger import Entry, read_entries
+
+State = Literal["current", "stale", "ahead"]
+
+CHANGES = f"SELECT ordered_on, MAX(lake_version) FROM {CHANGED_DAYS.name} GROUP BY ordered_on ORDER BY ordered_on"
+CHAMPION = f"SELECT version FROM {PROMOTIONS.name} WHERE alias = 'champion' ORDER BY promotion_id DESC LIMIT 1"
+
+MOVEMENT = {SEGMENT_TRANSITIONS.name, SEGMENT_EVENTS.name}
+ORDER = {table.name: number for number, table in enumerate(SNAPSHOT_TABLES)}
+
+
+@dataclass(frozen=True)
+class Present:
+    """What snapshots would be made of now.
+
+    Attributes:
+        coverage: How far the data reaches.
+        changes: By day, the version of the lake that last changed its lines.
+        code_versions: By name of the table.
+        lookback_days: The setting.
+        home_market: The setting.
+        champion: The version that serves, if any.
+    """
+
+    coverage: Coverage
+    changes: Mapping[date, int]
+    code_versions: Mapping[str, str]
+    lookback_days: int | None
+    home_market: str | None
+    champion: int | None
+
+    def changed_days(self, start: date, end: date, since: int) -> list[date]:
+        """The days from `start` to before `end` whose lines changed after a version of the lake."""
+        return [day for day, version in self.changes.items() if start <= day < end and version > since]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A snapshot of the ledger, and how it stands.
+
+    Attributes:
+        entry: What the ledger says of it.
+        state: Whether it is current.
+        reasons: Why not, in a few words each.
+    """
+
+    entry: Entry
+    state: State
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass
+class _Judge:
+    """Judges the entries of a ledger, each once, along what they are made of."""
+
+    present: Present
+    entries: Mapping[tuple[str, date], Entry]
+    newest: date | None
+    judged: dict[tuple[str, date], tuple[str, ...]] = field(default_factory=dict)
+
+    def reasons(self, table: str, as_of: date) -> tuple[str, ...]:
+        """Why a snapshot is stale; empty if it isn't."""
+        key = (table, as_of)
+        if key not in self.judged:
+            self.judged[key] = ()
+            self.judged[key] = tuple(self._reasons(self.entries[key]))
+        return self.judged[key]
+
+    def _reasons(self, entry: Entry) -> Iterable[str]:
+        if entry.code_version != self.present.code_versions.get(entry.table_name):
+            yield "made by other code"
+        if entry.table_name.startswith("features."):
+            yield from self._of_features(entry)
+        elif entry.table_name == CUSTOMER_SEGMENTS.name:
+            yield from self._of_input(entry, CUSTOMER_FEATURES, entry.as_of)
+            if entry.previous_as_of:
+                yield from self._of_input(entry, CUSTOMER_SEGMENTS, entry.previous_as_of, is_optional=True)
+            yield from self._of_model(entry)
+        else:
+            yield from self._of_input(entry, CUSTOMER_FEATURES, entry.as_of)
+            yield from self._of_input(entry, CUSTOMER_SEGMENTS, entry.as_of)
+            if entry.table_name in MOVEMENT:
+                yield from self._of_previous(entry)
+            yield from self._of_model(entry)
+
+    def _of_features(self, entry: Entry) -> Iterable[str]:
+        present = self.present
+        window = window_of(entry.as_of, present.lookback_days)
+        if entry.window_start != window.start:
+            yield f"the window began on {entry.window_start}, and would on {window.start}"
+        if present.home_market not in (None, entry.home_market):
+            yield f"the home market was {entry.home_market}, and is {present.home_market}"
+        days = present.changed_days(entry.window_start or window.start, entry.as_of, entry.lake_version)
+        if days:
+            yield f"lines changed since, of {_span(days)}"
+
+    def _of_input(self, entry: Entry, table: Table, as_of: date, *, is_optional: bool = False) -> Iterable[str]:
+        key = (table.name, as_of)
+        made_of = self.entries.get(key)
+        if made_of is None:
+            if not is_optional:
+                yield f"{table.name} as of {as_of} is gone"
+        elif made_of.written_version > entry.lake_version:
+            yield f"{table.name} as of {as_of} was made anew"
+        elif self.reasons(*key):
+            yield f"{table.name} as of {as_of} is stale"
+
+    def _of_previous(self, entry: Entry) -> Iterable[str]:
+        dates = [day for table, day in self.entries if table == CUSTOMER_SEGMENTS.name and day < entry.as_of]
+        previous = max(dates, default=None)
+        if previous != entry.previous_as_of:
+            yield f"the snapshot before was {entry.previous_as_of or 'none'}, and is {previous or 'none'}"
+        elif previous:
+            yield from self._of_input(entry, CUSTOMER_SEGMENTS, previous)
+
+    def _of_model(self, entry: Entry) -> Iterable[str]:
+        champion = self.present.champion
+        if entry.as_of == self.newest and champion not in (None, entry.model_version):
+            yield f"model {entry.model_version} decided, and model {champion} serves"
+
+
+def judge(entries: Sequence[Entry], present: Present) -> list[Standing]:
+    """How the snapshots of a ledger stand, by date and in the order in which tables are made."""
+    reaches = present.coverage.reaches
+    segmented = [each.as_of for each in entries if each.table_name == CUSTOMER_SEGMENTS.name and reaches(each.as_of)]
+    by_key = {(each.table_name, each.as_of): each for each in entries}
+    judge = _Judge(present, by_key, max(segmented, default=None))
+    found = []
+    for entry in sorted(entries, key=lambda each: (each.as_of, ORDER.get(each.table_name, len(ORDER)))):
+        if not reaches(entry.as_of):
+            until = present.coverage.until
+            reason = f"the data is complete up to {until - timedelta(days=1)}" if until else "there are no lines"
+            found.append(Standing(entry, "ahead", (reason,)))
+            continue
+        reasons = judge.reasons(entry.table_name, entry.as_of)
+        found.append(Standing(entry, "stale" if reasons else "current", reasons))
+    return found
+
+
+def read_present(con: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> Present:
+    """What snapshots would be made of at the present moment (UTC)."""
+    champion = con.execute(CHAMPION).fetchone()
+    return Present(
+        coverage=read_coverage(con, settings, now),
+        changes=dict(con.execute(CHANGES).fetchall()),
+        code_versions={table.name: code_version_of(table) for table in SNAPSHOT_TABLES},
+        lookback_days=settings.lookback_days,
+        home_market=settings.home_market,
+        champion=champion[0] if champion else None,
+    )
+
+
+def read_standings(con: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> list[Standing]:
+    """How the snapshots of a lake stand at the present moment (UTC), by date and in order of making."""
+    return judge(read_entries(con), read_present(con, settings, now))
+
+
+def dates_in_state(standings: Iterable[Standing], state: State, tables: Iterable[Table] = ()) -> list[date]:
+    """The dates as of which any of the tables (all, if none is named) is in a state, in order."""
+    names = {table.name for table in tables}
+    return sorted({s.entry.as_of for s in standings if s.state == state and (not names or s.entry.table_name in names)})
+
+
+def outdated_features(con: duckdb.DuckDBPyConnection, settings: Settings, now: datetime, *dates: date) -> list[date]:
+    """Of some dates, those whose features are missing, incomplete, stale, or ahead of the data; in order."""
+    standings = read_standings(con, settings, now)
+    current = [(s.entry.as_of, s.entry.table_name) for s in standings if s.state == "current"]
+    names = {table.name for table in FEATURE_TABLES}
+    return sorted(as_of for as_of in set(dates) if not names <= {name for day, name in current if day == as_of})
+
+
+def _span(days: Sequence[date]) -> str:
+    """Days in a few words."""
+    return str(days[0]) if len(days) == 1 else f"{len(days)} days from {days[0]} to {days[-1]}"

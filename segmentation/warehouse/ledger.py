@@ -1,0 +1,147 @@
+"""The ledger of snapshots, as rows: which tables exist as of which dates, and what they were made of.
+
+A row is written in the transaction that writes the snapshot, so that the two never differ. Whether a snapshot is
+current is judged in `segmentation.snapshots`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+
+import duckdb
+
+from segmentation.metadata.table import Table
+from segmentation.metadata.tables.registry import SNAPSHOTS
+from segmentation.provenance import git_commit
+from segmentation.warehouse.commit import Commit
+from segmentation.warehouse.lake import CATALOG
+
+
+@dataclass(frozen=True)
+class MadeOf:
+    """What a snapshot was made of.
+
+    Attributes:
+        lake_version: The version of the lake that was read; take it before reading.
+        code_version: Hash of the definitions and the code.
+        window_start: First day of the lines, for features.
+        home_market: The shop's home market, for features.
+        computed_count: Customers that were computed anew, for features.
+        engine: What computed features.
+        previous_as_of: The snapshot that was compared with.
+        model_version: The model version that decided.
+    """
+
+    lake_version: int
+    code_version: str
+    window_start: date | None = None
+    home_market: str | None = None
+    computed_count: int | None = None
+    engine: str | None = None
+    previous_as_of: date | None = None
+    model_version: int | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of `registry.snapshots`; its attributes are the columns."""
+
+    table_name: str
+    as_of: date
+    row_count: int
+    lake_version: int
+    written_version: int
+    code_version: str
+    window_start: date | None
+    home_market: str | None
+    computed_count: int | None
+    engine: str | None
+    previous_as_of: date | None
+    model_version: int | None
+    git_commit: str | None
+    made_at: datetime
+    run_id: str | None
+    asked_by: str | None
+    is_requested: bool
+
+
+COLUMNS = tuple(field.name for field in fields(Entry))
+
+INSERT = f"""
+INSERT INTO {SNAPSHOTS.name} ({", ".join(COLUMNS)})
+VALUES ({", ".join(f"${name}" for name in COLUMNS)})
+"""
+
+KNOWN = f"SELECT table_name, written_version, asked_by, is_requested FROM {SNAPSHOTS.name} WHERE as_of = $as_of"
+
+NEXT_VERSION = f"SELECT id + 1 FROM ducklake_current_snapshot('{CATALOG}') AS current(id)"
+"""Inside a transaction: the version that it will be, since writers come one at a time."""
+
+
+def read_entries(con: duckdb.DuckDBPyConnection) -> list[Entry]:
+    """The whole ledger, by date and table."""
+    rows = con.execute(f"SELECT {', '.join(COLUMNS)} FROM {SNAPSHOTS.name} ORDER BY as_of, table_name").fetchall()
+    return [Entry(*row) for row in rows]
+
+
+def recorded_model(con: duckdb.DuckDBPyConnection, table: Table, as_of: date) -> int | None:
+    """The model version that decided a snapshot, if there is one."""
+    query = f"SELECT model_version FROM {SNAPSHOTS.name} WHERE table_name = $name AND as_of = $as_of"
+    row = con.execute(query, _key(table, as_of)).fetchone()
+    return row[0] if row else None
+
+
+def record(
+    con: duckdb.DuckDBPyConnection,
+    tables: Sequence[Table],
+    as_of: date,
+    made_of: MadeOf,
+    commit: Commit,
+    now: datetime,
+    *,
+    unchanged: Sequence[Table] = (),
+) -> None:
+    """Put snapshots on record, inside the transaction that writes them.
+
+    Args:
+        con: The connection with the transaction open.
+        tables: What has been written.
+        as_of: The date.
+        made_of: What of.
+        commit: Says which run, and who asked; who asked for the very date stays on record when it is made anew.
+        now: When (UTC).
+        unchanged: Of the tables, those whose rows are as they were: what was made of them need not be made anew.
+    """
+    known = {row[0]: row[1:] for row in con.execute(KNOWN, {"as_of": as_of}).fetchall()}
+    ((next_version,),) = con.execute(NEXT_VERSION).fetchall()
+    for table in tables:
+        ((rows,),) = con.execute(f"SELECT COUNT(*) FROM {table.name} WHERE as_of = DATE '{as_of}'").fetchall()
+        written, asked_by, is_requested = known.get(table.name, (next_version, None, False))
+        entry = Entry(
+            table_name=table.name,
+            as_of=as_of,
+            row_count=rows,
+            written_version=written if table in unchanged else next_version,
+            git_commit=git_commit(),
+            made_at=now,
+            run_id=commit.run_id or None,
+            asked_by=(asked_by if is_requested and not commit.is_request else commit.asked_by) or None,
+            is_requested=is_requested or commit.is_request,
+            **vars(made_of),
+        )
+        con.execute(f"DELETE FROM {SNAPSHOTS.name} WHERE table_name = $name AND as_of = $as_of", _key(table, as_of))
+        con.execute(INSERT, vars(entry))
+
+
+def erase(con: duckdb.DuckDBPyConnection, tables: Sequence[Table], dates: Sequence[date]) -> None:
+    """Remove snapshots, rows and record, inside a transaction."""
+    listed = ", ".join(f"DATE '{as_of}'" for as_of in dates)
+    for table in tables:
+        con.execute(f"DELETE FROM {table.name} WHERE as_of IN ({listed})")
+        con.execute(
+            f"DELETE FROM {SNAPSHOTS.name} WHERE table_name = $name AND as_of IN ({listed})", {"name": table.name}
+        )
+
+
+def _key(table: Table, as_of: date) -> dict[str, object]:
+    return {"name": table.name, "as_of": as_of}
