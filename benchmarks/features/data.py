@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
+import duckdb
+
 from segmentation.settings import Settings, load_settings
 from segmentation.synthetic import generate, write
 from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse.changed_days import next_version, note_changes
 from segmentation.warehouse.customer_bucket import CUSTOMER_BUCKET_MACRO
 from segmentation.warehouse.schema import migrate
 
@@ -26,6 +29,13 @@ SELECT
     line_id, order_id, customer_id, product_id, category, quantity, unit_price, amount, discount, ordered_at, country,
     channel, 'benchmark', TIMESTAMP '2026-01-01', temp.customer_bucket(customer_id, {buckets})
 FROM read_parquet($files)
+"""
+
+DAYS = """
+CREATE TEMP TABLE days AS
+SELECT 'benchmark' AS source, CAST(ordered_at AS DATE) AS ordered_on, COUNT(*) AS line_count_change
+FROM read_parquet($files)
+GROUP BY ALL
 """
 
 
@@ -87,7 +97,13 @@ def fill_lake(settings: Settings, files: tuple[Path, ...]) -> None:
             con.execute(CUSTOMER_BUCKET_MACRO)
             query = LOAD.format(buckets=settings.customer_buckets)
             names = {"files": [str(path) for path in files]}
-            lake.transaction(con, Commit("load"), lambda c: c.execute(query, names))
+            con.execute(DAYS, names)
+
+            def load(c: duckdb.DuckDBPyConnection) -> None:
+                c.execute(query, names)
+                note_changes(c, "FROM temp.days", version=next_version(c))
+
+            lake.transaction(con, Commit("load"), load)
     # What is in the write-ahead log alone would be missing from a copy of the catalog.
     wal = settings.home / "catalog.sqlite-wal"
     if wal.exists():

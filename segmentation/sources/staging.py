@@ -46,6 +46,7 @@ class Relation(StrEnum):
     REJECTED_LINES = "rejected_lines"
     LINE_COUNTS = "line_counts"
     DAY_COUNTS = "day_counts"
+    COMPARED_DAYS = "compared_days"
 
     PRODUCT_CANDIDATES = "product_candidates"
     PRODUCT_NAMES = "product_names"

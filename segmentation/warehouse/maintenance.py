@@ -14,6 +14,7 @@ import duckdb
 
 from segmentation.metadata.table import Table
 from segmentation.metadata.tables.raw import TRANSACTIONS
+from segmentation.warehouse.changed_days import sum_up_if_many
 from segmentation.warehouse.commit import Commit
 from segmentation.warehouse.lake import CATALOG, METADATA, Lake
 from segmentation.warehouse.sql import literal
@@ -114,8 +115,8 @@ def maintain(
 ) -> Maintenance:
     """Expire old snapshots, tidy up each table, and delete the files that nothing needs any more.
 
-    No row of the present changes, nor of any snapshot that stays. Safe to kill, to repeat, and to run beside readers
-    and writers: the writer lock is held for one step on one table at a time.
+    No row of the present changes, nor of any snapshot that stays, but that changes of days are summed up. Safe to kill,
+    to repeat, and to run beside readers and writers: the writer lock is held for one step on one table at a time.
 
     Args:
         lake: A writable lake; for a dry run it may be read-only.
@@ -141,6 +142,7 @@ def maintain(
             removable = _number(con, REMOVABLE_FILES, {"before": now - READER_GRACE})
             return Maintenance(_inlined_rows(con), None, tuple(old), removable, before, None)
         _expire(lake, con, old)
+        sum_up_if_many(lake, con)
         done = [_tidy(lake, con, *table) for table in con.execute(TABLES).fetchall()]
         _consolidate(lake, con)
         rows_flushed, files_merged = sum(rows for rows, _ in done), sum(files for _, files in done)

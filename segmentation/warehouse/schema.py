@@ -13,14 +13,14 @@ import duckdb
 from segmentation.errors import SegmentationError
 from segmentation.metadata.table import Table
 from segmentation.metadata.tables import TABLES
+from segmentation.metadata.tables.raw import CHANGED_DAYS
 from segmentation.metadata.tables.registry import SCHEMA_VERSIONS
+from segmentation.warehouse import changed_days
 from segmentation.warehouse.commit import Commit
 from segmentation.warehouse.lake import CATALOG, Lake
 from segmentation.warehouse.sql import literal
 
-SCHEMA_VERSION = 1
-MIGRATIONS: dict[int, Callable[[duckdb.DuckDBPyConnection], None]] = {}
-"""Per version, what its declarations can't say (a rename, a backfill); version 1 is the declarations alone."""
+SCHEMA_VERSION = 2
 
 
 def migrate(lake: Lake, tables: tuple[Table, ...] = TABLES) -> bool:
@@ -74,6 +74,17 @@ def _apply(con: duckdb.DuckDBPyConnection, lake: Lake, tables: tuple[Table, ...]
         },
     )
     return True
+
+
+def _note_days_and_snapshots(con: duckdb.DuckDBPyConnection) -> None:
+    """Version 2: what of the past the lake has to remember, as far as its rows still tell."""
+    _create_or_extend(con, CHANGED_DAYS)
+    changed_days.fill(con)
+
+
+MIGRATIONS: dict[int, Callable[[duckdb.DuckDBPyConnection], None]] = {2: _note_days_and_snapshots}
+"""Per version, what its declarations can't say (a rename, a backfill); version 1 is the declarations alone. They run
+before tables are created, on lakes of an earlier version only, and create what they fill."""
 
 
 def _create_or_extend(con: duckdb.DuckDBPyConnection, table: Table) -> None:

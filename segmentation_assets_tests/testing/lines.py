@@ -4,11 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import duckdb
 import polars as pl
 
 from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse.changed_days import next_version, note_changes
 from segmentation.warehouse.customer_bucket import customer_bucket
 from segmentation.warehouse.schema import customer_buckets
+
+DAYS = """
+SELECT source, CAST(ordered_at AS DATE) AS ordered_on, COUNT(*) AS line_count_change FROM temp.staged GROUP BY ALL
+"""
 
 INTO_SEGMENTS = "INSERT INTO registry.segments (version, segment_id, segment_name, description)"
 
@@ -36,7 +42,12 @@ def insert_lines(lake: Lake, lines: Sequence[Line]) -> None:
         con.register("rows", rows)
         con.execute("CREATE OR REPLACE TEMP TABLE staged AS FROM raw.transactions LIMIT 0")
         con.execute("INSERT INTO temp.staged FROM rows")
-        lake.transaction(con, Commit("lines"), lambda c: c.execute("INSERT INTO raw.transactions FROM temp.staged"))
+        lake.transaction(con, Commit("lines"), _insert)
+
+
+def _insert(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("INSERT INTO raw.transactions FROM temp.staged")
+    note_changes(con, DAYS, version=next_version(con))
 
 
 def _rows(lines: Sequence[Line], buckets: int) -> pl.DataFrame:

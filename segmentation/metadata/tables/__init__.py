@@ -35,6 +35,7 @@ from segmentation.metadata.tables.segments import (
 TABLES: tuple[Table, ...] = (
     SCHEMA_VERSIONS,
     TRANSACTIONS,
+    CHANGED_DAYS,
     REJECTED,
     PRODUCTS,
     SOURCE_FILES,

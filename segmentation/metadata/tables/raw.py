@@ -37,6 +37,23 @@ TRANSACTIONS = Table(
     sorted_by=("customer_id", "ordered_at"),
 )
 
+CHANGED_DAYS = Table(
+    "raw.changed_days",
+    "One change of the lines of a source and a day. The sum of the changes is the number of its lines, and the last "
+    "version is the one that last added, removed or corrected any of them; earlier rows are summed up now and then.",
+    (
+        Column("source", "VARCHAR", "Name of the source that delivered the lines.", nullable=False),
+        Column("ordered_on", "DATE", "Day of the lines, UTC.", nullable=False),
+        Column(
+            "line_count_change",
+            "BIGINT",
+            "How many more lines the day has since; negative for fewer, 0 where lines were only corrected.",
+            nullable=False,
+        ),
+        Column("lake_version", "BIGINT", "Version of the lake that made the change.", nullable=False),
+    ),
+)
+
 REJECTED = Table(
     "raw.rejected_transactions",
     "One line that a source's rules refused, with the reason and the line as it was.",
@@ -163,4 +180,5 @@ SOURCE_SCHEMAS = Table(
 )
 
 STREAMED_TABLES = (TRANSACTIONS, REJECTED, DELIVERIES, POSITIONS)
-"""What every delivery adds some rows to."""
+"""What every delivery adds many rows to, so that streams write them to files now and then. `CHANGED_DAYS` isn't here:
+its few rows are quicker to read from the catalog, where they are until maintenance."""

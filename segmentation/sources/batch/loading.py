@@ -16,6 +16,7 @@ import duckdb
 from segmentation.errors import SourceError
 from segmentation.metadata.tables.raw import LOADS, REJECTED, TRANSACTIONS
 from segmentation.progress import Narrator
+from segmentation.sources.batch.day_changes import note_changed_days
 from segmentation.sources.batch.product_list import read_product_list
 from segmentation.sources.batch.source_files import SourceFile, read_source_files
 from segmentation.sources.profiles.profile import parse_profile
@@ -212,7 +213,7 @@ def load_days(
             report = _validate(staging, days, now, progress)
             progress(f"Writing {report.accepted:,} accepted and {report.rejected:,} rejected lines")
             try:
-                lake.transaction(staging.con, commit, partial(_replace, days=days))
+                lake.transaction(staging.con, commit, partial(_replace, staging=staging, days=days))
             except _FilesChangedError:
                 continue
             return report
@@ -309,10 +310,11 @@ def _refuse_ids_of_other_days(con: duckdb.DuckDBPyConnection, days: _Days) -> No
         )
 
 
-def _replace(con: duckdb.DuckDBPyConnection, days: _Days) -> None:
+def _replace(con: duckdb.DuckDBPyConnection, staging: Staging, days: _Days) -> None:
     if days.covering(read_source_files(con)) != days.covering(days.files):
         raise _FilesChangedError
     values = days.as_values()
+    note_changed_days(staging, values)
     con.execute(DELETE_ACCEPTED, values)
     con.execute(DELETE_OF_DAYS.format(table=REJECTED.name), values)
     con.execute(DELETE_OF_DAYS.format(table=LOADS.name), values)

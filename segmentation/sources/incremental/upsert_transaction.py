@@ -19,6 +19,7 @@ from segmentation.sources.incremental.known_ids import KnownIds, hashes_of
 from segmentation.sources.incremental.offsets import advance
 from segmentation.sources.profiles.contract import CLEANED_BY, LINE_ID_OF_ANOTHER_SOURCE, MALFORMED_LINE
 from segmentation.sources.staging import Relation, Staging
+from segmentation.warehouse.changed_days import note_changes
 from segmentation.warehouse.lake import CATALOG
 
 if TYPE_CHECKING:
@@ -56,12 +57,13 @@ steps AS (
     WHERE reason IS NULL AND source = owner
     WINDOW in_order AS (PARTITION BY line_id ORDER BY ordinal)
 )
-SELECT ordinal, delivery, line_id, day, day_before, before IS NOT NULL AS was_there, NULL AS reason,
+SELECT ordinal, delivery, source, line_id, day, day_before, before IS NOT NULL AS was_there, NULL AS reason,
     CASE WHEN previous IS NULL THEN 'new' WHEN content = previous THEN 'repeated' ELSE 'replaced' END AS outcome,
     is_last AND (before IS NULL OR content <> before) AS is_written
 FROM steps
 UNION ALL
-SELECT ordinal, delivery, line_id, day, NULL, false, coalesce(reason, '{LINE_ID_OF_ANOTHER_SOURCE}'), 'rejected', false
+SELECT ordinal, delivery, source, line_id, day, NULL, false, coalesce(reason, '{LINE_ID_OF_ANOTHER_SOURCE}'),
+    'rejected', false
 FROM arrived
 WHERE reason IS NOT NULL OR source <> owner
 """
@@ -70,11 +72,21 @@ REFUSED = f"SELECT delivery, ordinal, reason, day FROM {Relation.OUTCOMES} WHERE
 
 OUTCOME_COUNTS = f"SELECT delivery, outcome, count(*) FROM {Relation.OUTCOMES} GROUP BY ALL"
 
-CHANGED_DAYS = f"""
+DAYS_OF_DELIVERIES = f"""
 SELECT delivery, min(least(day, day_before)), max(greatest(day, day_before))
 FROM {Relation.OUTCOMES}
 WHERE is_written
 GROUP BY delivery
+"""
+
+DAY_CHANGES = f"""
+SELECT source, ordered_on, SUM(line_count) AS line_count_change
+FROM (
+    SELECT source, day AS ordered_on, 1 AS line_count FROM {Relation.OUTCOMES} WHERE is_written
+    UNION ALL
+    SELECT source, day_before, -1 FROM {Relation.OUTCOMES} WHERE is_written AND was_there
+)
+GROUP BY ALL
 """
 
 OLD_BUCKETS = f"SELECT DISTINCT customer_bucket FROM {Relation.EXISTING_LINES}"
@@ -247,7 +259,9 @@ class UpsertTransaction:
         buckets = ", ".join(str(row[0]) for row in con.execute(OLD_BUCKETS).fetchall())
         if buckets:
             con.execute(DELETE_OLD.format(buckets=buckets))
-        con.execute(INSERT_LINES, {"now": self._now})
+        ((written,),) = con.execute(INSERT_LINES, {"now": self._now}).fetchall()
+        if written:
+            note_changes(con, DAY_CHANGES, version=self.version + 1)
 
     def _write_rejects(self, con: duckdb.DuckDBPyConnection, refusals: _Refusals) -> None:
         if not refusals.rows:
@@ -272,7 +286,7 @@ class UpsertTransaction:
         self, con: duckdb.DuckDBPyConnection, refusals: _Refusals, replays: Mapping[int, Receipt]
     ) -> list[Receipt]:
         counts = Counter({(row[0], row[1]): row[2] for row in con.execute(OUTCOME_COUNTS).fetchall()})
-        days = {row[0]: row[1:] for row in con.execute(CHANGED_DAYS).fetchall()}
+        days = {row[0]: row[1:] for row in con.execute(DAYS_OF_DELIVERIES).fetchall()}
         rejects: dict[int, list[tuple[int, str]]] = {}
         for number, index, reason, _ in refusals.rows:
             rejects.setdefault(number, []).append((index, reason))

@@ -10,7 +10,7 @@ from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse import schema as schema_module
-from segmentation.warehouse.schema import migrate
+from segmentation.warehouse.schema import SCHEMA_VERSION, migrate
 
 
 def _declared(lake: Lake) -> dict[tuple[str, str], tuple[str, str]]:
@@ -67,8 +67,8 @@ def test_a_new_column_is_added_and_old_rows_keep_their_values(lake: Lake) -> Non
 
 def test_a_numbered_migration_runs_once(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     runs: list[object] = []
-    monkeypatch.setattr(schema_module, "SCHEMA_VERSION", 2)
-    monkeypatch.setattr(schema_module, "MIGRATIONS", {2: runs.append})
+    monkeypatch.setattr(schema_module, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
+    monkeypatch.setattr(schema_module, "MIGRATIONS", {SCHEMA_VERSION + 1: runs.append})
     assert migrate(lake)
     assert not migrate(lake)
     assert len(runs) == 1
@@ -76,7 +76,7 @@ def test_a_numbered_migration_runs_once(lake: Lake, monkeypatch: pytest.MonkeyPa
 
 def test_a_lake_of_a_newer_release_is_left_alone(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schema_module, "SCHEMA_VERSION", 0)
-    with pytest.raises(SegmentationError, match="schema version 1.*Update the software"):
+    with pytest.raises(SegmentationError, match=f"schema version {SCHEMA_VERSION}.*Update the software"):
         migrate(lake)
 
 
