@@ -13,8 +13,9 @@ import duckdb
 from segmentation.settings import Settings, load_settings
 from segmentation.synthetic import generate, write
 from segmentation.warehouse import Commit, Lake
-from segmentation.warehouse.changed_days import next_version, note_changes
+from segmentation.warehouse.changed_days import note_changes
 from segmentation.warehouse.customer_bucket import CUSTOMER_BUCKET_MACRO
+from segmentation.warehouse.lake import next_version
 from segmentation.warehouse.schema import migrate
 
 END = date(2026, 1, 1)

@@ -95,7 +95,7 @@ class _Judge:
 
     def _reasons(self, entry: Entry) -> Iterable[str]:
         if entry.code_version != self.present.code_versions.get(entry.table_name):
-            yield "made by other code"
+            yield "made by other code" if entry.code_version else "made before the ledger was kept"
         if entry.table_name.startswith("features."):
             yield from self._of_features(entry)
         elif entry.table_name == CUSTOMER_SEGMENTS.name:

@@ -9,7 +9,7 @@ import duckdb
 
 from segmentation.metadata.tables.raw import CHANGED_DAYS, TRANSACTIONS
 from segmentation.warehouse.commit import Commit
-from segmentation.warehouse.lake import CATALOG, Lake
+from segmentation.warehouse.lake import Lake
 
 CONTENT = ", ".join(name for name in TRANSACTIONS.column_names if name not in ("source", "ingested_at"))
 CONTENT_HASH = f"bit_xor(hash(hash({CONTENT})))"
@@ -45,12 +45,6 @@ FEW_SPARE_ROWS = 1_000
 """Rows beyond one per source and day that never matter."""
 MOST_SPARE_ROWS = 10_000
 """And as many as always do."""
-
-
-def next_version(con: duckdb.DuckDBPyConnection) -> int:
-    """The version of the lake that the transaction open on `con` makes: nobody else commits until it has."""
-    (row,) = con.execute(f"FROM ducklake_current_snapshot('{CATALOG}')").fetchall()
-    return int(row[0]) + 1
 
 
 def note_changes(

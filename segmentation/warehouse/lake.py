@@ -229,6 +229,12 @@ class Lake:
         self._con.execute(f"ATTACH {_quoted('ducklake:' + settings.catalog_uri)} AS {name} ({', '.join(chosen)})")
 
 
+def next_version(con: duckdb.DuckDBPyConnection) -> int:
+    """The version of the lake that the transaction open on `con` makes: nobody else commits until it has."""
+    (row,) = con.execute(f"FROM ducklake_current_snapshot('{CATALOG}')").fetchall()
+    return int(row[0]) + 1
+
+
 def sqlite_path(settings: Settings) -> Path:
     """The file of an SQLite catalog."""
     return Path(settings.catalog_uri.removeprefix("sqlite:"))

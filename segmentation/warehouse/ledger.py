@@ -14,7 +14,7 @@ from segmentation.metadata.table import Table
 from segmentation.metadata.tables.registry import SNAPSHOTS
 from segmentation.provenance import git_commit
 from segmentation.warehouse.commit import Commit
-from segmentation.warehouse.lake import CATALOG
+from segmentation.warehouse.lake import CATALOG, next_version
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,27 @@ INSERT INTO {SNAPSHOTS.name} ({", ".join(COLUMNS)})
 VALUES ({", ".join(f"${name}" for name in COLUMNS)})
 """
 
-KNOWN = f"SELECT table_name, written_version, asked_by, is_requested FROM {SNAPSHOTS.name} WHERE as_of = $as_of"
+FORMER = "registry.feature_snapshots"
+"""What older releases kept of feature snapshots."""
 
-NEXT_VERSION = f"SELECT id + 1 FROM ducklake_current_snapshot('{CATALOG}') AS current(id)"
-"""Inside a transaction: the version that it will be, since writers come one at a time."""
+FILL_RECORDED = f"""
+INSERT INTO {SNAPSHOTS.name} BY NAME
+SELECT
+    '{{table}}' AS table_name, as_of, row_count, lake_version, lake_version + 1 AS written_version, code_version,
+    window_start, home_market, computed_count, engine, git_commit, computed_at AS made_at, run_id,
+    false AS is_requested
+FROM ({{there}}) JOIN {FORMER} USING (as_of)
+"""
+
+FILL_UNKNOWN = f"""
+INSERT INTO {SNAPSHOTS.name} BY NAME
+SELECT
+    '{{table}}' AS table_name, as_of, row_count, 0 AS lake_version, 0 AS written_version, '' AS code_version,
+    model_version, TIMESTAMP '1970-01-01' AS made_at, false AS is_requested
+FROM ({{there}})
+"""
+
+KNOWN = f"SELECT table_name, written_version, asked_by, is_requested FROM {SNAPSHOTS.name} WHERE as_of = $as_of"
 
 
 def read_entries(con: duckdb.DuckDBPyConnection) -> list[Entry]:
@@ -113,15 +130,15 @@ def record(
         unchanged: Of the tables, those whose rows are as they were: what was made of them need not be made anew.
     """
     known = {row[0]: row[1:] for row in con.execute(KNOWN, {"as_of": as_of}).fetchall()}
-    ((next_version,),) = con.execute(NEXT_VERSION).fetchall()
+    coming = next_version(con)
     for table in tables:
         ((rows,),) = con.execute(f"SELECT COUNT(*) FROM {table.name} WHERE as_of = DATE '{as_of}'").fetchall()
-        written, asked_by, is_requested = known.get(table.name, (next_version, None, False))
+        written, asked_by, is_requested = known.get(table.name, (coming, None, False))
         entry = Entry(
             table_name=table.name,
             as_of=as_of,
             row_count=rows,
-            written_version=written if table in unchanged else next_version,
+            written_version=written if table in unchanged else coming,
             git_commit=git_commit(),
             made_at=now,
             run_id=commit.run_id or None,
@@ -131,6 +148,21 @@ def record(
         )
         con.execute(f"DELETE FROM {SNAPSHOTS.name} WHERE table_name = $name AND as_of = $as_of", _key(table, as_of))
         con.execute(INSERT, vars(entry))
+
+
+def fill(con: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
+    """Put snapshots of before the ledger on record: features as recorded then, others as made by unknown code.
+
+    Args:
+        con: The connection with the transaction open.
+        tables: Those that have snapshots.
+    """
+    for table in tables:
+        is_recorded = table.schema == "features" and _has_former(con)
+        version = "model_version" if "model_version" in table.column_names else "NULL"
+        there = f"SELECT as_of, COUNT(*) AS row_count, MAX({version}) AS model_version FROM {table.name} GROUP BY as_of"
+        query = FILL_RECORDED if is_recorded else FILL_UNKNOWN
+        con.execute(query.format(table=table.name, there=there))
 
 
 def erase(con: duckdb.DuckDBPyConnection, tables: Sequence[Table], dates: Sequence[date]) -> None:
@@ -145,3 +177,8 @@ def erase(con: duckdb.DuckDBPyConnection, tables: Sequence[Table], dates: Sequen
 
 def _key(table: Table, as_of: date) -> dict[str, object]:
     return {"name": table.name, "as_of": as_of}
+
+
+def _has_former(con: duckdb.DuckDBPyConnection) -> bool:
+    query = "SELECT 1 FROM duckdb_tables() WHERE database_name = $lake AND schema_name || '.' || table_name = $name"
+    return con.execute(query, {"lake": CATALOG, "name": FORMER}).fetchone() is not None

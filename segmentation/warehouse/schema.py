@@ -14,8 +14,8 @@ from segmentation.errors import SegmentationError
 from segmentation.metadata.table import Table
 from segmentation.metadata.tables import TABLES
 from segmentation.metadata.tables.raw import CHANGED_DAYS
-from segmentation.metadata.tables.registry import SCHEMA_VERSIONS
-from segmentation.warehouse import changed_days
+from segmentation.metadata.tables.registry import SCHEMA_VERSIONS, SNAPSHOTS
+from segmentation.warehouse import changed_days, ledger
 from segmentation.warehouse.commit import Commit
 from segmentation.warehouse.lake import CATALOG, Lake
 from segmentation.warehouse.sql import literal
@@ -80,6 +80,13 @@ def _note_days_and_snapshots(con: duckdb.DuckDBPyConnection) -> None:
     """Version 2: what of the past the lake has to remember, as far as its rows still tell."""
     _create_or_extend(con, CHANGED_DAYS)
     changed_days.fill(con)
+    _create_or_extend(con, SNAPSHOTS)
+    ledger.fill(con, [table for table in TABLES if _is_snapshot(table) and exists(con, table)])
+    con.execute(f"DROP TABLE IF EXISTS {ledger.FORMER}")
+
+
+def _is_snapshot(table: Table) -> bool:
+    return table.partitioned_by == "as_of"
 
 
 MIGRATIONS: dict[int, Callable[[duckdb.DuckDBPyConnection], None]] = {2: _note_days_and_snapshots}

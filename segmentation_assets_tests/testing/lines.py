@@ -8,8 +8,9 @@ import duckdb
 import polars as pl
 
 from segmentation.warehouse import Commit, Lake
-from segmentation.warehouse.changed_days import next_version, note_changes
+from segmentation.warehouse.changed_days import note_changes
 from segmentation.warehouse.customer_bucket import customer_bucket
+from segmentation.warehouse.lake import next_version
 from segmentation.warehouse.schema import customer_buckets
 
 DAYS = """

@@ -41,7 +41,6 @@ TABLES: tuple[Table, ...] = (
     SOURCE_FILES,
     LOADS,
     DELIVERIES,
-    CHANGED_DAYS,
     POSITIONS,
     SOURCE_SCHEMAS,
     *FEATURE_GROUPS.values(),

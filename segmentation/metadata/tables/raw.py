@@ -110,22 +110,6 @@ LOADS = Table(
     ),
 )
 
-CHANGED_DAYS = Table(
-    "raw.changed_days",
-    "One change of the lines of a source and a day. What a snapshot was made of before it, it doesn't show.",
-    (
-        Column("source", "VARCHAR", "Name of the source.", nullable=False),
-        Column("ordered_on", "DATE", "The day (UTC).", nullable=False),
-        Column(
-            "line_count_change",
-            "BIGINT",
-            "How many more lines the day has since; negative for fewer, 0 where lines were only corrected.",
-            nullable=False,
-        ),
-        Column("lake_version", "BIGINT", "Version of the lake that made the change.", nullable=False),
-    ),
-)
-
 DELIVERIES = Table(
     "raw.deliveries",
     "One delivery of lines that a source handed over and the lake acknowledged: a push, a batch of a stream, or a page "

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 
 from segmentation.metadata.tables.raw import CHANGED_DAYS, TRANSACTIONS
 from segmentation.sources.staging import Relation, Staging
-from segmentation.warehouse.changed_days import CONTENT_HASH, next_version, note_changes
+from segmentation.warehouse.changed_days import CONTENT_HASH, note_changes
+from segmentation.warehouse.lake import next_version
 
 COMPARED_DAYS = f"""
 WITH before AS (
