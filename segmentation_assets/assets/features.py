@@ -11,6 +11,7 @@ from segmentation.features.records import Snapshot
 from segmentation.features.snapshots import write_snapshots
 from segmentation.features.stages import code_version
 from segmentation.metadata.features import BY_NAME
+from segmentation.snapshots.coverage import read_coverage
 from segmentation_assets.assets.declaring import declare, table_spec
 from segmentation_assets.keys import PRODUCTS_KEY, TRANSACTIONS_KEY, table_key
 from segmentation_assets.metadata import preview
@@ -47,12 +48,15 @@ def features(
     context: dg.AssetExecutionContext, config: FeaturesConfig, warehouse: WarehouseResource, clock: Clock
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Compute the features of every customer as of the run's dates."""
+    dates, now = [date.fromisoformat(key) for key in context.partition_keys], clock()
+    with warehouse.get_connection() as con:
+        read_coverage(con, warehouse.settings(), now).require(max(dates))
     snapshots = write_snapshots(
         warehouse.lake,
-        [date.fromisoformat(key) for key in context.partition_keys],
+        dates,
         lambda as_of: commit_of(context, "features/customer_features", as_of=str(as_of)),
         reporter(context, "Features"),
-        now=clock(),
+        now=now,
         from_scratch=config.from_scratch,
     )
     newest = snapshots[-1]

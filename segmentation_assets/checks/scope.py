@@ -42,3 +42,9 @@ def dates_of(
         return [date.fromisoformat(key) for key in run.partition_keys]
     dates = " UNION ".join(f"SELECT as_of FROM {table}" for table in tables)
     return [row[0] for row in con.execute(f"{dates} ORDER BY as_of").fetchall()]
+
+
+def named(dates: Sequence[date], most: int = 5) -> str:
+    """Dates in a few words, such as `as of 2025-01-01, 2025-02-01 and 7 more`."""
+    more = f" and {len(dates) - most} more" if len(dates) > most else ""
+    return f"as of {', '.join(map(str, dates[:most]))}{more}"

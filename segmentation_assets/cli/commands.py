@@ -114,15 +114,23 @@ def materialize(
         str | None,
         typer.Option(help="Backfill: every date of the cadence from this one to `--as-of`, in one run."),
     ] = None,
+    trains: Annotated[
+        bool | None,
+        typer.Option(
+            "--train/--no-train",
+            help="Whether to train a new model; left out, one is trained unless `--as-of` is given and a model serves.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Turn ingested data into features, a model, segments and profiles, in one process.
 
-    For example: segmentation materialize --as-of 2026-01-01 --select 'group:segments'
+    For example: segmentation materialize --as-of 2026-01-15
     """
     from segmentation_assets.cli import steps
 
     with console.progress() as on_progress:
-        profiles = steps.materialize(select, as_of, since, on_progress)
+        profiles = steps.materialize(select, as_of, since, on_progress, trains=trains)
     if profiles is not None:
         console.show_profiles(profiles)
 

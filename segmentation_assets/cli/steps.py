@@ -10,9 +10,9 @@ from segmentation.clock import utc_now
 from segmentation.errors import NotEnoughDataError, SegmentationError
 from segmentation.metadata.tables.raw import REJECTED, TRANSACTIONS
 from segmentation.metadata.tables.segments import SEGMENT_PROFILES
+from segmentation.modeling import registry
 from segmentation.settings import Settings, load_settings
 from segmentation.snapshots.coverage import Coverage, coverage_at
-from segmentation.snapshots.states import dates_in_state, read_standings
 from segmentation.sources.batch.registration import Registration, register
 from segmentation.sources.config import SourceConfig
 from segmentation.sources.profiles.profile import load_profile
@@ -91,7 +91,13 @@ def load(settings: Settings, first: date, last: date, on_progress: Listener, nam
 
 
 def materialize(
-    select: str | None, as_of: str | None, since: str | None, on_progress: Listener
+    select: str | None,
+    as_of: str | None,
+    since: str | None,
+    on_progress: Listener,
+    *,
+    trains: bool | None = None,
+    asked_by: str = "segmentation materialize",
 ) -> "pl.DataFrame | None":
     """Materialize a selection of the graph; returns the newest profiles if they were part of it.
 
@@ -100,6 +106,9 @@ def materialize(
         as_of: The snapshot date, any that the data reaches; the newest of the cadence if None.
         since: An earlier date, to get all dates of the cadence from there on as well.
         on_progress: Told how far it is.
+        trains: Whether a new model is trained where no selection says so; if None, it is unless a date is named and a
+            model serves, which decides then.
+        asked_by: Who asked, for the ledger.
 
     Raises:
         SegmentationError: Nothing has been ingested, the selection or date makes no sense, or a step failed.
@@ -107,6 +116,8 @@ def materialize(
     settings = load_settings()
     coverage = require_data(settings)
     chosen = _resolve(build_present_definitions(settings), select)
+    if select is None and not (trains or (trains is None and not (as_of and _has_champion(settings)))):
+        chosen = [key for key in chosen if key.path[0] != "training"]
     raw = [key for key in chosen if key.to_user_string() in RAW]
     rest = [key for key in chosen if key.path[0] != "raw"]
     if not raw and not rest:
@@ -124,14 +135,17 @@ def materialize(
     dates = [newest] if since is None else _dates_since(settings, coverage, _date("--since", since), newest)
     if as_of is None and since is None:
         _show_choice(settings, coverage, newest)
-    asked_by = "segmentation materialize" + (" --as-of" if as_of else "")
     notes = make_snapshots(
         settings, rest, dates, asked_by=asked_by, is_request=as_of is not None, on_progress=on_progress
     )
     console.show_notes(notes)
-    _show_stale(settings)
     names = {key.to_user_string().replace("/", ".") for key in rest}
     return profiles_as_of(settings, str(newest)) if SEGMENT_PROFILES.name in names else None
+
+
+def _has_champion(settings: Settings) -> bool:
+    with Lake(settings, read_only=True) as lake, lake.cursor() as con:
+        return registry.resolve(con, "champion") is not None
 
 
 def newest_as_of(settings: Settings, coverage: Coverage | None = None) -> date:
@@ -180,15 +194,6 @@ def _show_choice(settings: Settings, coverage: Coverage, newest: date) -> None:
             "looks at all of it, and SEGMENTATION_CADENCE says how often that happens by itself.",
             highlight=False,
         )
-
-
-def _show_stale(settings: Settings) -> None:
-    """Name the dates that would come out otherwise today."""
-    with Lake(settings, read_only=True) as lake, lake.cursor() as con:
-        stale = dates_in_state(read_standings(con, settings, utc_now()), "stale")
-    if stale:
-        named = ", ".join(str(each) for each in stale[:3]) + (f" and {len(stale) - 3} more" if len(stale) > 3 else "")
-        console.show_notes([f"Snapshots are stale ({named}): `segmentation snapshots refresh` makes them anew."])
 
 
 def profiles_as_of(settings: Settings, as_of: str) -> "pl.DataFrame":
