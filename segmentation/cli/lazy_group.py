@@ -18,12 +18,14 @@ class LazyCommand:
         name: The word that calls it.
         target: Where it is, as `module:attribute`: a function, or a `Typer` with commands of its own.
         help: The first line of its help.
+        panel: The part of the group's help that lists it.
         needs: A package without which there is no such command; None if the domain's packages are enough.
     """
 
     name: str
     target: str
     help: str
+    panel: str
     needs: str | None = None
 
     def is_installed(self) -> bool:
@@ -43,11 +45,19 @@ class LazyCommand:
         loaded = get_group(parent).commands[self.name]
         if not isinstance(loaded, TyperCommand | TyperGroup):
             raise TypeError(f"{self.target} makes a {type(loaded).__name__}, not a command.")
+        loaded.rich_help_panel = self.panel
         return loaded
 
 
+EXAMPLE = "For example: "
+"""What the paragraph of a command's help begins with that shows how to call it."""
+
+
 class LazyGroup(TyperGroup):
-    """Lists its commands by placeholders that only know their help, and imports the one that is called."""
+    """Lists its commands by placeholders that only know their help, and imports the one that is called.
+
+    Who calls one with a wrong or a missing value is shown the example in its help.
+    """
 
     lazy_commands: ClassVar[tuple[LazyCommand, ...]] = ()
 
@@ -55,7 +65,7 @@ class LazyGroup(TyperGroup):
         super().__init__(**attributes)
         self._unloaded = {command.name: command for command in self.lazy_commands if command.is_installed()}
         for name, command in self._unloaded.items():
-            self.add_command(TyperCommand(name, help=command.help))
+            self.add_command(TyperCommand(name, help=command.help, rich_help_panel=command.panel))
 
     def load(self, name: str) -> None:
         """Put the command of that name in the place of its placeholder."""
@@ -68,7 +78,23 @@ class LazyGroup(TyperGroup):
             self.load(name)
 
     # Typer has no public name for the types of context and result.
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that is called."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            example = example_of(error.ctx.command.help or "") if error.ctx else None
+            if example:
+                error.message = f"{error.message}\n{EXAMPLE}{example}".lstrip("\n")
+            raise
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command that is called."""
         self.load(args[0])
         return super().resolve_command(ctx, args)
+
+
+def example_of(text: str) -> str | None:
+    """The call that a command's help shows, if it shows one."""
+    shown = [part.removeprefix(EXAMPLE) for part in text.split("\n\n") if part.startswith(EXAMPLE)]
+    return shown[0] if shown else None

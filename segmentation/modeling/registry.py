@@ -284,6 +284,15 @@ def resolve(con: duckdb.DuckDBPyConnection, alias: str) -> int | None:
     return row[0] if row else None
 
 
+def waiting(con: duckdb.DuckDBPyConnection) -> int | None:
+    """The version that passed its gates and waits for a person, if any: nothing was promoted or rolled back since."""
+    row = con.execute(
+        f"SELECT version, alias FROM {PROMOTIONS.name} WHERE alias IN ('challenger', 'champion') "
+        "ORDER BY promotion_id DESC LIMIT 1"
+    ).fetchone()
+    return int(row[0]) if row and row[1] == "challenger" else None
+
+
 def number_of(con: duckdb.DuckDBPyConnection, wanted: str) -> int:
     """The version that a number or an alias means; whether there is one of that number, `load` says.
 

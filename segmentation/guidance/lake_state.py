@@ -1,0 +1,255 @@
+"""The state of a lake, as far as it decides what to do next. What is wrong with an installation, `doctor` finds out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from enum import Enum, auto
+
+import duckdb
+
+from segmentation.errors import NoLakeError, SegmentationError
+from segmentation.metadata.tables.raw import DELIVERIES, LOADS, SOURCE_FILES, TRANSACTIONS
+from segmentation.metadata.tables.registry import FEATURE_SNAPSHOTS
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
+from segmentation.modeling import registry
+from segmentation.settings import Settings
+from segmentation.sources.config import KafkaSource, PushSource, declared_sources
+from segmentation.warehouse import Lake
+from segmentation.warehouse.lake import without_password
+
+MUCH_REJECTED = 0.05
+"""Share of a source's lines; from it on the alert RejectsHigh tells people, too."""
+
+LINES = f"SELECT COUNT(*), MIN(ordered_at)::DATE, MAX(ordered_at)::DATE FROM {TRANSACTIONS.name}"
+
+# Only days that are over can be loaded.
+UNLOADED = f"""
+SELECT COUNT(*)
+FROM {SOURCE_FILES.name} AS files
+ANTI JOIN {LOADS.name} AS loads ON loads.source = files.source AND loads.source_file = files.path
+WHERE first_day < $today AND last_day >= $start
+"""
+
+KNOWN_SOURCES = f"SELECT source FROM {SOURCE_FILES.name} UNION SELECT source FROM {DELIVERIES.name}"
+
+# A reading brings several files at the same moment, or many deliveries one after the other.
+LAST_READ = f"""
+WITH last_files AS (
+    SELECT source, path
+    FROM {SOURCE_FILES.name}
+    QUALIFY registered_at = MAX(registered_at) OVER (PARTITION BY source)
+),
+last_lines AS (
+    SELECT loads.source, lines_read, lines_rejected
+    FROM {LOADS.name} AS loads
+    JOIN last_files ON loads.source = last_files.source AND loads.source_file = last_files.path
+    UNION ALL
+    SELECT source, lines_read, lines_rejected
+    FROM {DELIVERIES.name}
+    QUALIFY received_at > MAX(received_at) OVER (PARTITION BY source) - INTERVAL 1 DAY
+)
+SELECT source, CAST(SUM(lines_rejected) AS BIGINT) AS rejected, CAST(SUM(lines_read) AS BIGINT) AS read
+FROM last_lines
+GROUP BY source
+HAVING rejected >= $share * read AND rejected > 0
+ORDER BY rejected / read DESC, source
+"""
+
+SEGMENTED = f"""
+SELECT as_of, COUNT(*), COUNT(DISTINCT segment_id), MIN(customer_id)
+FROM {CUSTOMER_SEGMENTS.name}
+WHERE as_of = (SELECT MAX(as_of) FROM {CUSTOMER_SEGMENTS.name})
+GROUP BY as_of
+"""
+
+LATE = f"""
+WITH late_lines AS (
+    SELECT ordered_at::DATE AS day, MAX(ingested_at) AS ingested_at
+    FROM {TRANSACTIONS.name}
+    WHERE ingested_at > (SELECT MIN(computed_at) FROM {FEATURE_SNAPSHOTS.name})
+    GROUP BY day
+)
+SELECT DISTINCT as_of
+FROM {FEATURE_SNAPSHOTS.name} AS snapshots
+JOIN late_lines ON late_lines.ingested_at > computed_at AND day >= window_start AND day < as_of
+ORDER BY as_of
+"""
+
+
+class Access(Enum):
+    """Whether a lake can be read."""
+
+    MISSING = auto()
+    UNREADABLE = auto()
+    OUTDATED = auto()
+    """It lacks a table of this release."""
+    READABLE = auto()
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """How much of what a source brought last was rejected."""
+
+    source: str
+    rejected: int
+    read: int
+
+
+@dataclass(frozen=True)
+class LakeState:
+    """What decides the next steps; where the lake can't be read, only what is known without it.
+
+    Attributes:
+        location: Where the lake is, as people name it.
+        access: Whether it can be read.
+        problem: Why not.
+        sources_problem: Why sources.yaml can't be read; empty if it can.
+        unread: Declared sources that can be read and have brought nothing yet.
+        unread_streams: The same of Kafka topics.
+        unread_pushes: The same of those that others push to.
+        unloaded_files: Registered files of which no day has been loaded.
+        line_count: Accepted order lines.
+        first_line: Day (UTC) of the earliest one.
+        last_line: Day of the latest one.
+        rejections: Sources of which the last reading rejected much, the worst first.
+        due_as_of: The newest snapshot date that the lines cover; None before there is one.
+        feature_as_of: Date of the newest feature snapshot.
+        stale: Dates of snapshots whose lines have changed since.
+        segment_as_of: The newest date with segments.
+        customer_count: Customers with a segment then.
+        segment_count: Segments that they are in.
+        customer_id: One of them.
+        champion: The version of the model that serves.
+        candidate: The version that was trained last.
+        waiting: The version that passed its gates and waits for a person.
+    """
+
+    location: str
+    access: Access
+    problem: str = ""
+    sources_problem: str = ""
+    unread: tuple[str, ...] = ()
+    unread_streams: tuple[str, ...] = ()
+    unread_pushes: tuple[str, ...] = ()
+    unloaded_files: int = 0
+    line_count: int = 0
+    first_line: date | None = None
+    last_line: date | None = None
+    rejections: tuple[Rejection, ...] = ()
+    due_as_of: date | None = None
+    feature_as_of: date | None = None
+    stale: tuple[date, ...] = ()
+    segment_as_of: date | None = None
+    customer_count: int = 0
+    segment_count: int = 0
+    customer_id: str = ""
+    champion: int | None = None
+    candidate: int | None = None
+    waiting: int | None = None
+
+
+def read_lake_state(settings: Settings, *, now: datetime) -> LakeState:
+    """Look at a lake and at what sources.yaml declares; never raises for what it finds, and makes no lake.
+
+    Args:
+        settings: Where they are.
+        now: The present moment (UTC).
+    """
+    state = LakeState(_location(settings), Access.READABLE)
+    try:
+        with Lake(settings, read_only=True) as lake, lake.cursor() as con:
+            known = {row[0] for row in con.execute(KNOWN_SOURCES).fetchall()}
+            state = _segmented(con, _with_models(con, _filled(con, state, settings, now.date())))
+    except NoLakeError as error:
+        known, state = set(), replace(state, access=Access.MISSING, problem=str(error))
+    except duckdb.CatalogException as error:
+        known, state = set(), replace(state, access=Access.OUTDATED, problem=_first_line(error))
+    except (duckdb.Error, SegmentationError) as error:
+        known, state = set(), replace(state, access=Access.UNREADABLE, problem=_first_line(error))
+    return _with_sources(state, settings, known)
+
+
+def stale_snapshots(con: duckdb.DuckDBPyConnection) -> Sequence[date]:
+    """The dates of snapshots into whose window lines have come since they were computed.
+
+    By the time at which lines arrived: lines that are gone, and files that were loaded after they were registered
+    and after the snapshot was computed, are not seen.
+    """
+    return [row[0] for row in con.execute(LATE).fetchall()]
+
+
+def newest_covered(first_day: date, last_line: date, today: date) -> date | None:
+    """The newest snapshot date that lines cover: the first one for a shorter history, None if that is still to come.
+
+    Args:
+        first_day: The day on which days begin.
+        last_line: Day of the latest line.
+        today: The present day (UTC).
+    """
+    earliest = _next_month(first_day)
+    latest = today.replace(day=1)
+    if earliest > latest:
+        return None
+    return min(max((last_line + timedelta(days=1)).replace(day=1), earliest), latest)
+
+
+def _filled(con: duckdb.DuckDBPyConnection, state: LakeState, settings: Settings, today: date) -> LakeState:
+    lines, first, last = con.execute(LINES).fetchall()[0]
+    start = settings.partitions_start or date.min
+    files = con.execute(UNLOADED, {"today": today, "start": start}).fetchall()[0][0]
+    rejections = con.execute(LAST_READ, {"share": MUCH_REJECTED}).fetchall()
+    return replace(
+        state,
+        line_count=lines,
+        first_line=first,
+        last_line=last,
+        unloaded_files=files,
+        rejections=tuple(Rejection(*row) for row in rejections),
+        due_as_of=newest_covered(settings.partitions_start or first, last, today) if lines else None,
+    )
+
+
+def _with_models(con: duckdb.DuckDBPyConnection, state: LakeState) -> LakeState:
+    return replace(
+        state,
+        champion=registry.resolve(con, "champion"),
+        candidate=registry.resolve(con, "candidate"),
+        waiting=registry.waiting(con),
+    )
+
+
+def _segmented(con: duckdb.DuckDBPyConnection, state: LakeState) -> LakeState:
+    as_of, customers, segments, customer = con.execute(SEGMENTED).fetchone() or (None, 0, 0, "")
+    return replace(
+        state,
+        feature_as_of=con.execute(f"SELECT MAX(as_of) FROM {FEATURE_SNAPSHOTS.name}").fetchall()[0][0],
+        stale=tuple(stale_snapshots(con)),
+        segment_as_of=as_of,
+        customer_count=customers,
+        segment_count=segments,
+        customer_id=customer,
+    )
+
+
+def _with_sources(state: LakeState, settings: Settings, known: set[str]) -> LakeState:
+    try:
+        declared = declared_sources(settings)
+    except SegmentationError as error:
+        return replace(state, sources_problem=str(error))
+    unread = {name: source for name, source in declared.items() if name not in known}
+    streams = tuple(name for name, source in unread.items() if isinstance(source, KafkaSource))
+    pushes = tuple(name for name, source in unread.items() if isinstance(source, PushSource))
+    others = tuple(name for name in unread if name not in (*streams, *pushes))
+    return replace(state, unread=others, unread_streams=streams, unread_pushes=pushes)
+
+
+def _location(settings: Settings) -> str:
+    return without_password(settings.catalog) if settings.catalog else str(settings.home)
+
+
+def _first_line(error: Exception) -> str:
+    return without_password(str(error).split("\n")[0])
+
+
+def _next_month(day: date) -> date:
+    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
