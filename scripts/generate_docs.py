@@ -19,7 +19,7 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from scripts.graph_page import graph_parts
 from segmentation.cli.app import app
-from segmentation.cli.lazy_group import LazyGroup
+from segmentation.cli.lazy_group import EXAMPLE, LazyGroup
 from segmentation.metadata.features import GROUPS, NOTATION, Feature, Group, of_group
 from segmentation.metadata.table import Column, Table
 from segmentation.metadata.tables import TABLES
@@ -39,10 +39,14 @@ TYPE_NAMES: dict[type, str] = {
     SecretStr: "secret text",
 }
 BOUNDS: dict[type, tuple[str, str]] = {Ge: ("≥", "ge"), Gt: (">", "gt"), Le: ("≤", "le"), Lt: ("<", "lt")}
-OPTION_TYPES = {"str": "text", "int": "whole number", "int range": "whole number", "path": "path"}
+OPTION_TYPES = {
+    "str": "text",
+    "int": "whole number",
+    "int range": "whole number",
+    "float range": "number",
+    "path": "path",
+}
 """What Typer calls the types of arguments and options, in the words of the other pages."""
-
-EXAMPLE = "For example: "
 
 
 def data_dictionary() -> str:
@@ -221,7 +225,7 @@ def _command_section(path: str, command: TyperCommand | TyperGroup) -> str:
     options = [param for param in command.params if isinstance(param, TyperOption) and not param.hidden]
     usage = " ".join(
         [path, *(["[OPTIONS]"] if options else []), *map(_argument_name, arguments)]
-        + (["COMMAND"] if isinstance(command, TyperGroup) else [])
+        + ([_command_name(command)] if isinstance(command, TyperGroup) else [])
     )
     rows = [
         *((f"`{_argument_name(param)}`", *_facts(param, command)) for param in arguments),
@@ -229,11 +233,20 @@ def _command_section(path: str, command: TyperCommand | TyperGroup) -> str:
     ]
     parts = [f"## `{path}`", _help(command.help or ""), f"```text\n{usage}\n```"]
     if isinstance(command, TyperGroup):
-        names = ", ".join(f"[`{name}`](#{path.replace(' ', '-')}-{name})" for name in command.commands)
-        parts.append(f"Commands: {names}.")
+        parts += _command_lists(path, command)
     if rows:
         parts.append(_markdown_table(("argument or option", "type", "default", "what it is"), rows))
     return "\n\n".join(parts)
+
+
+def _command_lists(path: str, group: TyperGroup) -> Iterator[str]:
+    """The commands of a group, panel by panel as in its help."""
+    panels: dict[str, list[str]] = {}
+    for name, command in group.commands.items():
+        panel = (command.rich_help_panel if isinstance(command, TyperCommand | TyperGroup) else None) or "Commands"
+        panels.setdefault(panel, []).append(f"[`{name}`](#{path.replace(' ', '-')}-{name})")
+    for panel, links in panels.items():
+        yield f"**{panel}** – {', '.join(links)}."
 
 
 def _help(text: str) -> str:
@@ -242,6 +255,10 @@ def _help(text: str) -> str:
         f"```sh\n{part.removeprefix(EXAMPLE)}\n```" if part.startswith(EXAMPLE) else part for part in text.split("\n\n")
     ]
     return "\n\n".join(paragraphs)
+
+
+def _command_name(group: TyperGroup) -> str:
+    return "[COMMAND]" if group.invoke_without_command else "COMMAND"
 
 
 def _argument_name(param: TyperArgument) -> str:
@@ -258,7 +275,8 @@ def _facts(param: TyperArgument | TyperOption, command: TyperCommand | TyperGrou
         return "", _parameter_default(param), param.help or ""
     kind = param.display_type(typer.Context(command)).strip("<>")
     limits = [f"{sign} {limit}" for sign, limit in (("≥", param.min), ("≤", param.max)) if limit is not None]
-    described = OPTION_TYPES[kind] if kind in OPTION_TYPES else ", ".join(f"`{word}`" for word in kind.split("|"))
+    words = kind.removeprefix("list[").removesuffix("]").split("|")
+    described = OPTION_TYPES[kind] if kind in OPTION_TYPES else ", ".join(f"`{word}`" for word in words)
     return _bounded(described, limits), _parameter_default(param), param.help or ""
 
 

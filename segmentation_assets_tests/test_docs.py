@@ -16,6 +16,7 @@ from segmentation.modeling.fitting.metrics import MEANINGS
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
 from segmentation.warehouse.extensions import load_extension
+from segmentation_assets_tests.testing.command_line import parse
 from segmentation_assets_tests.testing.lines import Line, insert_lines
 
 ROOT = Path(__file__).parent.parent
@@ -28,7 +29,6 @@ CODE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\((?P<target>[^)#\s]*)(?:#(?P<anchor>[^)\s]*))?\)")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 SETTING = re.compile(r"\bSEGMENTATION_[A-Z][A-Z0-9_]*\b")
-HELP = {"-h", "--help"}
 
 
 def name_of(path: Path) -> str:
@@ -75,29 +75,6 @@ def mentioned_commands(page: Path) -> Iterator[list[str]]:
 def commands_of(pages: list[Path]) -> list[tuple[str, tuple[str, ...]]]:
     found = {(name_of(page), tuple(words)) for page in pages for words in mentioned_commands(page)}
     return sorted(found)
-
-
-def parse(tree: TyperGroup, words: list[str]) -> list[str]:
-    """The command that words call, parsed with its options and values but not run.
-
-    Raises:
-        Exception: Typer's, if there is no such command or option, or a value doesn't fit.
-    """
-    group, path, rest = tree, ["segmentation"], [word for word in words if word not in HELP]
-    while rest:
-        context = group.make_context(path[-1], rest)
-        if not context._protected_args:
-            break
-        name, command, rest = group.resolve_command(context, [*context._protected_args, *context.args])
-        assert name is not None
-        assert command is not None
-        path.append(name)
-        if not isinstance(command, TyperGroup):
-            # A command that is only named may lack what it needs; one that is shown may not.
-            command.make_context(name, rest, parent=context, resilient_parsing=not rest)
-            break
-        group = command
-    return path
 
 
 def make_targets() -> set[str]:

@@ -60,6 +60,8 @@ def serve(
     A new champion is picked up without a restart, and so are new and revoked keys.
     Without a lake or a model the scorer starts all the same, and is ready once there is one.
     Stop it with Ctrl-C; what is being answered is finished first.
+
+    For example: segmentation serve --port 8080 --workers 2
     """
     settings = load_settings()
     wants_traces()  # a worker that finds out what lacks would be started again and again

@@ -17,7 +17,6 @@ from segmentation.cli.lazy_group import LazyCommand, LazyGroup
 from segmentation.errors import SegmentationError
 
 
-
 class Panel(StrEnum):
     """The parts of the help."""
 
@@ -30,7 +29,7 @@ COMMANDS = (
     LazyCommand(
         "demo",
         "segmentation_assets.cli.commands:demo",
-        "Do the whole main job on data at hand, then start the Dagster UI (port 3000) and the scorer (8000).",
+        "Go from orders to segments on a made-up shop, then start the Dagster UI (port 3000) and the scorer (8000).",
         Panel.START,
         needs="dagster",
     ),

@@ -52,7 +52,9 @@ def backup(
 
 def restore(
     backup: Annotated[Path, typer.Argument(help="A backup, or the folder of backups, whose newest one is taken.")],
-    force: Annotated[bool, typer.Option("--force", help="Although there is a lake with data, which is lost.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Restore although there is a lake with data, which is lost.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only verify the backup; change nothing.")] = False,
     as_json: JsonFlag = False,
 ) -> None:

@@ -9,7 +9,12 @@ from segmentation.settings import load_settings
 
 
 def doctor(as_json: JsonFlag = False) -> None:
-    """Check the installation, the settings and the lake; say what to do about what is wrong."""
+    """Check the installation, the settings and the lake; say what to do about what is wrong.
+
+    Exit code 1 if something is.
+
+    For example: segmentation doctor
+    """
     findings = diagnose(load_settings())
     if as_json:
         print_json([finding.__dict__ for finding in findings])

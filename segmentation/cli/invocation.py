@@ -31,5 +31,6 @@ def program_name(environment: Path, folder: Path, path: str) -> str:
     scripts = environment / "bin"
     if environment.name != ".venv" or str(scripts) in path.split(os.pathsep):
         return "segmentation"
-    script = scripts / "segmentation"
-    return shlex.quote(str(script.relative_to(folder) if script.is_relative_to(folder) else script))
+    local = folder / ".venv"
+    is_here = local.exists() and local.samefile(environment)
+    return ".venv/bin/segmentation" if is_here else shlex.quote(str(scripts / "segmentation"))

@@ -13,7 +13,10 @@ from segmentation.clock import utc_now
 from segmentation.settings import load_settings
 from segmentation.warehouse import Lake
 
-keys = typer.Typer(help="Make, list, rotate and revoke the scorer's API keys.", no_args_is_help=True)
+keys = typer.Typer(
+    help="Make, list, rotate and revoke the scorer's API keys.\n\nFor example: segmentation keys list",
+    no_args_is_help=True,
+)
 
 MAX_DAYS = 36_500
 """A century; much more, and the calendar ends."""
@@ -49,7 +52,10 @@ def create(
 
 @keys.command("list")
 def list_keys(as_json: JsonFlag = False) -> None:
-    """List all keys, also revoked and expired ones."""
+    """List all keys, also revoked and expired ones.
+
+    For example: segmentation keys list
+    """
     now = utc_now()
     with Lake(load_settings(), read_only=True) as lake, lake.cursor() as con:
         found = read_keys(con)
@@ -72,7 +78,12 @@ def rotate(
     ] = 24,
     as_json: JsonFlag = False,
 ) -> None:
-    """Make a key with the same name and scopes as another one, which goes on working for a while."""
+    """Make a key with the same name and scopes as another one, which goes on working for a while.
+
+    `segmentation keys list` shows the ids.
+
+    For example: segmentation keys rotate 0123456789ab --grace-hours 48
+    """
     with Lake(load_settings()) as lake:
         new = rotate_key(lake, key_id, now=utc_now(), grace=timedelta(hours=grace_hours))
     _show_once(new, as_json)
@@ -80,7 +91,12 @@ def rotate(
 
 @keys.command("revoke")
 def revoke(key_id: Annotated[str, typer.Argument(help="Id of the key.")]) -> None:
-    """Refuse a key from now on; scorers know within seconds."""
+    """Refuse a key from now on; scorers know within seconds.
+
+    `segmentation keys list` shows the ids.
+
+    For example: segmentation keys revoke 0123456789ab
+    """
     with Lake(load_settings()) as lake:
         key = revoke_key(lake, key_id, now=utc_now())
     console.print(f"Key {key.key_id} ({escape(key.name)}) is revoked.")

@@ -22,6 +22,8 @@ def maintain(
 
     Snapshots that a kept model was trained on stay. Safe to interrupt, to repeat, and to run while others read and
     write.
+
+    For example: segmentation maintain --dry-run
     """
     now = utc_now()
     with Lake(load_settings(), read_only=dry_run) as lake:

@@ -20,12 +20,22 @@ from segmentation.modeling.registry import ModelVersion
 from segmentation.settings import load_settings
 from segmentation.warehouse import Commit, Lake
 
-models = typer.Typer(help="Look at the versions of the model, and choose the one that serves.", no_args_is_help=True)
+models = typer.Typer(
+    help="Look at the versions of the model, and choose the one that serves.\n\n"
+    "A version is named by its number or by an alias: `champion` serves, `candidate` was trained last.\n\n"
+    "For example: segmentation models list",
+    no_args_is_help=True,
+)
+LOOK, DECIDE = "Look", "Decide"
+LEDGER_PANEL = "For the ledger"
 
 
-@models.command("list")
+@models.command("list", rich_help_panel=LOOK)
 def list_models(as_json: JsonFlag = False) -> None:
-    """List all versions of the model."""
+    """List all versions of the model.
+
+    For example: segmentation models list
+    """
     with Lake(load_settings(), read_only=True) as lake, lake.cursor() as con:
         versions = registry.list_models(con)
     if as_json:
@@ -46,12 +56,15 @@ def list_models(as_json: JsonFlag = False) -> None:
     console.print(table if versions else "No model yet; `segmentation materialize` trains one.")
 
 
-@models.command("show")
+@models.command("show", rich_help_panel=LOOK)
 def show_model(
     version: Annotated[str, typer.Argument(help="A version number, or an alias.")] = "champion",
     as_json: JsonFlag = False,
 ) -> None:
-    """Show one version: its segments, features and figures."""
+    """Show one version: its segments, features and figures.
+
+    For example: segmentation models show candidate
+    """
     with Lake(load_settings(), read_only=True) as lake, lake.cursor() as con:
         number = registry.number_of(con, version)
         found = registry.load(con, number)
@@ -71,16 +84,16 @@ def show_model(
     console.print("Figures: " + ", ".join(f"{k} {v:.3g}" for k, v in found.metrics.items()))
 
 
-Reason = Annotated[str, typer.Option(help="Why; the ledger keeps it.")]
+Reason = Annotated[str, typer.Option(help="Why; the ledger keeps it.", rich_help_panel=LEDGER_PANEL)]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show who would change segment; write nothing.")]
-Actor = Annotated[str | None, typer.Option(help="Who decides, for the ledger; the user if left out.")]
+Actor = Annotated[str | None, typer.Option(help="Who decides; the user if left out.", rich_help_panel=LEDGER_PANEL)]
 
 
-@models.command("promote")
+@models.command("promote", rich_help_panel=DECIDE)
 def promote_model(
     version: Annotated[str, typer.Argument(help="A version number, or an alias.")] = "candidate",
     reason: Reason = "",
-    override: Annotated[bool, typer.Option(help="Although a gate refuses it; needs a reason.")] = False,
+    override: Annotated[bool, typer.Option(help="Promote it although a gate refuses; needs --reason.")] = False,
     dry_run: DryRun = False,
     actor: Actor = None,
     as_json: JsonFlag = False,
@@ -114,7 +127,7 @@ def promote_model(
         console.print(f"Model {number} is champion{'' if is_new else ' already'}.")
 
 
-@models.command("rollback")
+@models.command("rollback", rich_help_panel=DECIDE)
 def roll_back_model(
     reason: Reason = "",
     dry_run: DryRun = False,
@@ -124,7 +137,10 @@ def roll_back_model(
     actor: Actor = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Make the version champion again that served before."""
+    """Make the version champion again that served before.
+
+    For example: segmentation models rollback --reason 'complaints' --dry-run
+    """
     with Lake(load_settings()) as lake:
         if dry_run or not as_json:
             from segmentation.modeling import lifecycle  # needs scikit-learn, which the scorer's image lacks
@@ -144,12 +160,15 @@ def roll_back_model(
         console.print(f"Model {earlier} is champion again, instead of {serving}.")
 
 
-@models.command("reproduce")
+@models.command("reproduce", rich_help_panel=LOOK)
 def reproduce_model(
     version: Annotated[str, typer.Argument(help="A version number, or an alias.")] = "champion",
     as_json: JsonFlag = False,
 ) -> None:
-    """Train a version again from its pinned snapshot, and compare hashes; exit code 1 if they differ."""
+    """Train a version again from its pinned snapshot, and compare hashes; exit code 1 if they differ.
+
+    For example: segmentation models reproduce champion
+    """
     from segmentation.modeling.comparison import reproduce
 
     with Lake(load_settings(), read_only=True) as lake:
@@ -171,13 +190,16 @@ def reproduce_model(
         raise typer.Exit(1)
 
 
-@models.command("diff")
+@models.command("diff", rich_help_panel=LOOK)
 def diff_models(
     before: Annotated[str, typer.Argument(help="A version number, or an alias.")] = "champion",
     after: Annotated[str, typer.Argument(help="Another one.")] = "candidate",
     as_json: JsonFlag = False,
 ) -> None:
-    """Compare two versions: what they were made of, features, figures, segments, and who is in which."""
+    """Compare two versions: what they were made of, features, figures, segments, and who is in which.
+
+    For example: segmentation models diff champion candidate
+    """
     from segmentation.modeling import lifecycle
     from segmentation.modeling.comparison import differences
 
@@ -197,7 +219,7 @@ def diff_models(
     _show_movement(moves, *numbers)
 
 
-@models.command("rename")
+@models.command("rename", rich_help_panel=DECIDE)
 def rename_segments(
     segment: Annotated[int | None, typer.Argument(help="Id of the segment.")] = None,
     name: Annotated[str | None, typer.Argument(help="Its new name; '' for the trained one.")] = None,

@@ -17,12 +17,18 @@ from segmentation.sources.schema_drift import accept, read_drift
 from segmentation.warehouse import Lake
 from segmentation.warehouse.schema import migrate
 
-sources = typer.Typer(no_args_is_help=True, help="Where transactions come from, as sources.yaml declares it.")
+sources = typer.Typer(
+    no_args_is_help=True,
+    help="Where transactions come from, as sources.yaml declares it.\n\nFor example: segmentation sources list",
+)
 
 
 @sources.command("list")
 def list_sources(as_json: JsonFlag = False) -> None:
-    """List the declared sources, with what they have delivered; without any, say how to add one."""
+    """List the declared sources, with what they have delivered; without any, say how to add one.
+
+    For example: segmentation sources list
+    """
     settings = load_settings()
     found = declared_sources(settings)
     if not found and not as_json:
@@ -45,7 +51,10 @@ def list_sources(as_json: JsonFlag = False) -> None:
 def check_sources(
     name: Annotated[str | None, typer.Argument(help="A declared source; all of them if left out.")] = None,
 ) -> None:
-    """Try to reach each source, and read its profile; exit code 1 if one can't be used."""
+    """Try to reach each source, and read its profile; exit code 1 if one can't be used.
+
+    For example: segmentation sources check till
+    """
     settings = load_settings()
     chosen = declared_sources(settings) if name is None else {name: declared_source(settings, name, SourceConfig)}
     failed = False
@@ -64,7 +73,12 @@ def check_sources(
 
 @sources.command("accept")
 def accept_columns(name: Annotated[str, typer.Argument(help="A declared source.")]) -> None:
-    """Expect from now on the columns that a source delivered last."""
+    """Expect from now on the columns that a source delivered last.
+
+    `segmentation sources drift` shows what is new about them.
+
+    For example: segmentation sources accept till
+    """
     settings = load_settings()
     source = declared_source(settings, name, SourceConfig)
     with Lake(settings) as lake:
@@ -75,7 +89,10 @@ def accept_columns(name: Annotated[str, typer.Argument(help="A declared source."
 
 @sources.command("drift")
 def show_drift(name: Annotated[str, typer.Argument(help="A declared source.")]) -> None:
-    """Show how the columns that a source delivers differ from those accepted; exit code 1 if they do."""
+    """Show how the columns that a source delivers differ from those accepted; exit code 1 if they do.
+
+    For example: segmentation sources drift till
+    """
     settings = load_settings()
     source = declared_source(settings, name, SourceConfig)
     with Lake(settings, read_only=True) as lake, lake.cursor() as con:

@@ -17,6 +17,7 @@ from segmentation.sources.incremental.deliveries import Receipt
 
 INLINE_ROWS = 20_000
 TOLD_EVERY_S = 5.0
+METRICS_PANEL = "Metrics"
 
 
 def stream(
@@ -29,15 +30,25 @@ def stream(
         typer.Option("--skip-lost", help="Where the next message is gone from the broker, go on with the oldest one."),
     ] = False,
     metrics_port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Serve metrics for Prometheus on this port; 0 for any.")
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="Serve metrics for Prometheus on this port; 0 for any.",
+            rich_help_panel=METRICS_PANEL,
+        ),
     ] = None,
-    metrics_host: Annotated[str, typer.Option(help="Address that metrics are served on.")] = "127.0.0.1",
+    metrics_host: Annotated[
+        str, typer.Option(help="Address that metrics are served on.", rich_help_panel=METRICS_PANEL)
+    ] = "127.0.0.1",
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what the consumer does.")] = False,
 ) -> None:
     """Read a Kafka topic into the lake, batch by batch, until stopped.
 
     Offsets are kept in the lake, in the commits that write the lines: stop it, kill it, start several of them; no line
     is lost and none is doubled. Stop it with Ctrl-C or SIGTERM; the batch in hand is finished first.
+
+    For example: segmentation stream app --until-empty
     """
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(message)s"

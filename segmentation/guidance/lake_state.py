@@ -1,4 +1,7 @@
-"""The state of a lake, as far as it decides what to do next. What is wrong with an installation, `doctor` finds out."""
+"""The state of a lake, as far as it decides what to do next. What is wrong with an installation, `doctor` finds out.
+
+No query here binds a value: the first one that does has DuckDB's client import much, which takes as long as all else.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,12 +25,11 @@ MUCH_REJECTED = 0.05
 
 LINES = f"SELECT COUNT(*), MIN(ordered_at)::DATE, MAX(ordered_at)::DATE FROM {TRANSACTIONS.name}"
 
-# Only days that are over can be loaded.
 UNLOADED = f"""
-SELECT COUNT(*)
+SELECT first_day, last_day
 FROM {SOURCE_FILES.name} AS files
 ANTI JOIN {LOADS.name} AS loads ON loads.source = files.source AND loads.source_file = files.path
-WHERE first_day < $today AND last_day >= $start
+WHERE first_day IS NOT NULL
 """
 
 KNOWN_SOURCES = f"SELECT source FROM {SOURCE_FILES.name} UNION SELECT source FROM {DELIVERIES.name}"
@@ -51,7 +53,7 @@ last_lines AS (
 SELECT source, CAST(SUM(lines_rejected) AS BIGINT) AS rejected, CAST(SUM(lines_read) AS BIGINT) AS read
 FROM last_lines
 GROUP BY source
-HAVING rejected >= $share * read AND rejected > 0
+HAVING rejected >= {MUCH_REJECTED} * read AND rejected > 0
 ORDER BY rejected / read DESC, source
 """
 
@@ -157,7 +159,8 @@ def read_lake_state(settings: Settings, *, now: datetime) -> LakeState:
     """
     state = LakeState(_location(settings), Access.READABLE)
     try:
-        with Lake(settings, read_only=True) as lake, lake.cursor() as con:
+        # Small questions: sharing them among threads takes longer.
+        with Lake(settings.model_copy(update={"threads": 1}), read_only=True) as lake, lake.cursor() as con:
             known = {row[0] for row in con.execute(KNOWN_SOURCES).fetchall()}
             state = _segmented(con, _with_models(con, _filled(con, state, settings, now.date())))
     except NoLakeError as error:
@@ -195,25 +198,30 @@ def newest_covered(first_day: date, last_line: date, today: date) -> date | None
 
 def _filled(con: duckdb.DuckDBPyConnection, state: LakeState, settings: Settings, today: date) -> LakeState:
     lines, first, last = con.execute(LINES).fetchall()[0]
-    start = settings.partitions_start or date.min
-    files = con.execute(UNLOADED, {"today": today, "start": start}).fetchall()[0][0]
-    rejections = con.execute(LAST_READ, {"share": MUCH_REJECTED}).fetchall()
+    files = con.execute(UNLOADED).fetchall()
+    rejections = con.execute(LAST_READ).fetchall()
     return replace(
         state,
         line_count=lines,
         first_line=first,
         last_line=last,
-        unloaded_files=files,
+        unloaded_files=sum(_can_be_loaded(settings, *days, today) for days in files),
         rejections=tuple(Rejection(*row) for row in rejections),
         due_as_of=newest_covered(settings.partitions_start or first, last, today) if lines else None,
     )
 
 
+def _can_be_loaded(settings: Settings, first_day: date, last_day: date, today: date) -> bool:
+    """Whether a day of a file is over, and partitions have begun by then."""
+    return first_day < today and (settings.partitions_start is None or last_day >= settings.partitions_start)
+
+
 def _with_models(con: duckdb.DuckDBPyConnection, state: LakeState) -> LakeState:
+    versions = {alias: version for version, called in registry.aliases(con).items() for alias in called}
     return replace(
         state,
-        champion=registry.resolve(con, "champion"),
-        candidate=registry.resolve(con, "candidate"),
+        champion=versions.get("champion"),
+        candidate=versions.get("candidate"),
         waiting=registry.waiting(con),
     )
 

@@ -143,7 +143,8 @@ def _segmented(state: LakeState) -> Iterator[Step]:
     yield from _unread(state)
     dashes = "-- " if state.customer_id.startswith("-") else ""
     yield Step(
-        f"explain {dashes}{shlex.quote(state.customer_id)}", "why a customer is in their segment, and what would move them"
+        f"explain {dashes}{shlex.quote(state.customer_id)}",
+        "why a customer is in their segment, and what would move them",
     )
     yield Step("serve", "scores over REST, for shop and marketing")
     yield Step("ui", "assets, runs, checks and schedules in Dagster's pages")

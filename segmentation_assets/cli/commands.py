@@ -107,7 +107,9 @@ def _now() -> datetime:
 def materialize(
     select: Annotated[
         str | None,
-        typer.Option("--select", "-s", help="Dagster asset selection; features, model and segments if left out."),
+        typer.Option(
+            "--select", "-s", help="Dagster assets, such as `group:segments`; features, model and segments if left out."
+        ),
     ] = None,
     as_of: AsOf = None,
     since: Annotated[
@@ -141,7 +143,12 @@ def demo(
     customers: Annotated[int, typer.Option(min=1, help="How many customers the synthetic shop has.")] = 20_000,
     serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Start the Dagster UI and the scorer.")] = True,
 ) -> None:
-    """Do the whole main job on data at hand, then start the Dagster UI (port 3000) and the scorer (8000)."""
+    """Go from orders to segments on a made-up shop, then start the Dagster UI (port 3000) and the scorer (8000).
+
+    Other data than the made-up shop's gets a lake of its own. UI and scorer run until Ctrl-C.
+
+    For example: segmentation demo --customers 5000 --no-serve
+    """
     from segmentation_assets.cli import demonstration
 
     demonstration.demonstrate(data, profile, customers, serve=serve)
@@ -150,7 +157,12 @@ def demo(
 def ui(
     port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
 ) -> None:
-    """Start the Dagster UI and daemon on this installation's lake, until Ctrl-C."""
+    """Start the Dagster UI and daemon on this installation's lake, until Ctrl-C.
+
+    The daemon runs the schedules and sensors that are turned on in the UI.
+
+    For example: segmentation ui --port 3001
+    """
     from segmentation_assets.cli import demonstration
 
     demonstration.open_ui(port)
@@ -163,6 +175,8 @@ def mlflow(
     """Show searches and fits in MLflow's pages, until Ctrl-C; needs the extra `tracking`.
 
     With SEGMENTATION_TRACKING_URI set, it says where to look instead.
+
+    For example: segmentation mlflow --port 5001
     """
     from segmentation_assets.cli import mlflow_pages
 

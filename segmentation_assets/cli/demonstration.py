@@ -18,6 +18,7 @@ from pathlib import Path
 import polars as pl
 from rich.markup import escape
 
+from segmentation.cli.invocation import invocation
 from segmentation.errors import SegmentationError
 from segmentation.metadata.tables.raw import SOURCE_FILES
 from segmentation.settings import Settings, load_settings
@@ -195,8 +196,6 @@ def _show_next_steps(settings: Settings, as_of: str) -> None:
             {"as_of": as_of},
         ).fetchone()
     customer = row[0] if row else ""
-    home = "" if settings.home == Path("warehouse") else f"SEGMENTATION_HOME={settings.home} "
-    command = "segmentation" if Path(sys.prefix).name != ".venv" else ".venv/bin/segmentation"
     console.out.print(
         f"""
 [bold]Running, until Ctrl-C:[/]
@@ -205,7 +204,7 @@ def _show_next_steps(settings: Settings, as_of: str) -> None:
 
 [bold]Try next, in another terminal:[/]
   curl -s http://127.0.0.1:{SCORER_PORT}/v1/customers/{escape(urllib.parse.quote(customer, safe=""))}
-  {escape(home)}{command} sql "SELECT segment_name, customer_count, revenue_share FROM segments.segment_profiles"
+  {escape(invocation(settings))} sql "SELECT segment_name, customer_count, revenue_share FROM segments.segment_profiles"
 """,
         highlight=False,
         soft_wrap=True,

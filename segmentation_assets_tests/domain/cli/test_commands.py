@@ -71,8 +71,8 @@ def test_a_slip_of_the_pen_is_told_the_nearest_command() -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        LazyCommand("fly", "segmentation.cli.sql:sql", "Fly.", needs="no_such_package"),
-        LazyCommand("fly", "no_such_package.commands:fly", "Fly."),
+        LazyCommand("fly", "segmentation.cli.sql:sql", "Fly.", cli.Panel.LOOK, needs="no_such_package"),
+        LazyCommand("fly", "no_such_package.commands:fly", "Fly.", cli.Panel.LOOK),
     ],
     ids=["what it needs", "its own package"],
 )
