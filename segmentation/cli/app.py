@@ -36,7 +36,7 @@ COMMANDS = (
     LazyCommand(
         "ingest",
         "segmentation_assets.cli.commands:ingest",
-        "Bring the lines of files, or of declared sources, into the lake, through `raw/transactions`.",
+        "Bring the lines of files, or of declared sources, into the lake.",
         Panel.START,
         needs="dagster",
     ),

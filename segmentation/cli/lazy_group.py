@@ -46,6 +46,7 @@ class LazyCommand:
         if not isinstance(loaded, TyperCommand | TyperGroup):
             raise TypeError(f"{self.target} makes a {type(loaded).__name__}, not a command.")
         loaded.rich_help_panel = self.panel
+        _unwrap(loaded)
         return loaded
 
 
@@ -92,6 +93,14 @@ class LazyGroup(TyperGroup):
         """Find the command that is called."""
         self.load(args[0])
         return super().resolve_command(ctx, args)
+
+
+def _unwrap(command: TyperCommand | TyperGroup) -> None:
+    """Join the lines of each paragraph of the help: a terminal has another width than the code."""
+    command.help = "\n\n".join(part.replace("\n", " ") for part in (command.help or "").split("\n\n"))
+    for below in command.commands.values() if isinstance(command, TyperGroup) else ():
+        if isinstance(below, TyperCommand | TyperGroup):
+            _unwrap(below)
 
 
 def example_of(text: str) -> str | None:

@@ -205,7 +205,7 @@ def _filled(con: duckdb.DuckDBPyConnection, state: LakeState, settings: Settings
         line_count=lines,
         first_line=first,
         last_line=last,
-        unloaded_files=sum(_can_be_loaded(settings, *days, today) for days in files),
+        unloaded_files=sum(_can_be_loaded(settings, begin, end, today) for begin, end in files),
         rejections=tuple(Rejection(*row) for row in rejections),
         due_as_of=newest_covered(settings.partitions_start or first, last, today) if lines else None,
     )

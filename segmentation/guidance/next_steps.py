@@ -44,8 +44,11 @@ def next_steps(state: LakeState, commands: Set[str]) -> list[Step]:
         state: What is known of the lake.
         commands: The commands that are installed; others are not named.
     """
-    fitting = (step for step in (*_fitting(state), *_always()) if step.command in commands)
-    return list(islice(dict.fromkeys(fitting), STEPS))
+    fitting: dict[str, Step] = {}
+    for step in (*_fitting(state), *_always()):
+        if step.command in commands:
+            fitting.setdefault(step.call, step)
+    return list(islice(fitting.values(), STEPS))
 
 
 def headline(state: LakeState) -> str:
@@ -195,10 +198,10 @@ def _first_data() -> Iterator[Step]:
 
 
 def _always() -> Iterator[Step]:
-    """Steps that are never wrong, and need no extra."""
+    """Steps that are never wrong, and need neither an extra nor a lake."""
     yield Step("doctor", "checks installation, settings and lake")
     yield Step("sources list", "where transactions come from, and how to declare more")
-    yield Step(LINES_SQL, "what has come in, by source")
+    yield Step("sources check", "whether the declared sources can be reached")
 
 
 def _counted(count: int, noun: str) -> str:

@@ -43,7 +43,9 @@ def ingest(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs; with --dry-run.")] = False,
 ) -> None:
-    """Bring the lines of files, or of declared sources, into the lake, through `raw/transactions`.
+    """Bring the lines of files, or of declared sources, into the lake.
+
+    Lines that a source's rules refuse are kept with the reason; the same lines twice count once.
 
     For example: segmentation ingest orders.csv --profile canonical
     """
