@@ -160,7 +160,7 @@ app = typer.Typer(
     cls=_Commands,
     help="From raw transactions to customer segments that people can trust and act on.\n\n"
     "Without a command: what this lake holds, and the three next steps that fit. "
-    "`segmentation COMMAND --help` tells more about a command.\n\n"
+    "`--help` after a command tells more about it.\n\n"
     "For example: segmentation demo --no-serve",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

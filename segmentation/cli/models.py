@@ -230,7 +230,7 @@ def rename_segments(
 ) -> None:
     """Give segments names of your own; they survive retraining.
 
-    For example: segmentation models rename 3 'Loyal' --reason 'agreed with marketing'
+    For example: segmentation models rename 3 Loyal --reason 'so says marketing'
     """
     if (segment is None) == (file is None) or (segment is not None and name is None):
         raise SegmentationError("Give a segment's id and its new name, or --file with a YAML file.")

@@ -62,12 +62,6 @@ def test_commands_below_a_command_are_completed(monkeypatch: pytest.MonkeyPatch)
         assert run()[0].split() == completed
 
 
-def test_a_slip_of_the_pen_is_told_the_nearest_command() -> None:
-    result = CliRunner().invoke(cli.app, ["modles"])
-    assert result.exit_code == 2
-    assert "Did you mean 'models'?" in result.output
-
-
 @pytest.mark.parametrize(
     "command",
     [
