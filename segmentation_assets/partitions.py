@@ -15,7 +15,7 @@ import dagster as dg
 
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
-from segmentation.snapshots.cadence import Cadence, dates_between, next_date
+from segmentation.snapshots.cadence import Cadence, next_date
 from segmentation.snapshots.coverage import Coverage
 from segmentation_assets.dagster_internals.names import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
@@ -75,13 +75,6 @@ def build_partitions(settings: Settings, coverage: Coverage, cadence: Cadence | 
 def start_of_days(settings: Settings, coverage: Coverage) -> date:
     """The day on which partitions begin."""
     return settings.partitions_start or coverage.first_day or EARLIEST_DAY
-
-
-def as_of_dates(settings: Settings, coverage: Coverage) -> list[date]:
-    """The dates of the cadence that the data reaches, in order."""
-    if coverage.until is None:
-        return []
-    return dates_between(settings.cadence, start_of_days(settings, coverage), coverage.until)
 
 
 def range_tags(first: str, last: str) -> dict[str, str]:

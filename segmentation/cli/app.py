@@ -78,6 +78,12 @@ COMMANDS = (
         Panel.LOOK,
     ),
     LazyCommand(
+        "snapshots",
+        "segmentation.cli.snapshots:snapshots",
+        "Which snapshots there are, whether they are current, and how to make them anew or remove them.",
+        Panel.LOOK,
+    ),
+    LazyCommand(
         "models",
         "segmentation.cli.models:models",
         "Look at the versions of the model, and choose the one that serves.",

@@ -3,19 +3,22 @@
 No query here binds a value: the first one that does has DuckDB's client import much, which takes as long as all else.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from enum import Enum, auto
 
 import duckdb
 
 from segmentation.errors import NoLakeError, SegmentationError
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.raw import DELIVERIES, LOADS, SOURCE_FILES, TRANSACTIONS
-from segmentation.metadata.tables.registry import FEATURE_SNAPSHOTS
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.modeling import registry
 from segmentation.settings import Settings
+from segmentation.snapshots.coverage import read_coverage
+from segmentation.snapshots.due import newest_due
+from segmentation.snapshots.latest import latest_date
+from segmentation.snapshots.states import dates_in_state, read_standings
 from segmentation.sources.config import KafkaSource, PushSource, declared_sources
 from segmentation.warehouse import Lake
 from segmentation.warehouse.lake import without_password
@@ -60,21 +63,8 @@ ORDER BY rejected / read DESC, source
 SEGMENTED = f"""
 SELECT as_of, COUNT(*), COUNT(DISTINCT segment_id), MIN(customer_id)
 FROM {CUSTOMER_SEGMENTS.name}
-WHERE as_of = (SELECT MAX(as_of) FROM {CUSTOMER_SEGMENTS.name})
+WHERE as_of = DATE '{{as_of}}'
 GROUP BY as_of
-"""
-
-LATE = f"""
-WITH late_lines AS (
-    SELECT ordered_at::DATE AS day, MAX(ingested_at) AS ingested_at
-    FROM {TRANSACTIONS.name}
-    WHERE ingested_at > (SELECT MIN(computed_at) FROM {FEATURE_SNAPSHOTS.name})
-    GROUP BY day
-)
-SELECT DISTINCT as_of
-FROM {FEATURE_SNAPSHOTS.name} AS snapshots
-JOIN late_lines ON late_lines.ingested_at > computed_at AND day >= window_start AND day < as_of
-ORDER BY as_of
 """
 
 
@@ -116,7 +106,8 @@ class LakeState:
         rejections: Sources of which the last reading rejected much, the worst first.
         due_as_of: The newest snapshot date that the lines cover; None before there is one.
         feature_as_of: Date of the newest feature snapshot.
-        stale: Dates of snapshots whose lines have changed since.
+        stale: Dates of snapshots that would come out otherwise today.
+        ahead: Dates of snapshots that the data doesn't reach.
         segment_as_of: The newest date with segments.
         customer_count: Customers with a segment then.
         segment_count: Segments that they are in.
@@ -141,6 +132,7 @@ class LakeState:
     due_as_of: date | None = None
     feature_as_of: date | None = None
     stale: tuple[date, ...] = ()
+    ahead: tuple[date, ...] = ()
     segment_as_of: date | None = None
     customer_count: int = 0
     segment_count: int = 0
@@ -162,7 +154,7 @@ def read_lake_state(settings: Settings, *, now: datetime) -> LakeState:
         # Small questions: sharing them among threads takes longer.
         with Lake(settings.model_copy(update={"threads": 1}), read_only=True) as lake, lake.cursor() as con:
             known = {row[0] for row in con.execute(KNOWN_SOURCES).fetchall()}
-            state = _segmented(con, _with_models(con, _filled(con, state, settings, now.date())))
+            state = _segmented(con, _with_models(con, _filled(con, state, settings, now)), settings, now)
     except NoLakeError as error:
         known, state = set(), replace(state, access=Access.MISSING, problem=str(error))
     except duckdb.CatalogException as error:
@@ -172,32 +164,9 @@ def read_lake_state(settings: Settings, *, now: datetime) -> LakeState:
     return _with_sources(state, settings, known)
 
 
-def stale_snapshots(con: duckdb.DuckDBPyConnection) -> Sequence[date]:
-    """The dates of snapshots into whose window lines have come since they were computed.
-
-    By the time at which lines arrived: lines that are gone, and files that were loaded after they were registered
-    and after the snapshot was computed, are not seen.
-    """
-    return [row[0] for row in con.execute(LATE).fetchall()]
-
-
-def newest_covered(first_day: date, last_line: date, today: date) -> date | None:
-    """The newest snapshot date that lines cover: the first one for a shorter history, None if that is still to come.
-
-    Args:
-        first_day: The day on which days begin.
-        last_line: Day of the latest line.
-        today: The present day (UTC).
-    """
-    earliest = _next_month(first_day)
-    latest = today.replace(day=1)
-    if earliest > latest:
-        return None
-    return min(max((last_line + timedelta(days=1)).replace(day=1), earliest), latest)
-
-
-def _filled(con: duckdb.DuckDBPyConnection, state: LakeState, settings: Settings, today: date) -> LakeState:
+def _filled(con: duckdb.DuckDBPyConnection, state: LakeState, settings: Settings, now: datetime) -> LakeState:
     lines, first, last = con.execute(LINES).fetchall()[0]
+    coverage = read_coverage(con, settings, now)
     files = con.execute(UNLOADED).fetchall()
     rejections = con.execute(LAST_READ).fetchall()
     return replace(
@@ -205,9 +174,9 @@ def _filled(con: duckdb.DuckDBPyConnection, state: LakeState, settings: Settings
         line_count=lines,
         first_line=first,
         last_line=last,
-        unloaded_files=sum(_can_be_loaded(settings, begin, end, today) for begin, end in files),
+        unloaded_files=sum(_can_be_loaded(settings, begin, end, now.date()) for begin, end in files),
         rejections=tuple(Rejection(*row) for row in rejections),
-        due_as_of=newest_covered(settings.partitions_start or first, last, today) if lines else None,
+        due_as_of=newest_due(settings, coverage),
     )
 
 
@@ -226,12 +195,16 @@ def _with_models(con: duckdb.DuckDBPyConnection, state: LakeState) -> LakeState:
     )
 
 
-def _segmented(con: duckdb.DuckDBPyConnection, state: LakeState) -> LakeState:
-    as_of, customers, segments, customer = con.execute(SEGMENTED).fetchone() or (None, 0, 0, "")
+def _segmented(con: duckdb.DuckDBPyConnection, state: LakeState, settings: Settings, now: datetime) -> LakeState:
+    standings = read_standings(con, settings, now)
+    latest = latest_date(con, CUSTOMER_SEGMENTS, settings.quiet_days)
+    found = con.execute(SEGMENTED.format(as_of=latest)).fetchone() if latest else None
+    as_of, customers, segments, customer = found or (None, 0, 0, "")
     return replace(
         state,
-        feature_as_of=con.execute(f"SELECT MAX(as_of) FROM {FEATURE_SNAPSHOTS.name}").fetchall()[0][0],
-        stale=tuple(stale_snapshots(con)),
+        feature_as_of=latest_date(con, CUSTOMER_FEATURES, settings.quiet_days),
+        stale=tuple(dates_in_state(standings, "stale")),
+        ahead=tuple(dates_in_state(standings, "ahead")),
         segment_as_of=as_of,
         customer_count=customers,
         segment_count=segments,
@@ -257,7 +230,3 @@ def _location(settings: Settings) -> str:
 
 def _first_line(error: Exception) -> str:
     return without_password(str(error).split("\n")[0])
-
-
-def _next_month(day: date) -> date:
-    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)

@@ -155,11 +155,13 @@ def _segmented(state: LakeState) -> Iterator[Step]:
 
 
 def _stale(state: LakeState) -> Iterator[Step]:
-    """How snapshots are brought up to date whose lines have changed since."""
+    """How snapshots are brought up to date, or removed."""
+    if state.ahead:
+        dates = _counted(len(state.ahead), "date")
+        yield Step("snapshots drop --ahead", f"removes snapshots as of {dates} that the data doesn't reach")
     if state.stale:
-        snapshots = _counted(len(state.stale), "snapshot")
-        range_of = f"--since {state.stale[0]} --as-of {state.stale[-1]}"
-        yield Step(f"materialize {range_of}", f"lines have come late, into {snapshots} that there are already")
+        snapshots = _counted(len(state.stale), "date")
+        yield Step("snapshots refresh", f"lines, code or model have changed since {snapshots} were computed")
 
 
 def _waiting(state: LakeState) -> Iterator[Step]:

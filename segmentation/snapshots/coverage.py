@@ -13,8 +13,7 @@ import duckdb
 from segmentation.errors import NoLakeError, SegmentationError
 from segmentation.metadata.tables.raw import CHANGED_DAYS, DELIVERIES, LOADS, SOURCE_FILES
 from segmentation.settings import Settings
-from segmentation.warehouse import Lake
-from segmentation.warehouse.schema import exists, migrate
+from segmentation.warehouse.schema import open_current
 
 SOURCES = f"""
 WITH days AS (
@@ -138,12 +137,7 @@ def coverage_at(settings: Settings, now: datetime) -> Coverage:
         WarehouseUnavailableError: The lake can't be reached.
     """
     try:
-        with Lake(settings, read_only=True) as lake, lake.cursor() as con:
-            if exists(con, CHANGED_DAYS):
-                return read_coverage(con, settings, now)
+        with open_current(settings) as lake, lake.cursor() as con:
+            return read_coverage(con, settings, now)
     except NoLakeError:
         return Coverage()
-    with Lake(settings) as lake:
-        migrate(lake)
-        with lake.cursor() as con:
-            return read_coverage(con, settings, now)

@@ -15,6 +15,7 @@ from segmentation.metadata.table import Table
 from segmentation.metadata.tables import TABLES
 from segmentation.metadata.tables.raw import CHANGED_DAYS
 from segmentation.metadata.tables.registry import SCHEMA_VERSIONS, SNAPSHOTS
+from segmentation.settings import Settings
 from segmentation.warehouse import changed_days, ledger
 from segmentation.warehouse.commit import Commit
 from segmentation.warehouse.lake import CATALOG, Lake
@@ -42,6 +43,23 @@ def migrate(lake: Lake, tables: tuple[Table, ...] = TABLES) -> bool:
             return False
         commit = Commit(f"Schema version {SCHEMA_VERSION}", asset="warehouse/schema")
         return lake.transaction(con, commit, lambda c: _apply(c, lake, tables, fingerprint))
+
+
+def open_current(settings: Settings) -> Lake:
+    """Open a lake for reading, with the tables of this release: one of an older release is migrated first.
+
+    Raises:
+        NoLakeError: There is none; none is made.
+        WarehouseUnavailableError: It can't be reached.
+    """
+    lake = Lake(settings, read_only=True)
+    with lake.cursor() as con:
+        if all(exists(con, table) for table in (CHANGED_DAYS, SNAPSHOTS)):
+            return lake
+    lake.close()
+    with Lake(settings) as outdated:
+        migrate(outdated)
+    return Lake(settings, read_only=True)
 
 
 def customer_buckets(con: duckdb.DuckDBPyConnection) -> int:

@@ -15,7 +15,8 @@ from segmentation.clock import utc_now
 from segmentation.errors import WarehouseUnavailableError
 from segmentation.settings import Settings
 from segmentation.snapshots.coverage import Coverage, coverage_at
-from segmentation_assets.partitions import as_of_dates, start_of_days
+from segmentation.snapshots.due import due_dates
+from segmentation_assets.partitions import start_of_days
 
 RELOAD = "mutation { reloadWorkspace { __typename } }"
 TIMEOUT_S = 60.0
@@ -50,7 +51,7 @@ class PartitionsFollower:
 
 def offered(settings: Settings, coverage: Coverage) -> tuple[date, date | None, date | None]:
     """What partitions depend on: the first and the last day, and the last date."""
-    return start_of_days(settings, coverage), coverage.last_day, max(as_of_dates(settings, coverage), default=None)
+    return start_of_days(settings, coverage), coverage.last_day, max(due_dates(settings, coverage), default=None)
 
 
 def reload_code_location(address: str) -> None:

@@ -139,6 +139,42 @@ def materialize(
         console.show_profiles(profiles)
 
 
+def refresh_snapshots(
+    dates: Annotated[
+        list[datetime] | None,
+        typer.Argument(
+            formats=["%Y-%m-%d"],
+            help="Which, `YYYY-MM-DD`; all that are stale if left out.",
+            metavar="[DATE]...",
+            show_default=False,
+        ),
+    ] = None,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="Compute the features of every customer, changed or not.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+) -> None:
+    """Make stale snapshots anew: features, segments and all that is made of them.
+
+    Segments keep the model that decided them, but for the newest date, which follows the champion. It may be stopped at
+    any moment, and goes on where it was when it is called again.
+
+    For example: segmentation snapshots refresh
+    """
+    from segmentation.settings import load_settings
+    from segmentation_assets.cli import snapshot_runs
+
+    wanted = [each.date() for each in dates or ()]
+    settings = load_settings()
+    if as_json:
+        done = snapshot_runs.refresh(settings, wanted, from_scratch=from_scratch)
+        typer.echo(json.dumps({"refreshed": [str(as_of) for as_of in done]}, indent=2))
+        return
+    with console.progress() as on_progress:
+        done = snapshot_runs.refresh(settings, wanted, from_scratch=from_scratch, on_progress=on_progress)
+    console.show_refreshed(done)
+
+
 def demo(
     data: Annotated[str, typer.Option(help="`synthetic`, `complete-journey`, or a path.")] = "synthetic",
     profile: Profile = None,

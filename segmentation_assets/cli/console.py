@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -90,6 +91,15 @@ def show_notes(notes: Sequence[str]) -> None:
     """What a run wants to be known, such as a check that failed without blocking."""
     for note in notes:
         out.print(f"[yellow]Note:[/] {escape(note)}", highlight=False)
+
+
+def show_refreshed(dates: Sequence[date]) -> None:
+    """Which snapshots were made anew."""
+    if not dates:
+        out.print("All snapshots are current; nothing had to be made anew.")
+        return
+    noun = "date" if len(dates) == 1 else "dates"
+    out.print(f"Made {len(dates)} {noun} anew: {', '.join(map(str, dates))}.", highlight=False, soft_wrap=True)
 
 
 def show_rejected(reasons: list[tuple[str, int]], read: int) -> None:

@@ -22,8 +22,7 @@ from segmentation.metadata.tables.segments import (
 from segmentation.settings import Settings
 from segmentation.snapshots.cadence import Cadence, last_date, next_date
 from segmentation.snapshots.states import Standing, read_standings
-from segmentation.warehouse import Lake
-from segmentation.warehouse.schema import migrate
+from segmentation.warehouse.schema import open_current
 from segmentation_assets.cli.runs import run
 from segmentation_assets.keys import table_key
 from segmentation_assets.partitions import range_tags
@@ -253,10 +252,8 @@ def _stages(keys: Sequence[dg.AssetKey]) -> list[list[dg.AssetKey]]:
 
 
 def _standings(settings: Settings) -> list[Standing]:
-    with Lake(settings) as lake:
-        migrate(lake)
-        with lake.cursor() as con:
-            return read_standings(con, settings, utc_now())
+    with open_current(settings) as lake, lake.cursor() as con:
+        return read_standings(con, settings, utc_now())
 
 
 def _refuse_unknown(standings: Sequence[Standing], dates: Sequence[date]) -> None:

@@ -13,6 +13,7 @@ from segmentation.metadata.tables.segments import SEGMENT_PROFILES
 from segmentation.modeling import registry
 from segmentation.settings import Settings, load_settings
 from segmentation.snapshots.coverage import Coverage, coverage_at
+from segmentation.snapshots.due import due_dates, newest_due
 from segmentation.sources.batch.registration import Registration, register
 from segmentation.sources.config import SourceConfig
 from segmentation.sources.profiles.profile import load_profile
@@ -23,7 +24,7 @@ from segmentation_assets.cli import console
 from segmentation_assets.cli.runs import report_readings, report_registration, run
 from segmentation_assets.cli.snapshot_runs import make_snapshots
 from segmentation_assets.definitions import build_present_definitions
-from segmentation_assets.partitions import as_of_dates, days_to_load, range_tags
+from segmentation_assets.partitions import days_to_load, range_tags
 from segmentation_assets.progress import Listener
 
 if TYPE_CHECKING:
@@ -155,9 +156,10 @@ def newest_as_of(settings: Settings, coverage: Coverage | None = None) -> date:
         NotEnoughDataError: There are no lines.
     """
     coverage = coverage or coverage_at(settings, utc_now())
-    if coverage.until is None:
+    newest = newest_due(settings, coverage)
+    if newest is None:
         raise NotEnoughDataError(coverage.why_not(date.max))
-    return max(as_of_dates(settings, coverage), default=coverage.until)
+    return newest
 
 
 def require_data(settings: Settings) -> Coverage:
@@ -176,7 +178,7 @@ def _dates_since(settings: Settings, coverage: Coverage, since: date, newest: da
     """The dates of the cadence from one on, and the newest."""
     if since > newest:
         raise SegmentationError(f"--since {since} is after the snapshot date {newest}.")
-    return [each for each in as_of_dates(settings, coverage) if since <= each < newest] + [newest]
+    return [each for each in due_dates(settings, coverage) if since <= each < newest] + [newest]
 
 
 def _date(option: str, text: str) -> date:

@@ -9,7 +9,7 @@ from segmentation.metadata.features import of_group
 from segmentation.metadata.table import Table
 from segmentation.metadata.tables import TABLES
 from segmentation.metadata.tables.raw import LOADS
-from segmentation.metadata.tables.registry import FEATURE_SNAPSHOTS, SCHEMA_VERSIONS, TRAINING_SETS
+from segmentation.metadata.tables.registry import SNAPSHOTS, SCHEMA_VERSIONS, TRAINING_SETS
 from segmentation.modeling import registry
 from segmentation.warehouse import Lake
 from segmentation_assets.keys import table_key
@@ -47,7 +47,7 @@ def _content(lake: Lake) -> dict[str, tuple[int, str | None]]:
                 f"FROM (SELECT CAST(to_json(t) AS VARCHAR) AS line FROM {table.name} AS t)"
             ).fetchall()[0]
             for table in TABLES
-            if table is not FEATURE_SNAPSHOTS
+            if table is not SNAPSHOTS
         }
 
 

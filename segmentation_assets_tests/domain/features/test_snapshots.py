@@ -16,7 +16,7 @@ from segmentation.features import duckdb_engine, duckdb_slices
 from segmentation.features.records import Snapshot, feature_bases
 from segmentation.features.snapshots import write_snapshots
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES, FEATURE_GROUPS
-from segmentation.metadata.tables.registry import FEATURE_SNAPSHOTS
+from segmentation.metadata.tables.registry import SNAPSHOTS
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import migrate
@@ -195,7 +195,7 @@ def test_a_deletion_right_after_an_expired_base_is_not_overlooked(lake: Lake) ->
     with lake.cursor() as con:
         base = lake.version() + 1
         for sql in (
-            f"UPDATE {FEATURE_SNAPSHOTS.name} SET lake_version = {base}",
+            f"UPDATE {SNAPSHOTS.name} SET lake_version = {base}",
             "DELETE FROM raw.transactions WHERE order_id LIKE 'more%'",
         ):
             lake.transaction(con, Commit("change"), partial(_execute, sql))
@@ -215,7 +215,7 @@ def test_the_record_says_what_a_snapshot_was_made_of(lake: Lake) -> None:
     read = lake.version()
     _write(lake, [AS_OF])
     with lake.cursor() as con:
-        record = con.execute(f"FROM {FEATURE_SNAPSHOTS.name}").pl().to_dicts()
+        record = con.execute(f"FROM {SNAPSHOTS.name}").pl().to_dicts()
         commit = con.execute("FROM lake.snapshots() ORDER BY snapshot_id DESC LIMIT 1").pl().to_dicts()[0]
     assert len(record) == 1
     expected = {"as_of": AS_OF, "lake_version": read, "customer_count": 40, "home_market": "UK", "engine": "duckdb"}

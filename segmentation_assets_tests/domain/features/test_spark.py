@@ -20,7 +20,7 @@ from segmentation.features.spark_engine import SPARK_MACROS
 from segmentation.metadata.features import GROUPS, of_group
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES, FEATURE_GROUPS
 from segmentation.metadata.tables.raw import TRANSACTIONS
-from segmentation.metadata.tables.registry import FEATURE_SNAPSHOTS
+from segmentation.metadata.tables.registry import SNAPSHOTS
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.modeling import registry
 from segmentation.modeling.training import train
@@ -140,7 +140,7 @@ def test_features_and_segments_on_spark_are_those_of_duckdb(filled: Lake) -> Non
         assert [snapshot.customer_count for snapshot in written] == [len(earlier), len(features)]
         assert done == [(1, 2), (2, 2)]
         assert _messages(lake, before)[-2:] == [COMMIT.message] * 2
-        assert set(_rows(lake, FEATURE_SNAPSHOTS.name, AS_OF)["engine"]) == {"spark"}
+        assert set(_rows(lake, SNAPSHOTS.name, AS_OF)["engine"]) == {"spark"}
         _assert_same(_rows(lake, CUSTOMER_FEATURES.name, EARLIER), earlier)
         _assert_same(_rows(lake, CUSTOMER_FEATURES.name), features)
         for group in GROUPS:
