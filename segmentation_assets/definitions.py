@@ -19,6 +19,7 @@ from segmentation_assets.assets.sources import build_source_assets
 from segmentation_assets.assets.training import build_training_assets
 from segmentation_assets.assets.warehouse import maintenance
 from segmentation_assets.automation.jobs import JOBS
+from segmentation_assets.automation.on_demand import snapshot_on_demand
 from segmentation_assets.automation.schedules import build_schedules
 from segmentation_assets.automation.sensors import build_sensors
 from segmentation_assets.checks import features, monitoring, raw, segments, training
@@ -66,7 +67,7 @@ def build_definitions(
             *segments.CHECKS,
             *monitoring.CHECKS,
         ],
-        jobs=JOBS,
+        jobs=[*JOBS, snapshot_on_demand],
         schedules=build_schedules(sources),
         sensors=build_sensors(settings, sources, now),
         resources={"warehouse": WarehouseResource(), "clock": now},

@@ -2,7 +2,7 @@
 
 A snapshot is *ahead* if the data doesn't reach its date, *stale* if it would come out otherwise today, else *current*:
 - features: lines in their window changed since, or code, window or home market are other ones;
-- segments: so for features, or for the segments of the snapshot before, or other code decided, or another model does;
+- segments: so for features, or the segments of the snapshot before were made anew, or code or model are other ones;
 - all that is made of segments: so for them, and movement also if there is another snapshot before than then.
 
 Of models, only the newest date follows the champion: older dates say who was in which segment when people acted on it.
@@ -101,13 +101,13 @@ class _Judge:
         elif entry.table_name == CUSTOMER_SEGMENTS.name:
             yield from self._of_input(entry, CUSTOMER_FEATURES, entry.as_of)
             if entry.previous_as_of:
-                yield from self._of_input(entry, CUSTOMER_SEGMENTS, entry.previous_as_of, is_optional=True)
+                yield from self._of_previous(entry, entry.previous_as_of)
             yield from self._of_model(entry)
         else:
             yield from self._of_input(entry, CUSTOMER_FEATURES, entry.as_of)
             yield from self._of_input(entry, CUSTOMER_SEGMENTS, entry.as_of)
             if entry.table_name in MOVEMENT:
-                yield from self._of_previous(entry)
+                yield from self._of_neighbour(entry)
             yield from self._of_model(entry)
 
     def _of_features(self, entry: Entry) -> Iterable[str]:
@@ -121,24 +121,29 @@ class _Judge:
         if days:
             yield f"lines changed since, of {_span(days)}"
 
-    def _of_input(self, entry: Entry, table: Table, as_of: date, *, is_optional: bool = False) -> Iterable[str]:
+    def _of_input(self, entry: Entry, table: Table, as_of: date) -> Iterable[str]:
         key = (table.name, as_of)
         made_of = self.entries.get(key)
         if made_of is None:
-            if not is_optional:
-                yield f"{table.name} as of {as_of} is gone"
+            yield f"{table.name} as of {as_of} is gone"
         elif made_of.written_version > entry.lake_version:
             yield f"{table.name} as of {as_of} was made anew"
         elif self.reasons(*key):
             yield f"{table.name} as of {as_of} is stale"
 
-    def _of_previous(self, entry: Entry) -> Iterable[str]:
+    def _of_previous(self, entry: Entry, previous: date) -> Iterable[str]:
+        """Whether the segments of the snapshot before are others now. Whether they should be is said of them alone."""
+        made_of = self.entries.get((CUSTOMER_SEGMENTS.name, previous))
+        if made_of and made_of.written_version > entry.lake_version:
+            yield f"{CUSTOMER_SEGMENTS.name} as of {previous} was made anew"
+
+    def _of_neighbour(self, entry: Entry) -> Iterable[str]:
         dates = [day for table, day in self.entries if table == CUSTOMER_SEGMENTS.name and day < entry.as_of]
         previous = max(dates, default=None)
         if previous != entry.previous_as_of:
             yield f"the snapshot before was {entry.previous_as_of or 'none'}, and is {previous or 'none'}"
         elif previous:
-            yield from self._of_input(entry, CUSTOMER_SEGMENTS, previous)
+            yield from self._of_previous(entry, previous)
 
     def _of_model(self, entry: Entry) -> Iterable[str]:
         champion = self.present.champion

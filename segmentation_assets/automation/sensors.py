@@ -9,6 +9,7 @@ from segmentation.settings import Settings
 from segmentation.sources.config import SourceConfig
 from segmentation_assets.assets.sources import is_read
 from segmentation_assets.automation.deliveries import build_deliveries
+from segmentation_assets.automation.due_snapshots import build_due_snapshots
 from segmentation_assets.automation.inbox import build_new_files
 from segmentation_assets.automation.loading import build_registered_files
 from segmentation_assets.automation.notifications import build_notifications
@@ -34,6 +35,7 @@ def build_sensors(
         build_new_files(settings, now),
         build_registered_files(settings, read_sources, now),
         build_deliveries(settings, sources),
+        build_due_snapshots(settings, now),
         build_degraded_model(settings, now),
         follow,
         build_notifications(settings, now),

@@ -43,8 +43,6 @@ DECIDING = ("segments__customer_segments", "monitoring")
 """Steps that ask a model; named as Dagster's ops are."""
 
 REFRESHED_BY = "segmentation snapshots refresh"
-ROUNDS = 5
-"""How often a refresh looks again at what is stale: what it made may have made later dates stale."""
 
 
 @dataclass(frozen=True)
@@ -164,16 +162,16 @@ def refresh(
         _run(settings, [table_key(table) for table in FEATURE_TABLES], group, tags, config, on_progress)
         done.update(group.dates)
     wanted = set(dates)
-    for number in range(ROUNDS):
-        work = _derived_work(_standings(settings), wanted, is_forced=bool(dates) and number == 0)
-        if not work:
-            break
+    last_work, work = [], _derived_work(_standings(settings), wanted, is_forced=bool(dates))
+    while work and work != last_work:
         for group, steps, keeps_model in _batches(work, settings.cadence):
             keys = [table_key(table) for step in steps for table in step]
             names = {"__".join(key.path) for key in keys} | {key.path[0] for key in keys}
             model = {name: {"config": {"keep_model": keeps_model}} for name in DECIDING if name in names}
             _run(settings, keys, group, tags, model, on_progress)
             done.update(group.dates)
+        # What was made may have made later dates stale.
+        last_work, work = work, _derived_work(_standings(settings), wanted, is_forced=False)
     return sorted(done)
 
 

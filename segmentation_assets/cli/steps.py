@@ -99,6 +99,7 @@ def materialize(
     *,
     trains: bool | None = None,
     asked_by: str = "segmentation materialize",
+    settings: Settings | None = None,
 ) -> "pl.DataFrame | None":
     """Materialize a selection of the graph; returns the newest profiles if they were part of it.
 
@@ -110,11 +111,12 @@ def materialize(
         trains: Whether a new model is trained where no selection says so; if None, it is unless a date is named and a
             model serves, which decides then.
         asked_by: Who asked, for the ledger.
+        settings: Of the installation; the environment's if None.
 
     Raises:
         SegmentationError: Nothing has been ingested, the selection or date makes no sense, or a step failed.
     """
-    settings = load_settings()
+    settings = settings or load_settings()
     coverage = require_data(settings)
     chosen = _resolve(build_present_definitions(settings), select)
     if select is None and not (trains or (trains is None and not (as_of and _has_champion(settings)))):
