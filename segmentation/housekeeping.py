@@ -1,12 +1,18 @@
-"""Housekeeping: old model versions are archived, and the lake is maintained around the snapshots of those kept."""
+"""Housekeeping: old models are archived, old dates thinned out, and the lake is maintained around what is kept."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 
 from segmentation.features.records import feature_bases
+from segmentation.metadata.tables.segments import SEGMENT_TRANSITIONS
 from segmentation.modeling import retention
+from segmentation.segments.transitions import write_transitions
+from segmentation.snapshots.dropping import dates_to_thin, drop_snapshots
 from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse.ledger import read_entries
 from segmentation.warehouse.maintenance import Maintenance, maintain
+
+BY_AGE = "maintenance, for their age"
 
 
 @dataclass(frozen=True)
@@ -15,11 +21,13 @@ class Housekeeping:
 
     Attributes:
         archived: Model versions that were archived, ascending.
+        thinned: Dates of which all snapshots were dropped for their age, in order.
         protected: Snapshots that kept model versions were trained on, ascending.
         maintenance: What was done to the lake.
     """
 
     archived: tuple[int, ...]
+    thinned: tuple[date, ...]
     protected: tuple[int, ...]
     maintenance: Maintenance
 
@@ -28,6 +36,7 @@ class Housekeeping:
         done = self.maintenance
         return {
             "models_archived": len(self.archived),
+            "dates_dropped": len(self.thinned),
             "snapshots_protected": len(self.protected),
             "snapshots_expired": len(done.snapshots_expired),
             "rows_flushed": done.rows_flushed,
@@ -39,7 +48,7 @@ class Housekeeping:
 
 
 def keep_house(lake: Lake, *, now: datetime, actor: str, run_id: str = "", dry_run: bool = False) -> Housekeeping:
-    """Archive the model versions beyond the setting `keep_models`, and maintain the lake.
+    """Archive the model versions beyond the setting `keep_models`, thin out old dates, and maintain the lake.
 
     Args:
         lake: A writable lake; for a dry run it may be read-only.
@@ -61,6 +70,7 @@ def keep_house(lake: Lake, *, now: datetime, actor: str, run_id: str = "", dry_r
     with lake.cursor() as con:
         protected = retention.protected_snapshots(con, but_for=old)
         bases = feature_bases(con)
+    thinned = thin(lake, run_id=run_id, dry_run=dry_run)
     done = maintain(
         lake,
         now=now,
@@ -70,4 +80,35 @@ def keep_house(lake: Lake, *, now: datetime, actor: str, run_id: str = "", dry_r
         unthinned=bases,
         dry_run=dry_run,
     )
-    return Housekeeping(tuple(old), tuple(sorted(protected)), done)
+    return Housekeeping(tuple(old), tuple(thinned), tuple(sorted(protected)), done)
+
+
+def thin(lake: Lake, *, run_id: str = "", dry_run: bool = False) -> list[date]:
+    """Drop the snapshots of old dates, but for one a week, and of older ones, but for one a month.
+
+    Movement into a date that stays, from one that goes, is counted anew from the date before that stays. If it is
+    killed in between, that movement is stale, which the ledger says, and `segmentation snapshots refresh` mends.
+
+    Args:
+        lake: A writable lake; for a dry run it may be read-only.
+        run_id: The Dagster run, if any.
+        dry_run: Whether to change nothing.
+
+    Returns:
+        The dates that went, in order.
+
+    Raises:
+        SegmentationError: Others kept the lake busy beyond the limit; what was done until then stays done.
+    """
+    with lake.cursor() as con:
+        gone = dates_to_thin(con, lake.settings)
+    if dry_run or not gone:
+        return gone
+    commit = Commit(f"Thin out {len(gone)} dates", asset="warehouse/maintenance", run_id=run_id, asked_by=BY_AGE)
+    drop_snapshots(lake, gone, commit)
+    with lake.cursor() as con:
+        entries = read_entries(con)
+    moved = {e.as_of for e in entries if e.table_name == SEGMENT_TRANSITIONS.name and e.previous_as_of in gone}
+    for as_of in sorted(moved):
+        write_transitions(lake, as_of, replace(commit, message=f"segments/segment_transitions {as_of}"))
+    return gone

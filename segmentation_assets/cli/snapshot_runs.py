@@ -162,7 +162,8 @@ def refresh(
         _run(settings, [table_key(table) for table in FEATURE_TABLES], group, tags, config, on_progress)
         done.update(group.dates)
     wanted = set(dates)
-    last_work, work = [], _derived_work(_standings(settings), wanted, is_forced=bool(dates))
+    last_work: list[_Work] = []
+    work = _derived_work(_standings(settings), wanted, is_forced=bool(dates))
     while work and work != last_work:
         for group, steps, keeps_model in _batches(work, settings.cadence):
             keys = [table_key(table) for step in steps for table in step]
