@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from segmentation.settings import Settings
+from segmentation.snapshots.coverage import Coverage
 from segmentation_assets.definitions import build_definitions
 from segmentation_assets.metadata import markdown_table
 
@@ -19,7 +20,7 @@ schedule."""
 
 def graph_parts() -> Iterator[str]:
     """The parts of the page, in Markdown."""
-    definitions = build_definitions(Settings(), first_day=None)
+    definitions = build_definitions(Settings(), coverage=Coverage())
     yield INTRO
     yield from ("## Assets", _assets(definitions), "## Checks", _checks(definitions), "## Jobs", _jobs(definitions))
     yield from ("## Schedules (UTC; off until turned on)", _schedules(definitions), "## Sensors", _sensors(definitions))

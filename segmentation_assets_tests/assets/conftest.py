@@ -4,7 +4,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 
 from segmentation.clock import utc_now
 from segmentation.settings import Settings
+from segmentation.snapshots.coverage import Coverage
 from segmentation.sources.batch.registration import register
 from segmentation.sources.profiles.profile import load_profile
 from segmentation.synthetic import write
@@ -30,8 +31,8 @@ YEAR = range_tags("2024-01-01", "2024-12-31")
 AS_OF = "2025-01-01"
 CHECKS = "checks.json"
 
-defs = build_definitions(Settings(home=Path("/nonexistent")), first_day=START)
-"""The graph of a shop whose data begins at `START`, wherever its lake is: resources say."""
+defs = build_definitions(Settings(home=Path("/nonexistent")), coverage=Coverage(START, END - timedelta(days=1), END))
+"""The graph of a shop whose data goes from `START` to `END`, wherever its lake is: resources say."""
 
 
 @dataclass(frozen=True)

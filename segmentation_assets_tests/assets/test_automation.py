@@ -19,7 +19,8 @@ from segmentation_assets.automation.inbox import ask_for_files
 from segmentation_assets.automation.jobs import JOBS
 from segmentation_assets.automation.loading import LoadingCursor, build_registered_files
 from segmentation_assets.automation.retraining import build_degraded_model
-from segmentation_assets.automation.schedules import daily_ingestion, monthly_retraining, monthly_snapshot
+from segmentation_assets.automation.schedules import daily_ingestion, monthly_retraining
+from segmentation_assets.partitions import range_tags
 from segmentation_assets_tests.assets.conftest import Graph, defs
 from segmentation_assets_tests.testing.statements import change
 
@@ -187,16 +188,13 @@ def test_the_inbox_is_registered_by_folder_names(graph: Graph, lake: Lake, inbox
         assert con.execute("SELECT source FROM raw.source_files ORDER BY source").fetchall()[0] == ("canonical",)
 
 
-def test_schedules_ask_for_the_partition_that_has_just_ended() -> None:
-    for schedule, moment, expected in (
-        (daily_ingestion, datetime(2024, 5, 2, 2, tzinfo=UTC), "2024-05-01"),
-        (monthly_snapshot, datetime(2024, 5, 1, 4, tzinfo=UTC), "2024-05-01"),
-    ):
-        resolved = defs.resolve_schedule_def(schedule.name)
-        data = resolved.evaluate_tick(
-            dg.build_schedule_context(scheduled_execution_time=moment, repository_def=defs.get_repository_def())
-        )
-        assert [request.partition_key for request in data.run_requests or []] == [expected]
+def test_the_daily_schedule_asks_for_the_day_that_has_just_ended() -> None:
+    resolved = defs.resolve_schedule_def(daily_ingestion.name)
+    context = dg.build_schedule_context(
+        scheduled_execution_time=datetime(2024, 5, 2, 2, tzinfo=UTC), repository_def=defs.get_repository_def()
+    )
+    [request] = resolved.evaluate_tick(context).run_requests or []
+    assert range_tags("2024-05-01", "2024-05-01").items() <= request.tags.items()
 
 
 def test_every_job_selects_something() -> None:
@@ -204,14 +202,12 @@ def test_every_job_selects_something() -> None:
         assert defs.resolve_job_def(job.name).asset_layer.executable_asset_keys
 
 
-def test_a_month_is_trained_on_its_own_snapshot() -> None:
+def test_each_month_is_trained_once_on_the_newest_snapshot() -> None:
     resolved = defs.resolve_schedule_def(monthly_retraining.name)
     moment = datetime(2024, 5, 1, 6, tzinfo=UTC)
     context = dg.build_schedule_context(scheduled_execution_time=moment, repository_def=defs.get_repository_def())
     (request,) = resolved.evaluate_tick(context).run_requests or []
-    steps = ("training__training_set", "training__candidate_model")
-    assert request.run_config["ops"] == {step: {"config": {"as_of": "2024-05-01"}} for step in steps}
-    assert dg.validate_run_config(defs.resolve_job_def("retrain"), request.run_config)
+    assert (request.run_key, request.run_config) == ("2024-05-01", {})
 
 
 def test_schedules_are_off_until_turned_on_and_an_aged_model_is_replaced_by_itself() -> None:

@@ -9,7 +9,7 @@ from segmentation.metadata.features import of_group
 from segmentation.metadata.table import Table
 from segmentation.metadata.tables import TABLES
 from segmentation.metadata.tables.raw import LOADS
-from segmentation.metadata.tables.registry import SNAPSHOTS, SCHEMA_VERSIONS, TRAINING_SETS
+from segmentation.metadata.tables.registry import SCHEMA_VERSIONS, SNAPSHOTS, TRAINING_SETS
 from segmentation.modeling import registry
 from segmentation.warehouse import Lake
 from segmentation_assets.keys import table_key

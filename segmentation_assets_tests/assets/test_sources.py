@@ -146,4 +146,3 @@ def test_what_was_delivered_is_told_to_dagster_once(
     told = {name: value.value for name, value in second.asset_events[0].metadata.items()}
     assert (told["deliveries"], told["lines_new"], told["lines_repeated"], told["lines_rejected"]) == (1, 1, 1, 1)
     assert told["lines_in_all"] == 3
-    assert (settings.home / "first_day").read_text().strip() == "2025-05-30"

@@ -1,7 +1,7 @@
 """`segmentation backup` and `segmentation restore`, as people and programs call them."""
 
 import json
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,6 @@ from typer.testing import CliRunner, Result
 from segmentation.cli.app import app
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
-from segmentation.sources.first_day import first_day, record_first_day
 from segmentation.warehouse import Lake
 from segmentation_assets_tests.conftest import BUCKETS
 from segmentation_assets_tests.testing.lines import Line, insert_lines
@@ -24,7 +23,6 @@ def _run(home: Path, *arguments: str) -> Result:
 @pytest.fixture
 def home(lake: Lake, settings: Settings) -> Path:
     """A home with a lake of sixty lines."""
-    record_first_day(settings, date(2024, 3, 1))
     insert_lines(lake, [Line(f"c{n}", f"{n}", "p", datetime(2024, 3, 1)) for n in range(60)])
     lake.close()
     return settings.home
@@ -40,7 +38,6 @@ def test_a_program_learns_what_was_done(home: Path, tmp_path: Path) -> None:
     done = json.loads(_run(other, "restore", str(folder), "--json").stdout)
     assert {**told, "files_copied": made["files"]} == done
     assert {name: made[name] for name in done} == done
-    assert first_day(Settings(home=other)) == date(2024, 3, 1)
 
 
 def test_people_read_a_sentence(home: Path, tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ import pytest
 from segmentation.errors import SourceError
 from segmentation.settings import Settings
 from segmentation.sources.batch.registration import register
-from segmentation.sources.first_day import first_day
 from segmentation.sources.profiles.profile import Profile, load_profile
 from segmentation.warehouse import Lake
 from segmentation_assets_tests.conftest import BUCKETS
@@ -423,7 +422,6 @@ def test_a_bad_file_is_refused_with_a_reason_and_leaves_no_trace(
         register(untouched_lake, str(make(tmp_path)), load_profile("canonical"), now=NOW)
 
     assert untouched_lake.version() == before
-    assert first_day(untouched_lake.settings) is None
 
 
 BAD_PROFILES: tuple[tuple[Mapping[str, object], str], ...] = (

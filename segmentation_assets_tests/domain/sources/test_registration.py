@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from segmentation.errors import SegmentationError, SourceError
-from segmentation.settings import Settings
+from segmentation.errors import SourceError
 from segmentation.sources.batch.registration import register
-from segmentation.sources.first_day import first_day, record_first_day
 from segmentation.sources.profiles.profile import load_profile, parse_profile
 from segmentation.warehouse import Lake
 from segmentation_assets_tests.domain.sources.shop_files import LINES, NOW, changed, line, rows_of, write
@@ -147,7 +145,6 @@ def test_one_bad_file_among_good_ones_registers_none(lake: Lake, tmp_path: Path)
         register(lake, str(tmp_path / "in"), CANONICAL, now=NOW)
 
     assert lake.version() == before
-    assert first_day(lake.settings) is None
 
 
 def test_a_profile_without_a_location_needs_a_path(lake: Lake) -> None:
@@ -165,27 +162,3 @@ def test_a_package_that_is_not_installed_is_named(lake: Lake) -> None:
 def test_a_source_has_a_plain_name(lake: Lake, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="can't name a source"):
         register(lake, str(write(tmp_path / "o.csv", LINES)), CANONICAL, source="a b", now=NOW)
-
-
-def test_the_first_day_of_all_data_is_there_without_the_lake(lake: Lake, tmp_path: Path) -> None:
-    register(lake, str(write(tmp_path / "o.csv", LINES)), CANONICAL, now=NOW)
-
-    assert first_day(lake.settings) == date(2024, 1, 1)
-
-
-def test_the_first_day_only_moves_back(settings: Settings) -> None:
-    assert first_day(settings) is None
-    seen = []
-    for day in (date(2024, 5, 1), date(2024, 6, 1), date(2023, 1, 1)):
-        record_first_day(settings, day)
-        seen.append(first_day(settings))
-
-    assert seen == [date(2024, 5, 1), date(2024, 5, 1), date(2023, 1, 1)]
-
-
-def test_a_damaged_first_day_says_what_to_do(settings: Settings) -> None:
-    record_first_day(settings, date(2024, 5, 1))
-    (settings.home / "first_day").write_text("soon")
-
-    with pytest.raises(SegmentationError, match=r"first_day should hold one date.*Correct it, or delete it"):
-        first_day(settings)
