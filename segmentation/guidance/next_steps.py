@@ -130,6 +130,8 @@ def _unsegmented(state: LakeState) -> Iterator[Step]:
     elif state.champion is None and state.candidate is not None:
         yield Step("models promote", f"asks the gates of model {state.candidate} again, and says which one refuses it")
         yield Step("models show candidate", "its segments, features and figures")
+    elif state.champion is not None and state.feature_as_of is not None and state.feature_as_of == state.due_as_of:
+        yield Step("materialize --select group:segments", f"gives customers their segments, by model {state.champion}")
     if state.due_as_of is not None and state.waiting is None:
         yield Step("materialize", f"makes features, a model and segments as of {state.due_as_of}")
     yield from _unread(state)
@@ -139,8 +141,7 @@ def _unsegmented(state: LakeState) -> Iterator[Step]:
 
 def _segmented(state: LakeState) -> Iterator[Step]:
     yield from _stale(state)
-    if state.due_as_of and state.segment_as_of and state.due_as_of > state.segment_as_of:
-        yield Step(f"materialize --as-of {state.due_as_of}", f"the lines reach beyond {state.segment_as_of} by now")
+    yield from _due(state)
     yield from _waiting(state)
     yield from _rejections(state)
     yield from _unread(state)
@@ -162,6 +163,17 @@ def _stale(state: LakeState) -> Iterator[Step]:
     if state.stale:
         snapshots = _counted(len(state.stale), "date")
         yield Step("snapshots refresh", f"lines, code or model have changed since {snapshots} were computed")
+
+
+def _due(state: LakeState) -> Iterator[Step]:
+    """How segments come up to the newest date that the lines cover; where gates refused a model, by the champion."""
+    if state.due_as_of is None or state.segment_as_of is None or state.due_as_of <= state.segment_as_of:
+        return
+    call = f"materialize --as-of {state.due_as_of}"
+    if state.feature_as_of is not None and state.feature_as_of >= state.due_as_of:
+        yield Step(f"{call} --select group:segments", "features are there, segments not; this makes them")
+    else:
+        yield Step(call, f"the lines reach beyond {state.segment_as_of} by now")
 
 
 def _waiting(state: LakeState) -> Iterator[Step]:

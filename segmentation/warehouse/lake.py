@@ -44,6 +44,8 @@ RETRYABLE = (
     "concurrent",
     "duplicate key",
 )
+NOTHING_THERE = "does not exist - and creating a new DuckLake is explicitly disabled"
+"""What DuckLake says to a reader of a database without a lake."""
 EXTENSIONS_BY_SCHEME = {"sqlite": "sqlite_scanner", "postgres": "postgres_scanner"}
 
 
@@ -91,6 +93,8 @@ class Lake:
             with nullcontext() if read_only else self._writer_lock():
                 self._attach(CATALOG, "READ_ONLY" if read_only else "")
         except duckdb.Error as error:
+            if NOTHING_THERE in str(error):
+                raise NoLakeError(_no_lake(without_password(settings.catalog_uri), "SEGMENTATION_CATALOG")) from error
             raise WarehouseUnavailableError(_unreachable(settings, error)) from error
 
     def __enter__(self) -> Self:
@@ -302,10 +306,7 @@ def _check_location(settings: Settings, read_only: bool) -> None:
             f"{', '.join(f'`{s}:`' for s in EXTENSIONS_BY_SCHEME)}."
         )
     if scheme == "sqlite" and read_only and not sqlite_path(settings).exists():
-        raise NoLakeError(
-            f"There is no lake at {sqlite_path(settings)} yet. Make one with `segmentation demo` or "
-            "`segmentation ingest`, or point SEGMENTATION_HOME to where it is."
-        )
+        raise NoLakeError(_no_lake(str(sqlite_path(settings)), "SEGMENTATION_HOME"))
     if scheme == "sqlite" and not read_only:
         try:
             settings.home.mkdir(parents=True, exist_ok=True)
@@ -315,6 +316,13 @@ def _check_location(settings: Settings, read_only: bool) -> None:
                 f"Can't create the folder for the lake ({error}). Set SEGMENTATION_HOME to a folder that "
                 "this user may write."
             ) from error
+
+
+def _no_lake(location: str, setting: str) -> str:
+    return (
+        f"There is no lake at {location} yet. Make one with `segmentation demo` or `segmentation ingest`, or point "
+        f"{setting} to where it is."
+    )
 
 
 def _unreachable(settings: Settings, error: duckdb.Error) -> str:

@@ -61,7 +61,10 @@ def show_readings(readings: "Mapping[str, Reading]") -> None:
 
 
 def show_profiles(profiles: "pl.DataFrame") -> None:
-    """The segments of a snapshot as a table."""
+    """The segments of a snapshot as a table; without any, where people learn why."""
+    if profiles.is_empty():
+        out.print("Nobody has a segment yet; `segmentation` without a command says what comes next.", highlight=False)
+        return
     first = profiles.row(0, named=True)
     table = Table(
         title=f"Segments as of {first['as_of']} (model {first['model_version']})",

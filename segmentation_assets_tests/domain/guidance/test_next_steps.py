@@ -120,10 +120,27 @@ def test_a_customer_is_asked_about_by_their_id_whatever_is_in_it() -> None:
                 "materialize --select group:segments",
             ],
         ),
+        (
+            replace(SEGMENTED, segment_as_of=None),
+            ["materialize --select group:segments", "materialize", LINES_SQL],
+        ),
+        (replace(SEGMENTED, segment_as_of=None, feature_as_of=None), ["materialize", LINES_SQL, "ui"]),
         (SEGMENTED, ["explain C-1", "serve", "ui"]),
         (
             replace(SEGMENTED, stale=(date(2024, 2, 1), date(2024, 4, 1))),
-            ["materialize --since 2024-02-01 --as-of 2024-04-01", "explain C-1", "serve"],
+            [
+                "materialize --since 2024-02-01 --as-of 2024-04-01 --select 'group:features or group:segments'",
+                "explain C-1",
+                "serve",
+            ],
+        ),
+        (
+            replace(SEGMENTED, stale=(date(2024, 4, 1),)),
+            ["materialize --as-of 2024-04-01 --select 'group:features or group:segments'", "explain C-1", "serve"],
+        ),
+        (
+            replace(SEGMENTED, due_as_of=date(2024, 5, 1), feature_as_of=date(2024, 5, 1)),
+            ["materialize --as-of 2024-05-01 --select group:segments", "explain C-1", "serve"],
         ),
         (
             replace(SEGMENTED, due_as_of=date(2024, 5, 1)),

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from segmentation.errors import SegmentationError
+from segmentation.errors import NoLakeError, SegmentationError
 from segmentation.metadata.tables import TABLES
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
@@ -97,3 +97,9 @@ def test_the_past_stays_readable(postgres: Settings) -> None:
         lake.transaction(con, Commit("none"), lambda c: c.execute("DELETE FROM registry.segments"))
         with lake.at(then) as past:
             assert past.execute("SELECT COUNT(*) FROM registry.segments").fetchall() == [(1,)]
+
+
+def test_a_reader_of_an_empty_database_is_told_that_there_is_no_lake_and_makes_none(postgres: Settings) -> None:
+    for _ in range(2):
+        with pytest.raises(NoLakeError, match="There is no lake at postgres:.* SEGMENTATION_CATALOG"):
+            Lake(postgres, read_only=True)
