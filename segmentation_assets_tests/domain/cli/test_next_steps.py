@@ -1,8 +1,11 @@
 """`segmentation` without a command: what people are shown of their lake."""
 
+import os
 import shlex
+import subprocess
 import sys
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -11,6 +14,7 @@ from segmentation.cli import app as cli
 from segmentation.cli.invocation import home_prefix, invocation, program_name
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
+from segmentation_assets_tests.domain.cli.test_commands import RUN
 from segmentation_assets_tests.testing.forked_commands import run_command
 
 
@@ -49,6 +53,18 @@ def test_a_lake_is_told_in_its_first_line(lake: Lake, settings: Settings) -> Non
     assert result.exit_code == 0
     assert result.output.startswith(f"The lake in {settings.home} holds no lines yet.\n")
     assert result.output.count("\n  SEGMENTATION_HOME=") == 3
+
+
+def test_a_look_imports_no_more_than_it_needs_and_takes_less_than_a_second(lake: Lake, settings: Settings) -> None:
+    taken, environment = [], {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    for _ in range(3):  # the least of them: others work on this machine, too
+        before = getrusage(RUSAGE_CHILDREN)
+        done = subprocess.run([sys.executable, "-c", RUN], capture_output=True, text=True, env=environment, check=True)
+        after = getrusage(RUSAGE_CHILDREN)
+        taken.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert done.stdout.startswith(f"The lake in {settings.home} holds")
+    assert not {"dagster", "litestar", "pandas", "polars", "pyarrow", "sklearn"} & set(done.stderr.split())
+    assert min(taken) < 1
 
 
 def test_a_lake_that_can_not_be_read_is_a_failure(settings: Settings) -> None:
