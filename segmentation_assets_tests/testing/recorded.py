@@ -1,11 +1,14 @@
 """Snapshots that tests write by hand, put on record as if they had been computed."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from functools import partial
 
 import duckdb
 
 from segmentation.features.engine import TABLES
 from segmentation.features.windows import window_of
+from segmentation.metadata.table import Table
 from segmentation.snapshots.code import code_version_of
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.changed_days import note_changes
@@ -13,22 +16,24 @@ from segmentation.warehouse.lake import next_version
 from segmentation.warehouse.ledger import MadeOf, record
 
 
-def record_features(lake: Lake, *dates: date) -> None:
-    """Let the ledger know features that are there already, and let the data reach their dates.
+def record_by_hand(lake: Lake, as_of: date, tables: Sequence[Table] = TABLES) -> None:
+    """Let the ledger know rows that are there already, and let the data reach their date.
 
     Args:
-        lake: Its feature tables have the rows, or some of them.
-        dates: As of which.
+        lake: The tables have the rows, or some of them.
+        as_of: As of which date.
+        tables: Which; those of features if left out.
     """
     with lake.cursor() as con:
-        lake.transaction(con, Commit("record"), lambda c: _record(c, lake, dates))
+        lake.transaction(con, Commit("record"), partial(_record, lake=lake, as_of=as_of, tables=tables))
 
 
-def _record(con: duckdb.DuckDBPyConnection, lake: Lake, dates: tuple[date, ...]) -> None:
-    version, code = next_version(con), code_version_of(TABLES[0])
-    for as_of in dates:
-        day = as_of - timedelta(days=1)
-        change = f"SELECT 'by hand' AS source, DATE '{day}' AS ordered_on, 1 AS line_count_change"
-        note_changes(con, change, version=version)
-        start = window_of(as_of, lake.settings.lookback_days).start
-        record(con, TABLES, as_of, MadeOf(version, code, window_start=start), Commit("by hand"), datetime(2024, 1, 1))
+def _record(con: duckdb.DuckDBPyConnection, lake: Lake, as_of: date, tables: Sequence[Table]) -> None:
+    version = next_version(con)
+    day = as_of - timedelta(days=1)
+    change = f"SELECT 'by hand' AS source, DATE '{day}' AS ordered_on, 1 AS line_count_change"
+    note_changes(con, change, version=version)
+    start = window_of(as_of, lake.settings.lookback_days).start
+    for table in tables:
+        made_of = MadeOf(version, code_version_of(table), window_start=start if table in TABLES else None)
+        record(con, [table], as_of, made_of, Commit("by hand"), datetime(2024, 1, 1))

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from segmentation.features.snapshots import write_snapshots
-from segmentation.guidance.lake_state import Access, LakeState, Rejection, newest_covered, read_lake_state
+from segmentation.guidance.lake_state import Access, LakeState, Rejection, read_lake_state
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.modeling import registry
 from segmentation.settings import Settings
 from segmentation.sources.batch.registration import register
@@ -14,6 +15,7 @@ from segmentation.sources.profiles.profile import load_profile
 from segmentation.warehouse import Commit, Lake
 from segmentation_assets_tests.domain.sources.shop_files import LINES, ingest, line, write
 from segmentation_assets_tests.testing.lines import Line, insert_lines
+from segmentation_assets_tests.testing.recorded import record_by_hand
 from segmentation_assets_tests.testing.statements import change
 
 NOW = datetime(2024, 3, 15, 12)
@@ -37,6 +39,7 @@ def add_segments(lake: Lake, as_of: date, *customers: str) -> None:
         for number, name in enumerate(customers)
     )
     change(lake, f"INSERT INTO segments.customer_segments VALUES {rows}")
+    record_by_hand(lake, as_of, [CUSTOMER_SEGMENTS])
 
 
 def say(lake: Lake, *decisions: tuple[str, int]) -> None:
@@ -151,16 +154,23 @@ def test_of_deliveries_those_of_the_last_day_count(lake: Lake, settings: Setting
 
 
 def test_a_snapshot_is_stale_once_lines_have_come_into_its_window(lake: Lake, settings: Settings) -> None:
-    insert_lines(lake, [Line("A", "1", "p", datetime(2024, 1, 10)), Line("A", "2", "p", datetime(2024, 2, 10))])
-    change(lake, "UPDATE raw.transactions SET ingested_at = '2024-03-02'")
+    insert_lines(lake, [Line("A", "1", "p", datetime(2024, 1, 10)), Line("A", "2", "p", datetime(2024, 2, 29))])
     write_snapshots(lake, [FEBRUARY, MARCH], lambda as_of: Commit("features"), now=datetime(2024, 3, 3))
     state = look(settings)
     assert (state.feature_as_of, state.stale, state.segment_as_of) == (MARCH, (), None)
 
-    change(lake, "UPDATE raw.transactions SET ingested_at = '2024-03-04' WHERE order_id = '2'")
+    insert_lines(lake, [Line("A", "3", "p", datetime(2024, 2, 5))])
     assert look(settings).stale == (MARCH,)
-    change(lake, "UPDATE raw.transactions SET ingested_at = '2024-03-04'")
+    insert_lines(lake, [Line("A", "4", "p", datetime(2024, 1, 5))])
     assert look(settings).stale == (FEBRUARY, MARCH)
+
+
+def test_dates_that_the_data_does_not_reach_are_no_newest(lake: Lake, settings: Settings) -> None:
+    add_segments(lake, FEBRUARY, "a", "b")
+    add_segments(lake, MARCH, "c")
+    change(lake, "DELETE FROM raw.changed_days WHERE ordered_on > '2024-02-15'")
+    state = look(settings)
+    assert (state.segment_as_of, state.ahead, state.customer_count) == (FEBRUARY, (MARCH,), 2)
 
 
 def test_the_newest_segments_are_told(lake: Lake, settings: Settings) -> None:
@@ -192,21 +202,3 @@ def test_a_model_waits_until_a_person_has_decided(
     assert state.candidate == dict(decisions).get("candidate")
     with lake.cursor() as con:
         assert registry.waiting(con) == waiting
-
-
-@pytest.mark.parametrize(
-    ("first", "last", "today", "expected"),
-    [
-        (date(2024, 1, 5), date(2024, 2, 28), date(2024, 3, 15), FEBRUARY),
-        (date(2024, 1, 5), date(2024, 2, 29), date(2024, 3, 15), MARCH),
-        (date(2024, 1, 5), date(2024, 1, 6), date(2024, 3, 15), FEBRUARY),
-        (date(2024, 1, 1), date(2024, 1, 6), date(2024, 1, 31), None),
-        (date(2024, 1, 1), date(2024, 1, 31), FEBRUARY, FEBRUARY),
-        (date(2024, 1, 1), date(2024, 9, 9), date(2024, 3, 15), MARCH),
-    ],
-    ids=["amid a month", "its last day", "a short history", "the first month", "its end", "lines of the future"],
-)
-def test_a_snapshot_date_is_due_once_lines_cover_it(
-    first: date, last: date, today: date, expected: date | None
-) -> None:
-    assert newest_covered(first, last, today) == expected

@@ -18,7 +18,7 @@ from segmentation.segments.assignment import write_segments
 from segmentation.segments.profiles import write_profiles
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
-from segmentation_assets_tests.testing.recorded import record_features
+from segmentation_assets_tests.testing.recorded import record_by_hand
 
 AS_OF = date(2024, 1, 1)
 COMMIT = Commit("test")
@@ -51,7 +51,7 @@ def insert_features(lake: Lake, count: int = 300, seed: int = 1, as_of: date = A
         con.execute("CREATE OR REPLACE TEMP TABLE staged AS FROM made_up")
         insert = f"INSERT INTO {CUSTOMER_FEATURES.name} BY NAME FROM temp.staged"
         lake.transaction(con, COMMIT, lambda c: c.execute(insert))
-    record_features(lake, as_of)
+    record_by_hand(lake, as_of)
 
 
 def _execute(sql: str, con: duckdb.DuckDBPyConnection) -> None:
