@@ -21,6 +21,7 @@ OWN_HISTORY = {SCHEMA_VERSIONS.name}
 
 
 NOT_FILLED_BY_THE_GRAPH = {
+    "raw.changed_days",
     "raw.deliveries",
     "raw.positions",
     "raw.source_schemas",
@@ -29,6 +30,7 @@ NOT_FILLED_BY_THE_GRAPH = {
     "access.api_keys",
 }
 NOT_ASSETS = {
+    "raw.changed_days",
     "raw.deliveries",
     "raw.positions",
     "raw.source_schemas",
@@ -167,9 +169,9 @@ def test_a_snapshot_depends_on_the_days_before_it() -> None:
     assert days is not None
     assert dates is not None
     upstream = mapping.get_upstream_mapped_partitions_result_for_partitions(
-        dates.subset_with_partition_keys(["2025-03-01"]), dates, days
+        dates.subset_with_partition_keys(["2025-01-01"]), dates, days
     ).partitions_subset.get_partition_keys()
-    assert (min(upstream), max(upstream), len(list(upstream))) == ("2024-03-01", "2025-02-28", 365)
+    assert (min(upstream), max(upstream), len(list(upstream))) == ("2024-01-01", "2024-12-31", 366)
 
 
 @pytest.mark.parametrize("table", [LOADS, TRAINING_SETS])

@@ -20,7 +20,6 @@ from segmentation.segments.assignment import write_segments
 from segmentation.segments.profiles import write_profiles
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
-from segmentation_assets_tests.testing.recorded import record_by_hand
 
 MAY, JUNE, JULY = date(2024, 5, 1), date(2024, 6, 1), date(2024, 7, 1)
 ODD_IDS = ["ÅSE 12/3", "a//b/", "50%", "x?y=1#z", "日本", "what-if", " ", "a\\b'c\"d;--"]
@@ -189,7 +188,6 @@ def _add_customers(lake: Lake, as_of: date, first: int, last: int) -> None:
     values = {"odd_ids": [*ODD_IDS, ESCAPED_ID], "as_of": as_of, "first": first, "last": last}
     with lake.cursor() as con:
         lake.transaction(con, Commit("features"), lambda c: c.execute(CUSTOMERS, values))
-    record_by_hand(lake, as_of)
 
 
 def _train(lake: Lake, settings: Settings) -> None:
