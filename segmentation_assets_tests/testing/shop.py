@@ -3,23 +3,31 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
+import duckdb
 import httpx
 import numpy as np
 
 from segmentation.access.keys import Scope
 from segmentation.clock import utc_now
+from segmentation.features.engine import TABLES as FEATURE_TABLES
+from segmentation.features.windows import window_of
 from segmentation.metadata.features import FEATURES
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.modeling import registry, training, training_data
 from segmentation.modeling.artefact import Artefact, Floats
 from segmentation.modeling.registry import ModelVersion
 from segmentation.segments.assignment import write_segments
 from segmentation.segments.profiles import write_profiles
 from segmentation.settings import Settings
+from segmentation.snapshots.code import code_version_of
 from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse.changed_days import note_changes
+from segmentation.warehouse.lake import next_version
+from segmentation.warehouse.ledger import MadeOf, record
 
 MAY, JUNE, JULY = date(2024, 5, 1), date(2024, 6, 1), date(2024, 7, 1)
 ODD_IDS = ["ÅSE 12/3", "a//b/", "50%", "x?y=1#z", "日本", "what-if", " ", "a\\b'c\"d;--"]
@@ -52,7 +60,12 @@ SELECT
     CAST(1 + floor(12 * v * v) AS BIGINT) AS order_count,
     CAST(1 + floor(12 * v * v) AS BIGINT) * (5 + 200 * w * w) AS net_revenue,
     5 + 200 * w * w AS average_order_value,
+    CAST(floor(4 * v * v * (1 - u)) AS BIGINT) AS orders_90d,
+    CAST(floor(4 * v * v * (1 - u)) AS BIGINT) * (5 + 200 * w * w) AS revenue_90d,
     CAST(1 + floor(40 * v * w) AS BIGINT) AS distinct_products,
+    1 + 300 * u * u + 60 * v AS tenure_days,
+    CAST(1 + floor(8 * v * v) AS BIGINT) AS active_months,
+    1 + 5 * w AS average_basket_units,
     CASE WHEN i % 11 = 0 THEN NULL ELSE 2 * w END AS category_entropy,
     CASE WHEN i % 13 = 0 THEN NULL ELSE 0.2 * u * v END AS return_rate,
     CASE WHEN i % 17 = 0 THEN NULL ELSE 0.3 * v * w END AS discount_share,
@@ -79,6 +92,7 @@ def open_shop(settings: Settings) -> None:
     """
     with Lake(settings) as lake:
         add_key(lake, KEY, *Scope)
+        reach(lake, JULY)
         _add_customers(lake, JUNE, 150, 300)
         _add_customers(lake, JULY, 0, 299)
         for segments in (4, 5):
@@ -90,6 +104,15 @@ def open_shop(settings: Settings) -> None:
         for as_of in (JUNE, JULY):
             write_segments(lake, as_of, Commit("segments"))
             write_profiles(lake, as_of, Commit("profiles"))
+
+
+def reach(lake: Lake, as_of: date, change: int = 1) -> None:
+    """Let the data reach a date, or no more with a change of -1: days alone, since these customers need no lines."""
+    changes = (
+        f"SELECT 'shop' AS source, DATE '{as_of - timedelta(days=1)}' AS ordered_on, {change} AS line_count_change"
+    )
+    with lake.cursor() as con:
+        lake.transaction(con, Commit("days"), lambda c: note_changes(c, changes, version=next_version(c)))
 
 
 def add_key(lake: Lake, text: str, *scopes: Scope, expires_at: datetime | None = None) -> None:
@@ -186,8 +209,15 @@ def problem(response: httpx.Response) -> dict[str, Any]:
 
 def _add_customers(lake: Lake, as_of: date, first: int, last: int) -> None:
     values = {"odd_ids": [*ODD_IDS, ESCAPED_ID], "as_of": as_of, "first": first, "last": last}
+    start = window_of(as_of, lake.settings.lookback_days).start
+    made_of = MadeOf(lake.version(), code_version_of(CUSTOMER_FEATURES), window_start=start)
+
+    def write(con: duckdb.DuckDBPyConnection) -> None:
+        con.execute(CUSTOMERS, values)
+        record(con, FEATURE_TABLES, as_of, made_of, Commit("features"), lake.clock())
+
     with lake.cursor() as con:
-        lake.transaction(con, Commit("features"), lambda c: c.execute(CUSTOMERS, values))
+        lake.transaction(con, Commit("features"), write)
 
 
 def _train(lake: Lake, settings: Settings) -> None:
