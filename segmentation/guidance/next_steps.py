@@ -16,7 +16,10 @@ REJECTED_SQL = (
 LINES_SQL = (
     'sql "SELECT source, COUNT(*) AS lines, MIN(ordered_at), MAX(ordered_at) FROM raw.transactions GROUP BY source"'
 )
-PROFILES_SQL = 'sql "SELECT segment_name, customer_count, revenue_share FROM segments.segment_profiles"'
+PROFILES_SQL = (
+    'sql "SELECT segment_name, customer_count, revenue_share FROM segments.segment_profiles '
+    'QUALIFY as_of = max(as_of) OVER ()"'
+)
 
 
 @dataclass(frozen=True)
