@@ -80,7 +80,7 @@ def create_app(settings: Settings, now: Clock = utc_now) -> Litestar:
     traces = _traces()
     reader = traces.reader(settings) if traces else LakeReader(settings)
     champion, keyring, windows = LiveChampion(settings), LiveKeyring(settings), LiveWindows(settings)
-    newest = NewestSnapshot()
+    newest = NewestSnapshot(settings)
     scorer = traces.scorer(scorer_metrics, settings.max_rows) if traces else Scorer(scorer_metrics, settings.max_rows)
     pusher = Pusher(settings, now)
     lines = LineScorer(windows, scorer_metrics, settings, now)
@@ -108,7 +108,7 @@ def create_app(settings: Settings, now: Clock = utc_now) -> Litestar:
     provided = {
         "live": champion,
         "lines": lines,
-        "customers": CustomerService(lines, newest),
+        "customers": CustomerService(lines, newest, settings),
         "metrics": scorer_metrics,
         "promoter": Promoter(settings),
         "pusher": pusher,

@@ -15,7 +15,9 @@ from segmentation.explanations.customer_explanation import Contribution, Custome
 from segmentation.explanations.customers import read_explanation
 from segmentation.explanations.segments import SegmentExplanation, pick, read_segments
 from segmentation.explanations.wording import figure, noun
+from segmentation.metadata.tables.segments import SEGMENT_EXPLANATIONS
 from segmentation.settings import load_settings
+from segmentation.snapshots.latest import latest_date
 from segmentation.warehouse import Lake
 
 
@@ -41,7 +43,8 @@ def explain(
             if customer_id is not None:
                 found = read_explanation(con, customer_id, day, settings)
             else:
-                found = pick(read_segments(con, day), str(segment))
+                latest = day or latest_date(con, SEGMENT_EXPLANATIONS, settings.quiet_days)
+                found = pick(read_segments(con, latest), str(segment))
         except duckdb.CatalogException as error:
             raise SegmentationError(
                 f"The lake is older than this release; `segmentation materialize` brings it up to date. ({error})"

@@ -26,6 +26,7 @@ from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.modeling import registry
 from segmentation.modeling.artefact import Evaluator, Floats
 from segmentation.settings import Settings
+from segmentation.snapshots.latest import latest_date
 
 TYPICAL_CUSTOMERS = 20_000
 """Customers from whom the typical ones of the segments are taken at most: 400 of a segment of a fiftieth."""
@@ -33,14 +34,12 @@ TYPICAL_CUSTOMERS = 20_000
 ASSIGNED = f"""
 SELECT as_of, segment_id, segment_name, confidence, model_version
 FROM {CUSTOMER_SEGMENTS.name}
-WHERE customer_id = $customer_id AND ($as_of IS NULL OR as_of = $as_of)
+WHERE customer_id = $customer_id AND {{condition}}
 ORDER BY as_of DESC
 LIMIT 1
 """
 
 ASSIGNED_DATES = f"SELECT as_of FROM {CUSTOMER_SEGMENTS.name} WHERE customer_id = $customer_id ORDER BY as_of"
-
-LAST_SNAPSHOT = f"SELECT MAX(as_of) FROM {CUSTOMER_SEGMENTS.name} WHERE as_of <= $as_of"
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,7 @@ class CustomerCase:
         model_version: The version of the model, and `evaluator` its artefact.
         window: The lines that count; its `as_of` is the date.
         home_market: The shop's home market, where known.
+        quiet_days: The lake's setting: how long after its last line a source counts as complete.
     """
 
     customer_id: str
@@ -59,6 +59,7 @@ class CustomerCase:
     evaluator: Evaluator
     window: Window
     home_market: str | None
+    quiet_days: int
 
 
 ReadTypical = Callable[[duckdb.DuckDBPyConnection, CustomerCase], Floats | None]
@@ -73,20 +74,22 @@ def read_explanation(
     Args:
         con: A cursor of the lake; may be read-only.
         customer_id: The customer, as the source names them.
-        as_of: The snapshot date; the last one in which they have a segment if None.
+        as_of: The snapshot date; the last one in which they have a segment, and that the data reaches, if None.
         settings: Of the lake.
 
     Raises:
         SegmentationError: The customer has no segment then, or no features.
     """
-    row = con.execute(ASSIGNED, {"customer_id": customer_id, "as_of": as_of}).fetchone()
+    latest = as_of or latest_date(con, CUSTOMER_SEGMENTS, settings.quiet_days)
+    condition = "as_of = $as_of" if as_of else "as_of <= $as_of"
+    row = con.execute(ASSIGNED.format(condition=condition), {"customer_id": customer_id, "as_of": latest}).fetchone()
     if row is None:
         raise SegmentationError(why_unassigned(con, customer_id, as_of))
     found, segment_id, segment_name, confidence, version = row
     evaluator = Evaluator(registry.load(con, version).artefact)
     features = _read_features(con, customer_id, found, evaluator.artefact.feature_names)
     window, home_market = recorded_scope(con, found, settings)
-    case = CustomerCase(customer_id, version, evaluator, window, home_market)
+    case = CustomerCase(customer_id, version, evaluator, window, home_market, settings.quiet_days)
     with FeatureCalculator() as calculator:
         changes = read_changes(con, case, calculator)
     segments = evaluator.artefact.segments
@@ -113,12 +116,12 @@ def read_typical_customers(con: duckdb.DuckDBPyConnection, case: CustomerCase) -
     Returns:
         Shape (number of segments, d), as `sample.typical`; None if there is no snapshot.
     """
-    row = con.execute(LAST_SNAPSHOT, {"as_of": case.window.as_of}).fetchone()
-    if row is None or row[0] is None:
+    latest = latest_date(con, CUSTOMER_SEGMENTS, case.quiet_days, until=case.window.as_of)
+    if latest is None:
         return None
     artefact = case.evaluator.artefact
     try:
-        sample = read_sample(con, row[0], artefact.feature_names, TYPICAL_CUSTOMERS)
+        sample = read_sample(con, latest, artefact.feature_names, TYPICAL_CUSTOMERS)
     except NotEnoughDataError:
         return None
     return typical(sample, [segment.id for segment in artefact.segments])
@@ -187,6 +190,12 @@ def why_unassigned(con: duckdb.DuckDBPyConnection, customer_id: str, as_of: date
     if dates and as_of is not None:
         there = ", ".join(str(row[0]) for row in dates)
         return f"Customer {quoted_id(customer_id)} has no segment as of {as_of}, only as of {there}."
+    if dates:
+        there = ", ".join(str(row[0]) for row in dates)
+        return (
+            f"Customer {quoted_id(customer_id)} has a segment as of {there} alone, which the data doesn't reach; "
+            "`segmentation snapshots list` tells more."
+        )
     return (
         f"No snapshot has a segment for customer {quoted_id(customer_id)}. They may be misspelt, have no purchase in "
         "the look-back window, or be newer than the latest snapshot."

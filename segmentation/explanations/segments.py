@@ -76,32 +76,31 @@ class SegmentExplanation:
                 yield title, sentences[:SHOWN] if kind == "rfm" else sentences
 
 
-def read_segments(con: duckdb.DuckDBPyConnection, as_of: date | None = None) -> list[SegmentExplanation]:
+def read_segments(con: duckdb.DuckDBPyConnection, as_of: date | None) -> list[SegmentExplanation]:
     """The explanations of all segments of a snapshot, by id.
 
     Args:
         con: A cursor of the lake; may be read-only.
-        as_of: The snapshot date; the newest that is explained if None.
+        as_of: The snapshot date; None if there is no latest one.
 
     Raises:
         NotEnoughDataError: No segment is explained as of that date, or at all.
     """
     dates = con.execute(f"SELECT DISTINCT as_of FROM {SEGMENT_EXPLANATIONS.name} ORDER BY as_of DESC").fetchall()
     known = [row[0] for row in dates]
-    if not known or (as_of is not None and as_of not in known):
+    if as_of is None or as_of not in known:
         there = f" (newest: {', '.join(map(str, known[:5]))})" if known else ""
         wanted = f" as of {as_of}" if as_of else ""
         raise NotEnoughDataError(
             f"No segment is explained{wanted}{there}; materialize `segments/segment_explanations`."
         )
-    found = as_of or known[0]
     findings: dict[int, list[Characteristic]] = {}
-    for row in con.execute(FINDINGS, {"as_of": found}).fetchall():
+    for row in con.execute(FINDINGS, {"as_of": as_of}).fetchall():
         findings.setdefault(row[0], []).append(Characteristic(*row))
-    profiles = con.execute(PROFILES, {"as_of": found}).fetchall()
+    profiles = con.execute(PROFILES, {"as_of": as_of}).fetchall()
     return [
         SegmentExplanation(
-            found, number, name, version, description, count, share, revenue, tuple(findings.get(number, []))
+            as_of, number, name, version, description, count, share, revenue, tuple(findings.get(number, []))
         )
         for number, name, version, description, count, share, revenue in profiles
     ]

@@ -27,7 +27,9 @@ from segmentation.monitoring.drift import Drift, Past, Population, Sensitivity, 
 from segmentation.monitoring.line_statistics import compare, read_figures
 from segmentation.monitoring.quality import Quality, QualityMetric
 from segmentation.progress import Progress, no_progress
+from segmentation.settings import Settings
 from segmentation.snapshots.code import code_version_of
+from segmentation.snapshots.latest import latest_date
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.ledger import MadeOf, record
 
@@ -228,22 +230,19 @@ def _quality_rows(
         before = next((each for each in earlier if each.population.as_of == judged_as_of), None)
         if before is not None:
             training["forward_eta_squared"] = champion.forward(before)
-    passed = _newest_passed(con, current.population.as_of, champion.lake.settings.forward_days)
+    passed = _newest_passed(con, current.population.as_of, champion.lake.settings)
     if passed is not None:
         now["forward_eta_squared"] = champion.forward(champion.see(passed))
     return quality.measure_quality(training, now, [champion.figures(each) for each in earlier])
 
 
-def _newest_passed(con: duckdb.DuckDBPyConnection, as_of: date, days: int) -> date | None:
-    """The newest snapshot whose next `days` are over as of a date, and have lines."""
+def _newest_passed(con: duckdb.DuckDBPyConnection, as_of: date, settings: Settings) -> date | None:
+    """The newest snapshot whose next days, as many as count as forward value, are over as of a date and have lines."""
     last = con.execute(f"SELECT CAST(MAX(ordered_at) AS DATE) FROM {TRANSACTIONS.name}").fetchone()
     if last is None or last[0] is None:
         return None
-    over = min(as_of, last[0] + SETTLED) - timedelta(days=days)
-    row = con.execute(
-        f"SELECT MAX(as_of) FROM {CUSTOMER_FEATURES.name} WHERE as_of <= $over", {"over": over}
-    ).fetchone()
-    return row[0] if row else None
+    over = min(as_of, last[0] + SETTLED) - timedelta(days=settings.forward_days)
+    return latest_date(con, CUSTOMER_FEATURES, settings.quiet_days, until=over)
 
 
 def _known_changes(con: duckdb.DuckDBPyConnection, until: date) -> tuple[list[date], list[date]]:

@@ -14,6 +14,7 @@ import duckdb
 from segmentation.metadata.tables.monitoring import FEATURE_DRIFT, MODEL_QUALITY
 from segmentation.metadata.tables.registry import MODELS, TRAINING_SETS
 from segmentation.modeling import registry
+from segmentation.snapshots.latest import latest_date
 from segmentation.warehouse.schema import exists
 
 LAST_TRAINING = f"""
@@ -114,13 +115,21 @@ class Request:
         )
 
 
-def read_state(con: duckdb.DuckDBPyConnection) -> State:
-    """What the lake knows of the champion; one of an older release may have no tables of monitoring yet."""
+def read_state(con: duckdb.DuckDBPyConnection, quiet_days: int) -> State:
+    """What the lake knows of the champion; one of an older release may have no tables of monitoring yet.
+
+    Args:
+        con: A cursor of the lake; may be read-only.
+        quiet_days: The setting; dates ahead of the data don't count.
+    """
     version = registry.resolve(con, "champion")
     is_monitored = all(exists(con, table) for table in (FEATURE_DRIFT, MODEL_QUALITY))
-    rows = con.execute(FINDINGS, {"version": version}).fetchall() if is_monitored else []
+    latest = latest_date(con, FEATURE_DRIFT, quiet_days) if is_monitored else None
+    rows = con.execute(FINDINGS, {"version": version}).fetchall() if latest else []
     judged: dict[date, tuple[list[str], list[str]]] = {}
     for as_of, finding, cause, _ in rows:
+        if latest is None or as_of > latest:
+            continue
         findings, doubts = judged.setdefault(as_of, ([], []))
         if finding and cause == "data_quality":
             doubts.append(finding)

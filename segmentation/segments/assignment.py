@@ -13,6 +13,7 @@ from segmentation.modeling.feature_matrix import read_matrix
 from segmentation.modeling.registry import ModelVersion, load, load_champion
 from segmentation.segments.columns import NOBODY, Before, Hysteresis, lacks_a_feature, segment_columns
 from segmentation.snapshots.code import code_version_of
+from segmentation.snapshots.latest import date_before
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.ledger import MadeOf
 from segmentation.warehouse.snapshots import write_snapshot
@@ -43,7 +44,7 @@ def write_segments(
     version = lake.version()
     with lake.cursor() as con:
         champion = load_champion(con) if model_version is None else load(con, model_version)
-        previous = previous_date(con, as_of)
+        previous = date_before(con, CUSTOMER_SEGMENTS, as_of)
     made_of = MadeOf(
         version, code_version_of(CUSTOMER_SEGMENTS), previous_as_of=previous, model_version=champion.version
     )
@@ -61,12 +62,6 @@ def write_segments(
         con.execute("CREATE OR REPLACE TEMP TABLE staged AS FROM assigned")
         write_snapshot(lake, con, {CUSTOMER_SEGMENTS: "temp.staged"}, as_of, made_of, commit)
     return champion, len(assigned)
-
-
-def previous_date(con: duckdb.DuckDBPyConnection, as_of: date) -> date | None:
-    """The last date before `as_of` that has segments."""
-    row = con.execute(f"SELECT MAX(as_of) FROM {CUSTOMER_SEGMENTS.name} WHERE as_of < DATE '{as_of}'").fetchone()
-    return row[0] if row else None
 
 
 def _before(con: duckdb.DuckDBPyConnection, customer_ids: pl.Series, previous: date | None) -> pl.DataFrame:

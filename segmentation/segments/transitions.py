@@ -16,8 +16,8 @@ from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, SEGMENT_EVE
 from segmentation.modeling import registry
 from segmentation.modeling.artefact import Evaluator
 from segmentation.modeling.feature_matrix import read_matrix
-from segmentation.segments.assignment import previous_date
 from segmentation.snapshots.code import code_version_of
+from segmentation.snapshots.latest import date_before
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.ledger import MadeOf
 from segmentation.warehouse.snapshots import write_snapshot
@@ -113,7 +113,7 @@ def write_transitions(lake: Lake, as_of: date, commit: Commit) -> pl.DataFrame:
     """
     version = lake.version()
     with lake.cursor() as con:
-        previous = previous_date(con, as_of)
+        previous = date_before(con, CUSTOMER_SEGMENTS, as_of)
         dates = {"as_of": as_of, "previous": "NULL" if previous is None else f"DATE '{previous}'"}
         con.execute(MOVES.format(**dates))
         if con.execute("SELECT 1 FROM temp.moves WHERE to_segment_id IS NOT NULL LIMIT 1").fetchone() is None:

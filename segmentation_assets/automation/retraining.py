@@ -35,7 +35,7 @@ def ask_for_training(
     """Ask for a training, once per finding and not within the cool-down; say why if not."""
     try:
         with Lake(settings, read_only=True) as lake, lake.cursor() as con:
-            state = read_state(con)
+            state = read_state(con, settings.quiet_days)
     except NoLakeError as error:
         return dg.SkipReason(str(error))
     asked = Request.from_json(context.cursor) if context.cursor else None

@@ -249,13 +249,13 @@ def test_one_customer_is_evaluated_to_the_bits_of_many(models: dict[int, ModelVe
 
 
 def test_files_that_are_gone_are_read_through_the_lake(settings: Settings, tmp_path: Path) -> None:
-    newest = NewestSnapshot()
+    newest = NewestSnapshot(settings)
     gone = f"read_parquet(['{tmp_path}/gone.parquet'])"
     newest.value = SnapshotRelations(JULY, gone, gone)
     with Lake(settings, read_only=True) as lake, lake.cursor() as con:
         champion = Champion.of(load_champion(con))
         question = Question("C-20", frozenset({"features"}))
-        found = CustomerService(None, newest).answer(con, question, champion)  # type: ignore[arg-type]
+        found = CustomerService(None, newest, settings).answer(con, question, champion)  # type: ignore[arg-type]
     assert found.as_of == JULY
     assert found.features is not None
 

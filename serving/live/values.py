@@ -79,6 +79,7 @@ class LiveValue(Generic[Source, Value]):
         value: The present one; None until there is one.
         is_stale: Whether the lake could not be read, or what it holds would not do, when last polled.
         reason: Why, fit for clients; empty if nothing is wrong.
+        follows_lines: Whether rows of `raw` matter to it, which a stream changes every second.
     """
 
     def __init__(
@@ -87,6 +88,8 @@ class LiveValue(Generic[Source, Value]):
         read: Callable[[duckdb.DuckDBPyConnection], Source],
         prepare: Callable[[Source], Value],
         copy: LocalCopy | None = None,
+        *,
+        follows_lines: bool = False,
     ) -> None:
         self.what = what
         self.value: Value | None = None
@@ -94,6 +97,7 @@ class LiveValue(Generic[Source, Value]):
         self.reason = "Just starting."
         self._read = read
         self._prepare = prepare
+        self.follows_lines = follows_lines
         self._copy = copy
         self._source: Source | None = None
         self._seen: int | None = None
@@ -163,24 +167,24 @@ class Poller:
     async def poll(self) -> None:
         """Poll once: refresh what follows the lake, if it has changed."""
         try:
-            marker = await self._last_that_matters()
+            version = await self._reader.version()
+            await self._note(version)
         except Exception as error:  # whatever it is, the polling must not end
             for each in self._values:
                 each.fall_back(error)
             return
         for each in self._values:
-            await each.refresh(self._reader, marker)
+            await each.refresh(self._reader, version if each.follows_lines else self._marker)
 
-    async def _last_that_matters(self) -> int:
-        """The newest snapshot that changed more than rows of `raw`, which a stream does every second."""
-        version, before = await self._reader.version(), self._version
+    async def _note(self, version: int) -> None:
+        """Keep the newest snapshot that changed more than rows of `raw`, which a stream does every second."""
+        before = self._version
         if version != before:
             if before is None or await self._reader.read(
                 lambda con: has_changed_outside(con, "raw", since=before, until=version)
             ):
                 self._marker = version
             self._version = version
-        return self._marker
 
 
 @asynccontextmanager

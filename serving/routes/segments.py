@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter
 
 from segmentation.access.keys import Scope
+from segmentation.settings import Settings
 from serving.api.contract import MembersAnswer, SegmentDetail, SegmentsAnswer, TransitionsAnswer
 from serving.api.problems import refusals
 from serving.live.champion import LiveChampion
@@ -30,11 +31,14 @@ SegmentId = Annotated[int, PathParameter(description="Id of the segment.", ge=0,
     **needs(Scope.READ),
 )
 async def segments(
-    live: NamedDependency[LiveChampion], reader: NamedDependency[LakeReader], as_of: AsOf = None
+    live: NamedDependency[LiveChampion],
+    reader: NamedDependency[LakeReader],
+    settings: NamedDependency[Settings],
+    as_of: AsOf = None,
 ) -> SegmentsAnswer:
     """Answer from the champion in memory and the profiles in the lake."""
     champion = live.champion()
-    return await reader.read(lambda con: service.all_segments(con, champion, as_of))
+    return await reader.read(lambda con: service.all_segments(con, champion, as_of, settings.quiet_days))
 
 
 @get(
@@ -47,11 +51,14 @@ async def segments(
     **needs(Scope.READ),
 )
 async def segment(
-    segment_id: SegmentId, live: NamedDependency[LiveChampion], reader: NamedDependency[LakeReader]
+    segment_id: SegmentId,
+    live: NamedDependency[LiveChampion],
+    reader: NamedDependency[LakeReader],
+    settings: NamedDependency[Settings],
 ) -> SegmentDetail:
     """Answer from the champion in memory, and from the lake."""
     champion = live.champion()
-    return await reader.read(lambda con: service.one_segment(con, champion, segment_id))
+    return await reader.read(lambda con: service.one_segment(con, champion, segment_id, settings.quiet_days))
 
 
 @get(
@@ -66,12 +73,14 @@ async def segment(
 async def segment_customers(
     segment_id: SegmentId,
     reader: NamedDependency[LakeReader],
+    settings: NamedDependency[Settings],
     as_of: AsOf = None,
     limit: Annotated[int, QueryParameter(description="Customers on a page.", ge=1, le=10_000)] = 100,
     cursor: Annotated[str | None, QueryParameter(description="`next_cursor` of the page before.")] = None,
 ) -> MembersAnswer:
     """Answer from the lake."""
-    return await reader.read(lambda con: service.members(con, segment_id, as_of, cursor, limit))
+    quiet_days = settings.quiet_days
+    return await reader.read(lambda con: service.members(con, segment_id, as_of, cursor, limit, quiet_days))
 
 
 @get(
@@ -83,6 +92,8 @@ async def segment_customers(
     responses=refusals(HTTPStatus.NOT_FOUND),
     **needs(Scope.READ),
 )
-async def transitions(reader: NamedDependency[LakeReader], as_of: AsOf = None) -> TransitionsAnswer:
+async def transitions(
+    reader: NamedDependency[LakeReader], settings: NamedDependency[Settings], as_of: AsOf = None
+) -> TransitionsAnswer:
     """Answer from the lake."""
-    return await reader.read(lambda con: service.transitions(con, as_of))
+    return await reader.read(lambda con: service.transitions(con, as_of, settings.quiet_days))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 
 import duckdb
@@ -10,6 +11,8 @@ import duckdb
 from segmentation.metadata.features import FEATURES
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, SEGMENT_PROFILES
+from segmentation.settings import Settings
+from segmentation.snapshots.latest import latest_date
 from segmentation.warehouse.partition_files import partition_files
 from segmentation.warehouse.sql import literal
 from serving.api.contract import Features, Membership
@@ -50,21 +53,25 @@ class SnapshotRelations:
 
 
 class NewestSnapshot(LiveValue[SnapshotRelations | None, SnapshotRelations | None]):
-    """The newest snapshot of segments; None in a lake without any."""
+    """The newest snapshot of segments that the data reaches; None in a lake without any."""
 
-    def __init__(self) -> None:
-        super().__init__("newest snapshot", _read_newest, lambda found: found)
+    def __init__(self, settings: Settings) -> None:
+        self.read = partial(_read_newest, quiet_days=settings.quiet_days)
+        super().__init__("newest snapshot", self.read, lambda found: found, follows_lines=True)
 
 
 def read_assignment(
     con: duckdb.DuckDBPyConnection, newest: SnapshotRelations | None, customer_id: str, as_of: date | None
 ) -> dict[str, Any] | None:
-    """A customer's segment in a snapshot, or the last one that they have if `as_of` is None."""
+    """A customer's segment in a snapshot; if `as_of` is None, in the last one that has them, up to the newest."""
     if newest is not None and as_of in (None, newest.as_of):
-        row = _read_row(con, ASSIGNMENT, (newest.segments, CUSTOMER_SEGMENTS.name), customer_id, newest.as_of)
+        row = _read_row(con, ASSIGNMENT, (newest.segments, CUSTOMER_SEGMENTS.name), customer_id, _on(newest.as_of))
         if row is not None or as_of is not None:
             return row
-    return _read_row(con, ASSIGNMENT, (CUSTOMER_SEGMENTS.name,), customer_id, as_of)
+    if as_of is None:
+        condition = f"as_of <= DATE '{newest.as_of}'" if newest else "false"
+        return _read_row(con, ASSIGNMENT, (CUSTOMER_SEGMENTS.name,), customer_id, condition)
+    return _read_row(con, ASSIGNMENT, (CUSTOMER_SEGMENTS.name,), customer_id, _on(as_of))
 
 
 def read_features(
@@ -72,7 +79,7 @@ def read_features(
 ) -> Features | None:
     """A customer's features in a snapshot."""
     files = [newest.features] if newest is not None and newest.as_of == as_of else []
-    row = _read_row(con, FEATURE_ROW, (*files, CUSTOMER_FEATURES.name), customer_id, as_of)
+    row = _read_row(con, FEATURE_ROW, (*files, CUSTOMER_FEATURES.name), customer_id, _on(as_of))
     return Features(**row) if row else None
 
 
@@ -83,24 +90,26 @@ def read_history(con: duckdb.DuckDBPyConnection, customer_id: str) -> tuple[Memb
 
 
 def _read_row(
-    con: duckdb.DuckDBPyConnection, query: str, relations: Sequence[str], customer_id: str, as_of: date | None
+    con: duckdb.DuckDBPyConnection, query: str, relations: Sequence[str], customer_id: str, condition: str
 ) -> dict[str, Any] | None:
     """The customer's row in the first of some relations that can be read."""
     relation, *others = relations
-    condition = f"as_of = DATE '{as_of}'" if as_of else "true"
     try:
         found = con.execute(query.format(relation=relation, customer_id=literal(customer_id), condition=condition))
         values = found.fetchone()
     except duckdb.IOException:  # files of a snapshot that was replaced meanwhile, and cleaned up
         if not others:
             raise
-        return _read_row(con, query, others, customer_id, as_of)
+        return _read_row(con, query, others, customer_id, condition)
     return dict(zip((column[0] for column in found.description), values, strict=True)) if values else None
 
 
-def _read_newest(con: duckdb.DuckDBPyConnection) -> SnapshotRelations | None:
-    rows = con.execute(f"SELECT MAX(as_of) FROM {SEGMENT_PROFILES.name}").fetchall()
-    as_of = rows[0][0]
+def _on(as_of: date) -> str:
+    return f"as_of = DATE '{as_of}'"
+
+
+def _read_newest(con: duckdb.DuckDBPyConnection, quiet_days: int) -> SnapshotRelations | None:
+    as_of = latest_date(con, SEGMENT_PROFILES, quiet_days)
     if as_of is None:
         return None
     segments, features = (

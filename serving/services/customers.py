@@ -29,6 +29,7 @@ from segmentation.features.one_customer import OrderLine
 from segmentation.features.windows import EARLIEST, Window
 from segmentation.modeling import registry
 from segmentation.modeling.artefact import Floats
+from segmentation.settings import Settings
 from serving.api.contract import (
     EVERYTHING,
     Customer,
@@ -83,9 +84,10 @@ class _Found:
 class CustomerService:
     """Answers questions about customers."""
 
-    def __init__(self, lines: LineScorer, newest: NewestSnapshot) -> None:
+    def __init__(self, lines: LineScorer, newest: NewestSnapshot, settings: Settings) -> None:
         self._lines = lines
         self._newest = newest
+        self._quiet_days = settings.quiet_days
         self._typical = _TypicalCustomers()
         self._others: dict[int, Champion] = {}
 
@@ -130,7 +132,8 @@ class CustomerService:
         return WhatIfAnswer(customer_id, as_of, champion.model.version, without, having, is_moved)
 
     def _stored(self, con: duckdb.DuckDBPyConnection, question: Question, champion: Champion) -> _Found:
-        row = read_assignment(con, self._newest.value, question.customer_id, question.as_of)
+        newest = self._newest.value or self._newest.read(con)
+        row = read_assignment(con, newest, question.customer_id, question.as_of)
         if row is None:
             raise _unknown(why_unassigned(con, question.customer_id, question.as_of))
         as_of = row.pop("as_of")
@@ -138,7 +141,7 @@ class CustomerService:
         is_stored = question.model in (None, row["model_version"])
         features = None
         if not is_stored or question.include & {"features", "why"}:
-            features = read_features(con, self._newest.value, question.customer_id, as_of)
+            features = read_features(con, newest, question.customer_id, as_of)
         if is_stored:
             names = dict(zip(model.segment_ids, model.segment_names, strict=True))
             row["runner_up_name"] = names.get(row["runner_up_id"])
@@ -173,7 +176,9 @@ class CustomerService:
 
     def _case(self, customer_id: str, found: _Found) -> CustomerCase:
         window, home_market = self._lines.scope(found.as_of)
-        return CustomerCase(customer_id, found.model.model.version, found.model.evaluator, window, home_market)
+        return CustomerCase(
+            customer_id, found.model.model.version, found.model.evaluator, window, home_market, self._quiet_days
+        )
 
 
 class _TypicalCustomers:

@@ -21,6 +21,7 @@ from segmentation.metadata.tables.segments import (
 )
 from segmentation.modeling.artefact import Segment
 from segmentation.modeling.segment_identity.lineage import Parent
+from segmentation.snapshots.latest import latest_date
 from segmentation.warehouse.sql import literal
 from serving.api.contract import (
     Finding,
@@ -49,7 +50,8 @@ FINDINGS = f"""
 SELECT {", ".join(Finding.__struct_fields__)}
 FROM {SEGMENT_EXPLANATIONS.name}
 WHERE segment_id = {{segment_id}} AND as_of = (
-    SELECT MAX(as_of) FROM {SEGMENT_EXPLANATIONS.name} WHERE segment_id = {{segment_id}}
+    SELECT MAX(as_of) FROM {SEGMENT_EXPLANATIONS.name}
+    WHERE segment_id = {{segment_id}} AND as_of <= DATE '{{latest}}'
 )
 ORDER BY kind, rank
 """
@@ -84,18 +86,23 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
     after: str
 
 
-def all_segments(con: duckdb.DuckDBPyConnection, model: Champion, as_of: date | None) -> SegmentsAnswer:
-    """The segments of a model with their profiles as of a date, or in the last snapshot that the model decided.
+def all_segments(
+    con: duckdb.DuckDBPyConnection, model: Champion, as_of: date | None, quiet_days: int
+) -> SegmentsAnswer:
+    """The segments of a model with their profiles as of a date, or in the latest snapshot that the model decided.
+
+    Args:
+        con: A cursor of the lake.
+        model: The model.
+        as_of: The date, whichever model decided it; the latest of this model if None.
+        quiet_days: The lake's setting, for what counts as the latest.
 
     Raises:
         ProblemError: No snapshot of that date was profiled (404).
     """
     version = model.model.version
-    if as_of is None:
-        last = f"SELECT MAX(as_of) FROM {SEGMENT_PROFILES.name} WHERE model_version = {version}"
-        condition = f"model_version = {version} AND as_of = ({last})"
-    else:
-        condition = f"as_of = DATE '{as_of}'"
+    wanted = as_of or latest_date(con, SEGMENT_PROFILES, quiet_days, model_version=version)
+    condition = f"as_of = DATE '{wanted}'" if wanted else "false"
     rows = con.execute(PROFILES.format(condition=condition)).fetchall()
     if as_of is not None and not rows:
         raise _no_snapshot(con, as_of)
@@ -107,14 +114,16 @@ def all_segments(con: duckdb.DuckDBPyConnection, model: Champion, as_of: date | 
     )
 
 
-def one_segment(con: duckdb.DuckDBPyConnection, model: Champion, segment_id: int) -> SegmentDetail:
-    """Everything about one segment of a model.
+def one_segment(con: duckdb.DuckDBPyConnection, model: Champion, segment_id: int, quiet_days: int) -> SegmentDetail:
+    """Everything about one segment of a model, as of the latest snapshot that explains it.
 
     Raises:
         ProblemError: The model has no such segment (404).
     """
     segment = _segment(model, segment_id)
     profiles = con.execute(PROFILES.format(condition=f"segment_id = {segment_id}")).fetchall()
+    latest = latest_date(con, SEGMENT_EXPLANATIONS, quiet_days) or date.min
+    findings = con.execute(FINDINGS.format(segment_id=segment_id, latest=latest)).fetchall()
     return SegmentDetail(
         model.model.version,
         segment.id,
@@ -122,13 +131,18 @@ def one_segment(con: duckdb.DuckDBPyConnection, model: Champion, segment_id: int
         segment.description,
         segment.colour,
         [SegmentProfile(*figures) for _, *figures in profiles],
-        [Finding(*row) for row in con.execute(FINDINGS.format(segment_id=segment_id)).fetchall()],
+        [Finding(*row) for row in findings],
         _lineage(con, segment_id),
     )
 
 
 def members(
-    con: duckdb.DuckDBPyConnection, segment_id: int, as_of: date | None, cursor: str | None, limit: int
+    con: duckdb.DuckDBPyConnection,
+    segment_id: int,
+    as_of: date | None,
+    cursor: str | None,
+    limit: int,
+    quiet_days: int,
 ) -> MembersAnswer:
     """A page of a segment's customers, in order of their ids.
 
@@ -138,11 +152,12 @@ def members(
         as_of: The snapshot; the newest one if None. A cursor knows its own.
         cursor: Where the page before ended.
         limit: Customers on a page.
+        quiet_days: The lake's setting, for what counts as the newest.
 
     Raises:
         ProblemError: The cursor is none of ours (400), or there is no such segment or snapshot (404).
     """
-    start = Cursor(_snapshot(con, as_of), "") if cursor is None else _decode(cursor)
+    start = Cursor(_snapshot(con, as_of, quiet_days), "") if cursor is None else _decode(cursor)
     if as_of is not None and as_of != start.as_of:
         detail = f"The cursor is of {start.as_of}; leave out `as_of`, or the cursor."
         raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-cursor", detail)
@@ -156,13 +171,13 @@ def members(
     return MembersAnswer(start.as_of, segment_id, page, more)
 
 
-def transitions(con: duckdb.DuckDBPyConnection, as_of: date | None) -> TransitionsAnswer:
+def transitions(con: duckdb.DuckDBPyConnection, as_of: date | None, quiet_days: int) -> TransitionsAnswer:
     """Who went where since the snapshot before.
 
     Raises:
         ProblemError: There is no such snapshot (404).
     """
-    wanted = _snapshot(con, as_of)
+    wanted = _snapshot(con, as_of, quiet_days)
     rows = con.execute(TRANSITIONS.format(as_of=wanted)).fetchall()
     return TransitionsAnswer(wanted, rows[0][0] if rows else None, [Transition(*row[1:]) for row in rows])
 
@@ -182,12 +197,12 @@ def _segment(model: Champion, segment_id: int) -> Segment:
     return found
 
 
-def _snapshot(con: duckdb.DuckDBPyConnection, as_of: date | None) -> date:
-    """The snapshot that is asked for, or the newest one."""
-    dates = _dates(con)
-    if not dates or (as_of is not None and as_of not in dates):
+def _snapshot(con: duckdb.DuckDBPyConnection, as_of: date | None, quiet_days: int) -> date:
+    """The snapshot that is asked for, or the newest one that the data reaches."""
+    found = latest_date(con, SEGMENT_PROFILES, quiet_days) if as_of is None else as_of
+    if found is None or (as_of is not None and as_of not in _dates(con)):
         raise _no_snapshot(con, as_of)
-    return as_of or dates[-1]
+    return found
 
 
 def _dates(con: duckdb.DuckDBPyConnection) -> list[date]:
