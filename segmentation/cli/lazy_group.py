@@ -74,9 +74,12 @@ class LazyGroup(TyperGroup):
             self.add_command(self._unloaded.pop(name).load())
 
     def load_all(self) -> None:
-        """Import all commands, as a page about each of them needs."""
+        """Import all commands, those below them as well, as a page about each of them needs."""
         for name in list(self._unloaded):
             self.load(name)
+        for command in self.commands.values():
+            if isinstance(command, LazyGroup):
+                command.load_all()
 
     # Typer has no public name for the types of context and result.
     def invoke(self, ctx: Any) -> Any:

@@ -21,7 +21,6 @@ OWN_HISTORY = {SCHEMA_VERSIONS.name}
 
 
 NOT_FILLED_BY_THE_GRAPH = {
-    "raw.changed_days",
     "raw.deliveries",
     "raw.positions",
     "raw.source_schemas",

@@ -16,9 +16,9 @@ from segmentation.errors import SegmentationError, SourceError
 from segmentation.modeling import lifecycle, registry
 from segmentation.settings import Settings, load_settings
 from segmentation.warehouse import Commit, Lake
-from segmentation_assets.resources import ASKED_BY, REASON
 from segmentation_assets.automation.notifications import build_notifications, look
 from segmentation_assets.cli.runs import QUIET
+from segmentation_assets.resources import ASKED_BY, REASON
 from segmentation_assets_tests.assets.conftest import defs
 from segmentation_assets_tests.testing.webhook import Webhook, listening
 

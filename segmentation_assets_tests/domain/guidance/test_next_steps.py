@@ -128,15 +128,11 @@ def test_a_customer_is_asked_about_by_their_id_whatever_is_in_it() -> None:
         (SEGMENTED, ["explain C-1", "serve", "ui"]),
         (
             replace(SEGMENTED, stale=(date(2024, 2, 1), date(2024, 4, 1))),
-            [
-                "materialize --since 2024-02-01 --as-of 2024-04-01 --select 'group:features or group:segments'",
-                "explain C-1",
-                "serve",
-            ],
+            ["snapshots refresh", "explain C-1", "serve"],
         ),
         (
-            replace(SEGMENTED, stale=(date(2024, 4, 1),)),
-            ["materialize --as-of 2024-04-01 --select 'group:features or group:segments'", "explain C-1", "serve"],
+            replace(SEGMENTED, ahead=(date(2024, 9, 1),), stale=(date(2024, 4, 1),)),
+            ["snapshots drop --ahead", "snapshots refresh", "explain C-1"],
         ),
         (
             replace(SEGMENTED, due_as_of=date(2024, 5, 1), feature_as_of=date(2024, 5, 1)),
