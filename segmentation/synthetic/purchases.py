@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from segmentation.synthetic.archetypes import CHANNELS
 from segmentation.synthetic.customers import COUNTRIES, Customers, draw_index, trait
 from segmentation.synthetic.product_range import SHELF_PLACES, ProductRange
+from segmentation.synthetic.promotion import Promotion
 from segmentation.synthetic.seasons import Calendar
 from segmentation.synthetic.streams import Streams
 
@@ -96,7 +97,13 @@ def _channels(streams: Streams, preferred: NDArray[np.int64]) -> NDArray[np.int6
     return np.where(u[:, 0] < _FAITHFUL_TO_CHANNEL, preferred, other)
 
 
-def draw_lines(streams: Streams, customers: Customers, orders: Orders, product_range: ProductRange) -> Lines:
+def draw_lines(
+    streams: Streams,
+    customers: Customers,
+    orders: Orders,
+    product_range: ProductRange,
+    promotion: Promotion | None = None,
+) -> Lines:
     """Draw the lines of every order; an order names a product once."""
     more = streams.of("lines").poisson(customers.lines_per_order[orders.customer] - 1)
     order = np.repeat(np.arange(more.size), (1 + more).clip(max=MOST_LINES))
@@ -108,13 +115,16 @@ def draw_lines(streams: Streams, customers: Customers, orders: Orders, product_r
     list_price = product_range.price_cents[product]
     price = np.rint(list_price * trait(lambda kind: kind.price_factor)[archetype]).astype(np.int64)
     quantity = _quantities(streams, archetype, list_price)
+    discount_share = customers.discount_share[customer]
+    if promotion:
+        discount_share = discount_share * promotion.lift(orders.second[order])
     return Lines(
         order=order,
         number=running_number(order),
         product=product,
         quantity=quantity,
         price_cents=price,
-        discount_cents=_discounts(streams, archetype, customers.discount_share[customer], quantity * price),
+        discount_cents=_discounts(streams, archetype, discount_share, quantity * price),
         second=orders.second[order],
     )
 

@@ -1,6 +1,6 @@
 """The synthetic shop as a whole: chunk by chunk, in memory or as Parquet files."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -8,8 +8,10 @@ import polars as pl
 
 from segmentation.progress import Progress
 from segmentation.synthetic.customers import draw_customers
+from segmentation.synthetic.dirt import with_dirt
 from segmentation.synthetic.frames import archetypes_frame, customer_ids, transactions_frame
 from segmentation.synthetic.product_range import ProductRange, build_product_range
+from segmentation.synthetic.promotion import Promotion
 from segmentation.synthetic.purchases import draw_lines, draw_orders
 from segmentation.synthetic.returns import draw_returns
 from segmentation.synthetic.seasons import Calendar, build_calendar
@@ -41,7 +43,7 @@ class SyntheticFiles:
         transactions: Parquet files, one per chunk of customers.
         products: Parquet file of the products.
         archetypes: Parquet file of the archetypes.
-        lines: Number of transaction lines, returns included.
+        lines: Number of transaction lines, returns and dirty ones included.
         customers: Number of customers.
         orders: Number of orders, returns not counted.
     """
@@ -79,6 +81,8 @@ class _Plan:
     seed: int
     calendar: Calendar
     product_range: ProductRange
+    promotion: Promotion | None = None
+    dirty_share: float = 0.0
 
     @property
     def chunks(self) -> range:
@@ -115,9 +119,13 @@ def write(
     start: date,
     end: date,
     seed: int = 7,
+    promotion: Promotion | None = None,
+    dirty_share: float = 0.0,
     progress: Progress | None = None,
 ) -> SyntheticFiles:
     """Write the shop that `generate` makes as Parquet files, one chunk of customers after the other.
+
+    A promotion and dirty lines are for demonstrations: without them, the files hold that shop and nothing else.
 
     Memory holds the lines of one chunk, whatever the size, and the archetype of every customer. Files of an
     earlier run in the same directory are removed first. A file is there in full or not at all, and
@@ -129,12 +137,16 @@ def write(
         start: First day of the window.
         end: First day after the window.
         seed: Seed of all randomness, not negative.
+        promotion: Months with more discounts; none if None.
+        dirty_share: Lines that nobody would accept, as a share of those of the shop, which come besides.
         progress: Called after each chunk with the number of customers written and to write.
 
     Raises:
-        ValueError: If there is no customer or no day to generate, or if the seed is negative.
+        ValueError: If there is no customer or no day to generate, the seed is negative, or the share isn't one.
     """
-    plan = _plan(customers, start, end, seed)
+    if not 0 <= dirty_share <= 1:
+        raise ValueError(f"dirty_share is {dirty_share}; choose 0 to 1.")
+    plan = replace(_plan(customers, start, end, seed), promotion=promotion, dirty_share=dirty_share)
     _clear(directory)
     parts = []
     for number in plan.chunks:
@@ -168,11 +180,12 @@ def _make_chunk(plan: _Plan, number: int) -> _Chunk:
     streams = Streams(plan.seed, number)
     people = draw_customers(streams, count, plan.calendar)
     orders = draw_orders(streams, people, plan.calendar)
-    purchases = draw_lines(streams, people, orders, plan.product_range)
+    purchases = draw_lines(streams, people, orders, plan.product_range, plan.promotion)
     returns = draw_returns(streams, people, orders, purchases, plan.product_range, plan.calendar)
     names = customer_ids(first + 1, count)
+    lines = transactions_frame(names, orders, purchases, returns, plan.product_range)
     return _Chunk(
-        transactions=transactions_frame(names, orders, purchases, returns, plan.product_range),
+        transactions=with_dirt(lines, plan.dirty_share, streams) if plan.dirty_share else lines,
         archetypes=archetypes_frame(names, people.archetype),
         orders=orders.second.size,
     )
