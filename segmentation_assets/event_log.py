@@ -26,6 +26,7 @@ from segmentation_assets.dagster_internals.event_log_storage import (
     InstanceRef,
     SqliteEventLogStorage,
 )
+from segmentation_assets.run_origin import ListedInstance
 
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -43,7 +44,8 @@ MOST_EVENTS = 200
 def open_instance(folder: Path) -> dg.DagsterInstance:
     """The instance of a folder, with the quicker event log unless its `dagster.yaml` names another than Dagster's own.
 
-    The folder's configuration stays as it is, so that it is the same for those who read it without this module.
+    Runs that this process creates are listed under their jobs. The folder's configuration stays as it is, so that it
+    is the same for those who read it without this module.
     """
     ref = InstanceRef.from_dir(str(folder))
     stock, configured = InstanceRef.config_defaults(str(folder))["event_log_storage"], ref.event_storage_data
@@ -51,6 +53,9 @@ def open_instance(folder: Path) -> dg.DagsterInstance:
         quicker = ConfigurableClassData(__name__, QuickEventLogStorage.__name__, configured.config_yaml)
         # Without a storage for all three, Dagster takes those of runs, events and schedules one by one.
         ref = ref._replace(storage_data=None, event_storage_data=quicker)
+    if ref.custom_instance_class_data is None:
+        listed = ConfigurableClassData(ListedInstance.__module__, ListedInstance.__name__, "{}")
+        ref = ref._replace(custom_instance_class_data=listed)
     return dg.DagsterInstance.from_ref(ref)
 
 

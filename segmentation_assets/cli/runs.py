@@ -16,6 +16,7 @@ from segmentation.sources.batch.registration import Registration
 from segmentation.sources.reading import Reading
 from segmentation_assets.assets.raw import IS_LOADED
 from segmentation_assets.assets.sources import metadata_of
+from segmentation_assets.automation.jobs import JOBS
 from segmentation_assets.dagster_internals.names import ACTIVE_PLAN_LOGGER
 from segmentation_assets.definitions import build_present_definitions
 from segmentation_assets.event_log import batched_events, open_instance
@@ -49,7 +50,7 @@ def run(
     on_progress: Listener | None = None,
     cadence: Cadence | None = None,
 ) -> list[str]:
-    """Materialize assets in this process and wait for them.
+    """Materialize assets in this process and wait for them, as a run of the job that is made for them.
 
     Args:
         settings: Where the instance is.
@@ -70,8 +71,8 @@ def run(
     SKIPPED_CHECKS.setLevel(logging.ERROR)
     try:
         with batched_events(), open_instance(dagster_home(settings)) as instance:
-            graph = build_present_definitions(settings, cadence=cadence)
-            result = graph.resolve_implicit_global_asset_job_def().execute_in_process(
+            job = _job_of(build_present_definitions(settings, cadence=cadence), keys)
+            result = job.execute_in_process(
                 instance=instance,
                 asset_selection=list(keys),
                 partition_key=partition_key,
@@ -85,6 +86,16 @@ def run(
     if not result.success:
         raise SegmentationError(_why(result, failed))
     return [_describe(check) for check in failed] + _observations(result)
+
+
+def _job_of(definitions: dg.Definitions, keys: Sequence[dg.AssetKey]) -> dg.JobDefinition:
+    """The job with the fewest assets among those that have these; Dagster's hidden one for assets if none has."""
+    graph = definitions.resolve_asset_graph()
+    selected = {job.name: job.selection.resolve(graph) for job in JOBS}
+    fitting = [name for name, assets in selected.items() if assets >= set(keys)]
+    if not fitting:
+        return definitions.resolve_implicit_global_asset_job_def()
+    return definitions.resolve_job_def(min(fitting, key=lambda name: len(selected[name])))
 
 
 def _observations(result: dg.ExecuteInProcessResult) -> list[str]:
