@@ -6,7 +6,7 @@ since the last look share a run. Without a champion nothing is made; the first m
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
@@ -29,6 +29,9 @@ MOST_DATES = 31
 
 SETTLED = timedelta(hours=1)
 """A date that was made less than that ago waits: late lines of a stream come one after the other."""
+
+GIVEN_UP = timedelta(days=1)
+"""A run of this sensor that began longer ago has been killed, if Dagster still takes it for unfinished."""
 
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -77,7 +80,9 @@ def ask_for_snapshots(
     context: dg.SensorEvaluationContext, settings: Settings, now: datetime
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask for a run over the dates that are due, or stale; say why if not."""
-    running = context.instance.get_runs(dg.RunsFilter(job_name=snapshot.name, statuses=UNFINISHED), limit=1)
+    since = now.replace(tzinfo=UTC) - GIVEN_UP
+    own = dg.RunsFilter(tags={ASKED_BY: NAME}, statuses=UNFINISHED, created_after=since)
+    running = context.instance.get_runs(own, limit=1)
     if running:
         return dg.SkipReason(f"run {running[0].run_id} is still making snapshots")
     try:
