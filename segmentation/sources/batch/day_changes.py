@@ -40,10 +40,15 @@ WITH before AS (
     WHERE source IN (SELECT unnest($sources)) AND ordered_at >= $first AND ordered_at < $last
     GROUP BY ALL
 ),
-after AS (
-    SELECT source, CAST(ordered_at AS DATE) AS ordered_on, {CONTENT_HASH} AS content
-    FROM {Relation.ACCEPTED_LINES} JOIN {Relation.INPUT_FILES} USING (file_id)
+of_files AS (
+    SELECT file_id, CAST(ordered_at AS DATE) AS ordered_on, {CONTENT_HASH} AS content
+    FROM {Relation.ACCEPTED_LINES}
     WHERE ordered_at >= $first AND ordered_at < $last
+    GROUP BY ALL
+),
+after AS (
+    SELECT source, ordered_on, bit_xor(content) AS content
+    FROM of_files JOIN {Relation.INPUT_FILES} USING (file_id)
     GROUP BY ALL
 )
 SELECT source, ordered_on, 0 AS line_count_change
