@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import groupby
 from typing import Any
 
 import dagster as dg
@@ -68,23 +69,23 @@ def groups_of(dates: Iterable[date], cadence: Cadence) -> list[DateGroup]:
     """Dates in groups of neighbours, in order: of the cadence, or days one after the other."""
     groups: list[DateGroup] = []
     for as_of in sorted(set(dates)):
-        last = groups[-1] if groups else None
-        ways: list[Cadence] = [cadence, "daily"]
-        joined = next(
-            (
-                way
-                for way in ways
-                if last
-                and next_date(way, last.dates[-1]) == as_of
-                and (last.cadence == way or (len(last.dates) == 1 and last_date(way, last.dates[0]) == last.dates[0]))
-            ),
-            None,
-        )
-        if last and joined:
-            groups[-1] = DateGroup((*last.dates, as_of), joined)
+        way = _way_on(groups[-1], as_of, cadence) if groups else None
+        if way:
+            groups[-1] = DateGroup((*groups[-1].dates, as_of), way)
         else:
             groups.append(DateGroup((as_of,), cadence if last_date(cadence, as_of) == as_of else "daily"))
     return groups
+
+
+def _way_on(group: DateGroup, as_of: date, cadence: Cadence) -> Cadence | None:
+    """The cadence in which a date comes right after a group; a date alone may belong to either."""
+    first, last = group.dates[0], group.dates[-1]
+    ways: tuple[Cadence, ...] = (cadence, "daily")
+    for way in ways:
+        is_of = group.cadence == way or (first == last and last_date(way, first) == first)
+        if is_of and next_date(way, last) == as_of:
+            return way
+    return None
 
 
 def make_snapshots(
@@ -204,20 +205,13 @@ def _batches(
 ) -> Iterable[tuple[DateGroup, tuple[tuple[Table, ...], ...], bool]]:
     """The work in runs: neighbours with the same to do together, in order of dates."""
     by_date = {each.as_of: each for each in work}
+
+    def to_do(as_of: date) -> tuple[tuple[tuple[Table, ...], ...], bool]:
+        return by_date[as_of].steps, by_date[as_of].keeps_model
+
     for group in groups_of(by_date, cadence):
-        alike: list[date] = []
-        for as_of in (*group.dates, None):
-            same = as_of and alike and _same(by_date[alike[-1]], by_date[as_of])
-            if alike and not same:
-                first = by_date[alike[0]]
-                yield DateGroup(tuple(alike), group.cadence), first.steps, first.keeps_model
-                alike = []
-            if as_of:
-                alike.append(as_of)
-
-
-def _same(one: _Work, other: _Work) -> bool:
-    return (one.steps, one.keeps_model) == (other.steps, other.keeps_model)
+        for (steps, keeps_model), dates in groupby(group.dates, key=to_do):
+            yield DateGroup(tuple(dates), group.cadence), steps, keeps_model
 
 
 def _run(
