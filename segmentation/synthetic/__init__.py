@@ -4,7 +4,7 @@ For demonstrations, tests and benchmarks. What reads or loads the files it write
 """
 
 from segmentation.synthetic.archetypes import ARCHETYPES, Archetype
-from segmentation.synthetic.promotion import Promotion
 from segmentation.synthetic.shop import SyntheticFiles, SyntheticShop, generate, write
+from segmentation.synthetic.variation import Promotion, Variation
 
-__all__ = ["ARCHETYPES", "Archetype", "Promotion", "SyntheticFiles", "SyntheticShop", "generate", "write"]
+__all__ = ["ARCHETYPES", "Archetype", "Promotion", "SyntheticFiles", "SyntheticShop", "Variation", "generate", "write"]

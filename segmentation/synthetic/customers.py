@@ -56,8 +56,8 @@ def draw_index(weights: Iterable[float], u: NDArray[np.float64]) -> NDArray[np.i
     return np.searchsorted(reach / reach[-1], u, side="right")
 
 
-def draw_customers(streams: Streams, count: int, calendar: Calendar) -> Customers:
-    """Draw the first `count` customers of a chunk."""
+def draw_customers(streams: Streams, count: int, calendar: Calendar, arrivals_from: float = 1.0) -> Customers:
+    """Draw the first `count` customers of a chunk; see `Variation` for `arrivals_from`."""
     archetype = draw_index((kind.share for kind in ARCHETYPES), streams.of("archetype").random(count))
     shape = trait(lambda kind: kind.rate_shape)[archetype]
 
@@ -67,7 +67,7 @@ def draw_customers(streams: Streams, count: int, calendar: Calendar) -> Customer
     few = np.full(count, _TRAIT_SHAPE)
     return Customers(
         archetype=archetype,
-        activity=_stay(streams, archetype, calendar),
+        activity=_stay(streams, archetype, calendar, arrivals_from),
         orders_per_year=around("order rate", trait(lambda kind: kind.orders_per_year), shape),
         lines_per_order=1 + around("basket", trait(lambda kind: kind.lines_per_order - 1), shape),
         discount_share=around("discount share", trait(lambda kind: kind.discount_share), few),
@@ -79,10 +79,13 @@ def draw_customers(streams: Streams, count: int, calendar: Calendar) -> Customer
     )
 
 
-def _stay(streams: Streams, archetype: NDArray[np.int64], calendar: Calendar) -> NDArray[np.float64]:
+def _stay(
+    streams: Streams, archetype: NDArray[np.int64], calendar: Calendar, arrivals_from: float
+) -> NDArray[np.float64]:
     """Draw when customers joined and left, cut to the window, never shorter than `_SHORTEST_STAY` of it."""
     u = streams.of("stay").random((archetype.size, 2))
-    joined = _uniform(lambda kind: kind.joined, archetype, u[:, 0]).clip(0.0, 1.0 - _SHORTEST_STAY)
+    arrivals = {kind.name: (min(kind.joined[0], arrivals_from), kind.joined[1]) for kind in ARCHETYPES}
+    joined = _uniform(lambda kind: arrivals[kind.name], archetype, u[:, 0]).clip(0.0, 1.0 - _SHORTEST_STAY)
     left = _uniform(lambda kind: kind.left, archetype, u[:, 1]).clip(joined + _SHORTEST_STAY, 1.0)
     return np.stack([calendar.reached(archetype, joined), calendar.reached(archetype, left)], axis=1)
 

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from segmentation.synthetic.archetypes import CHANNELS
 from segmentation.synthetic.customers import COUNTRIES, Customers, draw_index, trait
 from segmentation.synthetic.product_range import SHELF_PLACES, ProductRange
-from segmentation.synthetic.promotion import Promotion
 from segmentation.synthetic.seasons import Calendar
 from segmentation.synthetic.streams import Streams
+from segmentation.synthetic.variation import Promotion
 
 MOST_ORDERS = 99_999
 MOST_LINES = 99

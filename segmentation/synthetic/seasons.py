@@ -60,11 +60,17 @@ class Calendar:
         return (self.start + self.days) * SECONDS_A_DAY
 
 
-def build_calendar(start: date, end: date) -> Calendar:
-    """Build the calendar of the window from `start` up to, not including, `end`."""
+def build_calendar(start: date, end: date, *, seasonality: float = 1.0) -> Calendar:
+    """Build the calendar of the window from `start` up to, not including, `end`.
+
+    Args:
+        start: First day.
+        end: Day after the last one.
+        seasonality: How strong the seasons of the year are: 1 as the archetypes say, 0 for none.
+    """
     days = np.arange(np.datetime64(start, "D"), np.datetime64(end, "D"))
-    shared = _growth(days.size) * _events(days)
-    rates = np.stack([shared * _season(kind, days) for kind in ARCHETYPES])
+    shared = _growth(days.size) * _events(days) ** seasonality
+    rates = np.stack([shared * _season(kind, days, seasonality) for kind in ARCHETYPES])
     activity = np.concatenate([np.zeros((len(ARCHETYPES), 1)), np.cumsum(rates, axis=1)], axis=1)
     return Calendar(start=int(days[0].astype(np.int64)), days=days.size, activity=activity / _DAYS_A_YEAR)
 
@@ -91,10 +97,10 @@ def _events(days: NDArray[np.datetime64]) -> NDArray[np.float64]:
     return np.where((code >= _CHRISTMAS_LULL[0]) & (code <= _CHRISTMAS_LULL[1]), _CHRISTMAS_LIFT, lift)
 
 
-def _season(kind: Archetype, days: NDArray[np.datetime64]) -> NDArray[np.float64]:
+def _season(kind: Archetype, days: NDArray[np.datetime64], seasonality: float) -> NDArray[np.float64]:
     month, _ = _month_and_day(days)
     weekday = (days.astype(np.int64) + 3) % 7
-    return _relative(kind.season)[month - 1] * _relative(kind.rhythm.weekdays)[weekday]
+    return _relative(kind.season)[month - 1] ** seasonality * _relative(kind.rhythm.weekdays)[weekday]
 
 
 def _relative(weights: tuple[float, ...]) -> NDArray[np.float64]:

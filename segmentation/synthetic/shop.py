@@ -1,6 +1,6 @@
 """The synthetic shop as a whole: chunk by chunk, in memory or as Parquet files."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -11,11 +11,11 @@ from segmentation.synthetic.customers import draw_customers
 from segmentation.synthetic.dirt import with_dirt
 from segmentation.synthetic.frames import archetypes_frame, customer_ids, transactions_frame
 from segmentation.synthetic.product_range import ProductRange, build_product_range
-from segmentation.synthetic.promotion import Promotion
 from segmentation.synthetic.purchases import draw_lines, draw_orders
 from segmentation.synthetic.returns import draw_returns
 from segmentation.synthetic.seasons import Calendar, build_calendar
 from segmentation.synthetic.streams import Streams
+from segmentation.synthetic.variation import AS_DESCRIBED, Variation
 
 CHUNK_CUSTOMERS = 10_000
 
@@ -81,8 +81,7 @@ class _Plan:
     seed: int
     calendar: Calendar
     product_range: ProductRange
-    promotion: Promotion | None = None
-    dirty_share: float = 0.0
+    variation: Variation
 
     @property
     def chunks(self) -> range:
@@ -103,7 +102,7 @@ def generate(*, customers: int, start: date, end: date, seed: int = 7) -> Synthe
     Raises:
         ValueError: If there is no customer or no day to generate, or if the seed is negative.
     """
-    plan = _plan(customers, start, end, seed)
+    plan = _plan(customers, start, end, seed, AS_DESCRIBED)
     chunks = [_make_chunk(plan, number) for number in plan.chunks]
     return SyntheticShop(
         transactions=pl.concat([chunk.transactions for chunk in chunks], rechunk=True),
@@ -119,13 +118,10 @@ def write(
     start: date,
     end: date,
     seed: int = 7,
-    promotion: Promotion | None = None,
-    dirty_share: float = 0.0,
+    variation: Variation = AS_DESCRIBED,
     progress: Progress | None = None,
 ) -> SyntheticFiles:
     """Write the shop that `generate` makes as Parquet files, one chunk of customers after the other.
-
-    A promotion and dirty lines are for demonstrations: without them, the files hold that shop and nothing else.
 
     Memory holds the lines of one chunk, whatever the size, and the archetype of every customer. Files of an
     earlier run in the same directory are removed first. A file is there in full or not at all, and
@@ -137,16 +133,13 @@ def write(
         start: First day of the window.
         end: First day after the window.
         seed: Seed of all randomness, not negative.
-        promotion: Months with more discounts; none if None.
-        dirty_share: Lines that nobody would accept, as a share of those of the shop, which come besides.
+        variation: How it differs from the shop that `generate` makes, for a demonstration.
         progress: Called after each chunk with the number of customers written and to write.
 
     Raises:
-        ValueError: If there is no customer or no day to generate, the seed is negative, or the share isn't one.
+        ValueError: If there is no customer or no day to generate, or if the seed is negative.
     """
-    if not 0 <= dirty_share <= 1:
-        raise ValueError(f"dirty_share is {dirty_share}; choose 0 to 1.")
-    plan = replace(_plan(customers, start, end, seed), promotion=promotion, dirty_share=dirty_share)
+    plan = _plan(customers, start, end, seed, variation)
     _clear(directory)
     parts = []
     for number in plan.chunks:
@@ -164,28 +157,29 @@ def write(
     )
 
 
-def _plan(customers: int, start: date, end: date, seed: int) -> _Plan:
+def _plan(customers: int, start: date, end: date, seed: int, variation: Variation) -> _Plan:
     if customers < 1:
         raise ValueError(f"customers is {customers}; ask for at least 1.")
     if end <= start:
         raise ValueError(f"The window from {start} to {end} holds no day; choose an end after the start.")
     if seed < 0:
         raise ValueError(f"seed is {seed}; choose 0 or more.")
-    return _Plan(customers, seed, build_calendar(start, end), build_product_range(seed))
+    calendar = build_calendar(start, end, seasonality=variation.seasonality)
+    return _Plan(customers, seed, calendar, build_product_range(seed), variation)
 
 
 def _make_chunk(plan: _Plan, number: int) -> _Chunk:
     first = number * CHUNK_CUSTOMERS
     count = min(CHUNK_CUSTOMERS, plan.customers - first)
     streams = Streams(plan.seed, number)
-    people = draw_customers(streams, count, plan.calendar)
+    people = draw_customers(streams, count, plan.calendar, plan.variation.arrivals_from)
     orders = draw_orders(streams, people, plan.calendar)
-    purchases = draw_lines(streams, people, orders, plan.product_range, plan.promotion)
+    purchases = draw_lines(streams, people, orders, plan.product_range, plan.variation.promotion)
     returns = draw_returns(streams, people, orders, purchases, plan.product_range, plan.calendar)
     names = customer_ids(first + 1, count)
     lines = transactions_frame(names, orders, purchases, returns, plan.product_range)
     return _Chunk(
-        transactions=with_dirt(lines, plan.dirty_share, streams) if plan.dirty_share else lines,
+        transactions=with_dirt(lines, plan.variation.dirty_share, streams),
         archetypes=archetypes_frame(names, people.archetype),
         orders=orders.second.size,
     )

@@ -178,10 +178,23 @@ def refresh_snapshots(
 def demo(
     data: Annotated[str, typer.Option(help="`synthetic`, `complete-journey`, or a path.")] = "synthetic",
     profile: Profile = None,
-    customers: Annotated[int, typer.Option(min=1, help="How many customers the synthetic shop has.")] = 20_000,
+    customers: Annotated[int, typer.Option(min=1, help="How many customers the synthetic shop has.")] = 4_000,
     serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Start the Dagster UI and the scorer.")] = True,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=65535, help="Port of the Dagster UI; 3000 if left out, or a free one if that is taken."
+        ),
+    ] = None,
+    scorer_port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Port of the scorer; 8000 if left out, or a free one if that is taken."),
+    ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Tell also how far the segments are the synthetic shop's archetypes.")
+    ] = False,
 ) -> None:
-    """Go from orders to segments on a made-up shop, then start the Dagster UI (port 3000) and the scorer (8000).
+    """Go from orders to a year of segments on a made-up shop, then start the Dagster UI and the scorer.
 
     Other data than the made-up shop's gets a lake of its own. UI and scorer run until Ctrl-C.
 
@@ -189,7 +202,14 @@ def demo(
     """
     from segmentation_assets.cli import demonstration
 
-    demonstration.demonstrate(data, profile, customers, serve=serve)
+    demonstration.demonstrate(
+        data,
+        profile,
+        customers,
+        serving=demonstration.Ports(port, scorer_port) if serve else None,
+        is_verbose=verbose,
+        now=utc_now(),
+    )
 
 
 def ui(
@@ -201,9 +221,9 @@ def ui(
 
     For example: segmentation ui --port 3001
     """
-    from segmentation_assets.cli import demonstration
+    from segmentation_assets.cli import servers
 
-    demonstration.open_ui(port)
+    servers.open_ui(port)
 
 
 def mlflow(

@@ -10,17 +10,19 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from segmentation.settings import Settings
+from segmentation.synthetic import write
 from segmentation.warehouse import Lake
 from segmentation_assets_tests.testing.forked_commands import run_command
 from segmentation_assets_tests.testing.made_once import made_once
 
-DEMO = ("demo", "--customers", "400", "--no-serve")
-PRINTED = "printed"
+START, END = date(2024, 1, 1), date(2026, 1, 1)
+"""The days of the small shop."""
 SMALL = {
     "SEGMENTATION_CUSTOMER_BUCKETS": "2",
     "SEGMENTATION_MAX_SEGMENTS": "5",
@@ -91,37 +93,26 @@ def _await(url: str, process: "subprocess.Popen[bytes]", log: Path, timeout_s: f
     raise AssertionError(f"{url} did not answer in {timeout_s} s:\n{log.read_text()}")
 
 
-def _run_demo(home: Path) -> None:
-    """Run a small demo to its table, which goes to a file; from the very start, as a user does."""
-    done = subprocess.run(
-        command(*DEMO),
-        env=environment(home),
-        cwd=home.parent,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    home.with_name(PRINTED).write_text(done.stdout)
+def _make_shop(home: Path) -> None:
+    """Two years of a small shop, loaded, and the one snapshot at their end with its model."""
+    files = write(home / "demo", customers=400, start=START, end=END)
+    for arguments in (
+        ("ingest", str(files.transactions[0].parent), "--profile", "canonical", "--source", "synthetic"),
+        ("materialize",),
+    ):
+        done = segmentation(home, *arguments)
+        assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="session")
-def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The home of a small demo, made once for all workers; tests work on copies."""
-    return made_once(tmp_path_factory, "demo", lambda folder: _run_demo(folder / "warehouse")) / "warehouse"
-
-
-@pytest.fixture(scope="session")
-def demo_printed(demo_home: Path) -> str:
-    """What the demo printed."""
-    return demo_home.with_name(PRINTED).read_text()
+def shop_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of a small shop, made once for all workers; tests work on copies."""
+    return made_once(tmp_path_factory, "shop", lambda folder: _make_shop(folder / "warehouse")) / "warehouse"
 
 
 @pytest.fixture(scope="module")
-def home(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the demo's home for the tests of one file."""
+def home(shop_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the small shop's home for the tests of one file."""
     copy = tmp_path_factory.mktemp("copy") / "warehouse"
-    shutil.copytree(demo_home, copy)
+    shutil.copytree(shop_home, copy)
     return copy

@@ -111,6 +111,25 @@ def register_paths(
     )
 
 
+def forget_missing(lake: Lake, source: str) -> tuple[date, date] | None:
+    """Forget the registered files of a source that are not where they were; their lines stay until days are loaded.
+
+    Args:
+        lake: Where `raw.source_files` is.
+        source: Name of the source.
+
+    Returns:
+        First and last day that they covered, which have to be loaded again; None if all files are there.
+    """
+    with lake.cursor() as con:
+        gone = [file for file in _of_source(con, source) if not file.is_there()]
+        commit = Commit(f"Forget {len(gone)} files of {source}", asset="raw/source_files")
+        if gone:
+            lake.transaction(con, commit, lambda c: replace_source_files(c, source, gone, []))
+    days = [day for file in gone for day in (file.first_day, file.last_day) if day is not None]
+    return (min(days), max(days)) if days else None
+
+
 def source_name(profile: Profile, source: str | None) -> str:
     """The name of a source; the profile's if it has none.
 
