@@ -1,11 +1,10 @@
-"""The demo's story, told once on a small shop of a fixed day; what depends on it is asked of the lake and of Dagster."""
+"""The demo's story, told once on a small shop of a fixed day; the lake and Dagster are asked what became of it."""
 
 import re
-import shutil
 import socket
 import subprocess
 import sys
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -15,8 +14,9 @@ from polars.testing import assert_frame_equal
 
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
+from segmentation.synthetic import shop
 from segmentation_assets.automation.jobs import ASKED_BY, REASON
-from segmentation_assets.cli import ports
+from segmentation_assets.cli import ports, story
 from segmentation_assets.cli.demonstration import make_shop
 from segmentation_assets.cli.story import plan
 from segmentation_assets_tests.e2e.conftest import environment, segmentation, sql
@@ -143,28 +143,26 @@ def test_it_ends_in_a_table_of_named_segments(told: Path) -> None:
     assert "true archetypes: adjusted Rand index 0." in shown  # only with --verbose
 
 
-def test_a_demo_of_another_day_replaces_the_lines_of_the_first(told: Path, tmp_path: Path) -> None:
-    home = tmp_path / "warehouse"
-    shutil.copytree(told / "warehouse", home)
-    part = home / "demo" / "transactions" / "part-00001.parquet"
-    shutil.copyfile(part.with_name("part-00000.parquet"), part)  # as if the first shop had been larger
-    lines = pl.read_parquet(part).filter(pl.col("line_id").str.starts_with("O")).head(50)
-    lines.with_columns("gone-" + pl.col("line_id"), ordered_at=pl.lit(datetime(2023, 1, 1))).write_parquet(part)
-    done = segmentation(home, "ingest", str(part), "--profile", "canonical", "--source", "synthetic")
-    assert done.returncode == 0, done.stderr
-    assert sql(home, "SELECT COUNT(*) FROM raw.transactions WHERE line_id LIKE 'gone-%'") == "50"
-    another = TODAY.replace(day=20)
-    tell(home, another, 900)
-    files = Settings(home=tmp_path / "expected")
-    source = make_shop(files, 900, another)
-    accepted = pl.read_parquet(f"{source.path}/*.parquet").filter(
-        ~pl.col("line_id").str.ends_with("-X"), pl.col("customer_id").is_not_null()
-    )
-    assert sql(home, "SELECT COUNT(*) FROM raw.transactions") == str(accepted["line_id"].n_unique())
-    assert sql(home, "SELECT COUNT(*) FROM raw.rejected_transactions WHERE source_file LIKE '%00001%'") == "0"
-    assert sql(home, "SELECT MIN(ordered_at)::DATE, MAX(ordered_at)::DATE FROM raw.transactions") == (
-        "2024-05-01,2026-06-19"
-    )
+def test_a_demo_of_another_day_replaces_the_lines_of_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(home=tmp_path / "warehouse", customer_buckets=2)
+    monkeypatch.setenv("SEGMENTATION_HOME", str(settings.home))
+    monkeypatch.setenv("SEGMENTATION_CUSTOMER_BUCKETS", "2")
+
+    def demo(customers: int, moment: datetime) -> None:
+        story.take_in(settings, make_shop(settings, customers, moment), lambda *_: None, now=moment)
+
+    monkeypatch.setattr(shop, "CHUNK_CUSTOMERS", 30)
+    demo(70, TODAY)
+    assert sql(settings.home, "SELECT COUNT(*) FROM raw.source_files") == "3"
+    later = TODAY + timedelta(days=40)
+    demo(40, later)
+    assert sql(settings.home, "SELECT COUNT(*) FROM raw.source_files") == "2"
+    source = make_shop(Settings(home=tmp_path / "expected"), 40, later)
+    sound = (~pl.col("line_id").str.ends_with("-X")).alias("is_sound")
+    expected = pl.read_parquet(f"{source.path}/*.parquet").filter(sound)["line_id"].unique().sort().to_list()
+    assert sql(settings.home, "SELECT line_id FROM raw.transactions ORDER BY 1").split() == expected
+    read = sql(settings.home, "SELECT SUM(lines_read) FROM raw.loads")
+    assert read == str(pl.read_parquet(f"{source.path}/*.parquet").height)
 
 
 def test_the_shop_of_a_day_is_always_the_same_and_ends_the_day_before(tmp_path: Path) -> None:
