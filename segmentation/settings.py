@@ -267,8 +267,11 @@ class Settings(BaseSettings):
 
 
 def as_environment(settings: Settings) -> dict[str, str]:
-    """The variables with which another process of ours reads the same settings, secrets included."""
-    values = {name: getattr(settings, name) for name in Settings.model_fields}
+    """The variables with which another process of ours reads the same settings, secrets included.
+
+    Settings that nobody has chosen are left out, so that they are not chosen there either.
+    """
+    values = {name: getattr(settings, name) for name in Settings.model_fields if name in settings.model_fields_set}
     return {
         f"{Settings.model_config['env_prefix']}{name.upper()}": _as_text(value)
         for name, value in values.items()

@@ -1,6 +1,6 @@
 """Evaluation of a snapshot: drift from the champion's training data and the champion's quality, written to the lake."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -108,6 +108,22 @@ class _Champion:
             return self.see(self.pinned.as_of, con)
 
     @cached_property
+    def past(self) -> list[_Seen]:
+        """The dates of the year before, from which thresholds are learned."""
+        span = {"since": _months_before(self.pinned.as_of, MONTHS_BACK), "until": self.pinned.as_of}
+        return [self.see(row[0]) for row in self.con.execute(EARLIER, span).fetchall()]
+
+    @cached_property
+    def past_figures(self) -> dict[date, dict[str, QualityMetric]]:
+        """The champion's figures at these dates."""
+        return {each.population.as_of: self.figures(each) for each in self.past}
+
+    @cached_property
+    def training_figures(self) -> dict[str, QualityMetric]:
+        """Its figures on what it was trained on."""
+        return self.figures(self.reference, held_share=0.0)
+
+    @cached_property
     def space(self) -> Space:
         """The space in which validity is measured, as the training data fixes it."""
         features = [BY_NAME[name] for name in self.pinned.features]
@@ -140,50 +156,52 @@ class _Champion:
         return quality.forward_figure(outcome, seen.assignment)
 
 
-def evaluate_snapshot(
-    lake: Lake, as_of: date, progress: Progress = no_progress, model_version: int | None = None
-) -> Evaluation:
-    """Evaluate a snapshot by a model; nothing is written.
+def evaluate_snapshots(
+    lake: Lake, dates: Sequence[date], progress: Progress = no_progress, model_version: int | None = None
+) -> Iterator[tuple[date, Evaluation]]:
+    """Evaluate snapshots by a model, one after the other; nothing is written.
+
+    What they are compared with is read once.
 
     Args:
         lake: The lake.
-        as_of: The snapshot.
+        dates: The snapshots.
+        progress: Told how many snapshots have been evaluated, of how many.
         model_version: The model that is judged; the champion if None.
-        progress: Told how many snapshots have been read, of how many.
 
     Raises:
         SegmentationError: There is no such model, no champion, or no such snapshot.
     """
     version = lake.version()
-    settings = lake.settings
     with lake.cursor() as con:
         model = registry.load_champion(con) if model_version is None else registry.load(con, model_version)
         pinned = registry.training_set(con, model.artefact.provenance.training_set_id)
         champion = _Champion(lake, con, model, pinned)
-        current = champion.see(as_of)
-        since = _months_before(pinned.as_of, MONTHS_BACK)
-        dates = [row[0] for row in con.execute(EARLIER, {"since": since, "until": pinned.as_of}).fetchall()]
-        dates = [each for each in dates if each != as_of]
-        earlier = []
-        for number, each in enumerate(dates):
-            progress(number, len(dates) + 1)
-            earlier.append(champion.see(each))
-        breaks, spoilt = _known_changes(con, pinned.as_of)
-        ends = [_months_before(as_of, months) for months in range(MONTHS_BACK, -1, -1)]
-        figures = read_figures(con, ends)
-        lines = compare(figures.get(as_of, {}), [figures[end] for end in ends[:-1] if end in figures])
-        found = drift.measure_drift(
-            champion.features,
-            len(model.artefact.segments),
-            champion.reference.population,
-            current.population,
-            Past([each.population for each in earlier], breaks, spoilt),
-            lines,
-            Sensitivity(settings.drift_false_alarms, seed=settings.seed),
-        )
-        quality_rows = _quality_rows(champion, con, current, earlier)
-    progress(len(dates) + 1, len(dates) + 1)
-    return Evaluation(model.version, pinned.as_of, len(dates), found, quality_rows, version)
+        for number, as_of in enumerate(dates):
+            progress(number, len(dates))
+            yield as_of, _evaluate(champion, as_of, version)
+    progress(len(dates), len(dates))
+
+
+def _evaluate(champion: _Champion, as_of: date, version: int) -> Evaluation:
+    con, settings, pinned = champion.con, champion.lake.settings, champion.pinned
+    current = champion.see(as_of)
+    earlier = [each for each in champion.past if each.population.as_of != as_of]
+    breaks, spoilt = _known_changes(con, pinned.as_of)
+    ends = [_months_before(as_of, months) for months in range(MONTHS_BACK, -1, -1)]
+    figures = read_figures(con, ends)
+    lines = compare(figures.get(as_of, {}), [figures[end] for end in ends[:-1] if end in figures])
+    found = drift.measure_drift(
+        champion.features,
+        len(champion.model.artefact.segments),
+        champion.reference.population,
+        current.population,
+        Past([each.population for each in earlier], breaks, spoilt),
+        lines,
+        Sensitivity(settings.drift_false_alarms, seed=settings.seed),
+    )
+    quality_rows = _quality_rows(champion, con, current, earlier)
+    return Evaluation(champion.model.version, pinned.as_of, len(earlier), found, quality_rows, version)
 
 
 def write_evaluation(lake: Lake, as_of: date, evaluation: Evaluation, commit: Commit) -> None:
@@ -223,7 +241,7 @@ def _quality_rows(
 ) -> list[Quality]:
     pinned = champion.pinned
     held = con.execute(HELD, {"as_of": current.population.as_of, "version": champion.model.version}).fetchone()
-    training = champion.figures(champion.reference, held_share=0.0)
+    training = dict(champion.training_figures)
     now = champion.figures(current, held_share=held[0] if held else None)
     judged_as_of = pinned.judged_as_of
     if judged_as_of is not None:
@@ -233,7 +251,8 @@ def _quality_rows(
     passed = _newest_passed(con, current.population.as_of, champion.lake.settings)
     if passed is not None:
         now["forward_eta_squared"] = champion.forward(champion.see(passed))
-    return quality.measure_quality(training, now, [champion.figures(each) for each in earlier])
+    usual = [champion.past_figures[each.population.as_of] for each in earlier]
+    return quality.measure_quality(training, now, usual)
 
 
 def _newest_passed(con: duckdb.DuckDBPyConnection, as_of: date, settings: Settings) -> date | None:

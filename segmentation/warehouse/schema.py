@@ -35,7 +35,7 @@ def migrate(lake: Lake, tables: tuple[Table, ...] = TABLES) -> bool:
         Whether anything had to be changed.
 
     Raises:
-        SegmentationError: The lake was made by a newer release, or has another number of buckets than the settings.
+        SegmentationError: The lake was made by a newer release, or has another number of buckets than somebody chose.
     """
     fingerprint = _fingerprint(tables)
     with lake.cursor() as con:
@@ -76,7 +76,8 @@ def identity(con: duckdb.DuckDBPyConnection) -> str:
 def _apply(con: duckdb.DuckDBPyConnection, lake: Lake, tables: tuple[Table, ...], fingerprint: str) -> bool:
     if _is_current(con, lake, fingerprint):
         return False
-    before = _last_version(con)[0] if exists(con, SCHEMA_VERSIONS) else SCHEMA_VERSION
+    made = _last_version(con) if exists(con, SCHEMA_VERSIONS) else None
+    before = made[0] if made else SCHEMA_VERSION
     for version in range(before + 1, SCHEMA_VERSION + 1):
         if version in MIGRATIONS:
             MIGRATIONS[version](con)
@@ -87,7 +88,7 @@ def _apply(con: duckdb.DuckDBPyConnection, lake: Lake, tables: tuple[Table, ...]
         {
             "version": SCHEMA_VERSION,
             "fingerprint": fingerprint,
-            "buckets": lake.settings.customer_buckets,
+            "buckets": made[2] if made else lake.settings.customer_buckets,
             "now": lake.clock(),
         },
     )
@@ -134,7 +135,8 @@ def _is_current(con: duckdb.DuckDBPyConnection, lake: Lake, fingerprint: str) ->
         raise SegmentationError(
             f"The lake has schema version {version}; this release knows {SCHEMA_VERSION}. Update the software."
         )
-    if buckets != lake.settings.customer_buckets:
+    is_chosen = "customer_buckets" in lake.settings.model_fields_set  # else the lake knows, as it always does
+    if is_chosen and buckets != lake.settings.customer_buckets:
         raise SegmentationError(
             f"The lake was created with {buckets} customer buckets, SEGMENTATION_CUSTOMER_BUCKETS says "
             f"{lake.settings.customer_buckets}. Set it to {buckets}, or make a new lake in another SEGMENTATION_HOME."

@@ -1,14 +1,16 @@
 """Monitoring: how far customers have gone from those of the training, and how well the champion still divides them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
+from itertools import groupby
 
 import dagster as dg
 
 from segmentation.metadata.tables.monitoring import FEATURE_DRIFT, MODEL_QUALITY
 from segmentation.monitoring.drift import cause_of
-from segmentation.monitoring.evaluation import Evaluation, evaluate_snapshot, write_evaluation
+from segmentation.monitoring.evaluation import Evaluation, evaluate_snapshots, write_evaluation
 from segmentation.monitoring.quality import MEANINGS
+from segmentation.progress import Progress
 from segmentation.warehouse.ledger import recorded_model
 from segmentation_assets.assets.declaring import declare, table_spec
 from segmentation_assets.assets.segments import ModelConfig
@@ -35,11 +37,9 @@ def monitoring(
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Judge the snapshots of the run's dates by the champion."""
     report = reporter(context, "Judging drift and quality")
-    for key in context.partition_keys:
-        as_of = date.fromisoformat(key)
-        with warehouse.get_connection() as con:
-            version = recorded_model(con, FEATURE_DRIFT, as_of) if config.keep_model else None
-        found = evaluate_snapshot(warehouse.lake, as_of, report, version)
+    dates = [date.fromisoformat(key) for key in context.partition_keys]
+    for as_of, found in _evaluations(warehouse, dates, report, keeps_model=config.keep_model):
+        key = str(as_of)
         write_evaluation(warehouse.lake, as_of, found, commit_of(context, "monitoring/feature_drift", as_of=key))
         report_by_partition(context, FEATURE_DRIFT, {key: _of_drift(found)})
         report_by_partition(context, MODEL_QUALITY, {key: _of_quality(found)})
@@ -47,6 +47,16 @@ def monitoring(
         for table in (FEATURE_DRIFT, MODEL_QUALITY):
             report_row_counts(context, con, table)
             yield dg.MaterializeResult(asset_key=table_key(table))
+
+
+def _evaluations(
+    warehouse: WarehouseResource, dates: Sequence[date], report: Progress, *, keeps_model: bool
+) -> Iterator[tuple[date, Evaluation]]:
+    """The evaluations of dates, by the champion or by the model that each was judged by before."""
+    with warehouse.get_connection() as con:
+        models = {each: recorded_model(con, FEATURE_DRIFT, each) if keeps_model else None for each in dates}
+    for version, group in groupby(dates, key=models.__getitem__):
+        yield from evaluate_snapshots(warehouse.lake, list(group), report, version)
 
 
 def _of_drift(found: Evaluation) -> dict[str, object]:

@@ -18,7 +18,7 @@ from segmentation.metadata.tables.registry import MODELS, TRAINING_SETS
 from segmentation.modeling import lifecycle, registry
 from segmentation.modeling.training_data import make_training_set
 from segmentation.monitoring import quality
-from segmentation.monitoring.evaluation import evaluate_snapshot, write_evaluation
+from segmentation.monitoring.evaluation import Evaluation, evaluate_snapshots, write_evaluation
 from segmentation.segments.assignment import write_segments
 from segmentation.settings import Settings, load_settings
 from segmentation.sources.batch.loading import load_days
@@ -101,6 +101,12 @@ def _rows(lake: Lake, sql: str, **parameters: object) -> list[tuple[Any, ...]]:
         return con.execute(sql, parameters).fetchall()
 
 
+def evaluate(lake: Lake) -> Evaluation:
+    """What is found of the training data's own date."""
+    [(_, found)] = evaluate_snapshots(lake, [TRAINED])
+    return found
+
+
 def _snapshots(lake: Lake) -> None:
     write_snapshots(lake, LATER, lambda _: Commit("features"), now=NOW)
     for as_of in LATER:
@@ -116,7 +122,7 @@ def _monitor(lake: Lake, instance: dg.DagsterInstance, first: date, last: date) 
 
 
 def test_the_training_data_itself_does_not_drift(aging: Lake) -> None:
-    judged = evaluate_snapshot(aging, TRAINED)
+    judged = evaluate(aging)
     assert {row.value for row in judged.drift if row.feature != "lines"} == {0.0}
     assert {row.metric for row in judged.quality} == set(quality.MEANINGS)
     compared = [row for row in judged.quality if row.threshold is not None and row.metric != "held_share"]
@@ -130,7 +136,7 @@ def test_a_date_that_is_judged_again_has_its_rows_once_and_other_versions_keep_t
         aging,
         f"INSERT INTO monitoring.model_quality VALUES ('{TRAINED}', 77, 'smallest_share', 0.1, 0.1, NULL, false)",
     )
-    judged = evaluate_snapshot(aging, TRAINED)
+    judged = evaluate(aging)
     for _ in range(2):
         write_evaluation(aging, TRAINED, judged, Commit("monitoring"))
     assert _rows(aging, "SELECT count(*), count(DISTINCT (feature, metric)) FROM monitoring.feature_drift") == [
@@ -142,23 +148,23 @@ def test_a_date_that_is_judged_again_has_its_rows_once_and_other_versions_keep_t
 
 @pytest.mark.parametrize(("cause", "teaches"), [("mix", True), ("behaviour", False), ("data_quality", False)])
 def test_dates_that_were_found_odd_teach_no_thresholds(aging: Lake, cause: str, teaches: bool) -> None:
-    before = evaluate_snapshot(aging, TRAINED).drift
+    before = evaluate(aging).drift
     change(
         aging,
         "INSERT INTO monitoring.feature_drift "
         f"VALUES ('{EARLIER[3]}', 7, 'recency_days', 'psi', 0.5, 0.2, true, '{cause}')",
     )
-    assert (evaluate_snapshot(aging, TRAINED).drift == before) == teaches
+    assert (evaluate(aging).drift == before) == teaches
 
 
 def test_a_champion_whose_training_data_has_expired_is_judged_by_the_snapshot_as_it_is_now(aging: Lake) -> None:
     with Lake(aging.settings) as other:  # an attached snapshot must not expire
-        before = evaluate_snapshot(other, TRAINED)
+        before = evaluate(other)
     maintain(aging, now=utc_now() + timedelta(days=60), keep_days=30, protected=())
     with aging.cursor() as con:
         pinned = registry.training_set(con, registry.load_champion(con).training_set_id)
     assert not aging.has(pinned.lake_snapshot)
-    assert evaluate_snapshot(aging, TRAINED).drift == before.drift
+    assert evaluate(aging).drift == before.drift
 
 
 def test_customers_who_go_on_as_before_are_no_finding(aging: Lake, instance: dg.DagsterInstance) -> None:

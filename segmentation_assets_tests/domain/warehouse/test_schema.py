@@ -10,7 +10,7 @@ from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse import schema as schema_module
-from segmentation.warehouse.schema import SCHEMA_VERSION, migrate
+from segmentation.warehouse.schema import SCHEMA_VERSION, customer_buckets, migrate
 
 
 def _declared(lake: Lake) -> dict[tuple[str, str], tuple[str, str]]:
@@ -78,6 +78,17 @@ def test_a_lake_of_a_newer_release_is_left_alone(lake: Lake, monkeypatch: pytest
     monkeypatch.setattr(schema_module, "SCHEMA_VERSION", 0)
     with pytest.raises(SegmentationError, match=f"schema version {SCHEMA_VERSION}.*Update the software"):
         migrate(lake)
+
+
+def test_a_lake_keeps_its_number_of_buckets_where_nobody_chooses_another(
+    lake: Lake, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate(lake)
+    monkeypatch.setattr(schema_module, "SCHEMA_VERSION", 2)
+    with Lake(Settings(home=settings.home)) as other:
+        assert migrate(other)
+        with other.cursor() as con:
+            assert customer_buckets(con) == 4
 
 
 def test_another_number_of_buckets_is_refused(lake: Lake, settings: Settings) -> None:
