@@ -15,7 +15,7 @@ from polars.testing import assert_frame_equal
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
 from segmentation.synthetic import shop
-from segmentation_assets.automation.jobs import ASKED_BY, REASON
+from segmentation_assets.resources import ASKED_BY, REASON
 from segmentation_assets.cli import ports, story
 from segmentation_assets.cli.demonstration import make_shop
 from segmentation_assets.cli.story import plan

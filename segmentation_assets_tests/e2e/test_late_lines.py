@@ -35,7 +35,7 @@ def _fill(folder: Path) -> None:
     """Ingest a year of a shop, a CSV a month, and make the newest snapshot."""
     home = folder / "warehouse"
     files = write(folder / "made", customers=250, start=date(2024, 1, 1), end=date(2025, 1, 1), seed=3)
-    lines = pl.read_parquet(files.transactions).with_columns(month=pl.col("ordered_at").dt.strftime("%Y-%m"))
+    lines = pl.read_parquet(list(files.transactions)).with_columns(month=pl.col("ordered_at").dt.strftime("%Y-%m"))
     (folder / "months").mkdir()
     for (month,), of_month in lines.group_by("month"):
         of_month.drop("month").write_csv(folder / "months" / f"{month}.csv", datetime_format="%Y-%m-%d %H:%M:%S")

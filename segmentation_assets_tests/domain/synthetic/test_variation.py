@@ -21,8 +21,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Variation], pl.D
     def lines(variation: Variation) -> pl.DataFrame:
         folder: Path = tmp_path_factory.mktemp("shop")
         files = write(folder, customers=600, start=START, end=END, variation=variation)
-        assert pl.scan_parquet(files.transactions).select(pl.len()).collect().item() == files.lines
-        return pl.read_parquet(files.transactions)
+        assert pl.scan_parquet(list(files.transactions)).select(pl.len()).collect().item() == files.lines
+        return pl.read_parquet(list(files.transactions))
 
     return lines
 

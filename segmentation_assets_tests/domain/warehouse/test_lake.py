@@ -39,7 +39,7 @@ def _count(lake: Lake) -> int:
 
 def test_a_commit_says_where_it_came_from(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provenance, "git_commit", lambda: "abc123-dirty")
-    commit = Commit("raw/transactions 2024-01-01", "raw/transactions", "2024-01-01", "run-7", {"lines": 3})
+    commit = Commit("raw/transactions 2024-01-01", "raw/transactions", "2024-01-01", "run-7", details={"lines": 3})
     with lake.cursor() as con:
         lake.transaction(con, commit, lambda c: c.execute(INSERT, {"version": 1, "segment": 1}))
         message, extra = con.execute(
