@@ -34,12 +34,14 @@ from serving.routes.models import model, models, promote, roll_back
 from serving.routes.openapi import IncludeSchema, openapi_config
 from serving.routes.score import score_customers, score_transactions
 from serving.routes.segments import segment, segment_customers, segments, transitions
+from serving.routes.snapshots import request_snapshot, snapshot, snapshots
 from serving.routes.transactions import push_transactions
 from serving.services.customer_queries import NewestSnapshot
 from serving.services.customers import CustomerService
 from serving.services.promotion import Promoter
 from serving.services.pushing import Pusher
 from serving.services.scoring import Scorer
+from serving.services.snapshots import SnapshotService
 from serving.services.transaction_scoring import LineScorer, LiveWindows
 
 if TYPE_CHECKING:
@@ -62,6 +64,9 @@ ROUTES = [
     segment,
     segment_customers,
     transitions,
+    snapshots,
+    snapshot,
+    request_snapshot,
     models,
     model,
     promote,
@@ -109,6 +114,7 @@ def create_app(settings: Settings, now: Clock = utc_now) -> Litestar:
         "live": champion,
         "lines": lines,
         "customers": CustomerService(lines, newest, settings),
+        "ledger": SnapshotService(settings, now, reader),
         "metrics": scorer_metrics,
         "promoter": Promoter(settings),
         "pusher": pusher,

@@ -106,6 +106,15 @@ class LedgerReport:
         decided = [each for each in usable if each.model_version is not None]
         return max((each.as_of for each in decided or usable), default=None)
 
+    def find(self, as_of: date) -> SnapshotOfDate | None:
+        """What there is as of a date."""
+        return next((each for each in self.dates if each.as_of == as_of), None)
+
+    def is_whole(self, as_of: date) -> bool:
+        """Whether all tables are there as of a date, and current."""
+        found = self.find(as_of)
+        return found is not None and found.state == "current" and not missing_tables(found)
+
     def count(self, state: State) -> int:
         """How many dates are in a state."""
         return sum(each.state == state for each in self.dates)

@@ -13,6 +13,7 @@ from segmentation_assets.automation.due_snapshots import build_due_snapshots
 from segmentation_assets.automation.inbox import build_new_files
 from segmentation_assets.automation.loading import build_registered_files
 from segmentation_assets.automation.notifications import build_notifications
+from segmentation_assets.automation.requested_snapshots import build_requested_snapshots
 from segmentation_assets.automation.retraining import build_degraded_model
 from segmentation_assets.automation.run_traces import run_traces
 from segmentation_assets.keys import source_key
@@ -36,6 +37,7 @@ def build_sensors(
         build_registered_files(settings, read_sources, now),
         build_deliveries(settings, sources),
         build_due_snapshots(settings, now),
+        build_requested_snapshots(settings, now),
         build_degraded_model(settings, now),
         follow,
         build_notifications(settings, now),

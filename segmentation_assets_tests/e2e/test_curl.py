@@ -30,6 +30,7 @@ def variables(home: Path) -> Iterator[dict[str, str]]:
     scopes = [word for scope in ("score", "read") for word in ("--scope", scope)]
     address = f"http://127.0.0.1:{(port := free_port())}"
     keys = {"KEY": _new_key(home, *scopes), "ADMIN_KEY": _new_key(home, "--scope", "admin")}
+    keys["INGEST_KEY"] = _new_key(home, "--scope", "ingest")
     with server(home, "serve", "--port", str(port), "--workers", "1", ready=f"{address}/health/ready"):
         yield {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "SCORER": address, **keys}
 
@@ -37,7 +38,16 @@ def variables(home: Path) -> Iterator[dict[str, str]]:
 def test_there_is_an_example_for_every_kind_of_question() -> None:
     assert len(EXAMPLES) >= 8
     shown = " ".join(text for text, _ in EXAMPLES)
-    for part in ("/v1/score", "/transactions", "/what-if", "/v1/segments/1/customers", "/promote", "/metrics", "arrow"):
+    for part in (
+        "/v1/score",
+        "/transactions",
+        "/what-if",
+        "/v1/segments/1/customers",
+        "/v1/snapshots",
+        "/promote",
+        "/metrics",
+        "arrow",
+    ):
         assert part in shown
 
 

@@ -180,6 +180,8 @@ def test_orders_that_might_be_placed_are_played(ask: Ask) -> None:
         ("/v1/segments/1", ("segment", 1)),
         ("/v1/transitions", ("transitions",)),
         ("/v1/transitions?as_of=2024-06-01", ("transitions", JUNE)),
+        ("/v1/snapshots", ("snapshots",)),
+        ("/v1/snapshots/2024-06-01", ("snapshot", JUNE)),
         ("/v1/models", ("models",)),
         ("/v1/models/current", ("model",)),
         ("/v1/models/champion", ("model", "champion")),

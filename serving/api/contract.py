@@ -356,6 +356,105 @@ class TransitionsAnswer(msgspec.Struct, frozen=True):
     transitions: list[Transition]
 
 
+State = Literal["current", "stale", "ahead"]
+"""`current`: it would come out the same today. `stale`: it wouldn't. `ahead`: the data doesn't reach it."""
+
+
+class SourceDays(msgspec.Struct, frozen=True):
+    """The days of one source; late if others reach further."""
+
+    source: str
+    first_day: date
+    last_day: date
+    is_late: bool
+
+
+class SnapshotCoverage(msgspec.Struct, frozen=True):
+    """How far the data reaches."""
+
+    complete_until: Annotated[
+        date | None, msgspec.Meta(description="The last day that gets no more lines; null without lines.")
+    ]
+    newest_as_of: Annotated[date | None, msgspec.Meta(description="The newest date that a snapshot can be made of.")]
+    latest: Annotated[
+        date | None, msgspec.Meta(description="The snapshot that answers where no date is asked for, if there is any.")
+    ]
+    sources: list[SourceDays]
+
+
+class SnapshotDate(msgspec.Struct, frozen=True, kw_only=True):
+    """All tables as of a date; `asked_by` says who asked for them."""
+
+    as_of: date
+    state: Annotated[State, msgspec.Meta(description="The worst of its tables.")]
+    reasons: list[str]
+    customers: int | None
+    model_version: int | None
+    rows: int
+    bytes: Annotated[int, msgspec.Meta(description="Of its files; rows in the catalogue don't count.")]
+    asked_by: str | None
+    made_at: datetime
+
+
+class SnapshotSummary(SnapshotDate, frozen=True, kw_only=True):
+    """All tables as of a date, in a list."""
+
+    tables: Annotated[int, msgspec.Meta(description="How many there are.")]
+
+
+class SnapshotsAnswer(msgspec.Struct, frozen=True):
+    """The ledger of snapshots, by date."""
+
+    coverage: SnapshotCoverage
+    snapshots: list[SnapshotSummary]
+
+
+class SnapshotOfTable(msgspec.Struct, frozen=True, kw_only=True):
+    """One table as of a date; docs/data-dictionary.md says what the columns of `registry.snapshots` mean."""
+
+    table: str
+    state: State
+    reasons: list[str]
+    row_count: int
+    bytes: int
+    lake_version: int
+    written_version: int
+    code_version: str
+    window_start: date | None
+    home_market: str | None
+    computed_count: int | None
+    engine: str | None
+    previous_as_of: date | None
+    model_version: int | None
+    git_commit: str | None
+    made_at: datetime
+    run_id: str | None
+    asked_by: str | None
+    is_requested: bool
+
+
+class SnapshotDetail(SnapshotDate, frozen=True, kw_only=True):
+    """A date, table by table, in the order in which they are made."""
+
+    tables: list[SnapshotOfTable]
+
+
+class SnapshotRequestBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of `POST /v1/snapshots`."""
+
+    as_of: Annotated[date, msgspec.Meta(description="The date; any that the data reaches.")]
+
+
+class SnapshotRequestAnswer(msgspec.Struct, frozen=True):
+    """What becomes of a request; `GET /v1/snapshots/{as_of}` tells when it is done."""
+
+    as_of: date
+    request_id: Annotated[int | None, msgspec.Meta(description="Null if there is nothing to be done.")]
+    requested_at: datetime
+    requested_by: str
+    detail: str
+
+
 class ModelSummary(msgspec.Struct, frozen=True):
     """One version of the model, in a list."""
 

@@ -60,6 +60,15 @@ class ProblemError(Exception):
                 return {}
 
 
+def unwritable() -> ProblemError:
+    """The problem of a lake that can't take anything right now."""
+    return ProblemError(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "warehouse-unavailable",
+        "The warehouse can't be written right now; the scorer's log says why. Send it again.",
+    )
+
+
 def problem_responses(*statuses: HTTPStatus) -> dict[int, ResponseSpec]:
     """The problems that an operation may answer with, for its documentation."""
     return {

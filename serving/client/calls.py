@@ -31,6 +31,10 @@ from serving.api.contract import (
     ScoreAnswer,
     SegmentDetail,
     SegmentsAnswer,
+    SnapshotDetail,
+    SnapshotRequestAnswer,
+    SnapshotRequestBody,
+    SnapshotsAnswer,
     Transaction,
     TransactionsAnswer,
     TransitionsAnswer,
@@ -184,6 +188,22 @@ def segment_customers(segment_id: int, as_of: date | None, page_rows: int, curso
 def transitions(as_of: date | None = None) -> Call[TransitionsAnswer]:
     """How many customers went from which segment to which since the snapshot before."""
     return _get("/v1/transitions", TransitionsAnswer, ("as_of", as_of))
+
+
+def snapshots() -> Call[SnapshotsAnswer]:
+    """The dates that customers were looked at as of, whether they are current, and how far the data reaches."""
+    return _get("/v1/snapshots", SnapshotsAnswer)
+
+
+def snapshot(as_of: date) -> Call[SnapshotDetail]:
+    """One date, table by table: what each was made of, by whom, and why it isn't current."""
+    return _get(f"/v1/snapshots/{as_of}", SnapshotDetail)
+
+
+def request_snapshot(as_of: date) -> Call[SnapshotRequestAnswer]:
+    """Ask for a snapshot of any date that the data reaches; `snapshot` tells when it is there, and current."""
+    decode, body = msgspec.json.Decoder(SnapshotRequestAnswer).decode, msgspec.json.encode(SnapshotRequestBody(as_of))
+    return Call("POST", "/v1/snapshots", decode, body=body, timeout_s=PUSH_S)
 
 
 def models() -> Call[ModelsAnswer]:

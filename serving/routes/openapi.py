@@ -30,7 +30,15 @@ from litestar.plugins import OpenAPISchemaPlugin
 
 import segmentation
 from segmentation.metadata.features import modelled
-from serving.api.contract import DecisionRequest, Include, PushRequest, ScoreRequest, TransactionsRequest, WhatIfRequest
+from serving.api.contract import (
+    DecisionRequest,
+    Include,
+    PushRequest,
+    ScoreRequest,
+    SnapshotRequestBody,
+    TransactionsRequest,
+    WhatIfRequest,
+)
 from serving.middleware.auth import ACCESS, PUBLIC
 
 if TYPE_CHECKING:
@@ -96,6 +104,7 @@ EXAMPLE_BODIES: dict[type, object] = {
     PushRequest: {"transactions": [{"line_id": "O-77/1", **EXAMPLE_LINE, "unit_price": 9.95}]},
     WhatIfRequest: {"orders": [{"items": [{"product_id": "P-9", "quantity": 2, "amount": 19.9}]}]},
     DecisionRequest: {"reason": "agreed with marketing"},
+    SnapshotRequestBody: {"as_of": "2026-03-15"},
 }
 
 SCORE_EXAMPLES = [Example(summary="One score", value={"model_version": 3, "results": [EXAMPLE_SCORE]})]

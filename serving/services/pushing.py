@@ -25,7 +25,7 @@ from segmentation.sources.profiles.profile import Profile
 from segmentation.warehouse import Lake
 from segmentation.warehouse.schema import migrate
 from serving.api.contract import PushAnswer, Refusal
-from serving.api.problems import ProblemError
+from serving.api.problems import ProblemError, unwritable
 
 MAX_GROUP_LINES = 20_000
 """Lines that are landed together, unless a single delivery has more."""
@@ -115,7 +115,7 @@ class Pusher:
                 _land(upserter, wanted, self._now)
             except (duckdb.Error, SegmentationError) as error:
                 logger.error("Could not write to the lake: %s", error)
-                _fail(wanted, _unwritable())
+                _fail(wanted, unwritable())
                 upserter = None  # a DuckDB that met a fatal error doesn't recover
             except Exception as error:
                 logger.exception("Could not land deliveries")
@@ -185,14 +185,6 @@ def _unusable() -> ProblemError:
         HTTPStatus.CONFLICT,
         "unusable-source",
         "The source can't take lines as it is set up; the scorer's log says why.",
-    )
-
-
-def _unwritable() -> ProblemError:
-    return ProblemError(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        "warehouse-unavailable",
-        "The warehouse can't be written right now; the scorer's log says why. Send it again.",
     )
 
 

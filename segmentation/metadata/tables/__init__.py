@@ -21,6 +21,7 @@ from segmentation.metadata.tables.registry import (
     SCHEMA_VERSIONS,
     SEGMENT_NAMES,
     SEGMENTS,
+    SNAPSHOT_REQUESTS,
     SNAPSHOTS,
     TRAINING_SETS,
 )
@@ -46,6 +47,7 @@ TABLES: tuple[Table, ...] = (
     *FEATURE_GROUPS.values(),
     CUSTOMER_FEATURES,
     SNAPSHOTS,
+    SNAPSHOT_REQUESTS,
     TRAINING_SETS,
     MODELS,
     PROMOTIONS,

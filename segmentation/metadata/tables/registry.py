@@ -38,6 +38,17 @@ SNAPSHOTS = Table(
     ),
 )
 
+SNAPSHOT_REQUESTS = Table(
+    "registry.snapshot_requests",
+    "One request for a snapshot that the scorer took, append-only. Whether it is done, `registry.snapshots` tells.",
+    (
+        Column("request_id", "BIGINT", "1, 2, 3, … in order of asking.", nullable=False),
+        Column("as_of", "DATE", "The date that is asked for.", nullable=False),
+        Column("requested_at", "TIMESTAMP", "When, UTC.", nullable=False),
+        Column("requested_by", "VARCHAR", "Who: `key:NAME`, `token:SUBJECT`, or `anybody`.", nullable=False),
+    ),
+)
+
 TRAINING_SETS = Table(
     "registry.training_sets",
     "One set of customers that models were trained on, pinned to a snapshot of the lake.",
