@@ -7,6 +7,7 @@ since the last look share a run. Without a champion nothing is made; the first m
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 
@@ -31,7 +32,7 @@ SETTLED = timedelta(hours=1)
 """A date that was made less than that ago waits: late lines of a stream come one after the other."""
 
 GIVEN_UP = timedelta(days=1)
-"""A run of this sensor that began longer ago has been killed, if Dagster still takes it for unfinished."""
+"""A run that began longer ago has been killed, if Dagster still takes it for unfinished."""
 
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -80,11 +81,9 @@ def ask_for_snapshots(
     context: dg.SensorEvaluationContext, settings: Settings, now: datetime
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask for a run over the dates that are due, or stale; say why if not."""
-    since = now.replace(tzinfo=UTC) - GIVEN_UP
-    own = dg.RunsFilter(tags={ASKED_BY: NAME}, statuses=UNFINISHED, created_after=since)
-    running = context.instance.get_runs(own, limit=1)
+    running = run_going_on(context.instance, now, tags={ASKED_BY: NAME})
     if running:
-        return dg.SkipReason(f"run {running[0].run_id} is still making snapshots")
+        return dg.SkipReason(f"run {running} is still making snapshots")
     try:
         with open_current(settings) as lake, lake.cursor() as con:
             entries, present = read_entries(con), read_present(con, settings, now)
@@ -101,6 +100,13 @@ def ask_for_snapshots(
     model = ModelConfig(keep_model=due.keeps_model)
     config = dg.RunConfig({"segments__customer_segments": model, "monitoring": model})
     return dg.SensorResult([dg.RunRequest(run_key=due.key, tags=tags, run_config=config)])
+
+
+def run_going_on(instance: dg.DagsterInstance, now: datetime, **chosen: Any) -> str | None:
+    """The id of a run that has not ended, of those that a filter of Dagster's chooses; one that was killed is none."""
+    since = now.replace(tzinfo=UTC) - GIVEN_UP
+    found = instance.get_runs(dg.RunsFilter(**chosen, statuses=UNFINISHED, created_after=since), limit=1)
+    return found[0].run_id if found else None
 
 
 def find_due(standings: list[Standing], dates: list[date], settings: Settings, now: datetime) -> Due | str:

@@ -15,7 +15,7 @@ from segmentation.settings import Settings
 from segmentation.snapshots.report import LedgerReport, read_report
 from segmentation.snapshots.requests import SnapshotRequest, read_requests
 from segmentation.warehouse.schema import open_current
-from segmentation_assets.automation.due_snapshots import UNFINISHED
+from segmentation_assets.automation.due_snapshots import run_going_on
 from segmentation_assets.automation.on_demand import OnDemandConfig, make_snapshot, snapshot_on_demand
 from segmentation_assets.resources import ASKED_BY
 
@@ -43,9 +43,9 @@ def answer_requests(
     context: dg.SensorEvaluationContext, settings: Settings, now: datetime
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask for a run per date that was requested since the last look; say why if there is none."""
-    running = context.instance.get_runs(dg.RunsFilter(job_name=snapshot_on_demand.name, statuses=UNFINISHED), limit=1)
+    running = run_going_on(context.instance, now, job_name=snapshot_on_demand.name)
     if running:
-        return dg.SkipReason(f"run {running[0].run_id} is still making a snapshot")
+        return dg.SkipReason(f"run {running} is still making a snapshot")
     try:
         with open_current(settings) as lake, lake.cursor() as con:
             requests = read_requests(con, int(context.cursor or 0))

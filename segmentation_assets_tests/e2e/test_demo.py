@@ -15,10 +15,10 @@ from polars.testing import assert_frame_equal
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
 from segmentation.synthetic import shop
-from segmentation_assets.resources import ASKED_BY, REASON
 from segmentation_assets.cli import ports, story
 from segmentation_assets.cli.demonstration import make_shop
 from segmentation_assets.cli.story import plan
+from segmentation_assets.resources import ASKED_BY, REASON
 from segmentation_assets_tests.e2e.conftest import environment, segmentation, sql
 from segmentation_assets_tests.testing.made_once import made_once
 
