@@ -3,7 +3,8 @@
 A snapshot is *ahead* if the data doesn't reach its date, *stale* if it would come out otherwise today, else *current*:
 - features: lines in their window changed since, or code, window or home market are other ones;
 - segments: so for features, or the segments of the snapshot before were made anew, or code or model are other ones;
-- all that is made of segments: so for them, and movement also if there is another snapshot before than then.
+- all that is made of segments: so for them, and movement also if there is another snapshot before than then;
+- monitoring: also if features were made anew of a date from before the model was trained, which thresholds come from.
 
 Of models, only the newest date follows the champion: older dates say who was in which segment when people acted on it.
 """
@@ -11,6 +12,7 @@ Of models, only the newest date follows the champion: older dates say who was in
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Literal
 
 import duckdb
@@ -19,8 +21,9 @@ from segmentation.features.engine import TABLES as FEATURE_TABLES
 from segmentation.features.windows import window_of
 from segmentation.metadata.table import Table
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
+from segmentation.metadata.tables.monitoring import FEATURE_DRIFT, MODEL_QUALITY
 from segmentation.metadata.tables.raw import CHANGED_DAYS
-from segmentation.metadata.tables.registry import PROMOTIONS
+from segmentation.metadata.tables.registry import MODELS, PROMOTIONS, TRAINING_SETS
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, SEGMENT_EVENTS, SEGMENT_TRANSITIONS
 from segmentation.settings import Settings
 from segmentation.snapshots.code import SNAPSHOT_TABLES, code_version_of
@@ -31,8 +34,10 @@ State = Literal["current", "stale", "ahead"]
 
 CHANGES = f"SELECT ordered_on, MAX(lake_version) FROM {CHANGED_DAYS.name} GROUP BY ordered_on ORDER BY ordered_on"
 CHAMPION = f"SELECT version FROM {PROMOTIONS.name} WHERE alias = 'champion' ORDER BY promotion_id DESC LIMIT 1"
+TRAINED = f"SELECT version, as_of FROM {MODELS.name} JOIN {TRAINING_SETS.name} USING (training_set_id)"
 
 MOVEMENT = {SEGMENT_TRANSITIONS.name, SEGMENT_EVENTS.name}
+MONITORING = {FEATURE_DRIFT.name, MODEL_QUALITY.name}
 ORDER = {table.name: number for number, table in enumerate(SNAPSHOT_TABLES)}
 
 
@@ -47,6 +52,7 @@ class Present:
         lookback_days: The setting.
         home_market: The setting.
         champion: The version that serves, if any.
+        trained_as_of: By version, the date of what a model was trained on.
     """
 
     coverage: Coverage
@@ -55,6 +61,7 @@ class Present:
     lookback_days: int | None
     home_market: str | None
     champion: int | None
+    trained_as_of: Mapping[int, date] = field(default_factory=dict)
 
     def changed_days(self, start: date, end: date, since: int) -> list[date]:
         """The days from `start` to before `end` whose lines changed after a version of the lake."""
@@ -108,6 +115,8 @@ class _Judge:
             yield from self._of_input(entry, CUSTOMER_SEGMENTS, entry.as_of)
             if entry.table_name in MOVEMENT:
                 yield from self._of_neighbour(entry)
+            if entry.table_name in MONITORING:
+                yield from self._of_thresholds(entry)
             yield from self._of_model(entry)
 
     def _of_features(self, entry: Entry) -> Iterable[str]:
@@ -145,6 +154,19 @@ class _Judge:
         elif previous:
             yield from self._of_previous(entry, previous)
 
+    def _of_thresholds(self, entry: Entry) -> Iterable[str]:
+        """Whether features that thresholds of drift and quality are learned from are others now."""
+        trained = self.present.trained_as_of.get(entry.model_version or 0, date.min)
+        dates = [day for day, version in self.features if day < trained and version > entry.lake_version]
+        if dates:
+            yield f"thresholds come from {CUSTOMER_FEATURES.name} as of {dates[-1]}, which was made anew"
+
+    @cached_property
+    def features(self) -> list[tuple[date, int]]:
+        """The dates with features, and the version that wrote them."""
+        made = [each for each in self.entries.values() if each.table_name == CUSTOMER_FEATURES.name]
+        return sorted((each.as_of, each.written_version) for each in made)
+
     def _of_model(self, entry: Entry) -> Iterable[str]:
         champion = self.present.champion
         if entry.as_of == self.newest and champion not in (None, entry.model_version):
@@ -179,6 +201,7 @@ def read_present(con: duckdb.DuckDBPyConnection, settings: Settings, now: dateti
         lookback_days=settings.lookback_days,
         home_market=settings.home_market,
         champion=champion[0] if champion else None,
+        trained_as_of=dict(con.execute(TRAINED).fetchall()),
     )
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from segmentation.settings import Settings
@@ -116,3 +117,22 @@ def home(shop_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("copy") / "warehouse"
     shutil.copytree(shop_home, copy)
     return copy
+
+
+def _fill_year(folder: Path) -> None:
+    """Ingest a year of a shop, a CSV a month, and make the newest snapshot."""
+    home = folder / "warehouse"
+    files = write(folder / "made", customers=250, start=date(2024, 1, 1), end=date(2025, 1, 1), seed=3)
+    lines = pl.read_parquet(list(files.transactions)).with_columns(month=pl.col("ordered_at").dt.strftime("%Y-%m"))
+    (folder / "months").mkdir()
+    for (month,), of_month in lines.group_by("month"):
+        of_month.drop("month").write_csv(folder / "months" / f"{month}.csv", datetime_format="%Y-%m-%d %H:%M:%S")
+    for arguments in (["ingest", str(folder / "months")], ["materialize"]):
+        done = segmentation(home, *arguments)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="session")
+def year_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of a lake of twelve months of a shop's CSV, made once by two commands; tests work on copies."""
+    return made_once(tmp_path_factory, "year of a shop", _fill_year) / "warehouse"

@@ -4,18 +4,14 @@ import json
 import os
 import shutil
 import subprocess
-from datetime import date
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 
 from segmentation.settings import Settings
-from segmentation.synthetic import write
 from segmentation.warehouse import Lake
 from segmentation_assets_tests.e2e.conftest import command, environment, segmentation, sql
-from segmentation_assets_tests.testing.made_once import made_once
 from segmentation_assets_tests.testing.new_feature import NAME, copy_with_feature
 from segmentation_assets_tests.testing.statements import change
 
@@ -31,24 +27,10 @@ UPDATE features.customer_features SET tenure_days = NULL WHERE as_of = '2024-10-
 """
 
 
-def _fill(folder: Path) -> None:
-    """Ingest a year of a shop, a CSV a month, and make the newest snapshot."""
-    home = folder / "warehouse"
-    files = write(folder / "made", customers=250, start=date(2024, 1, 1), end=date(2025, 1, 1), seed=3)
-    lines = pl.read_parquet(list(files.transactions)).with_columns(month=pl.col("ordered_at").dt.strftime("%Y-%m"))
-    (folder / "months").mkdir()
-    for (month,), of_month in lines.group_by("month"):
-        of_month.drop("month").write_csv(folder / "months" / f"{month}.csv", datetime_format="%Y-%m-%d %H:%M:%S")
-    for arguments in (["ingest", str(folder / "months")], ["materialize"]):
-        done = segmentation(home, *arguments)
-        assert done.returncode == 0, done.stderr
-
-
 @pytest.fixture
-def home(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(year_home: Path, tmp_path: Path) -> Path:
     """A lake of twelve months of CSV, with the snapshots of a first `materialize`."""
-    made = made_once(tmp_path_factory, "year of a shop", _fill)
-    shutil.copytree(made / "warehouse", tmp_path / "warehouse")
+    shutil.copytree(year_home, tmp_path / "warehouse")
     return tmp_path / "warehouse"
 
 
@@ -101,7 +83,7 @@ def test_dates_that_are_stale_stop_no_check_of_another_date(late_home: Path) -> 
     done = segmentation(late_home, "materialize", "--as-of", NEWEST, "--select", selection)
     assert done.returncode == 0, done.stderr
     assert _states(late_home) == {"2024-07-01": "current", "2024-10-01": "stale", NEWEST: "current"}
-    said = done.stdout.replace("\n", " ")
+    said = " ".join(done.stdout.split())
     assert "snapshots_are_current: not current as of 2024-10-01 (lines changed since, of 2024-09-20)" in said
     assert "`segmentation snapshots refresh` makes stale ones anew" in said
 

@@ -1,43 +1,18 @@
-import json
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from segmentation_assets_tests.e2e.conftest import command, environment, segmentation, server, sql
+from segmentation_assets_tests.testing.dagster_ui import backfill, graphql
 from segmentation_assets_tests.testing.ports import free_port
 
 pytestmark = pytest.mark.takes(100)
 
-BACKFILL = """
-mutation Backfill($params: LaunchBackfillParams!) {
-  launchPartitionBackfill(backfillParams: $params) {
-    __typename
-    ... on LaunchBackfillSuccess { backfillId }
-    ... on PythonError { message }
-  }
-}
-"""
-STATUS = """
-query Status($id: String!) {
-  partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status runs(limit: 10) { runId status } } }
-}
-"""
 WRITTEN = 'key:"raw/transactions" or group:features or group:segments'
 REPOSITORIES = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name location { name } } } } }"
-
-
-def _graphql(port: int, query: str, **variables: object) -> Any:
-    body = json.dumps({"query": query, "variables": variables}).encode()
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/graphql", body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=60) as response:
-        answer = json.load(response)
-    assert "errors" not in answer, answer
-    return answer["data"]
 
 
 def test_a_quarter_is_backfilled_from_the_ui_as_one_run_and_one_commit(home: Path) -> None:
@@ -51,19 +26,12 @@ def test_a_quarter_is_backfilled_from_the_ui_as_one_run_and_one_commit(home: Pat
     lines = sql(home, "SELECT COUNT(*) FROM raw.transactions")
     port = free_port()
     with server(home, "ui", "--port", str(port), ready=f"http://127.0.0.1:{port}/server_info"):
-        (repository,) = _graphql(port, REPOSITORIES)["repositoriesOrError"]["nodes"]
+        (repository,) = graphql(port, REPOSITORIES)["repositoriesOrError"]["nodes"]
         assert repository["location"]["name"] == "segmentation"
-        params = {"assetSelection": [{"path": ["raw", "transactions"]}], "partitionNames": days}
-        launched = _graphql(port, BACKFILL, params=params)["launchPartitionBackfill"]
-        assert launched["__typename"] == "LaunchBackfillSuccess", launched
-        deadline = time.monotonic() + 180
-        while time.monotonic() < deadline:
-            backfill = _graphql(port, STATUS, id=launched["backfillId"])["partitionBackfillOrError"]
-            if backfill["status"].startswith("COMPLETED"):
-                break
-            time.sleep(1)
-    assert backfill["status"] == "COMPLETED_SUCCESS", backfill
-    assert len(backfill["runs"]) == 1
+        selection = [{"path": ["raw", "transactions"]}]
+        done = backfill(port, 180, assetSelection=selection, partitionNames=days)
+    assert done["status"] == "COMPLETED_SUCCESS", done
+    assert len(done["runs"]) == 1
     commits = sql(
         home, f"SELECT commit_message FROM ducklake_snapshots('lake') WHERE snapshot_id > {before} ORDER BY ALL"
     )

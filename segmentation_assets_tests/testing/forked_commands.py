@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 LIBRARIES = [
@@ -41,10 +42,7 @@ def run_command(
     """Run `segmentation ARGUMENTS` to its end, with nothing to read; what it returned and said."""
     with tempfile.TemporaryDirectory(prefix="segmentation-command-") as streams:
         said, complained = Path(streams) / "stdout", Path(streams) / "stderr"
-        process = _SERVER.Process(
-            target=_be_command, args=(arguments, dict(environment), folder.absolute(), said, complained)
-        )
-        process.start()
+        process = start_command(arguments, environment, folder, said, complained)
         process.join(timeout_s)
         if process.is_alive():
             process.kill()
@@ -56,6 +54,17 @@ def run_command(
         )
         process.close()
         return done
+
+
+def start_command(
+    arguments: Sequence[str], environment: Mapping[str, str], folder: Path, stdout: Path, stderr: Path
+) -> BaseProcess:
+    """Start `segmentation ARGUMENTS`, with nothing to read and its streams in files; killing it is up to the caller."""
+    process = _SERVER.Process(
+        target=_be_command, args=(arguments, dict(environment), folder.absolute(), stdout, stderr)
+    )
+    process.start()
+    return process
 
 
 def _be_command(
