@@ -225,8 +225,8 @@ def _links(ui_port: int, scorer_port: int, customer: str) -> list[Link]:
     """Where results are to be seen, the best page first."""
     ui, scorer = f"http://127.0.0.1:{ui_port}", f"http://127.0.0.1:{scorer_port}"
     return [
-        Link("who moved, month by month", f"{ui}/assets/segments/segment_transitions?view=plots"),
-        Link("all runs on a timeline", f"{ui}/overview/activity/timeline"),
+        Link("who moved, month by month (Metadata, then Plots)", f"{ui}/assets/segments/segment_transitions"),
+        Link("all runs on a timeline", f"{ui}/overview"),
         Link("a customer's segment, and why", f"{scorer}/v1/customers/{urllib.parse.quote(customer, safe='')}"),
     ]
 
@@ -242,7 +242,7 @@ def _show_next_steps(settings: Settings, as_of: date, ui_port: int, scorer_port:
         f"""
 [bold]Running, until Ctrl-C; look at[/]
 {shown}
-The scorer's documentation is at http://127.0.0.1:{scorer_port}; the demo asks for no key.
+The scorer asks for no key here; its documentation: http://127.0.0.1:{scorer_port}
 
 [bold]Try next, in another terminal:[/]
   {command} snapshots list

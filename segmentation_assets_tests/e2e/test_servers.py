@@ -11,6 +11,15 @@ from segmentation_assets_tests.testing.ports import free_port
 
 pytestmark = pytest.mark.takes(100)
 
+JOBS = """
+{
+  repositoriesOrError {
+    ... on RepositoryConnection {
+      nodes { jobs { name runs(limit: 10) { status repositoryOrigin { repositoryLocationName } } } }
+    }
+  }
+}
+"""
 WRITTEN = 'key:"raw/transactions" or group:features or group:segments'
 REPOSITORIES = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name location { name } } } } }"
 
@@ -28,6 +37,10 @@ def test_a_quarter_is_backfilled_from_the_ui_as_one_run_and_one_commit(home: Pat
     with server(home, "ui", "--port", str(port), ready=f"http://127.0.0.1:{port}/server_info"):
         (repository,) = graphql(port, REPOSITORIES)["repositoriesOrError"]["nodes"]
         assert repository["location"]["name"] == "segmentation"
+        [found] = graphql(port, JOBS)["repositoriesOrError"]["nodes"]
+        run = {"status": "SUCCESS", "repositoryOrigin": {"repositoryLocationName": "segmentation"}}
+        listed = {job["name"]: job["runs"] for job in found["jobs"] if job["runs"]}
+        assert listed == {"ingest": [run], "segment": [run]}  # of the commands that made the shop
         selection = [{"path": ["raw", "transactions"]}]
         done = backfill(port, 180, assetSelection=selection, partitionNames=days)
     assert done["status"] == "COMPLETED_SUCCESS", done
