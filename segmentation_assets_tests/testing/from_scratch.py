@@ -12,7 +12,7 @@ from segmentation.features.engine import TABLES as FEATURE_TABLES
 from segmentation.features.snapshots import write_snapshots
 from segmentation.metadata.tables.monitoring import FEATURE_DRIFT
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
-from segmentation.monitoring.evaluation import evaluate_snapshot, write_evaluation
+from segmentation.monitoring.evaluation import evaluate_snapshots, write_evaluation
 from segmentation.segments.assignment import write_segments
 from segmentation.segments.profiles import write_profiles
 from segmentation.segments.transitions import write_transitions
@@ -93,4 +93,5 @@ def _make(lake: Lake, entries: list[Entry]) -> None:
             write_transitions(lake, as_of, commit)
             write_explanations(lake, as_of, commit)
             judging = models[FEATURE_DRIFT.name, as_of]
-            write_evaluation(lake, as_of, evaluate_snapshot(lake, as_of, model_version=judging), commit)
+            [(_, evaluation)] = evaluate_snapshots(lake, [as_of], model_version=judging)
+            write_evaluation(lake, as_of, evaluation, commit)
