@@ -138,6 +138,7 @@ KINDS = {
     "reason": ["no_date", "no_product"],
     "alias": ["champion", "challenger", "none"],
     "cause": ["data_quality", "mix", "behaviour"],
+    "state": ["current", "stale", "ahead"],
     "feature": ["recency_days", "order_count", "segment"],
     "metric": ["psi", "ks"],
     "segment_id": [str(number) for number in range(6)],

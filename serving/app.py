@@ -34,7 +34,7 @@ from serving.routes.models import model, models, promote, roll_back
 from serving.routes.openapi import IncludeSchema, openapi_config
 from serving.routes.score import score_customers, score_transactions
 from serving.routes.segments import segment, segment_customers, segments, transitions
-from serving.routes.snapshots import request_snapshot, snapshot, snapshots
+from serving.routes.snapshots import request_snapshot, snapshot, snapshot_methods, snapshots
 from serving.routes.transactions import push_transactions
 from serving.services.customer_queries import NewestSnapshot
 from serving.services.customers import CustomerService
@@ -64,6 +64,7 @@ ROUTES = [
     segment,
     segment_customers,
     transitions,
+    snapshot_methods,
     snapshots,
     snapshot,
     request_snapshot,

@@ -4,8 +4,9 @@ from datetime import date
 from http import HTTPStatus
 from typing import Annotated
 
-from litestar import Response, get, post
+from litestar import Response, get, post, route
 from litestar.di import NamedDependency
+from litestar.enums import HttpMethod
 from litestar.openapi import ResponseSpec
 from litestar.params import PathParameter
 
@@ -20,11 +21,26 @@ from serving.middleware.auth import needs
 from serving.routes.openapi import body_of
 from serving.services.snapshots import SnapshotService
 
+PATH = "/v1/snapshots"
+
 _decode = json_decoder(SnapshotRequestBody)
 
 
+@route(
+    PATH,
+    http_method=[HttpMethod.OPTIONS],
+    status_code=HTTPStatus.NO_CONTENT,
+    include_in_schema=False,
+    sync_to_thread=False,
+    **needs(Scope.READ),
+)
+def snapshot_methods() -> Response[None]:
+    """Which methods the path has; Litestar's own answer names that of the first function alone. Register it before."""
+    return Response(None, status_code=HTTPStatus.NO_CONTENT, headers={"allow": "GET, OPTIONS, POST"})
+
+
 @get(
-    "/v1/snapshots",
+    PATH,
     tags=["Snapshots"],
     summary="All snapshots",
     description="By date, whether each is current, and how far the data reaches, as `segmentation snapshots list`.",
@@ -38,7 +54,7 @@ async def snapshots(ledger: NamedDependency[SnapshotService]) -> SnapshotsAnswer
 
 
 @get(
-    "/v1/snapshots/{as_of:date}",
+    f"{PATH}/{{as_of:date}}",
     tags=["Snapshots"],
     summary="One snapshot",
     description="A date, table by table: what each was made of, by whom, and why it isn't current, as `segmentation "
@@ -55,7 +71,7 @@ async def snapshot(
 
 
 @post(
-    "/v1/snapshots",
+    PATH,
     status_code=HTTPStatus.ACCEPTED,
     tags=["Snapshots"],
     summary="Ask for a snapshot",
@@ -88,4 +104,4 @@ async def request_snapshot(
     live.champion()
     answer = await ledger.request(wanted.as_of, request.scope["user"].name)
     status = HTTPStatus.OK if answer.request_id is None else HTTPStatus.ACCEPTED
-    return Response(answer, status_code=status, headers={"location": f"/v1/snapshots/{answer.as_of}"})
+    return Response(answer, status_code=status, headers={"location": f"{PATH}/{answer.as_of}"})
