@@ -46,7 +46,7 @@ def board() -> Board:
         description="The lake: freshness, size, rejected lines, and how far customers are from the training data.",
         since="now-7d",
         refresh="5m",
-        sections=[_glance(), _freshness(), _tables(), _drift(), _rejects(), _lake()],
+        sections=[_glance(), _freshness(), _snapshots(), _tables(), _drift(), _rejects(), _lake()],
     )
 
 
@@ -81,7 +81,8 @@ def _glance() -> Section:
             ),
             stat(
                 "Newest segments",
-                "Age of the newest date with segments. They are made monthly: red from 33 days on.",
+                "Age of the newest date with segments, those ahead of the data aside. They are made monthly unless "
+                "SEGMENTATION_CADENCE says otherwise: red from 33 days on.",
                 age("max(segmentation_newest_snapshot_timestamp_seconds)"),
                 SECONDS,
                 worse_above(33 * DAY_S),
@@ -143,6 +144,57 @@ def _freshness() -> Section:
                 "those before is a delivery that is missing.",
                 [Query(age("max by (source) (segmentation_newest_arrival_timestamp_seconds)"), "{{source}}")],
                 SECONDS,
+            ),
+        ],
+    )
+
+
+def _snapshots() -> Section:
+    until = age("max by (source) (segmentation_source_complete_until_timestamp_seconds)")
+    return Section(
+        "Snapshots",
+        [
+            lines(
+                "Dates by state",
+                "Current: it would come out the same today. Stale: late lines, another model or other code; "
+                "`segmentation snapshots refresh` makes it anew. Ahead: the data doesn't reach it; `segmentation "
+                "snapshots drop --ahead` removes it.",
+                [Query("max by (state) (segmentation_snapshots)", "{{state}}")],
+                COUNT,
+                stacked=StackingMode.NORMAL,
+                steps=True,
+                width=6,
+            ),
+            lines(
+                "Age of the newest current snapshot, and of the data",
+                "The data's age is that of the first day that may still get lines. Where the snapshot's rises while "
+                "the data's doesn't, snapshots are stale or not made.",
+                [
+                    Query(
+                        age("max(segmentation_newest_current_snapshot_timestamp_seconds)"), "newest current snapshot"
+                    ),
+                    Query(age("max(segmentation_data_complete_until_timestamp_seconds)"), "data"),
+                ],
+                SECONDS,
+                width=6,
+            ),
+            table(
+                "How far each source reaches",
+                "Age of the first day that may still get lines, by source. One that others leave behind is late (1).",
+                {"source": "Source"},
+                [
+                    Column("Complete until", until, SECONDS),
+                    Column("Late", "max by (source) (segmentation_source_is_late)", levels=warns_above(1)),
+                ],
+                sort="Complete until",
+                width=6,
+            ),
+            lines(
+                "Size of all snapshots",
+                "What their current files take. Old dates become fewer with age (SEGMENTATION_KEEP_DAILY_DAYS).",
+                [Query("max(segmentation_snapshot_bytes)", "size")],
+                BYTES,
+                width=6,
             ),
         ],
     )

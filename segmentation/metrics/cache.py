@@ -7,7 +7,10 @@ from typing import Any, TypeVar, cast
 import duckdb
 
 from segmentation.metadata.table import Table
+from segmentation.metadata.tables.raw import CHANGED_DAYS
+from segmentation.metadata.tables.registry import SNAPSHOTS
 from segmentation.metrics.ducklake_catalog import CatalogState
+from segmentation.snapshots.latest import latest_date
 
 T = TypeVar("T")
 
@@ -35,6 +38,16 @@ def newest(con: duckdb.DuckDBPyConnection, state: CatalogState, memory: MarkerCa
         return None
     name = f"newest {table.name}.{column}"
     return memory.recall(name, state.marker(table.name), lambda: _largest(con, table, column, memory.last(name)))
+
+
+def latest(
+    con: duckdb.DuckDBPyConnection, state: CatalogState, memory: MarkerCache, table: Table, quiet_days: int
+) -> date | None:
+    """The date of a table's latest snapshot. Read again when its rows, the ledger or days of lines have changed."""
+    if table.name not in state.tables:
+        return None
+    marker = state.marker(table.name, SNAPSHOTS.name, CHANGED_DAYS.name)
+    return memory.recall(f"latest {table.name}", marker, lambda: latest_date(con, table, quiet_days))
 
 
 def _largest(con: duckdb.DuckDBPyConnection, table: Table, column: str, known: datetime | date | None) -> Any:

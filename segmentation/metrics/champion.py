@@ -11,7 +11,7 @@ import duckdb
 from segmentation.metadata.table import Table
 from segmentation.metadata.tables.monitoring import FEATURE_DRIFT, MODEL_QUALITY
 from segmentation.metadata.tables.registry import MODELS, PROMOTIONS, TRAINING_SETS
-from segmentation.metrics.cache import MarkerCache
+from segmentation.metrics.cache import MarkerCache, latest
 from segmentation.metrics.ducklake_catalog import CatalogState
 from segmentation.metrics.families import Labels, MetricFamily, by_one, single, timestamp
 from segmentation.modeling import registry
@@ -42,14 +42,14 @@ DRIFT = f"""
 SELECT *
 FROM {FEATURE_DRIFT.name}
 WHERE model_version = $version
-    AND as_of = (SELECT MAX(as_of) FROM {FEATURE_DRIFT.name} WHERE model_version = $version)
+    AND as_of = (SELECT MAX(as_of) FROM {FEATURE_DRIFT.name} WHERE model_version = $version AND as_of <= $latest)
 """
 
 # Some figures need the future of a date, or more customers than a date has: each has a newest date of its own.
 QUALITY = f"""
 SELECT *
 FROM {MODEL_QUALITY.name}
-WHERE model_version = $version AND (value IS NOT NULL OR is_degraded)
+WHERE model_version = $version AND as_of <= $latest AND (value IS NOT NULL OR is_degraded)
 QUALIFY ROW_NUMBER() OVER (PARTITION BY metric ORDER BY as_of DESC) = 1
 """
 
@@ -72,16 +72,23 @@ class Registered:
 
 
 def champion_families(
-    con: duckdb.DuckDBPyConnection, state: CatalogState, memory: MarkerCache
+    con: duckdb.DuckDBPyConnection, state: CatalogState, memory: MarkerCache, quiet_days: int
 ) -> Iterator[MetricFamily]:
-    """Everything about the champion; another champion's figures are gone at once."""
+    """Everything about the champion; another champion's figures are gone at once.
+
+    Args:
+        con: A cursor of the lake.
+        state: Of its catalog.
+        memory: Of earlier looks.
+        quiet_days: The setting; dates ahead of the data don't count.
+    """
     names = [table.name for table in (PROMOTIONS, MODELS, TRAINING_SETS)]
     registered = Registered()
     if all(name in state.tables for name in names):
         registered = memory.recall("registry", state.marker(*names), lambda: _read_registry(con))
     yield from _registry_families(registered)
     drift, quality = (
-        _judgement(con, state, memory, table, query, registered.version)
+        _judgement(con, state, memory, table, query, registered.version, latest(con, state, memory, table, quiet_days))
         for table, query in ((FEATURE_DRIFT, DRIFT), (MODEL_QUALITY, QUALITY))
     )
     yield from _drift_families(drift)
@@ -129,12 +136,14 @@ def _judgement(
     table: Table,
     query: str,
     version: int | None,
+    until: date | None,
 ) -> Sequence[Row]:
     """What monitoring has found of the champion; nothing if a lake of an older release has no such table."""
-    if version is None or table.name not in state.tables:
+    if version is None or until is None:
         return []
-    marker = (version, state.marker(table.name))
-    return memory.recall(table.name, marker, lambda: con.execute(query, {"version": version}).pl().to_dicts())
+    asked = {"version": version, "latest": until}
+    marker = (version, until, state.marker(table.name))
+    return memory.recall(table.name, marker, lambda: con.execute(query, asked).pl().to_dicts())
 
 
 def _drift_families(rows: Sequence[Row]) -> Iterator[MetricFamily]:

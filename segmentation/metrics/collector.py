@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import duckdb
 
+from segmentation.clock import Clock, utc_now
 from segmentation.errors import WarehouseUnavailableError
 from segmentation.metrics.cache import MarkerCache
 from segmentation.metrics.families import MetricFamily
@@ -16,8 +17,9 @@ from segmentation.warehouse.lake import sqlite_path, without_password
 class LakeCollector:
     """Looks at a lake, through a connection that is kept as long as it works: opening one takes most of a second."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, now: Clock = utc_now) -> None:
         self._settings = settings.model_copy(update={"threads": settings.threads or 1})
+        self._now = now
         self._lake: Lake | None = None
         self._memory = MarkerCache()
         self._seen: tuple[int, int] | None = None
@@ -35,7 +37,7 @@ class LakeCollector:
                 self._memory = MarkerCache()
                 self._lake = Lake(self._settings, read_only=True)
             with self._lake.cursor() as con:
-                return lake_families(con, self._memory)
+                return lake_families(con, self._memory, self._settings, self._now())
         except Exception as error:
             self.close()
             if isinstance(error, duckdb.Error):

@@ -15,10 +15,11 @@ from segmentation.metadata.tables import TABLES
 from segmentation.metadata.tables.raw import DELIVERIES, LOADS, REJECTED, SOURCE_FILES, TRANSACTIONS
 from segmentation.metadata.tables.registry import SEGMENT_NAMES
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
-from segmentation.metrics.cache import MarkerCache, newest
+from segmentation.metrics.cache import MarkerCache, latest, newest
 from segmentation.metrics.champion import champion_families
 from segmentation.metrics.ducklake_catalog import CatalogState, read_catalog
 from segmentation.metrics.families import Labels, MetricFamily, by_one, single, timestamp
+from segmentation.metrics.snapshots import snapshot_families
 from segmentation.modeling import registry
 from segmentation.settings import Settings
 from segmentation.warehouse.object_stores import is_object_store
@@ -48,19 +49,24 @@ GROUP BY segment_id
 """
 
 
-def lake_families(con: duckdb.DuckDBPyConnection, memory: MarkerCache) -> list[MetricFamily]:
+def lake_families(
+    con: duckdb.DuckDBPyConnection, memory: MarkerCache, settings: Settings, now: datetime
+) -> list[MetricFamily]:
     """Everything that the lake tells.
 
     Args:
         con: A cursor of the lake, which may be empty or of an older release; outside of a transaction.
         memory: Of earlier looks at the same lake.
+        settings: Of the lake.
+        now: The present moment (UTC).
     """
     state = read_catalog(con)
     return [
         *_tables(con, state, memory),
         *_freshness(con, state, memory),
-        *_segments(con, state, memory),
-        *champion_families(con, state, memory),
+        *_segments(con, state, memory, settings),
+        *snapshot_families(con, state, memory, settings, now),
+        *champion_families(con, state, memory, settings.quiet_days),
     ]
 
 
@@ -132,14 +138,20 @@ def _arrivals(con: duckdb.DuckDBPyConnection, state: CatalogState) -> dict[str, 
     return found
 
 
-def _segments(con: duckdb.DuckDBPyConnection, state: CatalogState, memory: MarkerCache) -> Iterator[MetricFamily]:
-    as_of = newest(con, state, memory, CUSTOMER_SEGMENTS, "as_of")
-    yield single("segmentation_newest_snapshot_timestamp_seconds", "The newest date with segments.", timestamp(as_of))
+def _segments(
+    con: duckdb.DuckDBPyConnection, state: CatalogState, memory: MarkerCache, settings: Settings
+) -> Iterator[MetricFamily]:
+    as_of = latest(con, state, memory, CUSTOMER_SEGMENTS, settings.quiet_days)
+    yield single(
+        "segmentation_newest_snapshot_timestamp_seconds",
+        "The newest date with segments that is not ahead of the data.",
+        timestamp(as_of),
+    )
     sizes: dict[Labels, float] = {}
     if as_of is not None:
         sizes = memory.recall(
             "segment sizes",
-            state.marker(CUSTOMER_SEGMENTS.name, SEGMENT_NAMES.name),
+            (as_of, state.marker(CUSTOMER_SEGMENTS.name, SEGMENT_NAMES.name)),
             lambda: _segment_sizes(con, as_of),
         )
     labels = ("segment_id", "segment_name")

@@ -12,11 +12,15 @@ import pytest
 
 from segmentation.errors import WarehouseUnavailableError
 from segmentation.metadata.tables import TABLES
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.metrics.cache import MarkerCache
 from segmentation.metrics.collector import LakeCollector
 from segmentation.metrics.lake import disk_families, lake_families
 from segmentation.settings import Settings
-from segmentation.warehouse import Lake
+from segmentation.snapshots.code import code_version_of
+from segmentation.snapshots.dropping import drop_snapshots
+from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.lake import METADATA
 from segmentation.warehouse.maintenance import maintain
 from segmentation.warehouse.schema import migrate
@@ -33,18 +37,32 @@ LINES = [
     for number in range(300)
 ]
 
-CONTENT = """
+CONTENT = f"""
+INSERT INTO raw.changed_days VALUES ('shop', '2024-06-30', 1, 1), ('app', '2024-06-28', 1, 1);
+INSERT INTO registry.snapshots BY NAME
+    SELECT table_name, as_of, 90 AS row_count, 1000 AS lake_version, 1000 AS written_version, code_version,
+        window_start, model_version, TIMESTAMP '2024-07-01' AS made_at, false AS is_requested
+    FROM (VALUES ('features.customer_features', DATE '2024-05-01', '{code_version_of(CUSTOMER_FEATURES)}',
+            DATE '2023-05-02', NULL),
+        ('segments.customer_segments', '2024-05-01', '{code_version_of(CUSTOMER_SEGMENTS)}', NULL, 3),
+        ('features.customer_features', '2024-06-01', 'of before', '2023-06-02', NULL),
+        ('segments.customer_segments', '2024-06-01', '{code_version_of(CUSTOMER_SEGMENTS)}', NULL, 4),
+        ('monitoring.feature_drift', '2024-06-01', 'of before', NULL, 4),
+        ('monitoring.model_quality', '2024-06-01', 'of before', NULL, 4),
+        ('monitoring.feature_drift', '2024-07-01', 'of before', NULL, 3),
+        ('features.customer_features', '2024-08-01', 'of before', '2023-08-02', NULL)
+    ) AS given(table_name, as_of, code_version, window_start, model_version);
 INSERT INTO raw.source_files (source, path, profile, line_count, byte_size, registered_at) VALUES
     ('files', '/in/a', 'p', 3, 9, '2024-03-01'), ('files', '/in/b', 'p', 3, 9, '2024-03-02'),
     ('files', '/in/rejected', 'p', 3, 9, '2024-03-09'), ('unread', '/in/c', 'p', 3, 9, '2024-03-03');
 INSERT INTO raw.loads VALUES
     ('files', '/in/a', '2024-02-01', 3, 3, 0), ('files', '/in/b', '2024-02-02', 3, 2, 1),
     ('files', '/in/rejected', '2024-02-02', 3, 0, 3);
-INSERT INTO raw.deliveries SELECT source, NULL, NULL, received_at, 5, taken, 0, 5 - taken, 0, '{}', NULL, NULL
+INSERT INTO raw.deliveries SELECT source, NULL, NULL, received_at, 5, taken, 0, 5 - taken, 0, '{{}}', NULL, NULL
     FROM (VALUES ('app', TIMESTAMP '2024-03-04', 5), ('app', '2024-03-05', 1), ('app', '2024-03-06', 0),
         ('files', '2024-01-01', 5)) AS given(source, received_at, taken);
 INSERT INTO raw.rejected_transactions
-    SELECT source, 'f', NULL, reason, '{}', '2024-03-01'
+    SELECT source, 'f', NULL, reason, '{{}}', '2024-03-01'
     FROM (VALUES ('files', 'no_date', 3), ('files', 'no_price', 1), ('app', 'no_date', 2)) AS given(source, reason, n),
         range(n);
 INSERT INTO segments.customer_segments
@@ -54,7 +72,7 @@ INSERT INTO registry.segment_names VALUES (1, 2, 'Regulars', '2024-06-01', 'some
 INSERT INTO registry.training_sets VALUES
     ('t1', '2024-05-01', 1, 90, '[]', NULL, NULL, 90, '2024-05-02'),
     ('t2', '2024-06-01', 1, 90, '[]', NULL, NULL, 90, '2024-06-02');
-INSERT INTO registry.models SELECT v, 'h' || v, '{}', IF(v < 3, 't1', 't2'), '{}', '2024-06-02', NULL
+INSERT INTO registry.models SELECT v, 'h' || v, '{{}}', IF(v < 3, 't1', 't2'), '{{}}', '2024-06-02', NULL
     FROM range(1, 7) AS numbers(v);
 INSERT INTO registry.promotions SELECT n, alias, v, TIMESTAMP '2024-06-01' + INTERVAL (n) HOUR, 'x', 'x', NULL
     FROM (VALUES (1, 'archived', 1), (2, 'archived', 2), (3, 'candidate', 3), (4, 'champion', 3), (5, 'champion', 4),
@@ -220,7 +238,7 @@ def test_segments_are_of_the_newest_date_and_have_the_names_that_people_gave(fil
         names = {1: "Segment 1", 2: "Regulars", 3: "Segment 3", 4: "Segment 4"}
         assert figures["segment_customers"] == {(str(i), names[i]): n for i, n in expected}
         assert figures["newest_snapshot_timestamp_seconds"] == {(): seconds(JUNE)}
-        change(filled, "DELETE FROM segments.customer_segments WHERE as_of = '2024-06-01'")
+        drop_snapshots(filled, [JUNE], Commit("drop"), even_in_use=True)
         figures = look(watch)
     assert figures["newest_snapshot_timestamp_seconds"] == {(): seconds(MAY)}
     assert figures["segment_customers"] == {("1", "Segment 1"): 45, ("2", "Regulars"): 45}
@@ -259,6 +277,61 @@ def test_the_champion_is_told_with_what_monitoring_found_of_it_alone(filled: Lak
     assert [figures[name] for name in judgement] == [{}] * len(judgement), "nobody has judged this one"
 
 
+def test_snapshots_are_counted_by_state_and_the_newest_current_one_has_segments(filled: Lake) -> None:
+    with watching(filled.settings) as watch:
+        figures = look(watch)
+        assert figures["snapshots"] == {("current",): 1, ("stale",): 2, ("ahead",): 1}
+        assert figures["newest_current_snapshot_timestamp_seconds"] == {(): seconds(MAY)}
+        sizes = (
+            "SELECT SUM(file_size_bytes + delete_file_size_bytes) FROM ducklake_table_info('lake') "
+            "WHERE table_name IN ('customer_segments', 'feature_drift', 'model_quality')"
+        )
+        assert figures["snapshot_bytes"] == {(): ask(filled, sizes)[0][0]}
+        change(
+            filled,
+            "INSERT INTO raw.changed_days VALUES ('shop', '2024-04-30', 1, 2000), ('shop', '2024-07-31', 1, 2000)",
+        )
+        figures = look(watch)
+    assert figures["snapshots"] == {("current",): 0, ("stale",): 4, ("ahead",): 0}
+    assert figures["newest_current_snapshot_timestamp_seconds"] == {}
+
+
+def test_coverage_is_told_by_source_and_a_late_one_is_named(filled: Lake) -> None:
+    change(filled, "DELETE FROM raw.changed_days WHERE source = 'test'")
+    with watching(filled.settings) as watch:
+        figures = look(watch)
+    assert figures["data_complete_until_timestamp_seconds"] == {(): seconds(date(2024, 7, 1))}
+    assert figures["source_complete_until_timestamp_seconds"] == {
+        ("shop",): seconds(date(2024, 7, 1)),
+        ("app",): seconds(date(2024, 6, 29)),
+    }
+    assert figures["source_is_late"] == {("shop",): 0, ("app",): 1}
+
+
+def test_a_date_ahead_of_the_data_is_not_the_newest(filled: Lake) -> None:
+    with watching(filled.settings) as watch:
+        look(watch)
+        change(
+            filled, "INSERT INTO raw.changed_days VALUES ('shop', '2024-06-30', -1, 2), ('app', '2024-06-28', -1, 2)"
+        )
+        change(filled, "INSERT INTO raw.changed_days VALUES ('shop', '2024-04-30', 1, 2)")
+        figures = look(watch)
+    assert figures["newest_snapshot_timestamp_seconds"] == {(): seconds(MAY)}
+    assert set(figures["segment_customers"]) == {("1", "Segment 1"), ("2", "Regulars")}
+    assert figures["feature_drift"] == {}, "the champion was judged ahead of the data alone"
+
+
+def test_what_is_current_is_judged_anew_each_day(filled: Lake) -> None:
+    moments = [datetime(2024, 5, 31, 12), datetime(2024, 7, 1, 12)]
+    watch = LakeCollector(filled.settings, lambda: moments[0])
+    try:
+        assert look(watch)["snapshots"]["ahead",] == 3
+        moments.pop(0)
+        assert look(watch)["snapshots"]["ahead",] == 1
+    finally:
+        watch.close()
+
+
 class Counting:
     """A connection that counts what it is asked."""
 
@@ -277,7 +350,7 @@ def test_an_idle_lake_costs_a_few_queries_of_its_catalogue(filled: Lake) -> None
     def queries_of_a_look() -> int:
         with filled.cursor() as con:
             counting = Counting(con)
-            lake_families(cast("duckdb.DuckDBPyConnection", counting), memory)
+            lake_families(cast("duckdb.DuckDBPyConnection", counting), memory, filled.settings, datetime(2024, 7, 2))
         return counting.asked
 
     assert queries_of_a_look() > len(TABLES)
@@ -299,6 +372,7 @@ def test_an_empty_lake_has_tables_and_no_champion(lake: Lake) -> None:
 
 def test_a_lake_of_an_older_release_tells_what_it_has(settings: Settings) -> None:
     lacking = {"access.api_keys", "raw.deliveries", "monitoring.model_quality", "registry.segment_names"}
+    lacking |= {"raw.changed_days", "registry.snapshots", "registry.snapshot_requests"}
     tables = tuple(table for table in TABLES if table.name not in lacking)
     with Lake(settings) as lake:
         migrate(lake, tables)
@@ -313,6 +387,7 @@ def test_a_lake_of_an_older_release_tells_what_it_has(settings: Settings) -> Non
     assert {name for (name,) in figures["table_rows"]} == {table.name for table in tables}
     assert figures["segment_customers"] == {("1", "One"): 1}
     assert figures["model_quality"] == {}
+    assert figures["snapshots"] == figures["data_complete_until_timestamp_seconds"] == {}
     with Lake(settings) as lake:
         change(lake, "DROP TABLE registry.promotions", "DROP TABLE segments.customer_segments")
     with watching(settings) as watch:
