@@ -138,6 +138,7 @@ def tell(settings: Settings, on_progress: Listener, *, now: datetime) -> Story:
     _train_first(settings, found.trained, on_progress)
     _segment(settings, found.before, on_progress)
     if found.trained == found.dates[-1]:
+        _run(settings, _assets(settings, "monitoring"), on_progress, _span(found.trained, found.trained))
         return Story(found)
     _segment(settings, found.judged, on_progress, "monitoring")
     with Lake(settings, read_only=True) as lake, lake.cursor() as con:
