@@ -5,6 +5,8 @@ import platform
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 
 import duckdb
 
@@ -15,6 +17,8 @@ from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.modeling import registry
 from segmentation.notifications.channels import open_services
 from segmentation.settings import Settings
+from segmentation.snapshots.latest import latest_date
+from segmentation.snapshots.report import read_report
 from segmentation.sources.config import declared_sources
 from segmentation.sources.reading import check
 from segmentation.warehouse import Lake
@@ -36,12 +40,17 @@ class CheckResult:
     detail: str
 
 
-def diagnose(settings: Settings) -> list[CheckResult]:
-    """Look at everything; never raises for what it finds."""
+def diagnose(settings: Settings, now: datetime) -> list[CheckResult]:
+    """Look at everything; never raises for what it finds.
+
+    Args:
+        settings: Of the installation.
+        now: The present moment (UTC).
+    """
     findings = [_versions(), *_extensions(settings), _folder(settings), _data_path(settings)]
     try:
         with Lake(settings, read_only=True) as lake:
-            findings += _contents(lake)
+            findings += _contents(lake, now)
     except SegmentationError as error:
         findings.append(CheckResult("lake", False, str(error)))
     return [*findings, *_sources(settings), _notifications(settings)]
@@ -106,12 +115,13 @@ def _data_path(settings: Settings) -> CheckResult:
         return CheckResult("data", False, str(error))
 
 
-def _contents(lake: Lake) -> Iterator[CheckResult]:
+def _contents(lake: Lake, now: datetime) -> Iterator[CheckResult]:
     yield CheckResult("lake", True, f"{without_password(lake.settings.catalog_uri)}, snapshot {lake.version()}")
     looks: tuple[tuple[str, Callable[[duckdb.DuckDBPyConnection], str]], ...] = (
         ("schema", _schema),
         ("transactions", _transactions),
-        ("segments", _segments),
+        ("segments", partial(_segments, settings=lake.settings)),
+        ("snapshots", partial(_snapshots, settings=lake.settings, now=now)),
         ("champion", _champion),
     )
     for subject, look in looks:
@@ -138,13 +148,28 @@ def _transactions(con: duckdb.DuckDBPyConnection) -> str:
     return f"{lines:,} lines from {first} to {last}"
 
 
-def _segments(con: duckdb.DuckDBPyConnection) -> str:
-    customers, as_of = con.execute(
-        f"SELECT COUNT(*), as_of FROM {CUSTOMER_SEGMENTS.name} GROUP BY as_of ORDER BY as_of DESC LIMIT 1"
-    ).fetchone() or (0, None)
-    if not customers:
-        raise SegmentationError("nobody has a segment yet; `segmentation materialize` makes them")
-    return f"{customers:,} customers as of {as_of}"
+def _segments(con: duckdb.DuckDBPyConnection, settings: Settings) -> str:
+    as_of = latest_date(con, CUSTOMER_SEGMENTS, settings.quiet_days)
+    if as_of is None:
+        raise SegmentationError(
+            "nobody has a segment as of a date that the data reaches; `segmentation materialize` makes them"
+        )
+    customers = con.execute(f"SELECT COUNT(*) FROM {CUSTOMER_SEGMENTS.name} WHERE as_of = DATE '{as_of}'").fetchall()
+    return f"{customers[0][0]:,} customers as of {as_of}"
+
+
+def _snapshots(con: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> str:
+    """How many dates are current. Stale ones still answer, so they are no fault; those ahead of the data are."""
+    report = read_report(con, settings, now)
+    current, stale, ahead = (report.count(state) for state in ("current", "stale", "ahead"))
+    told = f"{current} current"
+    if stale:
+        told += f", {stale} stale; `segmentation snapshots refresh` makes them anew"
+    if ahead:
+        raise SegmentationError(
+            f"{told}; {ahead} ahead of the data, which `segmentation snapshots drop --ahead` removes"
+        )
+    return told
 
 
 def _champion(con: duckdb.DuckDBPyConnection) -> str:

@@ -4,6 +4,7 @@ import typer
 from rich.table import Table
 
 from segmentation.cli.output import JsonFlag, console, print_json
+from segmentation.clock import utc_now
 from segmentation.diagnosis import diagnose
 from segmentation.settings import load_settings
 
@@ -15,7 +16,7 @@ def doctor(as_json: JsonFlag = False) -> None:
 
     For example: segmentation doctor
     """
-    findings = diagnose(load_settings())
+    findings = diagnose(load_settings(), utc_now())
     if as_json:
         print_json([finding.__dict__ for finding in findings])
     else:

@@ -123,9 +123,13 @@ class LedgerReport:
 def read_report(con: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> LedgerReport:
     """The ledger at the present moment (UTC)."""
     present = read_present(con, settings, now)
-    sizes = {(table, as_of): size for table, as_of, size in con.execute(BYTES).fetchall()}
     standings = judge(read_entries(con), present)
-    return LedgerReport(present.coverage, tuple(report_dates(standings, sizes)))
+    return LedgerReport(present.coverage, tuple(report_dates(standings, read_sizes(con))))
+
+
+def read_sizes(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, date], int]:
+    """What files take, by table and date, in bytes; rows that are in the catalogue still don't count."""
+    return {(table, as_of): size for table, as_of, size in con.execute(BYTES).fetchall()}
 
 
 def report_dates(standings: Sequence[Standing], sizes: dict[tuple[str, date], int]) -> list[SnapshotOfDate]:

@@ -18,7 +18,7 @@ from segmentation_assets.metadata import preview
 from segmentation_assets.partitions import Partitions
 from segmentation_assets.progress import reporter
 from segmentation_assets.resources import Clock, WarehouseResource, commit_of
-from segmentation_assets.row_counts import report_by_partition, report_row_counts
+from segmentation_assets.row_counts import report_by_partition, report_snapshots
 
 
 def build_feature_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
@@ -61,8 +61,8 @@ def features(
     )
     newest = snapshots[-1]
     with warehouse.get_connection() as con:
+        report_snapshots(context, con, *TABLES)
         for table in TABLES:
-            report_row_counts(context, con, table)
             rows = preview(con, table, f"as_of = DATE '{newest.window.as_of}'")
             report_by_partition(context, table, {str(newest.window.as_of): {"preview": rows}})
             report_by_partition(context, table, {str(s.window.as_of): _of_snapshot(s) for s in snapshots})

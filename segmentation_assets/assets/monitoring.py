@@ -20,7 +20,7 @@ from segmentation_assets.metadata import markdown_table
 from segmentation_assets.partitions import Partitions
 from segmentation_assets.progress import reporter
 from segmentation_assets.resources import WarehouseResource, commit_of
-from segmentation_assets.row_counts import report_by_partition, report_row_counts
+from segmentation_assets.row_counts import report_by_partition, report_snapshots
 
 SHOWN = 15
 
@@ -44,8 +44,8 @@ def monitoring(
         report_by_partition(context, FEATURE_DRIFT, {key: _of_drift(found)})
         report_by_partition(context, MODEL_QUALITY, {key: _of_quality(found)})
     with warehouse.get_connection() as con:
+        report_snapshots(context, con, FEATURE_DRIFT, MODEL_QUALITY)
         for table in (FEATURE_DRIFT, MODEL_QUALITY):
-            report_row_counts(context, con, table)
             yield dg.MaterializeResult(asset_key=table_key(table))
 
 

@@ -35,7 +35,7 @@ from segmentation_assets.keys import (
 from segmentation_assets.metadata import markdown_table, preview
 from segmentation_assets.partitions import WITH_THE_DATE_BEFORE, Partitions
 from segmentation_assets.resources import WarehouseResource, commit_of
-from segmentation_assets.row_counts import report_by_partition, report_row_counts
+from segmentation_assets.row_counts import report_by_partition, report_snapshots
 
 
 def build_segment_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
@@ -71,10 +71,9 @@ def customer_segments(
         commit, as_of = commit_of(context, "segments/customer_segments", as_of=key), date.fromisoformat(key)
         with warehouse.get_connection() as con:
             version = recorded_model(con, CUSTOMER_SEGMENTS, as_of) if config.keep_model else None
-        champion, _ = write_segments(warehouse.lake, as_of, commit, version)
-        report_by_partition(context, CUSTOMER_SEGMENTS, {key: {"model_version": champion.version}})
+        write_segments(warehouse.lake, as_of, commit, version)
     with warehouse.get_connection() as con:
-        report_row_counts(context, con, CUSTOMER_SEGMENTS)
+        report_snapshots(context, con, CUSTOMER_SEGMENTS)
         rows = preview(con, CUSTOMER_SEGMENTS, f"as_of = DATE '{key}'")
     report_by_partition(context, CUSTOMER_SEGMENTS, {key: {"preview": rows}})
     return dg.MaterializeResult()
@@ -87,7 +86,7 @@ def segment_profiles(context: dg.AssetExecutionContext, warehouse: WarehouseReso
         profiles = write_profiles(warehouse.lake, date.fromisoformat(key), commit)
         report_by_partition(context, SEGMENT_PROFILES, {key: _of_profiles(profiles)})
     with warehouse.get_connection() as con:
-        report_row_counts(context, con, SEGMENT_PROFILES)
+        report_snapshots(context, con, SEGMENT_PROFILES)
     return dg.MaterializeResult()
 
 
@@ -110,8 +109,8 @@ def segment_movement(
         report_by_partition(context, SEGMENT_TRANSITIONS, {key: _of_transitions(moves)})
         report_by_partition(context, SEGMENT_EVENTS, {key: _of_events(moves)})
     with warehouse.get_connection() as con:
+        report_snapshots(context, con, SEGMENT_TRANSITIONS, SEGMENT_EVENTS)
         for table in (SEGMENT_TRANSITIONS, SEGMENT_EVENTS):
-            report_row_counts(context, con, table)
             yield dg.MaterializeResult(asset_key=table_key(table))
 
 
@@ -141,7 +140,7 @@ def segment_explanations(context: dg.AssetExecutionContext, warehouse: Warehouse
         commit = commit_of(context, "segments/segment_explanations", as_of=key)
         write_explanations(warehouse.lake, date.fromisoformat(key), commit)
     with warehouse.get_connection() as con:
-        report_row_counts(context, con, SEGMENT_EXPLANATIONS)
+        report_snapshots(context, con, SEGMENT_EXPLANATIONS)
         pages = read_segments(con, date.fromisoformat(key))
     metadata = {f"segment_{page.segment_id}": dg.MetadataValue.md(_page(page)) for page in pages}
     report_by_partition(context, SEGMENT_EXPLANATIONS, {key: metadata})

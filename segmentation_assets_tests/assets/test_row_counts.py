@@ -7,6 +7,7 @@ from segmentation.metadata.table import Table
 from segmentation.metadata.tables import TABLES
 from segmentation.metadata.tables.raw import PRODUCTS, SOURCE_FILES, TRANSACTIONS
 from segmentation.warehouse import Lake
+from segmentation.warehouse.ledger import read_entries
 from segmentation_assets.keys import table_key
 from segmentation_assets.partitions import range_tags
 from segmentation_assets_tests.assets.conftest import AS_OF, EVERYTHING_AFTER_RAW, Graph, defs, ingest, segment
@@ -32,6 +33,40 @@ def told(result: dg.ExecuteInProcessResult, table: Table) -> dict[str, int]:
         for event in events
         if event.asset_key == table_key(table)
     }
+
+
+def told_of_snapshots(result: dg.ExecuteInProcessResult, table: Table) -> dict[str, dict[str, object]]:
+    """By partition, what else the events of a run tell of the snapshot."""
+    names = ("lake_version", "code_version", "model_version", "previous_as_of", "asked_by", "bytes")
+    events = [event.step_materialization_data.materialization for event in result.get_asset_materialization_events()]
+    return {
+        str(event.partition): {name: event.metadata[name].value for name in names if name in event.metadata}
+        for event in events
+        if event.asset_key == table_key(table)
+    }
+
+
+def held_in_ledger(lake: Lake, table: Table) -> dict[str, dict[str, object]]:
+    """The same as the ledger and the lake's files say it."""
+    with lake.cursor() as con:
+        entries = [each for each in read_entries(con) if each.table_name == table.name]
+        files = con.execute(
+            f"SELECT data_file, data_file_size_bytes FROM ducklake_list_files('lake', '{table.name.split('.')[1]}', "
+            f"schema => '{table.schema}')"
+        ).fetchall()
+    sizes = {str(each.as_of): sum(size for path, size in files if f"as_of={each.as_of}/" in path) for each in entries}
+    facts = {
+        str(each.as_of): {
+            "lake_version": each.lake_version,
+            "code_version": each.code_version,
+            "model_version": each.model_version,
+            "previous_as_of": each.previous_as_of and str(each.previous_as_of),
+            "asked_by": each.asked_by,
+            "bytes": sizes[str(each.as_of)],
+        }
+        for each in entries
+    }
+    return {as_of: {name: value for name, value in of.items() if value is not None} for as_of, of in facts.items()}
 
 
 def partitioned_tables() -> list[Table]:
@@ -69,6 +104,8 @@ def test_every_partitioned_table_is_counted_as_it_is(graph: Graph, lake: Lake) -
     for table in tables:
         held = by_partition(lake, table)
         assert told(together, table) == {month: held.get(month, 0) for month in MONTHS}, table.name
+        ledger = held_in_ledger(lake, table)
+        assert told_of_snapshots(together, table) == {month: ledger[month] for month in MONTHS}, table.name
     assert len(set(told(together, tables[0]).values())) == len(MONTHS)
 
 

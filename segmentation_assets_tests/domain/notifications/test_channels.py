@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from segmentation.cli.app import app
+from segmentation.clock import utc_now
 from segmentation.diagnosis import diagnose
 from segmentation.errors import SegmentationError
 from segmentation.notifications.channels import Message, open_services
@@ -67,7 +68,7 @@ def test_an_address_that_is_none_is_named_but_not_shown(address: str) -> None:
     settings = _told_to(f"json://host/path {address}")
     with pytest.raises(SegmentationError, match="SEGMENTATION_NOTIFY: ") as caught:
         open_services(settings)
-    found = {finding.subject: finding for finding in diagnose(settings)}["notifications"]
+    found = {finding.subject: finding for finding in diagnose(settings, utc_now())}["notifications"]
     assert not found.is_ok
     assert not any(secret in f"{caught.value}{found.detail}{settings!r}" for secret in SECRETS)
 

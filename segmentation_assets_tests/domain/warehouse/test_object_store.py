@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from segmentation.clock import utc_now
 from segmentation.diagnosis import diagnose
 from segmentation.errors import SegmentationError, WarehouseUnavailableError
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
@@ -182,7 +183,7 @@ def test_what_is_wrong_with_the_store_is_said_without_the_secret(
     wrong = _with(untouched.settings, **changes)
     with Lake(wrong) as opened, pytest.raises(WarehouseUnavailableError, match=message) as refused:
         _write(opened, 1, 1)
-    (data,) = [finding for finding in diagnose(wrong) if finding.subject == "data"]
+    (data,) = [finding for finding in diagnose(wrong, utc_now()) if finding.subject == "data"]
     assert not data.is_ok
     assert re.search(message, data.detail)
     for text in (str(refused.value), str(refused.value.__cause__), data.detail):
