@@ -73,7 +73,7 @@ def measure(
     settings = _with_cadence("daily")
     days = [FIRST_DAY + timedelta(days=number) for number in range(count + AFTERWARDS)]
     shop = open_shop(settings, customers=customers, start=START, first_day=FIRST_DAY, end=days[-1] + timedelta(days=1))
-    lived = [*_told(console, live(shop, settings, instance, days[:count]))]
+    lived = [*_told(console, live(shop, settings, instance, days[:count], days[count]))]
     made = {str(day + timedelta(days=1)) for day in days[:count]}
     counts = materialization_counts(instance, "segments/customer_segments")
     asked_for = FIRST_DAY + timedelta(days=count // 4)
@@ -92,9 +92,12 @@ def measure(
         _adds_up("after thinning", settings),
     ]
     later = days[count:]
-    for cadence, of_cadence in (("weekly", later[:8]), ("monthly", later[8:])):
+    end = days[-1] + timedelta(days=1)
+    for cadence, of_cadence, until in (("weekly", later[:8], later[8]), ("monthly", later[8:], end)):
         settings, before = _with_cadence(cadence), _dates(settings)
-        found = [asked for day in _told(console, live(shop, settings, instance, of_cadence)) for asked in day.made]
+        found = [
+            asked for day in _told(console, live(shop, settings, instance, of_cadence, until)) for asked in day.made
+        ]
         lost = set(before) - set(_dates(settings))
         console.print(f"{cadence}: {found}")
         targets += [at_most(f"dates lost by the cadence {cadence}", 0, len(lost), ""), _adds_up(cadence, settings)]

@@ -4,7 +4,7 @@ A snapshot is *ahead* if the data doesn't reach its date, *stale* if it would co
 - features: lines in their window changed since, or code, window or home market are other ones;
 - segments: so for features, or the segments of the snapshot before were made anew, or code or model are other ones;
 - all that is made of segments: so for them, and movement also if there is another snapshot before than then;
-- monitoring: also if features were made anew of a date from before the model was trained, which thresholds come from.
+- monitoring: also if features of a date before the model was trained, which thresholds come from, were made since.
 
 Of models, only the newest date follows the champion: older dates say who was in which segment when people acted on it.
 """
@@ -159,7 +159,7 @@ class _Judge:
         trained = self.present.trained_as_of.get(entry.model_version or 0, date.min)
         dates = [day for day, version in self.features if day < trained and version > entry.lake_version]
         if dates:
-            yield f"thresholds come from {CUSTOMER_FEATURES.name} as of {dates[-1]}, which was made anew"
+            yield f"thresholds come from {CUSTOMER_FEATURES.name} as of {dates[-1]}, made since"
 
     @cached_property
     def features(self) -> list[tuple[date, int]]:

@@ -18,7 +18,7 @@ from segmentation_assets_tests.e2e.conftest import environment, segmentation
 from segmentation_assets_tests.testing.forked_commands import start_command
 from segmentation_assets_tests.testing.from_scratch import contents, differing, made_from_scratch
 
-pytestmark = pytest.mark.takes(70)
+pytestmark = [pytest.mark.takes(70), pytest.mark.timeout(600)]
 
 LATE = """\
 line_id,order_id,customer_id,product_id,quantity,unit_price,ordered_at

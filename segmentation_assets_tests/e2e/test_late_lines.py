@@ -95,7 +95,10 @@ def test_any_date_can_be_looked_at_and_is_the_latest_if_it_is_the_newest(home: P
     listed = _listed(home)
     assert (listed["2024-12-11"]["state"], listed["2024-12-11"]["model_version"]) == ("current", 1)
     assert _latest(home) == NEWEST
-    assert listed[NEWEST]["reasons"] == ["the snapshot before was none, and is 2024-12-11"]
+    assert listed[NEWEST]["reasons"] == [
+        "the snapshot before was none, and is 2024-12-11",
+        "thresholds come from features.customer_features as of 2024-12-11, made since",
+    ]
     assert segmentation(home, "snapshots", "refresh").returncode == 0
     assert set(_states(home).values()) == {"current"}
     dropped = segmentation(home, "snapshots", "drop", NEWEST, "--force")

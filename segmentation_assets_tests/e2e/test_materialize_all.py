@@ -10,7 +10,7 @@ from segmentation_assets_tests.e2e.conftest import segmentation, server, sql
 from segmentation_assets_tests.testing.dagster_ui import backfill, graphql
 from segmentation_assets_tests.testing.ports import free_port
 
-pytestmark = pytest.mark.takes(60)
+pytestmark = pytest.mark.takes(150)
 
 NODES = "{ assetNodes { assetKey { path } isMaterializable isPartitioned partitionKeys } }"
 TIMEOUT_S = 840

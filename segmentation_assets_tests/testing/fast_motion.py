@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import dagster as dg
@@ -61,7 +62,7 @@ class Day:
     """What a day brought.
 
     Attributes:
-        day: Whose lines were loaded.
+        day: Whose lines were loaded; the first of them if there are several.
         line_count: How many.
         made: First and last date of each run that automation asked for.
         load_s: Seconds to load.
@@ -104,20 +105,25 @@ def open_shop(settings: Settings, *, customers: int, start: date, first_day: dat
     return shop
 
 
-def live(shop: Shop, settings: Settings, instance: dg.DagsterInstance, days: Sequence[date]) -> Iterator[Day]:
+def live(
+    shop: Shop, settings: Settings, instance: dg.DagsterInstance, days: Sequence[date], end: date
+) -> Iterator[Day]:
     """Load days one after the other, and let automation make what is due on the night after each.
+
+    Between days that are further apart nothing runs: then the days from one to before the next come at once.
 
     Args:
         shop: Whose days.
         settings: As they are now; the cadence may be another one than before.
         instance: Where runs are kept.
         days: In order.
+        end: The day after those of the last one.
     """
-    for day in days:
+    for day, following in pairwise([*days, end]):
         before, began = _bytes(settings.home), time.perf_counter()
-        lines = _load(shop, day, day + timedelta(days=1))
+        lines = _load(shop, day, following)
         loaded = time.perf_counter()
-        night = datetime.combine(day + timedelta(days=1), datetime.min.time()) + timedelta(hours=3)
+        night = datetime.combine(following, datetime.min.time()) + timedelta(hours=3)
         made, _ = follow_due_snapshots(settings, instance, partial(_return, night))
         done = time.perf_counter()
         yield Day(day, lines, tuple(made), loaded - began, done - loaded, _bytes(settings.home) - before)
