@@ -63,7 +63,7 @@ def main() -> None:
         days, targets = measure(console, instance, arguments.days, arguments.customers)
     print_targets(console, targets)
     if arguments.json:
-        write_json(arguments.json, described, [asdict(day) for day in days], targets)
+        write_json(arguments.json, described, [{**asdict(day), "day": str(day.day)} for day in days], targets)
 
 
 def measure(

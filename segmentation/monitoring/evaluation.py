@@ -187,7 +187,8 @@ def _evaluate(champion: _Champion, as_of: date, version: int) -> Evaluation:
     con, settings, pinned = champion.con, champion.lake.settings, champion.pinned
     current = champion.see(as_of)
     earlier = [each for each in champion.past if each.population.as_of != as_of]
-    breaks, spoilt = _known_changes(con, pinned.as_of)
+    # Not what was found of the date itself or later ones: judged again, it has to come out the same.
+    breaks, spoilt = _known_changes(con, min(pinned.as_of, as_of - timedelta(days=1)))
     ends = [_months_before(as_of, months) for months in range(MONTHS_BACK, -1, -1)]
     figures = read_figures(con, ends)
     lines = compare(figures.get(as_of, {}), [figures[end] for end in ends[:-1] if end in figures])
@@ -265,7 +266,7 @@ def _newest_passed(con: duckdb.DuckDBPyConnection, as_of: date, settings: Settin
 
 
 def _known_changes(con: duckdb.DuckDBPyConnection, until: date) -> tuple[list[date], list[date]]:
-    """Dates up to the training at which behaviour was found to change, and those whose data was found bad."""
+    """Dates up to another one at which behaviour was found to change, and those whose data was found bad."""
     breaks, spoilt = [], []
     for as_of, causes in con.execute(CAUSES).fetchall():
         if as_of <= until and "data_quality" in causes:
