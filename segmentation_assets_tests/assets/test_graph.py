@@ -26,6 +26,7 @@ NOT_FILLED_BY_THE_GRAPH = {
     "raw.source_schemas",
     "raw.rejected_transactions",
     "registry.segment_names",
+    "registry.snapshot_requests",
     "access.api_keys",
 }
 NOT_ASSETS = {
