@@ -29,6 +29,7 @@ from segmentation_assets.cli import steps
 from segmentation_assets_tests.testing.sensor_runs import follow_due_snapshots
 
 SOURCE = "shop"
+MOST_EVENTS = 10_000
 
 # Who was in a segment before, and who is in one now, by the rows of movement and by those of segments.
 UNEQUAL = f"""
@@ -131,8 +132,8 @@ def live(
 
 def materialization_counts(instance: dg.DagsterInstance, asset: str) -> dict[str, int]:
     """In how many runs each partition of an asset was materialized."""
-    wanted = dg.EventRecordsFilter(dg.DagsterEventType.ASSET_MATERIALIZATION, dg.AssetKey(asset.split("/")))
-    runs = {(record.partition_key, record.run_id) for record in instance.get_event_records(wanted)}
+    found = instance.fetch_materializations(dg.AssetKey(asset.split("/")), limit=MOST_EVENTS).records
+    runs = {(record.partition_key, record.run_id) for record in found}
     return Counter(partition for partition, _ in runs if partition)
 
 
