@@ -71,6 +71,8 @@ def build_definitions(
         schedules=build_schedules(sources),
         sensors=build_sensors(settings, sources, now),
         resources={"warehouse": WarehouseResource(), "clock": now},
+        # One process per run, not one per step as well: starting one takes longer than most steps work.
+        executor=dg.in_process_executor,
     )
 
 

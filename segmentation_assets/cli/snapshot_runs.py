@@ -39,6 +39,9 @@ DERIVED_STEPS: tuple[tuple[Table, ...], ...] = (
 )
 """What is made of features, step by step; the tables of a step are made together."""
 
+DATED = {"features", "segments", "monitoring"}
+"""Groups of assets that have a partition per date."""
+
 TRAINED = ("training__training_set", "training__candidate_model")
 DECIDING = ("segments__customer_segments", "monitoring")
 """Steps that ask a model; named as Dagster's ops are."""
@@ -121,7 +124,7 @@ def make_snapshots(
     for stage in stages:
         names = {"__".join(key.path) for key in stage}
         of_stage = {name: values for name, values in config.items() if name in names}
-        is_dated = any(key.path[0] != "training" for key in stage)
+        is_dated = any(key.path[0] in DATED for key in stage)
         for group in groups if is_dated else [None]:
             notes += _run(settings, stage, group, tags, of_stage, on_progress)
     return list(dict.fromkeys(notes))
@@ -239,9 +242,9 @@ def _run(
 def _stages(keys: Sequence[dg.AssetKey]) -> list[list[dg.AssetKey]]:
     """Keys by what has to be there for all dates before the next can begin."""
     features = [key for key in keys if key.path[0] == "features"]
-    training = [key for key in keys if key.path[0] == "training"]
-    rest = [key for key in keys if key.path[0] not in ("features", "training")]
-    return [stage for stage in (features, training, rest) if stage]
+    rest = [key for key in keys if key.path[0] in DATED - {"features"}]
+    undated = [key for key in keys if key.path[0] not in DATED]
+    return [stage for stage in (features, undated, rest) if stage]
 
 
 def _standings(settings: Settings) -> list[Standing]:

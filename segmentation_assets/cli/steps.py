@@ -22,10 +22,11 @@ from segmentation.warehouse import Lake
 from segmentation.warehouse.schema import migrate
 from segmentation_assets.cli import console
 from segmentation_assets.cli.runs import report_readings, report_registration, run
-from segmentation_assets.cli.snapshot_runs import make_snapshots
+from segmentation_assets.cli.snapshot_runs import DATED, make_snapshots
 from segmentation_assets.definitions import build_present_definitions
 from segmentation_assets.partitions import days_to_load, range_tags
 from segmentation_assets.progress import Listener
+from segmentation_assets.resources import ASKED_BY
 
 if TYPE_CHECKING:
     import polars as pl
@@ -131,6 +132,9 @@ def materialize(
             raise NotEnoughDataError("Nothing has been ingested yet.")
         load(settings, first, last, on_progress, [key.to_user_string() for key in raw])
     if not rest:
+        return None
+    if not any(key.path[0] in {*DATED, "training"} for key in rest):
+        console.show_notes(run(settings, rest, tags={ASKED_BY: asked_by}, on_progress=on_progress))
         return None
     coverage = coverage_at(settings, utc_now())
     newest = _date("--as-of", as_of) if as_of else newest_as_of(settings, coverage)

@@ -74,6 +74,7 @@ HEALTHY: Mapping[str, Figures] = {
         "segmentation_newest_line_timestamp_seconds": ago(60),
         'segmentation_newest_arrival_timestamp_seconds{source="web"}': ago(60),
         "segmentation_newest_snapshot_timestamp_seconds": ago(20 * DAY),
+        "segmentation_newest_current_snapshot_timestamp_seconds": ago(20 * DAY),
         "segmentation_judged_timestamp_seconds": ago(20 * DAY - 60),
         "segmentation_lake_snapshots": 300,
         FREE % "data": 90e9,
@@ -160,6 +161,7 @@ STAGES: list[Mapping[str, list[Fault]]] = [
             # Since when the source is silent stays the same.
             Fault("exporter", {'segmentation_newest_arrival_timestamp_seconds{source="web"}': time.time() - 3 * DAY})
         ],
+        "SnapshotStale": [Fault("exporter", {"segmentation_newest_current_snapshot_timestamp_seconds": ago(50 * DAY)})],
         "SnapshotMissing": [Fault("exporter", {"segmentation_newest_snapshot_timestamp_seconds": ago(34 * DAY)})],
         "RejectsHigh": [
             Fault("exporter", {'segmentation_rejected_lines{source="web",reason="no_customer"}': 1e9}),

@@ -11,7 +11,7 @@ from shutil import rmtree
 
 import duckdb
 
-from segmentation.errors import SegmentationError, WarehouseUnavailableError
+from segmentation.errors import NoLakeError, SegmentationError, WarehouseUnavailableError
 from segmentation.metadata.tables.registry import SCHEMA_VERSIONS
 from segmentation.progress import Progress, no_progress
 from segmentation.settings import Settings
@@ -126,9 +126,9 @@ def _refuse_data(settings: Settings) -> None:
         with Lake(settings, read_only=True) as lake, lake.cursor() as con:
             names = [name for (name,) in con.execute(TABLES).fetchall() if name != SCHEMA_VERSIONS.name]
             full = [name for name in names if con.execute(f"SELECT 1 FROM {name} LIMIT 1").fetchone()]
+    except NoLakeError:
+        return
     except (WarehouseUnavailableError, duckdb.Error) as error:
-        if "creating a new DuckLake is explicitly disabled" in str(error):
-            return  # the database has no lake
         raise SegmentationError(
             f"There may be a lake already, which can't be read: {error}\nTo replace it, add --force."
         ) from error
