@@ -41,7 +41,7 @@ def test_each_day_is_made_once_thinned_out_with_age_and_kept_by_another_cadence(
     for name, value in SMALL.items():
         monkeypatch.setenv(name, value)
     settings = load_settings()
-    shop = open_shop(settings, customers=160, start=START, first_day=FIRST_DAY, end=END)
+    shop = open_shop(settings, customers=400, start=START, first_day=FIRST_DAY, end=END)
 
     days = [FIRST_DAY + timedelta(days=number) for number in range(6)]
     lived = list(live(shop, settings, instance, days, date(2024, 6, 26)))
