@@ -9,6 +9,7 @@ import pytest
 from segmentation.features.windows import window_of
 from segmentation.metadata.table import Table
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
+from segmentation.metadata.tables.monitoring import FEATURE_DRIFT
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, SEGMENT_PROFILES, SEGMENT_TRANSITIONS
 from segmentation.snapshots.code import SNAPSHOT_TABLES
 from segmentation.snapshots.coverage import Coverage
@@ -142,6 +143,18 @@ def test_movement_is_stale_where_another_snapshot_lies_before() -> None:
     between = _ledger()
     between[CUSTOMER_SEGMENTS.name, date(2025, 2, 15)] = _entry(CUSTOMER_SEGMENTS, date(2025, 2, 15), 33, FEB)
     assert ("segment_transitions", MAR) in _stale(between)
+
+
+def test_monitoring_is_stale_where_thresholds_come_from_dates_that_were_made_since() -> None:
+    entries = _ledger()
+    entries[FEATURE_DRIFT.name, MAR] = _entry(FEATURE_DRIFT, MAR, 35, None)
+    present = replace(PRESENT, trained_as_of={1: FEB})
+    assert _stale(entries, present) == set()
+    december = date(2024, 12, 1)
+    entries[CUSTOMER_FEATURES.name, december] = _entry(CUSTOMER_FEATURES, december, 36, None)
+    assert _stale(entries, present) == {("feature_drift", MAR)}
+    # Dates after the training teach the model nothing.
+    assert _stale(entries, replace(PRESENT, trained_as_of={1: date(2024, 11, 1)})) == set()
 
 
 def test_segments_without_their_features_are_stale() -> None:
