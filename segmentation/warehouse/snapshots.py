@@ -1,6 +1,6 @@
 """Rows of one `as_of`: a snapshot of a table is replaced as a whole, together with its record in the ledger."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 
 import duckdb
@@ -66,9 +66,3 @@ def _holds(con: duckdb.DuckDBPyConnection, table: Table, as_of: date, relation: 
 
 def _columns_but_date(table: Table) -> str:
     return ", ".join(name for name in table.column_names if name != "as_of")
-
-
-def dates_of(con: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> list[date]:
-    """The dates as of which any of the tables has rows, in order."""
-    dates = " UNION ".join(f"SELECT DISTINCT as_of FROM {table.name}" for table in tables)
-    return [row[0] for row in con.execute(f"{dates} ORDER BY as_of").fetchall()]
