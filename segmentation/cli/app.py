@@ -29,7 +29,7 @@ COMMANDS = (
     LazyCommand(
         "demo",
         "segmentation_assets.cli.commands:demo",
-        "Go from orders to segments on a made-up shop, then start the Dagster UI (port 3000) and the scorer (8000).",
+        "Go from orders to a year of segments on a made-up shop, then start the Dagster UI and the scorer.",
         Panel.START,
         needs="dagster",
     ),

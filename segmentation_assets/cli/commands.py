@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from segmentation.sources.config import SourceConfig
     from segmentation.sources.dry_run import DryRun
 
+SERVERS = "Servers"
+"""The panel of help with what is started."""
+
 AsOf = Annotated[
     str | None,
     typer.Option(help="Any date that the data reaches, `YYYY-MM-DD`; the newest of the cadence if left out."),
@@ -179,16 +182,27 @@ def demo(
     data: Annotated[str, typer.Option(help="`synthetic`, `complete-journey`, or a path.")] = "synthetic",
     profile: Profile = None,
     customers: Annotated[int, typer.Option(min=1, help="How many customers the synthetic shop has.")] = 4_000,
-    serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Start the Dagster UI and the scorer.")] = True,
+    serve: Annotated[
+        bool,
+        typer.Option("--serve/--no-serve", help="Start the Dagster UI and the scorer.", rich_help_panel=SERVERS),
+    ] = True,
     port: Annotated[
         int | None,
         typer.Option(
-            min=1, max=65535, help="Port of the Dagster UI; 3000 if left out, or a free one if that is taken."
+            min=1,
+            max=65535,
+            help="Port of the Dagster UI; 3000 if left out, or a free one if that is taken.",
+            rich_help_panel=SERVERS,
         ),
     ] = None,
     scorer_port: Annotated[
         int | None,
-        typer.Option(min=1, max=65535, help="Port of the scorer; 8000 if left out, or a free one if that is taken."),
+        typer.Option(
+            min=1,
+            max=65535,
+            help="Port of the scorer; 8000 if left out, or a free one if that is taken.",
+            rich_help_panel=SERVERS,
+        ),
     ] = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Tell also how far the segments are the synthetic shop's archetypes.")

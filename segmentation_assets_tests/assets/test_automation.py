@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 
 from segmentation.clock import utc_now
+from segmentation.metadata.tables.monitoring import FEATURE_DRIFT
 from segmentation.monitoring.retraining import Judgement, Request, State, decide
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
@@ -22,6 +23,7 @@ from segmentation_assets.automation.retraining import build_degraded_model
 from segmentation_assets.automation.schedules import daily_ingestion, monthly_retraining
 from segmentation_assets.partitions import range_tags
 from segmentation_assets_tests.assets.conftest import Graph, defs
+from segmentation_assets_tests.testing.recorded import record_by_hand
 from segmentation_assets_tests.testing.statements import change
 
 
@@ -321,6 +323,7 @@ def _drift(lake: Lake, as_of: date, version: int, cause: str | None = "behaviour
         f"('{as_of}', {version}, 'recency_days', 'psi', 0.4, 0.2, {said}), "
         f"('{as_of}', {version}, 'order_count', 'psi', 0.1, 0.2, false, NULL)",
     )
+    record_by_hand(lake, as_of, [FEATURE_DRIFT], version)
 
 
 def test_without_rows_of_monitoring_nothing_is_trained(served: Lake) -> None:

@@ -105,13 +105,16 @@ def test_a_week_without_sales_is_noted_and_stops_nothing(tmp_path: Path) -> None
     assert "volume_is_usual" in done.stdout
 
 
-def test_data_of_less_than_a_month_is_looked_at_from_the_next_one(tmp_path: Path) -> None:
+def test_data_of_less_than_a_month_is_looked_at_from_where_it_ends(tmp_path: Path) -> None:
     home = tmp_path / "warehouse"
     (tmp_path / "march.csv").write_text(_lines(60, range(60, 75)))
     assert segmentation(home, "ingest", str(tmp_path / "march.csv")).returncode == 0
     done = segmentation(home, "materialize")
     assert done.returncode == 0, done.stderr
-    assert "Segments as of 2025-04-01" in done.stdout
+    assert "Segments as of 2025-03-" in done.stdout
+    assert sql(home, "SELECT DISTINCT as_of FROM segments.segment_profiles") == sql(
+        home, "SELECT CAST(MAX(ordered_at) AS DATE) + 1 AS as_of FROM raw.transactions"
+    )
 
 
 def test_days_that_cannot_be_loaded_are_named(tmp_path: Path) -> None:

@@ -153,8 +153,9 @@ def test_a_part_of_the_graph_can_be_materialized_alone(home: Path, selection: st
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--as-of", "2025-07-02"], "give the first day of a month from 2024-02-01 to"),
-        (["--as-of", "soon"], "There is no snapshot date 'soon'"),
+        (["--as-of", "2999-07-02"], "a snapshot as of 2999-07-02 would be ahead of it. Look as of"),
+        (["--as-of", "soon"], "--as-of is 'soon'; write a date as YYYY-MM-DD"),
+        (["--since", "2999-07-02"], "--since 2999-07-02 is after the snapshot date"),
         (["--select", "group:nonsense"], "names no asset. There are: features/behaviour"),
         (["--select", "((("], r"Can't read the selection"),
     ],

@@ -5,12 +5,13 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from segmentation.metadata.tables.monitoring import FEATURE_DRIFT
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
 from segmentation_assets.cli.runs import dagster_home
@@ -20,6 +21,7 @@ from segmentation_assets_tests.testing.alert_watch import Watch, watching
 from segmentation_assets_tests.testing.broker import Broker, running_broker
 from segmentation_assets_tests.testing.lines import Line, insert_lines
 from segmentation_assets_tests.testing.ports import free_port
+from segmentation_assets_tests.testing.recorded import record_by_hand
 from segmentation_assets_tests.testing.running_scorer import environment_of
 from segmentation_assets_tests.testing.shop import KEY, change, open_shop
 from segmentation_assets_tests.testing.waiting import eventually
@@ -121,6 +123,8 @@ def record_drift(settings: Settings, as_of: str, value: float) -> None:
     """Monitoring has judged a date."""
     cause = "'data_quality'" if value else "NULL"
     change(settings, DRIFT.format(as_of=as_of, value=value, cause=cause))
+    with Lake(settings) as lake:
+        record_by_hand(lake, date.fromisoformat(as_of), [FEATURE_DRIFT])
 
 
 def record_check(settings: Settings, passed: bool) -> None:

@@ -16,24 +16,31 @@ from segmentation.warehouse.lake import next_version
 from segmentation.warehouse.ledger import MadeOf, record
 
 
-def record_by_hand(lake: Lake, as_of: date, tables: Sequence[Table] = TABLES) -> None:
+def record_by_hand(lake: Lake, as_of: date, tables: Sequence[Table] = TABLES, model_version: int | None = None) -> None:
     """Let the ledger know rows that are there already, and let the data reach their date.
 
     Args:
         lake: The tables have the rows, or some of them.
         as_of: As of which date.
         tables: Which; those of features if left out.
+        model_version: The model that decided, or was judged.
     """
     with lake.cursor() as con:
-        lake.transaction(con, Commit("record"), partial(_record, lake=lake, as_of=as_of, tables=tables))
+        lake.transaction(
+            con, Commit("record"), partial(_record, lake=lake, as_of=as_of, tables=tables, model=model_version)
+        )
 
 
-def _record(con: duckdb.DuckDBPyConnection, lake: Lake, as_of: date, tables: Sequence[Table]) -> None:
+def _record(
+    con: duckdb.DuckDBPyConnection, lake: Lake, as_of: date, tables: Sequence[Table], model: int | None
+) -> None:
     version = next_version(con)
     day = as_of - timedelta(days=1)
     change = f"SELECT 'by hand' AS source, DATE '{day}' AS ordered_on, 1 AS line_count_change"
     note_changes(con, change, version=version)
     start = window_of(as_of, lake.settings.lookback_days).start
     for table in tables:
-        made_of = MadeOf(version, code_version_of(table), window_start=start if table in TABLES else None)
+        made_of = MadeOf(
+            version, code_version_of(table), window_start=start if table in TABLES else None, model_version=model
+        )
         record(con, [table], as_of, made_of, Commit("by hand"), datetime(2024, 1, 1))
