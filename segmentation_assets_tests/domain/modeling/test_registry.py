@@ -190,4 +190,5 @@ def test_the_same_set_recorded_later_keeps_its_first_snapshot(lake: Lake) -> Non
     insert_features(lake, as_of=date(2024, 2, 1))
     again = make_training_set(lake, AS_OF, COMMIT, now=NOW)
     assert again == first
-    assert replace(again, as_of=date(2024, 2, 1)) != make_training_set(lake, date(2024, 2, 1), COMMIT, now=NOW)
+    other = make_training_set(lake, date(2024, 2, 1), COMMIT, now=datetime(2024, 2, 2))
+    assert replace(again, as_of=date(2024, 2, 1)) != other

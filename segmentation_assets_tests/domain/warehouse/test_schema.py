@@ -84,7 +84,7 @@ def test_a_lake_keeps_its_number_of_buckets_where_nobody_chooses_another(
     lake: Lake, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     migrate(lake)
-    monkeypatch.setattr(schema_module, "SCHEMA_VERSION", 2)
+    monkeypatch.setattr(schema_module, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
     with Lake(Settings(home=settings.home)) as other:
         assert migrate(other)
         with other.cursor() as con:
