@@ -152,7 +152,7 @@ def main() -> None:
 
 def _run(console: Console, folder: Path, days: int) -> list[Look]:
     settings = Settings(home=folder / "lake")
-    with Lake(settings) as lake:
+    with Lake(settings, create=True) as lake:
         migrate(lake)
         _write_days(folder / "days", days)
         streaming, reading = Streaming(settings), Reading(settings)

@@ -50,7 +50,7 @@ def main() -> None:
 
 def _shop(folder: Path, settings: Settings, customers: int) -> tuple[list[str], Artefact, Floats, Floats]:
     files = write(folder / "shop", customers=customers, start=START, end=END)
-    with Lake(settings) as lake:
+    with Lake(settings, create=True) as lake:
         migrate(lake)
         profile = load_profile("canonical")
         register(lake, str(files.transactions[0].parent), profile, source="shop", now=END_MOMENT)

@@ -103,7 +103,7 @@ def main() -> None:
     for name, fill, margin in shops:
         with tempfile.TemporaryDirectory() as folder:
             settings = Settings(home=Path(folder) / "lake", tracking_uri="off", hysteresis_margin=margin)
-            with Lake(settings) as lake:
+            with Lake(settings, create=True) as lake:
                 migrate(lake)
                 fill(lake, Path(folder), customers)
                 results.append(_retrain(console, name, lake, months))

@@ -85,7 +85,7 @@ def main() -> None:
     with ExitStack() as held:
         home = options.keep or Path(held.enter_context(tempfile.TemporaryDirectory()))
         settings = Settings(home=home, search_trials=12 if options.quick else options.trials)
-        lake = held.enter_context(Lake(settings))
+        lake = held.enter_context(Lake(settings, create=True))
         migrate(lake)
         last = _load(lake, options.data, options.profile)
         as_of = options.as_of or (last - timedelta(days=settings.forward_days - 1)).replace(day=1)

@@ -16,6 +16,7 @@ from segmentation.metadata.tables.raw import TRANSACTIONS
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.modeling import registry
 from segmentation.notifications.channels import open_services
+from segmentation.progress import Progress, no_progress
 from segmentation.settings import Settings
 from segmentation.snapshots.latest import latest_date
 from segmentation.snapshots.report import read_report
@@ -27,8 +28,11 @@ from segmentation.warehouse.lake import EXTENSIONS_BY_SCHEME, without_password
 from segmentation.warehouse.object_stores import extensions_of
 from segmentation.warehouse.probing import probe_data_path
 from segmentation.warehouse.schema import SCHEMA_VERSION
+from segmentation.warehouse.verification import damage_message, damaged_files, misplaced_files, verify_files
 
 LEAST_FREE_BYTES = 1_000_000_000
+SHOWN = 3
+"""So many damaged files are named."""
 
 
 @dataclass(frozen=True)
@@ -40,17 +44,24 @@ class CheckResult:
     detail: str
 
 
-def diagnose(settings: Settings, now: datetime) -> list[CheckResult]:
+def diagnose(
+    settings: Settings, now: datetime, *, verify: bool = False, progress: Progress = no_progress
+) -> list[CheckResult]:
     """Look at everything; never raises for what it finds.
 
     Args:
         settings: Of the installation.
         now: The present moment (UTC).
+        verify: Whether to read all data files of the lake and compare them with their checksums.
+        progress: Is told how many bytes of them are done.
     """
     findings = [_versions(), *_extensions(settings), _folder(settings), _data_path(settings)]
     try:
         with Lake(settings, read_only=True) as lake:
             findings += _contents(lake, now)
+            findings += _files(lake)
+            if verify:
+                findings += _verified(lake, progress)
     except SegmentationError as error:
         findings.append(CheckResult("lake", False, str(error)))
     return [*findings, *_sources(settings), _notifications(settings)]
@@ -130,6 +141,37 @@ def _contents(lake: Lake, now: datetime) -> Iterator[CheckResult]:
                 yield CheckResult(subject, True, look(con))
             except (duckdb.Error, SegmentationError) as error:
                 yield CheckResult(subject, False, str(error).split("\n")[0])
+
+
+def _files(lake: Lake) -> Iterator[CheckResult]:
+    """Whether the files that the catalog names are there: it alone would answer without them."""
+    with lake.cursor() as con:
+        try:
+            count, wrong = misplaced_files(con, lake.settings.data_uri)
+            wrong += [(entry.path, entry.damage) for entry in damaged_files(con) if entry.damage]
+        except (OSError, duckdb.Error) as error:
+            yield CheckResult("files", False, f"{lake.settings.data_uri} can't be listed: {str(error).splitlines()[0]}")
+            return
+    yield _judged("files", wrong, f"{count:,}, all there")
+
+
+def _verified(lake: Lake, progress: Progress) -> Iterator[CheckResult]:
+    try:
+        found = verify_files(lake, progress=progress)
+    except SegmentationError as error:
+        yield CheckResult("checksums", False, str(error))
+        return
+    told = f"{found.files - found.without_sum:,} files are what they were ({found.bytes_read / 1e6:,.1f} MB read)"
+    if found.without_sum:
+        told += f"; {found.without_sum:,} have no checksum yet, `segmentation maintain` gives them one"
+    yield _judged("checksums", [(entry.path, damage) for entry, damage in found.damaged], told)
+
+
+def _judged(subject: str, wrong: list[tuple[str, str]], told: str) -> CheckResult:
+    if not wrong:
+        return CheckResult(subject, True, told)
+    more = f" And {len(wrong) - SHOWN:,} more." if len(wrong) > SHOWN else ""
+    return CheckResult(subject, False, " ".join(damage_message(*file) for file in wrong[:SHOWN]) + more)
 
 
 def _schema(con: duckdb.DuckDBPyConnection) -> str:

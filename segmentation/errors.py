@@ -13,6 +13,10 @@ class NoLakeError(WarehouseUnavailableError):
     """There is no lake where the settings say, and nothing that reads makes one."""
 
 
+class ForeignDataError(WarehouseUnavailableError):
+    """A data folder and a catalog don't belong together; nothing is written or deleted where that is so."""
+
+
 class SourceError(SegmentationError):
     """A source of transactions, or its profile, cannot be read as it stands."""
 

@@ -11,6 +11,7 @@ from segmentation.snapshots.dropping import dates_to_thin, drop_snapshots
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.ledger import read_entries
 from segmentation.warehouse.maintenance import Maintenance, maintain
+from segmentation.warehouse.verification import damage_message
 
 BY_AGE = "maintenance, for their age"
 
@@ -24,12 +25,30 @@ class Housekeeping:
         thinned: Dates of which all snapshots were dropped for their age, in order.
         protected: Snapshots that kept model versions were trained on, ascending.
         maintenance: What was done to the lake.
+        is_forced: Whether orphaned files were deleted also if they were many.
     """
 
     archived: tuple[int, ...]
     thinned: tuple[date, ...]
     protected: tuple[int, ...]
     maintenance: Maintenance
+    is_forced: bool = False
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person has to look at, each with what to do."""
+        done, told = self.maintenance, []
+        if done.orphans.are_many and not self.is_forced:
+            orphans = done.orphans
+            told.append(
+                f"{len(orphans.paths):,} files ({orphans.size_bytes / 1e6:,.1f} MB, {orphans.share:.0%} of the folder) "
+                "are in no commit. That is more than killed writers leave behind, so they were kept: is "
+                "SEGMENTATION_CATALOG the right catalogue, and not an old copy? If it is, `segmentation maintain "
+                "--force` removes them."
+            )
+        if done.verification and done.verification.damaged:
+            told += [damage_message(entry.path, damage) for entry, damage in done.verification.damaged]
+        return tuple(told)
 
     def figures(self) -> dict[str, int | None]:
         """The figures by name, in the order of the work; None where a dry run can't know."""
@@ -42,12 +61,18 @@ class Housekeeping:
             "rows_flushed": done.rows_flushed,
             "files_merged": done.files_merged,
             "files_removed": done.files_removed,
+            "files_orphaned": len(done.orphans.paths),
+            "bytes_orphaned": done.orphans.size_bytes,
+            "files_verified": done.verification.files if done.verification else None,
+            "files_damaged": len(done.verification.damaged) if done.verification else None,
             "bytes_before": done.bytes_before,
             "bytes_after": done.bytes_after,
         }
 
 
-def keep_house(lake: Lake, *, now: datetime, actor: str, run_id: str = "", dry_run: bool = False) -> Housekeeping:
+def keep_house(
+    lake: Lake, *, now: datetime, actor: str, run_id: str = "", force: bool = False, dry_run: bool = False
+) -> Housekeeping:
     """Archive the model versions beyond the setting `keep_models`, thin out old dates, and maintain the lake.
 
     Args:
@@ -55,6 +80,7 @@ def keep_house(lake: Lake, *, now: datetime, actor: str, run_id: str = "", dry_r
         now: When this happens (UTC).
         actor: Who or what does it, for the ledger.
         run_id: The Dagster run, if any.
+        force: Whether orphaned files are deleted also if they are many.
         dry_run: Whether to change nothing.
 
     Raises:
@@ -78,9 +104,11 @@ def keep_house(lake: Lake, *, now: datetime, actor: str, run_id: str = "", dry_r
         protected=protected,
         thin_after_hours=settings.thin_snapshots_after_hours,
         unthinned=bases,
+        verify_days=settings.verify_days,
+        force=force,
         dry_run=dry_run,
     )
-    return Housekeeping(tuple(old), tuple(thinned), tuple(sorted(protected)), done)
+    return Housekeeping(tuple(old), tuple(thinned), tuple(sorted(protected)), done, force)
 
 
 def thin(lake: Lake, *, run_id: str = "", dry_run: bool = False) -> list[date]:

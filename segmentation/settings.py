@@ -69,6 +69,9 @@ class Settings(BaseSettings):
     thin_snapshots_after_hours: int = Field(
         2, ge=1, description="Of snapshots older than that, in hours, maintenance keeps the last of each hour."
     )
+    verify_days: int = Field(
+        30, ge=1, description="How often maintenance compares each data file with its checksum, in days."
+    )
     keep_models: int = Field(
         12, ge=1, description="How many model versions, the newest ones, are kept; those with an alias stay anyway."
     )

@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def empty_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated lake without rows, made once; tests work on copies, which is quicker than migrating each time."""
     home = tmp_path_factory.mktemp("empty")
-    with Lake(Settings(home=home, customer_buckets=BUCKETS)) as lake:
+    with Lake(Settings(home=home, customer_buckets=BUCKETS), create=True) as lake:
         migrate(lake)
     return home
 

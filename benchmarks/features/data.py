@@ -92,7 +92,7 @@ def _fill(home: Path, lines: int, days: int) -> None:
 
 def fill_lake(settings: Settings, files: tuple[Path, ...]) -> None:
     """A new lake with the lines of some Parquet files."""
-    with Lake(settings) as lake:
+    with Lake(settings, create=True) as lake:
         migrate(lake)
         with lake.cursor() as con:
             con.execute(CUSTOMER_BUCKET_MACRO)

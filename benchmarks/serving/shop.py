@@ -82,7 +82,7 @@ def make_shop(folder: Path, customers: int = CUSTOMERS) -> Shop:
         max_body_bytes=MAX_BODY_BYTES,
     )
     files = write(folder / "shop", customers=customers, start=START, end=END)
-    with Lake(settings) as lake:
+    with Lake(settings, create=True) as lake:
         migrate(lake)
         register(lake, str(files.transactions[0].parent), load_profile("canonical"), source="shop", now=END_MOMENT)
         load_days(lake, START, END, Commit("load"), now=END_MOMENT)

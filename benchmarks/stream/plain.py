@@ -33,7 +33,7 @@ def main() -> None:
     settings, decode, read = load_settings(), msgspec.json.Decoder().decode, 0
     consumer = Consumer({"bootstrap.servers": servers, "group.id": "plain", "auto.offset.reset": "earliest"})
     consumer.subscribe([topic])
-    with Lake(settings, inline_rows=20_000) as lake, lake.cursor() as con:
+    with Lake(settings, create=True, inline_rows=20_000) as lake, lake.cursor() as con:
         con.execute(CUSTOMER_BUCKET_MACRO)
         while read < lines:
             bodies = [message.value() or b"" for message in consumer.consume(BATCH, LINGER_S) if not message.error()]

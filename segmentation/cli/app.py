@@ -34,6 +34,12 @@ COMMANDS = (
         needs="dagster",
     ),
     LazyCommand(
+        "init",
+        "segmentation.cli.init:init",
+        "Make an empty lake where the settings say, or tell which one is there.",
+        Panel.START,
+    ),
+    LazyCommand(
         "ingest",
         "segmentation_assets.cli.commands:ingest",
         "Bring the lines of files, or of declared sources, into the lake.",

@@ -1,19 +1,14 @@
 """The commands `backup` and `restore`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 
+from segmentation.cli.byte_bar import byte_bar
 from segmentation.cli.output import JsonFlag, console, print_json
 from segmentation.clock import utc_now
-from segmentation.progress import Progress
 from segmentation.settings import load_settings
 from segmentation.warehouse.backup import Manifest, make_backup, restore_backup
 
@@ -30,7 +25,7 @@ def backup(
     For example: segmentation backup /mnt/backups/lake --keep 14
     """
     now = utc_now()
-    with _bar("Backing up") as progress:
+    with byte_bar("Backing up") as progress:
         made = make_backup(load_settings(), destination, now=now, keep=keep, progress=progress)
     figures = {
         "backup": str(made.path),
@@ -64,7 +59,7 @@ def restore(
 
     For example: segmentation restore /mnt/backups/lake
     """
-    with _bar("Restoring") as progress:
+    with byte_bar("Restoring") as progress:
         restored = restore_backup(load_settings(), backup, force=force, dry_run=dry_run, progress=progress)
     if as_json:
         figures = {"backup": str(restored.path), **_facts(restored.manifest), "files_copied": restored.copied_files}
@@ -72,16 +67,6 @@ def restore(
         return
     done = "is whole; nothing was changed" if dry_run else f"restored, {restored.copied_files:,} files copied"
     console.print(f"{escape(str(restored.path))}: {_described(restored.manifest)}; {done}.", soft_wrap=True)
-
-
-@contextmanager
-def _bar(title: str) -> Iterator[Progress]:
-    """A bar on a terminal, nothing elsewhere."""
-    columns = (TextColumn(title), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    terminal = Console(stderr=True)
-    with Bar(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _facts(manifest: Manifest) -> dict[str, object]:

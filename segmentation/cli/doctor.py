@@ -1,22 +1,31 @@
 """The command `doctor`: whether installation, settings and lake are as they should be."""
 
+from typing import Annotated
+
 import typer
 from rich.table import Table
 
+from segmentation.cli.byte_bar import byte_bar
 from segmentation.cli.output import JsonFlag, console, print_json
 from segmentation.clock import utc_now
 from segmentation.diagnosis import diagnose
 from segmentation.settings import load_settings
 
 
-def doctor(as_json: JsonFlag = False) -> None:
+def doctor(
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Also read all data files and compare them with their checksums.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
     """Check the installation, the settings and the lake; say what to do about what is wrong.
 
-    Exit code 1 if something is.
+    Exit code 1 if something is. With --verify it takes about a second for each gigabyte.
 
     For example: segmentation doctor
     """
-    findings = diagnose(load_settings(), utc_now())
+    with byte_bar("Verifying", is_shown=verify) as progress:
+        findings = diagnose(load_settings(), utc_now(), verify=verify, progress=progress)
     if as_json:
         print_json([finding.__dict__ for finding in findings])
     else:

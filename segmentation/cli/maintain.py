@@ -4,6 +4,7 @@ import getpass
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from segmentation.cli.output import JsonFlag, console, print_json
@@ -16,6 +17,9 @@ from segmentation.warehouse.schema import migrate
 
 def maintain(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done; change nothing.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Delete files that no commit mentions also if they are many.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Archive old models, let old snapshots of the lake expire, and tidy up its files.
@@ -29,11 +33,14 @@ def maintain(
     with Lake(load_settings(), read_only=dry_run) as lake:
         if not dry_run:
             migrate(lake)
-        figures = keep_house(lake, now=now, actor=getpass.getuser(), dry_run=dry_run).figures()
+        done = keep_house(lake, now=now, actor=getpass.getuser(), force=force, dry_run=dry_run)
+    figures = done.figures()
     if as_json:
-        print_json(figures)
+        print_json({**figures, "warnings": list(done.warnings)})
         return
     table = Table("would be done" if dry_run else "done", "")
     for name, figure in figures.items():
         table.add_row(name.replace("_", " "), "not known before" if figure is None else f"{figure:,}")
     console.print(table)
+    for warning in done.warnings:
+        console.print(f"[bold yellow]Warning:[/] {escape(warning)}", soft_wrap=True)

@@ -104,7 +104,7 @@ def dry_run_source(settings: Settings, source: SourceConfig, *, now: datetime) -
     records = page.records if page else ()
     with TemporaryDirectory(prefix="segmentation-found-") as folder:
         passing = settings.model_copy(update={"home": Path(folder), "catalog": "", "data_path": ""})
-        with Lake(passing) as lake:
+        with Lake(passing, create=True) as lake:
             migrate(lake)
             (receipt,) = Upserter(lake).upsert([Delivery(source.name, profile, records, source.name)], now=now)
             with lake.cursor() as con:
@@ -129,7 +129,7 @@ def _lake(settings: Settings) -> Iterator[Lake]:
     if settings.catalog_uri.startswith("sqlite:") and not sqlite_path(settings).exists():
         with TemporaryDirectory(prefix="segmentation-found-") as folder:
             passing = settings.model_copy(update={"home": Path(folder), "catalog": "", "data_path": ""})
-            with Lake(passing) as lake:
+            with Lake(passing, create=True) as lake:
                 migrate(lake)
                 yield lake
     else:

@@ -5,11 +5,12 @@ Several processes may hold the same lake at once, readers and writers alike.
 """
 
 import getpass
+import logging
 import random
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -21,11 +22,15 @@ from filelock import FileLock, Timeout
 from segmentation.clock import utc_now
 from segmentation.errors import NoLakeError, SegmentationError, WarehouseUnavailableError
 from segmentation.settings import Settings
+from segmentation.warehouse.checksums import create_entries, enter_new_files, has_entries
 from segmentation.warehouse.commit import Commit
 from segmentation.warehouse.extensions import open_duckdb
+from segmentation.warehouse.identity import check_folder, refuse_data
 from segmentation.warehouse.object_stores import create_secrets, is_object_store, meaning_of
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 CATALOG = "lake"
 METADATA = f"__ducklake_metadata_{CATALOG}"
@@ -46,6 +51,9 @@ RETRYABLE = (
 )
 NOTHING_THERE = "does not exist - and creating a new DuckLake is explicitly disabled"
 """What DuckLake says to a reader of a database without a lake."""
+ENTER_EVERY_S = 1.0
+"""How often a process that commits all the time enters its new files."""
+PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 EXTENSIONS_BY_SCHEME = {"sqlite": "sqlite_scanner", "postgres": "postgres_scanner"}
 
 
@@ -64,37 +72,50 @@ class Lake:
         settings: Settings,
         *,
         read_only: bool = False,
+        create: bool = False,
         inline_rows: int | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        """Attach the lake; creates it if there is none and `read_only` is false.
+        """Attach the lake, for writing only if its catalog and its data folder belong together.
 
         Args:
             settings: Where it is.
             read_only: Whether writes are refused.
+            create: Whether to make it if there is none, and no data lies in its folder. For commands that begin a lake
+                only: elsewhere, that there is none means that the settings are wrong.
             inline_rows: Inserts of up to so many rows go to the catalog instead of to files, until maintenance or
                 the writer itself flushes them; None for DuckLake's own limit of a few rows.
             clock: Says what time it is (UTC), for what the lake records about itself, such as its schema's versions.
 
         Raises:
-            WarehouseUnavailableError: The catalog can't be reached, is no lake, or is missing for a reader.
+            NoLakeError: There is none, and none is to be made.
+            ForeignDataError: The data folder is another lake's, or one is to be made where data lies.
+            WarehouseUnavailableError: The catalog can't be reached, or is no lake.
         """
         self.settings = settings
         self.read_only = read_only
         self.inline_rows = inline_rows
         self.clock = clock
         self._is_sqlite = settings.catalog_uri.startswith("sqlite:")
-        _check_location(settings, read_only)
+        _check_location(settings, create)
         self._versions: set[int] = set()
+        self._has_new_files, self._entered_at = False, -ENTER_EVERY_S
         try:
             self._con = _connect(settings, read_only=read_only)
             if not self._is_sqlite and not read_only:
                 self._attach_guard()
-            with nullcontext() if read_only else self._writer_lock():
-                self._attach(CATALOG, "READ_ONLY" if read_only else "")
+            if read_only:
+                self._attach(CATALOG, "READ_ONLY")
+            else:
+                with self._writer_lock():
+                    self._open_to_write(create)
+        except OSError as error:
+            raise WarehouseUnavailableError(f"Can't use the data folder {settings.data_uri}: {error}") from error
         except duckdb.Error as error:
             if NOTHING_THERE in str(error):
                 raise NoLakeError(_no_lake(without_password(settings.catalog_uri), "SEGMENTATION_CATALOG")) from error
+            if is_object_store(settings.data_uri) and (meaning := meaning_of(error)):
+                raise WarehouseUnavailableError(_refused(settings.data_uri, meaning)) from error
             raise WarehouseUnavailableError(_unreachable(settings, error)) from error
 
     def __enter__(self) -> Self:
@@ -107,6 +128,11 @@ class Lake:
 
     def close(self) -> None:
         """Close the connection; open cursors end with it."""
+        if self._has_new_files:
+            try:
+                self.enter_new_files()
+            except SegmentationError as error:
+                logger.warning("Checksums of new files are left to the next writer: %s", error)
         self._con.close()
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
@@ -173,7 +199,9 @@ class Lake:
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 with self._writer_lock():
-                    return _attempt(con, commit, write)
+                    result = _attempt(con, commit, write)
+                    self._note_commit()
+                    return result
             except duckdb.Error as error:
                 if not any(sign in str(error).lower() for sign in RETRYABLE):
                     self._explain(error)
@@ -186,13 +214,54 @@ class Lake:
                 time.sleep(min(0.05 * 2**attempt, 5) * random.uniform(0.5, 1.0))  # noqa: S311 (jitter)
         raise AssertionError("unreachable")  # pragma: no cover
 
+    def _open_to_write(self, create: bool) -> None:
+        """Attach the catalog, make it if there is none and that is wanted, and see whose the data folder is."""
+        data_uri = self.settings.data_uri
+        try:
+            self._attach(CATALOG, "CREATE_IF_NOT_EXISTS false")
+        except duckdb.Error as error:
+            if not create or NOTHING_THERE not in str(error):
+                raise
+            refuse_data(self._con, data_uri, without_password(self.settings.catalog_uri))
+            _make_private(self.settings)
+            self._attach(CATALOG)
+        was_marked = has_entries(self._con, METADATA)
+        check_folder(self._con, METADATA, data_uri, was_marked=was_marked)
+        if not was_marked:
+            create_entries(self._con, METADATA, data_uri)
+
+    def enter_new_files(self) -> None:
+        """Enter the files that commits have written, with their checksums.
+
+        Raises:
+            SegmentationError: Other writers kept the lake busy beyond the limit.
+        """
+        with self._writer_lock():
+            self._enter_new_files()
+
+    def _note_commit(self) -> None:
+        """Enter the files of the commit that has just been made; of many in a second, those of all of them at once."""
+        self._has_new_files = True
+        if time.monotonic() - self._entered_at >= ENTER_EVERY_S:
+            self._enter_new_files()
+
+    def _enter_new_files(self) -> None:
+        """Give each new file its checksum, which costs several milliseconds; the writer lock is held.
+
+        The commits stand, whatever happens here: what is left out now is entered by the next writer.
+        """
+        try:
+            with self._con.cursor() as con:
+                enter_new_files(con, METADATA, self.settings.data_uri, self.clock())
+        except (OSError, duckdb.Error) as error:
+            logger.warning("Checksums of new files are left to the next writer: %s", error)
+        self._has_new_files, self._entered_at = False, time.monotonic()
+
     def _explain(self, error: duckdb.Error) -> None:
         """Raise an error of the object store in words that say what to do."""
         location = self.settings.data_uri
         if is_object_store(location) and (meaning := meaning_of(error)):
-            raise WarehouseUnavailableError(
-                f"Can't write to {location}: {meaning}; `segmentation doctor` tries it out. Nothing was written."
-            ) from error
+            raise WarehouseUnavailableError(_refused(location, meaning)) from error
 
     def _writer_lock(self) -> AbstractContextManager[object]:
         if not self._is_sqlite:
@@ -221,7 +290,7 @@ class Lake:
         dsn = self.settings.catalog_uri.partition(":")[2]
         self._con.execute(f"ATTACH {_quoted(dsn)} AS {GUARD} (TYPE postgres, READ_ONLY)")
 
-    def _attach(self, name: str, options: str) -> None:
+    def _attach(self, name: str, options: str = "") -> None:
         settings = self.settings
         chosen = [f"DATA_PATH {_quoted(settings.data_uri)}", "OVERRIDE_DATA_PATH true"]
         if self.inline_rows is not None:
@@ -298,19 +367,20 @@ def _connect(settings: Settings, *, read_only: bool) -> duckdb.DuckDBPyConnectio
     return con
 
 
-def _check_location(settings: Settings, read_only: bool) -> None:
+def _check_location(settings: Settings, create: bool) -> None:
     scheme = settings.catalog_uri.partition(":")[0]
     if scheme not in EXTENSIONS_BY_SCHEME:
         raise WarehouseUnavailableError(
             f"SEGMENTATION_CATALOG is {settings.catalog!r}; it must begin with one of "
             f"{', '.join(f'`{s}:`' for s in EXTENSIONS_BY_SCHEME)}."
         )
-    if scheme == "sqlite" and read_only and not sqlite_path(settings).exists():
+    if scheme == "sqlite" and not create and not sqlite_path(settings).exists():
         raise NoLakeError(_no_lake(str(sqlite_path(settings)), "SEGMENTATION_HOME"))
-    if scheme == "sqlite" and not read_only:
+    if create:
         try:
-            settings.home.mkdir(parents=True, exist_ok=True)
-            sqlite_path(settings).parent.mkdir(parents=True, exist_ok=True)
+            settings.home.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+            if scheme == "sqlite":
+                sqlite_path(settings).parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
         except OSError as error:
             raise WarehouseUnavailableError(
                 f"Can't create the folder for the lake ({error}). Set SEGMENTATION_HOME to a folder that "
@@ -318,11 +388,23 @@ def _check_location(settings: Settings, read_only: bool) -> None:
             ) from error
 
 
+def _make_private(settings: Settings) -> None:
+    """Make what the lake will be kept in, for nobody else to read: lines are people's."""
+    if not is_object_store(settings.data_uri):
+        Path(settings.data_uri).mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    if settings.catalog_uri.startswith("sqlite:"):
+        sqlite_path(settings).touch(mode=PRIVATE_FILE)
+
+
 def _no_lake(location: str, setting: str) -> str:
     return (
-        f"There is no lake at {location} yet. Make one with `segmentation demo` or `segmentation ingest`, or point "
-        f"{setting} to where it is."
+        f"There is no lake at {location} yet. Make one with `segmentation init`, `segmentation ingest` or "
+        f"`segmentation demo`, or point {setting} to where it is."
     )
+
+
+def _refused(location: str, meaning: str) -> str:
+    return f"Can't write to {location}: {meaning}; `segmentation doctor` tries it out. Nothing was written."
 
 
 def _unreachable(settings: Settings, error: duckdb.Error) -> str:

@@ -17,13 +17,12 @@ from segmentation.metadata.tables.raw import TRANSACTIONS
 from segmentation.warehouse.changed_days import sum_up_if_many
 from segmentation.warehouse.commit import Commit
 from segmentation.warehouse.lake import CATALOG, METADATA, Lake
+from segmentation.warehouse.orphans import Orphans, find_orphans, remove_orphans
 from segmentation.warehouse.sql import literal
+from segmentation.warehouse.verification import Verification, damaged_files, verify_due_files
 
 READER_GRACE = timedelta(days=2)
 """How long a file stays that no snapshot needs any more: longer than any query takes, also Spark's."""
-
-ORPHAN_AGE = timedelta(days=7)
-"""How old a file must be that no commit mentions: longer than any writer takes from its first file to its commit."""
 
 EXPIRED_AT_ONCE = 1_000
 """How many snapshots one transaction lets expire, so that writers wait for a moment only."""
@@ -90,7 +89,9 @@ class Maintenance:
         rows_flushed: Rows, deleted ones included, that went from the catalog to files.
         files_merged: Small files that were merged into larger ones; None in a dry run.
         snapshots_expired: Versions of the lake that can't be read any more, ascending.
-        files_removed: Files that were deleted from storage; in a dry run, those that are waiting for it already.
+        files_removed: Files that were deleted from storage; in a dry run, those that would be.
+        orphans: Files of killed writers among them, or if they were many, that were kept for a person to decide.
+        verification: Which files were read and compared with their checksums; None in a dry run.
         bytes_before: Size of all files that some snapshot needed.
         bytes_after: The same afterwards; None in a dry run.
     """
@@ -99,6 +100,8 @@ class Maintenance:
     files_merged: int | None
     snapshots_expired: tuple[int, ...]
     files_removed: int
+    orphans: Orphans
+    verification: Verification | None
     bytes_before: int
     bytes_after: int | None
 
@@ -111,9 +114,11 @@ def maintain(
     protected: Collection[int],
     thin_after_hours: int | None = None,
     unthinned: Collection[int] = (),
+    verify_days: int = 30,
+    force: bool = False,
     dry_run: bool = False,
 ) -> Maintenance:
-    """Expire old snapshots, tidy up each table, and delete the files that nothing needs any more.
+    """Verify files that are due, expire old snapshots, tidy up each table, and delete the files that nothing needs.
 
     No row of the present changes, nor of any snapshot that stays, but that changes of days are summed up. Safe to kill,
     to repeat, and to run beside readers and writers: the writer lock is held for one step on one table at a time.
@@ -121,11 +126,13 @@ def maintain(
     Args:
         lake: A writable lake; for a dry run it may be read-only.
         now: When this happens (UTC). Files are deleted once they have been unneeded for `READER_GRACE`, orphans (left
-            behind by killed writers) once they are `ORPHAN_AGE` old.
+            behind by killed writers) once they are seven days old.
         keep_days: For this long the lake stays readable as it was at any moment, or at the end of any hour.
         protected: Snapshots that stay however old they are.
         thin_after_hours: Of snapshots older than that, the last of each hour stays; all of them if left out.
         unthinned: Snapshots that stay for `keep_days`, whatever came after them in their hour.
+        verify_days: How often each file is compared with its checksum.
+        force: Whether orphans are deleted also if they are many.
         dry_run: Whether to change nothing.
 
     Raises:
@@ -139,16 +146,23 @@ def maintain(
             gone |= set(thinnable(made, now - timedelta(hours=thin_after_hours), {*protected, *unthinned}))
         old = sorted(gone)
         if dry_run:
-            removable = _number(con, REMOVABLE_FILES, {"before": now - READER_GRACE})
-            return Maintenance(_inlined_rows(con), None, tuple(old), removable, before, None)
+            orphans = find_orphans(lake, con, now)
+            removable = _number(con, REMOVABLE_FILES, {"before": now - READER_GRACE}) + _removed(orphans, force)
+            return Maintenance(_inlined_rows(con), None, tuple(old), removable, orphans, None, before, None)
+        verification = verify_due_files(lake, now=now, every_days=verify_days)
         _expire(lake, con, old)
         sum_up_if_many(lake, con)
-        done = [_tidy(lake, con, *table) for table in con.execute(TABLES).fetchall()]
-        _consolidate(lake, con)
+        damaged = {tuple(entry.path.split("/")[:2]) for entry in damaged_files(con)}
+        whole = [table for table in con.execute(TABLES).fetchall() if table not in damaged]
+        done = [_tidy(lake, con, *table) for table in whole]
+        if tuple(TRANSACTIONS.name.split(".")) in whole:
+            _consolidate(lake, con)
         rows_flushed, files_merged = sum(rows for rows, _ in done), sum(files for _, files in done)
-        removed = _remove(lake, con, now)
+        cleaned = _remove(lake, con, now)
+        orphans = find_orphans(lake, con, now)
+        removed = cleaned + (remove_orphans(lake, con, orphans) if _removed(orphans, force) else 0)
         after = _number(con, NEEDED_BYTES)
-    return Maintenance(rows_flushed, files_merged, tuple(old), removed, before, after)
+    return Maintenance(rows_flushed, files_merged, tuple(old), removed, orphans, verification, before, after)
 
 
 def flush(lake: Lake, tables: Iterable[Table]) -> int:
@@ -226,12 +240,15 @@ def _flush(lake: Lake, con: duckdb.DuckDBPyConnection, schema: str, table: str) 
 
 
 def _remove(lake: Lake, con: duckdb.DuckDBPyConnection, now: datetime) -> int:
-    """Delete the files that nothing needs or has ever committed, if they are old enough; returns how many."""
-    removed = 0
-    for function, age in (("cleanup_old_files", READER_GRACE), ("delete_orphaned_files", ORPHAN_AGE)):
-        call = f"CALL ducklake_{function}('{CATALOG}', older_than => TIMESTAMPTZ '{now - age:%Y-%m-%d %H:%M:%S}+00')"
-        removed += len(_call(lake, con, f"Remove files ({function})", call))
-    return removed
+    """Delete the files that no snapshot needs any more, if they are old enough; returns how many."""
+    before = f"TIMESTAMPTZ '{now - READER_GRACE:%Y-%m-%d %H:%M:%S}+00'"
+    call = f"CALL ducklake_cleanup_old_files('{CATALOG}', older_than => {before})"
+    return len(_call(lake, con, "Remove files that nothing needs", call))
+
+
+def _removed(orphans: Orphans, force: bool) -> int:
+    """How many orphans go."""
+    return 0 if orphans.are_many and not force else len(orphans.paths)
 
 
 def _call(lake: Lake, con: duckdb.DuckDBPyConnection, message: str, call: str) -> list[tuple[Any, ...]]:

@@ -210,7 +210,7 @@ def _as_it_is(settings: Settings) -> Iterator[Settings]:
 def _refuse_other_data(settings: Settings, name: str) -> None:
     if not (settings.home / "catalog.sqlite").exists() and not settings.catalog:
         return
-    with Lake(settings) as lake:
+    with Lake(settings, create=True) as lake:
         migrate(lake)
         with lake.cursor() as con:
             found = [row[0] for row in con.execute(OTHERS, {"name": name}).fetchall()]

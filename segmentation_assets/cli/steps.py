@@ -42,7 +42,7 @@ def ingest(path: str | None, profile: str, source: str | None, on_progress: List
     """
     settings = load_settings()
     on_progress("Inspecting files", 0, 1)
-    with Lake(settings) as lake:
+    with Lake(settings, create=True) as lake:
         migrate(lake)
         now = utc_now().replace(microsecond=0)
         registered = register(lake, path, load_profile(profile), source=source, now=now)
@@ -59,7 +59,7 @@ def read_sources(sources: Sequence[SourceConfig], on_progress: Listener) -> None
         SegmentationError: One can't be read, after the others have been, or a check stopped the run.
     """
     settings = load_settings()
-    with Lake(settings) as lake:
+    with Lake(settings, create=True) as lake:
         migrate(lake)
     found, problems = {}, []
     for source in sources:

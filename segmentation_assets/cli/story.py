@@ -113,7 +113,7 @@ def take_in(settings: Settings, source: Source, on_progress: Listener, *, now: d
         SegmentationError: They can't be read, or a check stopped the run.
     """
     on_progress("Inspecting files", 0, 1)
-    with Lake(settings) as lake:
+    with Lake(settings, create=True) as lake:
         migrate(lake)
         gone = forget_missing(lake, source.name)
         moment = now.replace(microsecond=0)

@@ -120,7 +120,7 @@ def registered_lake(empty_lake: Path, tmp_path_factory: pytest.TempPathFactory) 
         home = folder / "warehouse"
         shutil.copytree(empty_lake, home)
         now = datetime(2025, 2, 1, tzinfo=UTC).replace(tzinfo=None)
-        with Lake(Settings(home=home, customer_buckets=BUCKETS)) as lake:
+        with Lake(Settings(home=home, customer_buckets=BUCKETS), create=True) as lake:
             register(lake, str(folder / "shop" / "transactions"), load_profile("canonical"), source="shop", now=now)
 
     return made_once(tmp_path_factory, "registered lake", fill) / "warehouse"

@@ -74,7 +74,7 @@ def aging_lake(empty_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     shutil.copytree(empty_lake, home)
     write(folder / "shop", customers=400, start=START, end=END, seed=3)
     settings = Settings(home=home, min_stability=0.4, search_trials=5, customer_buckets=4)
-    with Lake(settings) as lake:
+    with Lake(settings, create=True) as lake:
         migrate(lake)
         register(lake, str(folder / "shop" / "transactions"), load_profile("canonical"), source="shop", now=NOW)
         load_days(lake, START, END, Commit("load"), now=NOW)

@@ -28,7 +28,7 @@ SECTIONS = ("Exporter: the lake", "Exporter: the pipeline", "Exporter: itself")
 def home(empty_lake: Path, tmp_path: Path) -> Path:
     home = tmp_path / "warehouse"
     shutil.copytree(empty_lake, home)
-    with Lake(Settings(home=home, customer_buckets=4, threads=1)) as lake:
+    with Lake(Settings(home=home, customer_buckets=4, threads=1), create=True) as lake:
         fill(lake)
     return home
 

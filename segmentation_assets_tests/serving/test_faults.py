@@ -94,7 +94,7 @@ def on_postgres(server: Postgres, tmp_path: Path) -> Settings:
     """A shop whose catalogue is in PostgreSQL."""
     catalog = f"postgres:{server.new_database()}"
     settings = Settings(home=tmp_path / "warehouse", catalog=catalog, customer_buckets=2, threads=1)
-    with Lake(settings) as lake:
+    with Lake(settings, create=True) as lake:
         migrate(lake)
     shop.open_shop(settings)
     return settings

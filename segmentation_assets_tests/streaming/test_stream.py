@@ -112,7 +112,7 @@ def test_messages_that_are_gone_stop_the_stream_until_somebody_decides(
 def test_lines_wait_in_the_topic_while_the_catalogue_is_down(broker: Broker, topic: str, tmp_path: Path) -> None:
     with running_postgres() as server:
         settings = Settings(home=tmp_path / "home", catalog=f"postgres:{server.new_database()}", customer_buckets=4)
-        with Lake(settings) as lake:
+        with Lake(settings, create=True) as lake:
             migrate(lake)
         environment = {**declare(settings, broker, topic), "SEGMENTATION_CATALOG": settings.catalog}
         log = tmp_path / "log"

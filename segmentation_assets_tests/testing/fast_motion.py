@@ -99,7 +99,7 @@ def open_shop(settings: Settings, *, customers: int, start: date, first_day: dat
     folder = settings.home.parent
     made = write(folder / "made", customers=customers, start=start, end=end, seed=3)
     shop = Shop(settings, pl.read_parquet(list(made.transactions)).sort("ordered_at", "line_id"), first_day)
-    with Lake(settings) as lake:
+    with Lake(settings, create=True) as lake:
         migrate(lake)
     _load(shop, start, first_day)
     steps.materialize(None, None, None, lambda *_: None, settings=settings)

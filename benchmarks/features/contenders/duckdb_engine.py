@@ -84,7 +84,7 @@ class DuckDBWrite:
 
     def __init__(self, source: Source) -> None:
         self._as_ofs = source.as_ofs
-        self._lake = Lake(self.settings(lake_settings(source)))
+        self._lake = Lake(self.settings(lake_settings(source)), create=True)
         migrate(self._lake)  # the lines may have been made by an earlier release
 
     def settings(self, settings: Settings) -> Settings:

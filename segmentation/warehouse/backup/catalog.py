@@ -15,12 +15,20 @@ import duckdb
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
 from segmentation.warehouse.backup.sqlite_files import DATA_PATH, copy_sqlite, replace_sqlite
+from segmentation.warehouse.checksums import COLUMNS as CHECKSUM_COLUMNS
+from segmentation.warehouse.checksums import TABLE as CHECKSUMS
 from segmentation.warehouse.extensions import open_duckdb
 from segmentation.warehouse.lake import LOCK_KEY, sqlite_path, without_password
 from segmentation.warehouse.sql import literal
 
 STAGE = "segmentation_restoring"
 """The PostgreSQL schema in which a catalog is made before it takes its place."""
+
+OWN_TABLES = (
+    "SELECT tablename::text FROM pg_tables WHERE schemaname = '{}' "
+    f"AND (tablename LIKE 'ducklake\\_%' OR tablename = '{CHECKSUMS}')"
+)
+"""PostgreSQL's list of the tables of a catalog: DuckLake's, and the checksums, which are ours."""
 
 INLINED = re.compile(r"ducklake_inlined_data_(\d+)_(\d+)")
 DELETED = re.compile(r"ducklake_inlined_delete_\d+")
@@ -114,18 +122,17 @@ def replace_catalog(settings: Settings, source: Path) -> None:
 
 def _fill_sqlite(con: duckdb.DuckDBPyConnection) -> None:
     """Rows of a PostgreSQL catalog, read in one transaction, go to one that DuckLake made in SQLite."""
-    tables = con.execute(
-        "FROM postgres_query('source', $sql)",
-        {"sql": "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' AND tablename LIKE 'ducklake\\_%'"},
-    ).fetchall()
+    tables = con.execute("FROM postgres_query('source', $sql)", {"sql": OWN_TABLES.format("public")}).fetchall()
     names = sorted(name for (name,) in tables)
+    if CHECKSUMS in names:
+        con.execute(f"CREATE TABLE made.{CHECKSUMS} ({_declared(CHECKSUM_COLUMNS)})")
     targets = _tables(con, "made")
     for name in [name for name in names if name in targets]:
         rows = f"postgres_query('source', {literal(f'SELECT * FROM public.{name}')})"
         con.execute(f"DELETE FROM made.{name}")
         columns = targets[name]
         con.execute(f"INSERT INTO made.{name} ({_names(columns)}) SELECT {_casts(columns)} FROM {rows}")
-    for name in [name for name in names if name not in targets]:
+    for name in [name for name in names if name not in targets and name != CHECKSUMS]:
         columns = _inlined_columns(con, name, "made")
         ddl = {column: _sqlite_type(kind) for column, kind in columns.items()}
         con.execute(f"CREATE TABLE made.{name} ({_declared(ddl)})")
@@ -142,6 +149,9 @@ def _fill_stage(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     targets = _tables(con, "server", STAGE)
     names = sorted(_tables(con, "source"))
     con.begin()
+    if CHECKSUMS in names:
+        _execute(con, f"CREATE TABLE {STAGE}.{CHECKSUMS} ({_declared(CHECKSUM_COLUMNS)})")
+        targets[CHECKSUMS] = CHECKSUM_COLUMNS
     kinds = {name: _inlined_columns(con, name, "source") for name in names if name not in targets}
     for name, columns in kinds.items():
         ddl = {column: POSTGRES_TYPES.get(kind, kind) for column, kind in columns.items()}
@@ -168,10 +178,9 @@ def _fill_stage(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
 
 def _take_place(con: duckdb.DuckDBPyConnection) -> None:
     listed = "FROM postgres_query('server', $sql)"
-    sql = "SELECT tablename::text FROM pg_tables WHERE schemaname = '{}' AND tablename LIKE 'ducklake\\_%'"
-    for (name,) in con.execute(listed, {"sql": sql.format("public")}).fetchall():
+    for (name,) in con.execute(listed, {"sql": OWN_TABLES.format("public")}).fetchall():
         _execute(con, f"DROP TABLE public.{name}")
-    for (name,) in con.execute(listed, {"sql": sql.format(STAGE)}).fetchall():
+    for (name,) in con.execute(listed, {"sql": OWN_TABLES.format(STAGE)}).fetchall():
         _execute(con, f"ALTER TABLE {STAGE}.{name} SET SCHEMA public")
     _execute(con, f"DROP SCHEMA {STAGE}")
 
@@ -226,7 +235,7 @@ def _tables(con: duckdb.DuckDBPyConnection, database: str, schema: str | None = 
     rows = con.execute(
         "SELECT table_name, column_name, data_type FROM duckdb_columns() "
         "WHERE database_name = $database AND schema_name = COALESCE($schema, schema_name) "
-        "AND starts_with(table_name, 'ducklake_') ORDER BY table_name, column_index",
+        f"AND (starts_with(table_name, 'ducklake_') OR table_name = '{CHECKSUMS}') ORDER BY table_name, column_index",
         {"database": database, "schema": schema},
     ).fetchall()
     tables: dict[str, Columns] = {}

@@ -7,6 +7,7 @@ from pathlib import Path
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings
 
+PRIVATE_FILE = 0o600
 CHUNK_BYTES = 4 * 1024 * 1024
 
 
@@ -25,7 +26,7 @@ def copy_file(source: Path, target: Path, draft: Path) -> tuple[int, str]:
         OSError: It can't be read or written; the target is as before.
     """
     digest, size = hashlib.sha256(), 0
-    with source.open("rb") as reader, draft.open("wb") as writer:
+    with source.open("rb") as reader, open(draft, "wb", opener=_private) as writer:
         while chunk := reader.read(CHUNK_BYTES):
             digest.update(chunk)
             size += writer.write(chunk)
@@ -36,10 +37,9 @@ def copy_file(source: Path, target: Path, draft: Path) -> tuple[int, str]:
     return size, digest.hexdigest()
 
 
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as reader:
-        return hashlib.file_digest(reader, "sha256").hexdigest()
+def _private(path: str, flags: int) -> int:
+    """Open a file that nobody else may read: lines are people's."""
+    return os.open(path, flags, PRIVATE_FILE)
 
 
 def sync(path: Path) -> None:

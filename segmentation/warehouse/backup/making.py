@@ -20,7 +20,7 @@ from segmentation.errors import SegmentationError
 from segmentation.progress import Progress, no_progress
 from segmentation.settings import Settings
 from segmentation.warehouse.backup.catalog import copy_catalog, workshop
-from segmentation.warehouse.backup.copying import copy_file, local_data, sha256_of, size_of, sync
+from segmentation.warehouse.backup.copying import copy_file, local_data, size_of, sync
 from segmentation.warehouse.backup.dropping import drop_backups
 from segmentation.warehouse.backup.manifest import (
     CATALOG_FILE,
@@ -35,7 +35,9 @@ from segmentation.warehouse.backup.manifest import (
     read_manifest,
     write_manifest,
 )
-from segmentation.warehouse.lake import Lake
+from segmentation.warehouse.checksums import TABLE as CHECKSUMS
+from segmentation.warehouse.checksums import sha256_of
+from segmentation.warehouse.lake import PRIVATE_FOLDER, Lake
 from segmentation.warehouse.sql import literal
 
 NEEDED = """
@@ -110,7 +112,7 @@ def make_backup(
         _remove_drafts(destination)
         name = f"{now:%Y-%m-%dT%H%M%S}.{now.microsecond // 1000:03}Z"
         draft = destination / (name + DRAFT)
-        draft.mkdir()
+        draft.mkdir(mode=PRIVATE_FOLDER)
         catalog = draft / CATALOG_FILE
         copy_catalog(settings, catalog)
         with closing(sqlite3.connect(catalog)) as con, con:
@@ -146,7 +148,7 @@ def _places(settings: Settings, destination: Path) -> Path:
 @contextmanager
 def _only_one(destination: Path) -> Iterator[None]:
     try:
-        destination.mkdir(parents=True, exist_ok=True)
+        destination.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
         lock = FileLock(destination / ".lock", timeout=0)
         with lock:
             yield
@@ -187,15 +189,15 @@ def _copy_data(
     catalog: Path, data: Path, destination: Path, known: dict[str, StoredFile], progress: Progress
 ) -> tuple[tuple[StoredFile, ...], list[int]]:
     """Bring what the copied catalog needs to the pool; returns all of it, and the sizes of what was copied."""
-    needed = _needed(catalog, data)
+    needed, sums = _needed(catalog, data), _sums(catalog)
     done, total = 0, sum(needed.values())
     files, copied = [], []
     for path, size in sorted(needed.items()):
         pooled = destination / POOL / path
-        if size_of(pooled) == size:
-            sha256 = known[path].sha256 if path in known else sha256_of(pooled)
-        else:
-            sha256 = _copy_needed(data / path, pooled, catalog.with_name("file"), size)
+        expected = sums.get(path)
+        sha256 = _pooled_sum(pooled, known.get(path), size)
+        if sha256 is None or expected not in (None, sha256):
+            sha256 = _copy_needed(data / path, pooled, catalog.with_name("file"), size, expected)
             copied.append(size)
         files.append(StoredFile(path, size, sha256))
         done += size
@@ -203,8 +205,25 @@ def _copy_data(
     return tuple(files), copied
 
 
-def _copy_needed(source: Path, target: Path, draft: Path, size: int) -> str:
+def _pooled_sum(pooled: Path, known: StoredFile | None, size: int) -> str | None:
+    """The SHA-256 of a file in the pool, or None if it isn't there as a whole."""
+    if size_of(pooled) != size:
+        return None
+    return known.sha256 if known else sha256_of(pooled)
+
+
+def _copy_needed(source: Path, target: Path, draft: Path, size: int, expected: str | None) -> str:
+    """Copy a file to the pool; returns its SHA-256.
+
+    Raises:
+        SegmentationError: It isn't what the lake wrote; nothing is put into the pool.
+    """
     try:
+        if expected not in (None, sha256_of(source)):
+            raise SegmentationError(
+                f"{source} is damaged: it has another checksum than when the lake wrote it. Older backups may have it "
+                "whole; `segmentation doctor --verify` tells of all such files."
+            )
         found, sha256 = copy_file(source, target, draft)
     except FileNotFoundError as error:
         raise SegmentationError(
@@ -214,6 +233,14 @@ def _copy_needed(source: Path, target: Path, draft: Path, size: int) -> str:
         target.unlink()
         raise SegmentationError(f"{source} has {found:,} bytes, the lake's catalogue says {size:,}: it is damaged.")
     return sha256
+
+
+def _sums(catalog: Path) -> dict[str, str]:
+    """The SHA-256 of files by path, as the lake keeps them; none in a catalog of an older release."""
+    with closing(sqlite3.connect(catalog)) as con:
+        if not con.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (CHECKSUMS,)).fetchall():
+            return {}
+        return dict(con.execute(f"SELECT path, sha256 FROM {CHECKSUMS} WHERE sha256 IS NOT NULL").fetchall())
 
 
 def _needed(catalog: Path, data: Path) -> dict[str, int]:

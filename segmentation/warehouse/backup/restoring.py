@@ -16,7 +16,7 @@ from segmentation.metadata.tables.registry import SCHEMA_VERSIONS
 from segmentation.progress import Progress, no_progress
 from segmentation.settings import Settings
 from segmentation.warehouse.backup.catalog import replace_catalog
-from segmentation.warehouse.backup.copying import copy_file, local_data, sha256_of, size_of
+from segmentation.warehouse.backup.copying import copy_file, local_data, size_of
 from segmentation.warehouse.backup.manifest import (
     CATALOG_FILE,
     HOME,
@@ -27,7 +27,10 @@ from segmentation.warehouse.backup.manifest import (
     read_manifest,
     stored_files,
 )
-from segmentation.warehouse.lake import Lake, sqlite_path
+from segmentation.warehouse.checksums import sha256_of
+from segmentation.warehouse.extensions import open_duckdb
+from segmentation.warehouse.identity import MARKER, lake_id, read_marker, write_marker
+from segmentation.warehouse.lake import METADATA, PRIVATE_FOLDER, Lake, sqlite_path
 
 DRAFTS = ".restoring"
 
@@ -80,12 +83,12 @@ def restore_backup(
         raise SegmentationError(f"The lake's data folder, {data}, is in the backup. Choose another SEGMENTATION_HOME.")
     _verify(manifest, found, progress)
     if not force:
-        _refuse_data(settings)
+        _refuse_other_files(data, (manifest.lake_id, _refuse_data(settings)))
     if dry_run:
         return Restored(found, manifest, None)
     try:
         copied = _put_files(manifest, found, data, settings.home, progress)
-        replace_catalog(settings, found / CATALOG_FILE)
+        _replace_catalog(settings, found / CATALOG_FILE, data, manifest.lake_id)
     except (OSError, sqlite3.Error, duckdb.Error) as error:
         raise SegmentationError(
             f"The lake could not be restored: {error}. What was there before is still there; repeat it once the cause "
@@ -118,16 +121,17 @@ def _damages(path: Path, file: StoredFile) -> Iterator[str]:
         yield f"{path} has another checksum"
 
 
-def _refuse_data(settings: Settings) -> None:
-    """Refuse to go on if the settings name a lake with rows; an empty one, as a start of the scorer makes, is none."""
+def _refuse_data(settings: Settings) -> str | None:
+    """Refuse to go on if the settings name a lake with rows; returns the id of an empty one, which may go."""
     if settings.catalog_uri.startswith("sqlite:") and not sqlite_path(settings).exists():
-        return
+        return None
     try:
         with Lake(settings, read_only=True) as lake, lake.cursor() as con:
             names = [name for (name,) in con.execute(TABLES).fetchall() if name != SCHEMA_VERSIONS.name]
             full = [name for name in names if con.execute(f"SELECT 1 FROM {name} LIMIT 1").fetchone()]
+            found = lake_id(con, METADATA)
     except NoLakeError:
-        return
+        return None
     except (WarehouseUnavailableError, duckdb.Error) as error:
         raise SegmentationError(
             f"There may be a lake already, which can't be read: {error}\nTo replace it, add --force."
@@ -137,12 +141,39 @@ def _refuse_data(settings: Settings) -> None:
             f"There is a lake with data already ({settings.home.absolute()}; {full[0]} has rows). To replace it by the "
             "backup, add --force; to keep it, set SEGMENTATION_HOME to another folder."
         )
+    return found
+
+
+def _refuse_other_files(data: Path, known: tuple[str, str | None]) -> None:
+    """Refuse to mix the files of two lakes."""
+    with open_duckdb(()) as con:
+        marked = read_marker(con, f"{data}/")
+    if marked not in (None, *known):
+        raise SegmentationError(
+            f"{data} holds the files of another lake ({marked}; the backup's is {known[0]}). Set SEGMENTATION_HOME or "
+            "SEGMENTATION_DATA_PATH to another folder; to take this one, add --force."
+        )
+
+
+def _replace_catalog(settings: Settings, source: Path, data: Path, own_id: str) -> None:
+    """Put the catalog in place, and mark the data folder as its own.
+
+    A marker of another lake goes first: in between, a folder without one is taken by the catalog whose files it has.
+    """
+    with open_duckdb(()) as con:
+        if read_marker(con, f"{data}/") == own_id:
+            replace_catalog(settings, source)
+            return
+        (data / MARKER).unlink(missing_ok=True)
+        replace_catalog(settings, source)
+        write_marker(con, f"{data}/", own_id)
 
 
 def _put_files(manifest: Manifest, backup: Path, data: Path, home: Path, progress: Progress) -> int:
     """Copy data files that aren't in place yet, and the small files; returns how many data files that were."""
     drafts = data / DRAFTS
-    drafts.mkdir(parents=True, exist_ok=True)
+    data.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    drafts.mkdir(exist_ok=True)
     copied, done = 0, 0
     for file in manifest.files:
         target = data / file.path
@@ -151,7 +182,7 @@ def _put_files(manifest: Manifest, backup: Path, data: Path, home: Path, progres
             copied += 1
         done += file.size_bytes
         progress(done, manifest.data_bytes)
-    home.mkdir(parents=True, exist_ok=True)
+    home.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     for file in manifest.home:
         copy_file(backup / HOME / file.path, home / file.path, home / f"{file.path}.restoring")
     rmtree(drafts)

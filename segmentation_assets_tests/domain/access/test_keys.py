@@ -42,7 +42,7 @@ def shared_lake(empty_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     """A lake for tests that leave others' keys alone; opening one takes longer than most of them."""
     home = tmp_path_factory.mktemp("keys") / "warehouse"
     shutil.copytree(empty_lake, home)
-    with Lake(Settings(home=home, customer_buckets=BUCKETS, threads=1)) as opened:
+    with Lake(Settings(home=home, customer_buckets=BUCKETS, threads=1), create=True) as opened:
         yield opened
 
 

@@ -25,7 +25,7 @@ from segmentation.settings import load_settings
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import migrate
 
-with Lake(load_settings(home=Path(sys.argv[1]), customer_buckets=int(sys.argv[2]))) as lake:
+with Lake(load_settings(home=Path(sys.argv[1]), customer_buckets=int(sys.argv[2])), create=True) as lake:
     migrate(lake)
     written = write_snapshots(lake, [date(2024, 3, 1)], lambda _: Commit("again"), now=datetime(2030, 1, 1))
     print(code_version(FEATURES), written[0].computed_count)

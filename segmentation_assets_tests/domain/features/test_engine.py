@@ -88,7 +88,7 @@ def test_the_order_in_which_lines_arrived_does_not_matter(settings: Settings) ->
     ]
     frames = []
     for number, order in enumerate((lines, lines[::-1])):
-        with Lake(settings.model_copy(update={"home": settings.home / str(number)})) as lake:
+        with Lake(settings.model_copy(update={"home": settings.home / str(number)}), create=True) as lake:
             migrate(lake)
             insert_lines(lake, order)
             _write(lake, AS_OF)
@@ -139,7 +139,7 @@ def test_an_empty_window_says_what_there_is(lake: Lake) -> None:
 
 
 def test_without_a_look_back_limit_the_oldest_line_counts(settings: Settings) -> None:
-    with Lake(settings.model_copy(update={"lookback_days": None})) as lake:
+    with Lake(settings.model_copy(update={"lookback_days": None}), create=True) as lake:
         migrate(lake)
         insert_lines(lake, [Line("a", "1", "p", datetime(2001, 1, 1)), Line("a", "2", "p", datetime(2024, 1, 1))])
         _write(lake, AS_OF)

@@ -234,7 +234,7 @@ def test_many_small_slices_give_what_one_gives(settings: Settings, monkeypatch: 
         )
         monkeypatch.setattr(duckdb_slices, "PARALLEL_LINES", parallel)
         monkeypatch.setattr(duckdb_engine, "FILE_CUSTOMERS", file_customers)
-        with Lake(settings.model_copy(update={"home": settings.home / f"it's {number}"})) as lake:
+        with Lake(settings.model_copy(update={"home": settings.home / f"it's {number}"}), create=True) as lake:
             migrate(lake)
             insert_lines(lake, _shop())
             _write(lake, DATES)

@@ -87,7 +87,7 @@ def filled(empty_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """A lake with a snapshot by DuckDB; some lines are in its catalogue only, some are deleted."""
     home = tmp_path_factory.mktemp("filled") / "a b %20é"
     shutil.copytree(empty_lake, home)
-    with Lake(Settings(home=home, customer_buckets=BUCKETS, max_segments=5, min_separation=-1)) as lake:
+    with Lake(Settings(home=home, customer_buckets=BUCKETS, max_segments=5, min_separation=-1), create=True) as lake:
         insert_lines(lake, list(_made_lines()))
         insert_lines(lake, [Line("late", "l1", "p", MIDNIGHT - 2 * HOUR), Line("gone", "g1", "p", MIDNIGHT - HOUR)])
         with lake.cursor() as con:

@@ -81,7 +81,7 @@ def test_a_database_that_is_down_is_told_without_its_password(tmp_path: Path) ->
 
 
 def test_a_lake_without_a_table_of_this_release_is_outdated(settings: Settings) -> None:
-    with Lake(settings):
+    with Lake(settings, create=True):
         pass  # it is made, and not migrated
     assert look(settings).access is Access.OUTDATED
 

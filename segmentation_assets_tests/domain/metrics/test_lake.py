@@ -105,7 +105,7 @@ def fill(lake: Lake) -> None:
 def filled_home(empty_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("filled") / "warehouse"
     shutil.copytree(empty_lake, home)
-    with Lake(Settings(home=home, customer_buckets=4, threads=1)) as lake:
+    with Lake(Settings(home=home, customer_buckets=4, threads=1), create=True) as lake:
         fill(lake)
     return home
 
@@ -374,7 +374,7 @@ def test_a_lake_of_an_older_release_tells_what_it_has(settings: Settings) -> Non
     lacking = {"access.api_keys", "raw.deliveries", "monitoring.model_quality", "registry.segment_names"}
     lacking |= {"raw.changed_days", "registry.snapshots", "registry.snapshot_requests"}
     tables = tuple(table for table in TABLES if table.name not in lacking)
-    with Lake(settings) as lake:
+    with Lake(settings, create=True) as lake:
         migrate(lake, tables)
         change(
             lake,
@@ -420,7 +420,7 @@ def test_a_lake_in_postgresql_tells_the_same_and_may_be_restarted(settings: Sett
         settings = settings.model_copy(
             update={"catalog": f"postgres:{server.new_database()}", "home": settings.home.parent / "other"}
         )
-        with Lake(settings) as lake:
+        with Lake(settings, create=True) as lake:
             migrate(lake)
             fill(lake)
             change(lake, "DELETE FROM raw.transactions WHERE customer_id = 'c5'")

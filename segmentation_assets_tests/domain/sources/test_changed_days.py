@@ -314,7 +314,7 @@ def test_whatever_is_done_in_whatever_order_the_table_is_right(deeds: list[Deed]
     with TemporaryDirectory() as name, eager_maintenance():
         folder = Path(name)
         shutil.copytree(empty_lake, folder / "lake")
-        with Lake(Settings(home=folder / "lake", customer_buckets=BUCKETS, threads=1)) as lake:
+        with Lake(Settings(home=folder / "lake", customer_buckets=BUCKETS, threads=1), create=True) as lake:
             witness = Witness.of(lake)
             for deed in deeds:
                 deed(lake, folder)

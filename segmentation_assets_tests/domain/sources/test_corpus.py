@@ -265,7 +265,7 @@ CASES = [*_text_files(), *_cells(), *_values(), *_compressed(), *_parquet_files(
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
     """An empty lake for all of them; trying files out leaves it empty."""
     settings = Settings(home=tmp_path_factory.mktemp("corpus") / "warehouse", customer_buckets=BUCKETS, threads=1)
-    with Lake(settings) as opened:
+    with Lake(settings, create=True) as opened:
         migrate(opened)
         yield opened
 

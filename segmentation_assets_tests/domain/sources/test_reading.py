@@ -53,7 +53,7 @@ def untouched_lake(empty_lake: Path, tmp_path_factory: pytest.TempPathFactory) -
     """A lake for tests that must not change it; opening one takes longer than most of them."""
     home = tmp_path_factory.mktemp("untouched") / "warehouse"
     shutil.copytree(empty_lake, home)
-    with Lake(Settings(home=home, customer_buckets=BUCKETS, threads=1)) as opened:
+    with Lake(Settings(home=home, customer_buckets=BUCKETS, threads=1), create=True) as opened:
         yield opened
 
 

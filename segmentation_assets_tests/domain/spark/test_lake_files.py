@@ -112,7 +112,7 @@ def _segments(lake: Lake) -> list[tuple[date, int, int]]:
 @pytest.fixture
 def odd_lake(settings: Settings) -> Lake:
     """A lake in a folder whose name means something to globs and URLs."""
-    lake = Lake(settings.model_copy(update={"home": settings.home / "a b [x]%20é"}))
+    lake = Lake(settings.model_copy(update={"home": settings.home / "a b [x]%20é"}), create=True)
     migrate(lake)
     return lake
 

@@ -241,7 +241,7 @@ def test_a_lake_comes_back_whatever_its_catalogue_was_and_will_be(
     at: Kinds, tmp_path: Path, before: str, after: str
 ) -> None:
     one, other = at("one", before), at("other", after)
-    with Lake(one) as lake:
+    with Lake(one, create=True) as lake:
         migrate(lake)
         _filled(lake, 1)
         _odd_values(lake)
@@ -251,7 +251,7 @@ def test_a_lake_comes_back_whatever_its_catalogue_was_and_will_be(
         counts = {name: len(rows) for name, rows in _present(lake).items()}
         assert {name: made.manifest.tables[name] for name in counts} == counts
         shutil.rmtree(tmp_path / "backups")
-        with Lake(other) as restored:
+        with Lake(other, create=True) as restored:
             assert migrate(restored) is False
             for each in (lake, restored):
                 _filled(each, 2, 6)
@@ -279,7 +279,7 @@ def _inlined(lake: Lake) -> int:
 @pytest.mark.parametrize("seed", range(2))
 def test_each_backup_of_a_folder_brings_back_its_moment(at: Kinds, tmp_path: Path, seed: int) -> None:
     settings, moments = at("one", "sqlite"), {}
-    with Lake(settings) as lake:
+    with Lake(settings, create=True) as lake:
         migrate(lake)
         for number in range(3):
             _filled(lake, seed * 10 + number, 4)
@@ -293,7 +293,7 @@ def test_each_backup_of_a_folder_brings_back_its_moment(at: Kinds, tmp_path: Pat
 @pytest.mark.parametrize("kind", KINDS)
 def test_writers_go_on_and_the_backup_is_one_moment(at: Kinds, tmp_path: Path, kind: str) -> None:
     settings, end = at("one", kind), tmp_path / "end"
-    with Lake(settings) as lake:
+    with Lake(settings, create=True) as lake:
         migrate(lake)
         arguments = [settings.model_dump_json()]
         writers = [_begin(WRITER, *arguments, str(number), str(end)) for number in range(2)]
@@ -331,7 +331,7 @@ def _killed(settings: Settings, folder: Path, what: str, after_s: float) -> None
 
 def test_a_killed_backup_is_none_and_the_next_one_is_whole(at: Kinds, tmp_path: Path) -> None:
     settings, folder = at("one", "sqlite"), tmp_path / "backups"
-    with Lake(settings) as lake:
+    with Lake(settings, create=True) as lake:
         migrate(lake)
         for number in range(4):
             _filled(lake, number, 3)
@@ -352,7 +352,7 @@ def test_a_killed_backup_is_none_and_the_next_one_is_whole(at: Kinds, tmp_path: 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_killed_restore_leaves_the_old_lake_or_the_new_one(at: Kinds, tmp_path: Path, kind: str) -> None:
     settings, folder = at("one", kind), tmp_path / "backups"
-    with Lake(settings) as lake:
+    with Lake(settings, create=True) as lake:
         migrate(lake)
         _filled(lake, 1)
         _back_up(settings, folder)
@@ -485,7 +485,7 @@ def test_a_lake_with_data_is_replaced_only_by_force(lake: Lake, backed_up: Path)
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_empty_lake_is_replaced_without_force(at: Kinds, backed_up: Path, kind: str) -> None:
     settings = at("other", kind)
-    with Lake(settings) as lake:
+    with Lake(settings, create=True) as lake:
         migrate(lake)
     restore_backup(settings, backed_up)
     with Lake(settings) as lake:
@@ -601,7 +601,7 @@ def test_a_place_that_makes_no_sense_is_refused(lake: Lake, tmp_path: Path) -> N
 
 def test_each_lake_has_a_folder_of_its_own(at: Kinds, backed_up: Path) -> None:
     other = at("other", "sqlite")
-    with Lake(other) as lake:
+    with Lake(other, create=True) as lake:
         migrate(lake)
     with pytest.raises(SegmentationError, match="another lake"):
         _back_up(other, backed_up.parent)
@@ -619,7 +619,7 @@ def test_one_backup_at_a_time(lake: Lake, backed_up: Path) -> None:
 def test_a_file_that_the_lake_lacks_is_named(lake: Lake, tmp_path: Path) -> None:
     path = next(Path(lake.settings.data_uri).rglob("*.parquet"))
     _truncate(path)
-    with pytest.raises(SegmentationError, match=re.escape(f"{path} has")):
+    with pytest.raises(SegmentationError, match=re.escape(f"{path} is damaged")):
         _back_up(lake.settings, tmp_path / "backups")
     path.unlink()
     with pytest.raises(SegmentationError, match=re.escape(f"needs {path}, which isn't there")):

@@ -97,7 +97,7 @@ def test_processes_that_start_together_fill_the_table_once(lake: Lake) -> None:
     changed = []
 
     def start(settings: Settings) -> None:
-        with Lake(settings) as own:
+        with Lake(settings, create=True) as own:
             changed.append(migrate(own))
 
     threads = [threading.Thread(target=start, args=(lake.settings,)) for _ in range(4)]

@@ -26,7 +26,7 @@ FROM range({first}, {last}) AS numbers(i)
 def lake(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Lake]:
     """A migrated lake without rows."""
     chosen = request.getfixturevalue("postgres") if request.param == "postgres" else settings
-    with Lake(chosen) as opened:
+    with Lake(chosen, create=True) as opened:
         migrate(opened)
         yield opened
 

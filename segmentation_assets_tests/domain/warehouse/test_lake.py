@@ -185,7 +185,7 @@ def test_a_file_that_is_no_catalogue_is_refused(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(WarehouseUnavailableError, match="Set SEGMENTATION_HOME"):
-        Lake(Settings(home=tmp_path / "file" / "warehouse"))
+        Lake(Settings(home=tmp_path / "file" / "warehouse"), create=True)
 
 
 def test_a_lake_can_move_to_another_folder(tmp_path: Path, settings: Settings, lake: Lake) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 import duckdb
 import pytest
@@ -23,7 +24,9 @@ from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake, maintenance
 from segmentation.warehouse.lake import METADATA
 from segmentation.warehouse.maintenance import Maintenance, expirable, maintain, thinnable
+from segmentation.warehouse.orphans import Orphans
 from segmentation.warehouse.schema import migrate
+from segmentation.warehouse.verification import Verification
 from segmentation_assets_tests.domain.warehouse.test_lake import INSERT, WRITER
 from segmentation_assets_tests.testing.lines import INTO_SEGMENTS, Line, insert_lines
 
@@ -31,6 +34,8 @@ pytestmark = pytest.mark.takes(30)
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
 DAY = datetime(2024, 3, 1)
+NO_ORPHANS = Orphans((), 0, 0.0)
+NOTHING_DUE = Verification(0, 0, (), 0)
 Content = dict[str, tuple[int, int]]
 
 MAINTAINER = """
@@ -134,7 +139,7 @@ def any_lake(request: pytest.FixtureRequest) -> Iterator[Lake]:
     if request.param == "sqlite":
         yield request.getfixturevalue("lake")
     else:
-        with Lake(request.getfixturevalue("postgres")) as lake:
+        with Lake(request.getfixturevalue("postgres"), create=True) as lake:
             migrate(lake)
             yield lake
 
@@ -203,7 +208,8 @@ def test_the_lake_shrinks_and_a_second_run_finds_nothing_to_do(any_lake: Lake) -
     assert (first.bytes_before, first.bytes_after) == (sum(files.values()), size)
     assert len(_files(lake)) < len(files) / 2
     assert size < first.bytes_before / 2
-    assert _run(lake, _later(3)) == Maintenance(0, 0, (), 0, size, size)
+    third = _run(lake, _later(3))
+    assert third == Maintenance(0, 0, (), 0, NO_ORPHANS, NOTHING_DUE, size, size)
     assert _now(lake) == present
 
 
@@ -274,9 +280,8 @@ def test_a_dry_run_changes_nothing_and_tells_what_comes(any_past: Past) -> None:
     assert (lake.version(), _files(lake)) == (version, files)
     assert all(lake.has(number) for number in past.contents)
     done = _run(lake, _later(), {5})
-    assert told == replace(
-        done, rows_flushed=told.rows_flushed, files_merged=None, files_removed=told.files_removed, bytes_after=None
-    )
+    told_all = {"rows_flushed": told.rows_flushed, "files_removed": told.files_removed}
+    assert told == replace(done, **told_all, files_merged=None, verification=None, bytes_after=None)
     assert told.rows_flushed > 0
 
 
@@ -291,13 +296,18 @@ def test_an_expired_snapshot_is_refused_also_where_it_is_attached(past: Past) ->
 
 def test_only_old_files_that_no_commit_knows_are_removed(past: Past) -> None:
     data = Path(past.lake.settings.data_uri)
-    written, abandoned = data / "raw/transactions/now.parquet", data / "raw/transactions/long_ago.parquet"
-    for path, age in ((written, timedelta(days=6)), (abandoned, timedelta(days=8))):
+    folder = data / "raw/transactions"
+    written, abandoned, foreign = folder / _own_name(), folder / _own_name(), folder / "theirs.parquet"
+    for path, age in ((written, timedelta(days=6)), (abandoned, timedelta(days=8)), (foreign, timedelta(days=8))):
         path.write_bytes(b"x")
         os.utime(path, ((datetime.now(UTC) - age).timestamp(),) * 2)
     done = _run(past.lake, _later(0))
-    assert (written.exists(), abandoned.exists(), done.files_removed) == (True, False, 1)
+    assert (written.exists(), abandoned.exists(), foreign.exists(), done.files_removed) == (True, False, True, 1)
     assert _now(past.lake) == past.present
+
+
+def _own_name() -> str:
+    return f"ducklake-{uuid4()}.parquet"
 
 
 def test_a_file_that_is_gone_already_stops_nothing(past: Past) -> None:

@@ -23,7 +23,7 @@ from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import migrate
 settings, writer = Settings.model_validate_json(sys.argv[1]), int(sys.argv[2])
-with Lake(settings) as lake:
+with Lake(settings, create=True) as lake:
     migrate(lake)
     for number in range(5):
         with lake.cursor() as con:
@@ -65,7 +65,7 @@ def test_writers_that_replace_the_same_rows_leave_them_once(postgres: Settings) 
         with lake.cursor() as con:
             lake.transaction(con, Commit("replace"), write)
 
-    with Lake(postgres) as one, Lake(postgres) as other:
+    with Lake(postgres, create=True) as one, Lake(postgres, create=True) as other:
         migrate(one)
         threads = [threading.Thread(target=replace, args=(lake,)) for lake in (one, other, one, other)]
         for thread in threads:
@@ -78,7 +78,12 @@ def test_writers_that_replace_the_same_rows_leave_them_once(postgres: Settings) 
 
 def test_a_writer_that_never_ends_is_named(postgres: Settings) -> None:
     impatient = postgres.model_copy(update={"write_timeout_s": 0.3})
-    with Lake(postgres) as lake, Lake(impatient) as late, lake.cursor() as con, late.cursor() as waiting:
+    with (
+        Lake(postgres, create=True) as lake,
+        Lake(impatient, create=True) as late,
+        lake.cursor() as con,
+        late.cursor() as waiting,
+    ):
         migrate(lake)
 
         def write(outer: duckdb.DuckDBPyConnection) -> None:
@@ -90,7 +95,7 @@ def test_a_writer_that_never_ends_is_named(postgres: Settings) -> None:
 
 
 def test_the_past_stays_readable(postgres: Settings) -> None:
-    with Lake(postgres) as lake, lake.cursor() as con:
+    with Lake(postgres, create=True) as lake, lake.cursor() as con:
         migrate(lake)
         lake.transaction(con, Commit("one"), lambda c: c.execute(INSERT, {"version": 1, "segment": 1}))
         then = lake.version()

@@ -41,7 +41,7 @@ def test_processes_that_start_together_create_the_lake_once(settings: Settings) 
     changed = []
 
     def start() -> None:
-        with Lake(settings) as lake:
+        with Lake(settings, create=True) as lake:
             changed.append(migrate(lake))
 
     threads = [threading.Thread(target=start) for _ in range(4)]
@@ -85,7 +85,7 @@ def test_a_lake_keeps_its_number_of_buckets_where_nobody_chooses_another(
 ) -> None:
     migrate(lake)
     monkeypatch.setattr(schema_module, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
-    with Lake(Settings(home=settings.home)) as other:
+    with Lake(Settings(home=settings.home), create=True) as other:
         assert migrate(other)
         with other.cursor() as con:
             assert customer_buckets(con) == 4
@@ -93,7 +93,7 @@ def test_a_lake_keeps_its_number_of_buckets_where_nobody_chooses_another(
 
 def test_another_number_of_buckets_is_refused(lake: Lake, settings: Settings) -> None:
     with (
-        Lake(settings.model_copy(update={"customer_buckets": 8})) as other,
+        Lake(settings.model_copy(update={"customer_buckets": 8}), create=True) as other,
         pytest.raises(SegmentationError, match="created with 4 customer buckets"),
     ):
         migrate(other)

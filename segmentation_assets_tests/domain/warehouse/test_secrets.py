@@ -75,7 +75,7 @@ def test_an_azure_address_without_an_account_is_refused() -> None:
 
 
 def test_no_query_shows_a_secret(settings: Settings) -> None:
-    with Lake(settings.model_copy(update=_typed(KEYS))) as lake, lake.cursor() as con:
+    with Lake(settings.model_copy(update=_typed(KEYS)), create=True) as lake, lake.cursor() as con:
         shown = f"{con.execute('FROM duckdb_secrets()').fetchall()}{con.execute('FROM duckdb_settings()').fetchall()}"
         assert not any(secret in shown for secret in SECRETS)
         for attempt in ("FROM duckdb_secrets(redact => false)", "SET GLOBAL allow_unredacted_secrets = true"):
