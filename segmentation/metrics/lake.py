@@ -22,6 +22,8 @@ from segmentation.metrics.families import Labels, MetricFamily, by_one, single, 
 from segmentation.metrics.snapshots import snapshot_families
 from segmentation.modeling import registry
 from segmentation.settings import Settings
+from segmentation.warehouse.checksums import read_entries
+from segmentation.warehouse.lake import METADATA
 from segmentation.warehouse.object_stores import is_object_store
 
 # By the ledgers rather than by `raw.transactions`, whose every row would have to be read.
@@ -67,7 +69,20 @@ def lake_families(
         *_segments(con, state, memory, settings),
         *snapshot_families(con, state, memory, settings, now),
         *champion_families(con, state, memory, settings.quiet_days),
+        *_checksums(con),
     ]
+
+
+def _checksums(con: duckdb.DuckDBPyConnection) -> Iterator[MetricFamily]:
+    entries = read_entries(con, METADATA)
+    damaged = float(sum(entry.damage is not None for entry in entries)) if entries else None
+    yield single("segmentation_damaged_files", "Data files that aren't what their checksum or size says.", damaged)
+    oldest = min((entry.checked_at for entry in entries if entry.checked_at), default=None)
+    yield single(
+        "segmentation_oldest_verified_timestamp_seconds",
+        "When the data file was verified that has waited longest for it.",
+        timestamp(oldest),
+    )
 
 
 def disk_families(settings: Settings) -> list[MetricFamily]:

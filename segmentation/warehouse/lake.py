@@ -217,18 +217,24 @@ class Lake:
     def _open_to_write(self, create: bool) -> None:
         """Attach the catalog, make it if there is none and that is wanted, and see whose the data folder is."""
         data_uri = self.settings.data_uri
-        try:
-            self._attach(CATALOG, "CREATE_IF_NOT_EXISTS false")
-        except duckdb.Error as error:
-            if not create or NOTHING_THERE not in str(error):
-                raise
-            refuse_data(self._con, data_uri, without_password(self.settings.catalog_uri))
-            _make_private(self.settings)
-            self._attach(CATALOG)
+        if create and self._is_sqlite and not sqlite_path(self.settings).exists():
+            self._create()
+        else:
+            try:
+                self._attach(CATALOG, "CREATE_IF_NOT_EXISTS false")
+            except duckdb.Error as error:
+                if not create or NOTHING_THERE not in str(error):
+                    raise
+                self._create()
         was_marked = has_entries(self._con, METADATA)
         check_folder(self._con, METADATA, data_uri, was_marked=was_marked)
         if not was_marked:
             create_entries(self._con, METADATA, data_uri)
+
+    def _create(self) -> None:
+        refuse_data(self._con, self.settings.data_uri, without_password(self.settings.catalog_uri))
+        _make_private(self.settings)
+        self._attach(CATALOG)
 
     def enter_new_files(self) -> None:
         """Enter the files that commits have written, with their checksums.

@@ -177,6 +177,7 @@ STAGES: list[Mapping[str, list[Fault]]] = [
         "DiskAlmostFull": [Fault("exporter", {FREE % "data": 4e9})],
         "DiskFillsUp": [Fault("exporter", {FREE % "home": growing(-1e8, 45e9)})],
         "LakeSnapshotsPileUp": [Fault("exporter", {"segmentation_lake_snapshots": 60_000})],
+        "DataFileDamaged": [Fault("exporter", {"segmentation_damaged_files": 1})],
         "LakeFilesPileUp": [
             Fault(
                 "exporter",
