@@ -22,7 +22,7 @@ from segmentation_assets.automation.jobs import JOBS
 from segmentation_assets.automation.on_demand import snapshot_on_demand
 from segmentation_assets.automation.schedules import build_schedules
 from segmentation_assets.automation.sensors import build_sensors
-from segmentation_assets.checks import features, monitoring, raw, segments, training
+from segmentation_assets.checks import features, monitoring, raw, segments, training, warehouse
 from segmentation_assets.checks.sources import build_checks
 from segmentation_assets.keys import source_key
 from segmentation_assets.partitions import build_partitions
@@ -66,6 +66,7 @@ def build_definitions(
             *training.CHECKS,
             *segments.CHECKS,
             *monitoring.CHECKS,
+            *warehouse.CHECKS,
         ],
         jobs=[*JOBS, snapshot_on_demand],
         schedules=build_schedules(sources),

@@ -51,8 +51,9 @@ RETRYABLE = (
 )
 NOTHING_THERE = "does not exist - and creating a new DuckLake is explicitly disabled"
 """What DuckLake says to a reader of a database without a lake."""
-ENTER_EVERY_S = 1.0
-"""How often a process that commits all the time enters its new files."""
+LOOK_EVERY_S = 1.0
+"""How often a process that commits all the time enters its new files, and looks for a newer release."""
+NEWEST_SCHEMA = "SELECT COALESCE(MAX(version), 0) FROM registry.schema_versions"
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 EXTENSIONS_BY_SCHEME = {"sqlite": "sqlite_scanner", "postgres": "postgres_scanner"}
 
@@ -65,6 +66,7 @@ class Lake:
         read_only: Whether writes are refused.
         inline_rows: Inserts of up to so many rows go to the catalog; None for DuckLake's own limit.
         clock: Says what time it is (UTC), for what the lake records about itself.
+        schema_version: The one that this release keeps the books of, once it has migrated the lake.
     """
 
     def __init__(
@@ -99,7 +101,8 @@ class Lake:
         self._is_sqlite = settings.catalog_uri.startswith("sqlite:")
         _check_location(settings, create)
         self._versions: set[int] = set()
-        self._has_new_files, self._entered_at = False, -ENTER_EVERY_S
+        self.schema_version: int | None = None
+        self._has_new_files, self._entered_at, self._asked_at = False, -LOOK_EVERY_S, -LOOK_EVERY_S
         try:
             self._con = _connect(settings, read_only=read_only)
             if not self._is_sqlite and not read_only:
@@ -199,6 +202,7 @@ class Lake:
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 with self._writer_lock():
+                    self._refuse_newer_release()
                     result = _attempt(con, commit, write)
                     self._note_commit()
                     return result
@@ -245,10 +249,23 @@ class Lake:
         with self._writer_lock():
             self._enter_new_files()
 
+    def _refuse_newer_release(self) -> None:
+        """Stop writing once a newer release has migrated the lake: this one wouldn't keep its books."""
+        if self.schema_version is None or time.monotonic() - self._asked_at < LOOK_EVERY_S:
+            return
+        with self.cursor() as con:
+            ((found,),) = con.execute(NEWEST_SCHEMA).fetchall()
+        self._asked_at = time.monotonic()
+        if found > self.schema_version:
+            raise SegmentationError(
+                f"A newer release has brought the lake to schema version {found} while this process, of version "
+                f"{self.schema_version}, was running. Nothing was written; restart it with the new release."
+            )
+
     def _note_commit(self) -> None:
         """Enter the files of the commit that has just been made; of many in a second, those of all of them at once."""
         self._has_new_files = True
-        if time.monotonic() - self._entered_at >= ENTER_EVERY_S:
+        if time.monotonic() - self._entered_at >= LOOK_EVERY_S:
             self._enter_new_files()
 
     def _enter_new_files(self) -> None:

@@ -38,11 +38,13 @@ def migrate(lake: Lake, tables: tuple[Table, ...] = TABLES) -> bool:
         SegmentationError: The lake was made by a newer release, or has another number of buckets than somebody chose.
     """
     fingerprint = _fingerprint(tables)
+    has_changed = False
     with lake.cursor() as con:
-        if _is_current(con, lake, fingerprint):
-            return False
-        commit = Commit(f"Schema version {SCHEMA_VERSION}", asset="warehouse/schema")
-        return lake.transaction(con, commit, lambda c: _apply(c, lake, tables, fingerprint))
+        if not _is_current(con, lake, fingerprint):
+            commit = Commit(f"Schema version {SCHEMA_VERSION}", asset="warehouse/schema")
+            has_changed = lake.transaction(con, commit, lambda c: _apply(c, lake, tables, fingerprint))
+    lake.schema_version = SCHEMA_VERSION
+    return has_changed
 
 
 def open_current(settings: Settings) -> Lake:

@@ -80,6 +80,23 @@ def test_a_lake_of_a_newer_release_is_left_alone(lake: Lake, monkeypatch: pytest
         migrate(lake)
 
 
+def test_a_process_of_an_older_release_stops_writing_once_a_newer_one_has_migrated(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two releases on one lake: what the older one has open since before the update."""
+    monkeypatch.setattr("segmentation.warehouse.lake.LOOK_EVERY_S", 0.0)
+    write = "INSERT INTO registry.segments (version, segment_id, segment_name, description) VALUES (1, 0, 'a', 'b')"
+    migrate(lake)
+    with lake.cursor() as con:
+        lake.transaction(con, Commit("before"), lambda c: c.execute(write))
+        with Lake(lake.settings) as newer, monkeypatch.context() as released:
+            released.setattr(schema_module, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
+            migrate(newer)
+        with pytest.raises(SegmentationError, match="restart it with the new release"):
+            lake.transaction(con, Commit("after"), lambda c: c.execute(write))
+        assert con.execute("SELECT COUNT(*) FROM registry.segments").fetchall() == [(1,)]
+
+
 def test_a_lake_keeps_its_number_of_buckets_where_nobody_chooses_another(
     lake: Lake, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
