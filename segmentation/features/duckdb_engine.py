@@ -24,6 +24,7 @@ from segmentation.metadata.features import FEATURES
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.raw import TRANSACTIONS
 from segmentation.metadata.tables.registry import SNAPSHOTS
+from segmentation.private_files import make_private_folder
 from segmentation.progress import Progress
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.lake import CATALOG, METADATA
@@ -258,7 +259,7 @@ def _home_markets(
 def _spool(lake: Lake) -> Iterator[Path]:
     """A folder for parts. What killed runs left behind goes first, once it is old enough to be nobody's."""
     parent = lake.settings.home / "tmp"
-    parent.mkdir(parents=True, exist_ok=True)
+    make_private_folder(parent)
     for stale in parent.glob(f"{SPOOL_PREFIX}*"):
         if time.time() - stale.stat().st_mtime > STALE_S:
             shutil.rmtree(stale, ignore_errors=True)

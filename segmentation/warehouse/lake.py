@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 
 from segmentation.clock import utc_now
 from segmentation.errors import NoLakeError, SegmentationError, WarehouseUnavailableError
+from segmentation.private_files import FILE_MODE, make_private_folder
 from segmentation.settings import Settings
 from segmentation.warehouse.checksums import create_entries, enter_new_files, has_entries
 from segmentation.warehouse.commit import Commit
@@ -54,7 +55,6 @@ NOTHING_THERE = "does not exist - and creating a new DuckLake is explicitly disa
 LOOK_EVERY_S = 1.0
 """How often a process that commits all the time enters its new files, and looks for a newer release."""
 NEWEST_SCHEMA = "SELECT COALESCE(MAX(version), 0) FROM registry.schema_versions"
-PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 EXTENSIONS_BY_SCHEME = {"sqlite": "sqlite_scanner", "postgres": "postgres_scanner"}
 
 
@@ -401,9 +401,9 @@ def _check_location(settings: Settings, create: bool) -> None:
         raise NoLakeError(_no_lake(str(sqlite_path(settings)), "SEGMENTATION_HOME"))
     if create:
         try:
-            settings.home.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+            make_private_folder(settings.home)
             if scheme == "sqlite":
-                sqlite_path(settings).parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+                make_private_folder(sqlite_path(settings).parent)
         except OSError as error:
             raise WarehouseUnavailableError(
                 f"Can't create the folder for the lake ({error}). Set SEGMENTATION_HOME to a folder that "
@@ -414,9 +414,9 @@ def _check_location(settings: Settings, create: bool) -> None:
 def _make_private(settings: Settings) -> None:
     """Make what the lake will be kept in, for nobody else to read: lines are people's."""
     if not is_object_store(settings.data_uri):
-        Path(settings.data_uri).mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+        make_private_folder(Path(settings.data_uri))
     if settings.catalog_uri.startswith("sqlite:"):
-        sqlite_path(settings).touch(mode=PRIVATE_FILE)
+        sqlite_path(settings).touch(mode=FILE_MODE)
 
 
 def _no_lake(location: str, setting: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from segmentation.errors import SegmentationError
+from segmentation.private_files import make_private_folder
 from segmentation.settings import Settings
 from segmentation.snapshots.cadence import Cadence
 from segmentation.sources.batch.registration import Registration
@@ -32,7 +33,7 @@ SKIPPED_CHECKS = logging.getLogger(ACTIVE_PLAN_LOGGER)
 def dagster_home(settings: Settings) -> Path:
     """The instance's folder: `DAGSTER_HOME`, else `dagster` under the platform's home; made if there is none."""
     folder = Path(os.environ.get("DAGSTER_HOME") or settings.home / "dagster").absolute()
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(folder)
     config = folder / "dagster.yaml"
     project_config = Path(__file__).parents[2] / "dagster.yaml"
     if not config.exists() and project_config.exists():

@@ -19,6 +19,7 @@ import duckdb
 import msgspec
 
 from segmentation.errors import SegmentationError, WarehouseUnavailableError
+from segmentation.private_files import FILE_MODE, make_private_folder
 from segmentation.warehouse.changes import has_changed_outside
 from serving.live.reader import LakeReader
 
@@ -48,8 +49,8 @@ class LocalCopy:
         body = msgspec.json.encode(source)
         draft = self.path.with_suffix(f".{os.getpid()}")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            draft.touch(mode=0o600)
+            make_private_folder(self.path.parent)
+            draft.touch(mode=FILE_MODE)
             draft.write_bytes(_checksum(body) + b"\n" + body)
             draft.replace(self.path)
         except OSError as error:

@@ -28,6 +28,7 @@ from segmentation.modeling.search.trials import Trial, lacks, score
 from segmentation.modeling.segment_identity.matching import Predecessor
 from segmentation.modeling.specification import Specification
 from segmentation.modeling.training_data import Examples, History, TrainingData
+from segmentation.private_files import make_private_folder
 from segmentation.settings import Settings
 
 SEARCH_ROWS = 10_000
@@ -86,7 +87,7 @@ def search(
 
     name = study_name(key, settings)
     folder = settings.home / "searches"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(folder)
     with FileLock(folder / f"{name}.lock"):  # a second process waits, and then finds the trials done
         study = journal.open_study(folder / f"{name}.log", name)
         first = _first_choices(settings, favourite, has_history=data.history is not None)

@@ -5,9 +5,9 @@ import os
 from pathlib import Path
 
 from segmentation.errors import SegmentationError
+from segmentation.private_files import make_private_folder, private_opener
 from segmentation.settings import Settings
 
-PRIVATE_FILE = 0o600
 CHUNK_BYTES = 4 * 1024 * 1024
 
 
@@ -26,20 +26,15 @@ def copy_file(source: Path, target: Path, draft: Path) -> tuple[int, str]:
         OSError: It can't be read or written; the target is as before.
     """
     digest, size = hashlib.sha256(), 0
-    with source.open("rb") as reader, open(draft, "wb", opener=_private) as writer:
+    with source.open("rb") as reader, open(draft, "wb", opener=private_opener) as writer:
         while chunk := reader.read(CHUNK_BYTES):
             digest.update(chunk)
             size += writer.write(chunk)
         writer.flush()
         os.fsync(writer.fileno())
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_private_folder(target.parent)
     draft.replace(target)
     return size, digest.hexdigest()
-
-
-def _private(path: str, flags: int) -> int:
-    """Open a file that nobody else may read: lines are people's."""
-    return os.open(path, flags, PRIVATE_FILE)
 
 
 def sync(path: Path) -> None:

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from segmentation import __version__
 from segmentation.errors import SegmentationError
+from segmentation.private_files import make_private_folder
 from segmentation.progress import Progress, no_progress
 from segmentation.settings import Settings
 from segmentation.warehouse.backup.catalog import copy_catalog, workshop
@@ -37,7 +38,7 @@ from segmentation.warehouse.backup.manifest import (
 )
 from segmentation.warehouse.checksums import TABLE as CHECKSUMS
 from segmentation.warehouse.checksums import sha256_of
-from segmentation.warehouse.lake import PRIVATE_FOLDER, Lake
+from segmentation.warehouse.lake import Lake
 from segmentation.warehouse.sql import literal
 
 NEEDED = """
@@ -112,7 +113,7 @@ def make_backup(
         _remove_drafts(destination)
         name = f"{now:%Y-%m-%dT%H%M%S}.{now.microsecond // 1000:03}Z"
         draft = destination / (name + DRAFT)
-        draft.mkdir(mode=PRIVATE_FOLDER)
+        make_private_folder(draft)
         catalog = draft / CATALOG_FILE
         copy_catalog(settings, catalog)
         with closing(sqlite3.connect(catalog)) as con, con:
@@ -148,7 +149,7 @@ def _places(settings: Settings, destination: Path) -> Path:
 @contextmanager
 def _only_one(destination: Path) -> Iterator[None]:
     try:
-        destination.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+        make_private_folder(destination)
         lock = FileLock(destination / ".lock", timeout=0)
         with lock:
             yield

@@ -13,6 +13,7 @@ import duckdb
 
 from segmentation.errors import NoLakeError, SegmentationError, WarehouseUnavailableError
 from segmentation.metadata.tables.registry import SCHEMA_VERSIONS
+from segmentation.private_files import make_private_folder
 from segmentation.progress import Progress, no_progress
 from segmentation.settings import Settings
 from segmentation.warehouse.backup.catalog import replace_catalog
@@ -30,7 +31,7 @@ from segmentation.warehouse.backup.manifest import (
 from segmentation.warehouse.checksums import sha256_of
 from segmentation.warehouse.extensions import open_duckdb
 from segmentation.warehouse.identity import MARKER, lake_id, read_marker, write_marker
-from segmentation.warehouse.lake import METADATA, PRIVATE_FOLDER, Lake, sqlite_path
+from segmentation.warehouse.lake import METADATA, Lake, sqlite_path
 
 DRAFTS = ".restoring"
 
@@ -172,8 +173,7 @@ def _replace_catalog(settings: Settings, source: Path, data: Path, own_id: str) 
 def _put_files(manifest: Manifest, backup: Path, data: Path, home: Path, progress: Progress) -> int:
     """Copy data files that aren't in place yet, and the small files; returns how many data files that were."""
     drafts = data / DRAFTS
-    data.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
-    drafts.mkdir(exist_ok=True)
+    make_private_folder(drafts)
     copied, done = 0, 0
     for file in manifest.files:
         target = data / file.path
@@ -182,7 +182,7 @@ def _put_files(manifest: Manifest, backup: Path, data: Path, home: Path, progres
             copied += 1
         done += file.size_bytes
         progress(done, manifest.data_bytes)
-    home.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    make_private_folder(home)
     for file in manifest.home:
         copy_file(backup / HOME / file.path, home / file.path, home / f"{file.path}.restoring")
     rmtree(drafts)

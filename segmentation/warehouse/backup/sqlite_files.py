@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from segmentation.errors import SegmentationError
+from segmentation.private_files import make_private_folder
 from segmentation.settings import Settings
 from segmentation.warehouse.backup.copying import copy_file, sync
 from segmentation.warehouse.lake import BUSY_TIMEOUT_MS, sqlite_path
@@ -58,7 +59,7 @@ def replace_sqlite(settings: Settings, source: Path) -> None:
         OSError: There is no space, or no right to write.
     """
     target = sqlite_path(settings)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_private_folder(target.parent)
     draft = target.with_name(f"{target.name}.restoring")
     _remove_journals(draft)  # of a restore that was killed; SQLite would apply them to this copy
     copy_file(source, draft, target.with_name(f"{target.name}.part"))
