@@ -5,7 +5,6 @@ A backup folder holds a pool of data files, which all backups in it share, and a
     files/raw/transactions/…/ducklake-….parquet
     2026-11-22T140513.042Z/catalog.sqlite
     2026-11-22T140513.042Z/manifest.json
-    2026-11-22T140513.042Z/home/first_day
 
 The catalog is an SQLite file whatever the lake's own is; see docs/decisions/0015-a-backup-is-a-lake.md. Nothing here
 knows what the lake is for.
