@@ -210,11 +210,35 @@ class Settings(BaseSettings):
     max_concurrent_requests: int = Field(
         256, ge=1, description="Requests that one scorer process has in work; more are told to come back."
     )
+    max_body_bytes_in_flight: int = Field(
+        512 * 1024 * 1024,
+        ge=1024,
+        description="Bytes of request bodies that one scorer process holds at a time; more are told to come back.",
+    )
+    max_connections: int = Field(
+        4096,
+        ge=16,
+        description="Open connections of one scorer process; fewer where the system allows fewer descriptors. The "
+        "longest of no use is closed for a new one.",
+    )
+    max_head_bytes: int = Field(
+        32 * 1024, ge=1024, le=1024 * 1024, description="Largest head (first line and headers) of a request."
+    )
+    max_headers: int = Field(100, ge=10, description="Most headers of a request.")
+    head_timeout_s: float = Field(
+        10, gt=0, description="How long the head of a request may take to arrive, in seconds."
+    )
+    keep_alive_s: float = Field(
+        5, gt=0, description="How long the scorer keeps a connection open without a request, in seconds."
+    )
     cors_origins: str = Field(
         "", description="Origins whose pages may call the scorer, separated by commas; empty: none."
     )
     access_log_share: float = Field(
-        0.01, ge=0, le=1, description="Share of answered requests that are logged; failures always are."
+        0.01,
+        ge=0,
+        le=1,
+        description="Share of answered requests that are logged; of failures of a kind, ten a minute are.",
     )
 
     @field_validator("data_path")

@@ -36,6 +36,7 @@ from serving.routes.score import score_customers, score_transactions
 from serving.routes.segments import segment, segment_customers, segments, transitions
 from serving.routes.snapshots import request_snapshot, snapshot, snapshot_methods, snapshots
 from serving.routes.transactions import push_transactions
+from serving.sampled_logs import tell_left_out
 from serving.services.customer_queries import NewestSnapshot
 from serving.services.customers import CustomerService
 from serving.services.promotion import Promoter
@@ -110,6 +111,7 @@ def create_app(settings: Settings, now: Clock = utc_now) -> Litestar:
             lines.close()
             if traces:
                 await to_thread.run_sync(traces.close)
+            tell_left_out(all_windows=True)
 
     provided = {
         "live": champion,

@@ -20,9 +20,10 @@ from uvicorn.supervisors import Multiprocess
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings, load_settings
 from segmentation.tracing.otlp import wants_traces
+from serving.connections.limits import connection_limits
+from serving.connections.server import LimitedConfig
 from serving.logs import log_config
 
-BACKLOG = 2048
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 (a folder of one's own is made in it)
 CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 APP = "serving.app:create_app_from_environment"
@@ -75,15 +76,15 @@ def serve(
 
 
 def _run(settings: Settings, listener: socket.socket, workers: int, log_level: str, as_json: bool) -> None:
-    config = uvicorn.Config(
+    config = LimitedConfig(
         APP,
+        connection_limits(settings),
         factory=True,
         workers=workers,
         log_config=log_config(log_level, as_json),
         log_level=log_level,
         access_log=False,
         server_header=False,
-        backlog=BACKLOG,
         timeout_graceful_shutdown=round(settings.request_timeout_s),
     )
     try:

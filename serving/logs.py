@@ -34,12 +34,12 @@ class JsonFormatter(logging.Formatter):
 
 
 def log_config(level: str, as_json: bool) -> dict[str, Any]:
-    """What `logging.config.dictConfig` takes: everything to standard error."""
+    """What `logging.config.dictConfig` takes: everything to standard error, of errors of a kind some a minute."""
     formatter = {"()": JsonFormatter} if as_json else {"format": TEXT}
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"scorer": formatter},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "scorer"}},
+        "handlers": {"stderr": {"class": "serving.sampled_logs.SampledHandler", "formatter": "scorer"}},
         "root": {"level": level.upper(), "handlers": ["stderr"]},
     }

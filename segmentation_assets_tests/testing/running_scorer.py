@@ -55,7 +55,12 @@ def environment_of(settings: Settings, **others: str) -> dict[str, str]:
 
 @contextmanager
 def running_scorer(
-    environment: Mapping[str, str], log: Path, *options: str, is_ready: bool = True, is_killed: bool = False
+    environment: Mapping[str, str],
+    log: Path,
+    *options: str,
+    is_ready: bool = True,
+    is_killed: bool = False,
+    descriptors: int | None = None,
 ) -> Iterator[RunningScorer]:
     """A scorer on a free port; it has to end by itself when told to.
 
@@ -65,8 +70,10 @@ def running_scorer(
         options: Of `segmentation serve`.
         is_ready: Whether to wait until it has a model; else until it lives.
         is_killed: Whether the test kills it.
+        descriptors: Files and sockets that it may open; None: what this process may.
     """
-    command = [sys.executable, "-m", "segmentation.cli", "serve", "--port", "0", *options]
+    limited = ["sh", "-c", f'ulimit -n {descriptors} && exec "$@"', "sh"] if descriptors else []
+    command = [*limited, sys.executable, "-m", "segmentation.cli", "serve", "--port", "0", *options]
     with log.open("w") as output, subprocess.Popen(command, env=environment, stdout=output, stderr=output) as process:
         try:
             yield RunningScorer(_address(process, log, "ready" if is_ready else "live"), process, log)

@@ -19,6 +19,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from segmentation.settings import Settings
 from serving.api.problems import FAILURE, Headers, ProblemError, send_problem
 from serving.metrics import Metrics
+from serving.middleware.body_budget import BodyBudget, CountedBody
 
 GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
@@ -65,6 +66,7 @@ class RequestMiddleware:
         self._metrics = metrics
         self._max_in_flight = settings.max_concurrent_requests
         self._log_share = settings.access_log_share
+        self._bodies = BodyBudget(settings.max_body_bytes_in_flight)
         self.in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,13 +78,14 @@ class RequestMiddleware:
         identity = _given_id(scope["headers"]) or b"%024x" % random.getrandbits(96)
         token = request_id.set(identity.decode())
         answer = _Answer(send, identity)
+        body = CountedBody(self._bodies, scope, receive)
         started = perf_counter()
         self.in_flight += 1
         try:
             if self.in_flight > self._max_in_flight and not scope["path"].startswith(UNLIMITED):
                 await send_problem(scope, answer.send, BUSY)
             else:
-                await self._app(scope, receive, answer.send)
+                await self._app(scope, body.receive, answer.send)
         except Exception as error:  # what Litestar answers never comes here; what is around it might fail, too
             logger.error("Failed to answer %s", scope.get("path_template", ""), exc_info=error)
             if answer.has_begun:
@@ -90,6 +93,7 @@ class RequestMiddleware:
             await send_problem(scope, answer.send, FAILED)
         finally:
             self.in_flight -= 1
+            body.release()
             self._record(scope, answer, perf_counter() - started)
             request_id.reset(token)
 
