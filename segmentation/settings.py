@@ -77,6 +77,15 @@ class Settings(BaseSettings):
     )
 
     sources: Path = Field(Path("sources.yaml"), description="File that declares where transactions come from.")
+    read_timeout_s: float = Field(
+        3_600, gt=0, description="How long the text of one source file may take to be read, in seconds."
+    )
+    max_file_bytes: int = Field(
+        64 << 30, ge=1, description="What one source file may hold once it is decompressed, in bytes."
+    )
+    max_compression_ratio: float = Field(
+        250, ge=1, description="How many times its own size that may be; files that hold up to 64 MiB are free of it."
+    )
     partitions_start: date | None = Field(
         None, description="First day of the daily partitions; unset: the first day of the ingested data."
     )

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Self
 
 import duckdb
 
+from segmentation.settings import Settings
 from segmentation.sources.profiles.contract import GENERIC_RULES
 from segmentation.sources.profiles.profile import Inputs, Profile
 from segmentation.sources.readers.binding import Wanted
 from segmentation.sources.readers.files import Lines, OnColumns, drop_lines, read_lines
+from segmentation.sources.readers.limits import ReadingLimits
 from segmentation.sources.readers.paths import InputFile
 from segmentation.sources.rules.deduplication import ACCEPTED, DEDUPLICATED, REJECTED
 from segmentation.sources.rules.mapping import ALL_TIME, LoadWindow
@@ -85,9 +87,10 @@ class Staging:
         con: The connection, for queries that name relations of `Relation`.
     """
 
-    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Define what expressions of profiles may call."""
+    def __init__(self, con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+        """Define what expressions of profiles may call; settings bound what is read."""
         self.con = con
+        self._settings = settings
         self._window = ALL_TIME
         self._numbers = count()
         con.execute((files("segmentation.sources.rules") / "macros.sql").read_text(encoding="utf-8"))
@@ -99,7 +102,7 @@ class Staging:
     def opened(cls, lake: Lake) -> Iterator[Self]:
         """A staging area beside a lake, for a while."""
         with lake.cursor() as con:
-            yield cls(con)
+            yield cls(con, lake.settings)
 
     def begin(self, now: datetime, window: LoadWindow = ALL_TIME) -> None:
         """Forget the lines that have been staged, and be ready for others.
@@ -146,7 +149,12 @@ class Staging:
             self.con,
             f"lines_{next(self._numbers)}",
             input_files,
-            Wanted(profile.name, profile.inputs if inputs is None else inputs, profile.reader),
+            Wanted(
+                profile.name,
+                profile.inputs if inputs is None else inputs,
+                profile.reader,
+                ReadingLimits.of(self._settings),
+            ),
             malformed=Relation.MALFORMED_LINES,
             keep=keep,
             on_columns=on_columns,

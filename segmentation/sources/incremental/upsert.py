@@ -36,7 +36,7 @@ class Upserter:
     def __init__(self, lake: Lake) -> None:
         """Prepare to write to a writable lake; open it with `inline_rows`, or each delivery becomes files."""
         self._lake = lake
-        self._staging = Staging(lake.cursor())
+        self._staging = Staging(lake.cursor(), lake.settings)
         self._known = KnownIds()
         self._columns: dict[str, dict[str, str]] = {}
         self._known.catch_up(self._staging.con, lake.version())

@@ -64,7 +64,9 @@ class Rule(_Part):
 class Reader(_Part):
     """How text and spreadsheet files are to be read; Parquet needs none of it."""
 
-    delimiter: str | None = Field(None, min_length=1, max_length=1, description="CSV; None: found by the header.")
+    delimiter: str | None = Field(
+        None, pattern=r"^[\x01-\x7f]$", description="CSV, one ASCII character; None: found by the header."
+    )
     encoding: str = Field("utf-8", description="CSV and JSON: any encoding that Python knows.")
     decimal: Literal[".", ","] = Field(".", description="Decimal mark of numbers that are written as text.")
     sheet: str | None = Field(None, description="Excel; None: all sheets that have the profile's columns.")
@@ -73,8 +75,9 @@ class Reader(_Part):
     @classmethod
     def _encoding_is_known(cls, encoding: str) -> str:
         try:
-            codecs.lookup(encoding)
-        except LookupError as error:
+            codecs.getincrementaldecoder(encoding)
+            "".encode(encoding)  # some codecs are not of text
+        except (LookupError, UnicodeError) as error:
             raise ValueError(f"Python knows no encoding {encoding!r}; try utf-8, latin-1 or cp1252") from error
         return encoding
 

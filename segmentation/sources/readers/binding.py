@@ -7,6 +7,10 @@ from pathlib import Path
 
 from segmentation.errors import SourceError
 from segmentation.sources.profiles.profile import Inputs, Reader
+from segmentation.sources.readers.limits import ReadingLimits
+
+SHOWN_NAMES, NAME_CHARS = 20, 60
+"""What a message shows of a file's columns."""
 
 
 @dataclass(frozen=True)
@@ -17,11 +21,13 @@ class Wanted:
         profile: The profile's name, for messages.
         inputs: The inputs and the headers that they may have.
         reader: How text and spreadsheets are read.
+        limits: What reading a file may cost.
     """
 
     profile: str
     inputs: Inputs
     reader: Reader
+    limits: ReadingLimits
 
 
 Binding = dict[str, str | None]
@@ -46,7 +52,7 @@ def bind(wanted: Wanted, header: Iterable[str], path: Path) -> Binding:
         accepted = "; ".join(f"`{name}` (as {' or '.join(wanted.inputs[name].headers)})" for name in lacking)
         raise SourceError(
             f"{path} lacks what the profile {wanted.profile} reads: {accepted}. The file has "
-            f"{', '.join(present.values()) or 'no columns'}. Name another profile with --profile, or add the file's "
+            f"{_listed(list(present.values()))}. Name another profile with --profile, or add the file's "
             "header to the profile's `inputs`."
         )
     return bound
@@ -65,6 +71,13 @@ def refuse_repeated(wanted: Wanted, header: Iterable[str], path: Path) -> None:
         raise SourceError(
             f"{path} has the column {repeated[0]!r} {times[repeated[0]]} times. Rename or remove all but one."
         )
+
+
+def _listed(names: list[str]) -> str:
+    """Some names, each cut: a file may have any number of columns, and call them anything."""
+    shown = [name if len(name) <= NAME_CHARS else f"{name[:NAME_CHARS]}…" for name in names[:SHOWN_NAMES]]
+    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+    return ", ".join(shown) + more if names else "no columns"
 
 
 def _folded(header: str) -> str:

@@ -7,18 +7,27 @@ is not known here.
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import duckdb
 
 from segmentation.errors import SourceError
 from segmentation.sources.readers.binding import Binding, Wanted, bind
+from segmentation.sources.readers.limits import ReadingBudget, ReadingLimits
 from segmentation.sources.readers.paths import InputFile, format_of
-from segmentation.sources.readers.text_files import arrow_errors, reading_errors
+from segmentation.sources.readers.text_files import reading_errors
 from segmentation.sources.readers.text_parts import TextChunk, text_chunks
 from segmentation.warehouse.sql import identifier, literal
 
 PARQUET_COLUMNS = "DESCRIBE FROM read_parquet($path, binary_as_string = true)"
+
+PARQUET_SIZE = """
+SELECT coalesce(sum(total_uncompressed_size), 0), coalesce(max(num_rows), 0)
+FROM parquet_metadata($path) FULL JOIN parquet_file_metadata($path) ON true
+"""
+
+VALUE_BYTES = 8
 
 PARQUET_LINES = """
 CREATE TEMP VIEW {name} AS
@@ -118,6 +127,7 @@ def _scan_parquet(
     groups: dict[tuple[tuple[str, str], ...], list[InputFile]] = {}
     for file in files:
         columns = _parquet_columns(con, file)
+        _check_parquet_size(con, file, wanted.limits)
         on_columns(file, columns)
         groups.setdefault(tuple(columns.items()), []).append(file)
     return [
@@ -135,6 +145,12 @@ def _parquet_columns(con: duckdb.DuckDBPyConnection, file: InputFile) -> dict[st
             "It may have been cut off while it was copied; fetch it again."
         ) from error
     return {row[0]: row[1] for row in rows}
+
+
+def _check_parquet_size(con: duckdb.DuckDBPyConnection, file: InputFile, limits: ReadingLimits) -> None:
+    row = con.execute(PARQUET_SIZE, {"path": str(file.path)}).fetchone() or (0, 0)
+    # Repeated values take next to nothing in a file, but eight bytes each once they are read.
+    ReadingBudget(file.path, limits).spend(max(row[0], row[1] * VALUE_BYTES))
 
 
 def _parquet_view(
@@ -166,8 +182,11 @@ def _read_text(
 ) -> list[Lines]:
     groups: dict[tuple[tuple[str, str | None], ...], Lines] = {}
     for file in files:
-        with reading_errors(file.path, wanted.reader.encoding):
-            for part in text_chunks(con, file, wanted, malformed):
+        with (
+            reading_errors(file.path, wanted.reader.encoding),
+            closing(text_chunks(con, file, wanted, malformed)) as parts,
+        ):
+            for part in parts:
                 on_columns(file, dict.fromkeys(part.columns, "text"))
                 binding = bind(wanted, part.columns, file.path)
                 key = tuple(binding.items())
@@ -185,5 +204,4 @@ def _insert(con: duckdb.DuckDBPyConnection, lines: Lines, file: InputFile, part:
         for key, header in lines.headers.items()
     )
     insert = INSERT_TEXT_LINES.format(name=lines.relation, columns=columns, relation=part.relation, keep=keep)
-    with arrow_errors():
-        con.execute(insert, {"file_id": file.file_id})
+    con.execute(insert, {"file_id": file.file_id})

@@ -4,7 +4,8 @@ How bytes become fields is in `text_files`; which columns are used is decided in
 only until the next part is asked for.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,12 +13,16 @@ import duckdb
 
 from segmentation.errors import SourceError
 from segmentation.sources.readers.binding import Wanted, bind, refuse_repeated
+from segmentation.sources.readers.limits import ReadingLimits
 from segmentation.sources.readers.paths import InputFile, format_of
-from segmentation.sources.readers.text_files import CsvStream, is_json_array, json_lines
+from segmentation.sources.readers.text_blocks import read_blocks
+from segmentation.sources.readers.text_files import CsvFile, is_json_array, json_lines
+from segmentation.sources.readers.workbooks import check_workbook
 from segmentation.warehouse.sql import identifier, literal
 
 if TYPE_CHECKING:
     import polars as pl
+    import pyarrow as pa
 
 _INCOMING = "incoming"
 _JSON_LINES = "json_lines"
@@ -25,7 +30,9 @@ _JSON_FIELDS = "json_fields"
 
 ADD_MALFORMED = f"INSERT INTO {{malformed}} SELECT $file_id, line FROM {_INCOMING}"
 
-JSON_LINES = f"CREATE OR REPLACE TEMP TABLE {_JSON_LINES} AS SELECT line FROM {_INCOMING}"
+NO_JSON_LINES = f"CREATE OR REPLACE TEMP TABLE {_JSON_LINES} (line VARCHAR)"
+
+ADD_JSON_LINES = f"INSERT INTO {_JSON_LINES} SELECT line FROM {_INCOMING}"
 
 JSON_ARRAY = f"""
 CREATE OR REPLACE TEMP TABLE {_JSON_LINES} AS
@@ -58,7 +65,9 @@ class TextChunk:
     columns: dict[str, str]
 
 
-def text_chunks(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted, malformed: str) -> Iterator[TextChunk]:
+def text_chunks(
+    con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted, malformed: str
+) -> Generator[TextChunk]:
     """The parts of a file; its malformed lines are in the relation `malformed` once all have been taken.
 
     Raises:
@@ -74,25 +83,27 @@ def text_chunks(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted,
 
 
 def _csv(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted, malformed: str) -> Iterator[TextChunk]:
-    stream = CsvStream(file.path, wanted.reader)
-    refuse_repeated(wanted, stream.header, file.path)
-    con.register(_INCOMING, stream.batches())
-    yield TextChunk(_INCOMING, {name: f"c{position}" for position, name in enumerate(stream.header)})
-    if stream.malformed:
-        import pyarrow as pa  # heavy, and only who reads files needs it
+    csv = CsvFile(file.path, wanted.reader, wanted.limits)
+    refuse_repeated(wanted, csv.header, file.path)
+    columns = {name: f"c{position}" for position, name in enumerate(csv.header)}
+    for table in csv.tables():
+        with _incoming(con, table):
+            yield TextChunk(_INCOMING, columns)
+        if csv.malformed:
+            import pyarrow as pa  # heavy, and only who reads files needs it
 
-        con.register(_INCOMING, pa.table({"line": stream.malformed}))
-        con.execute(ADD_MALFORMED.format(malformed=malformed), {"file_id": file.file_id})
-    con.unregister(_INCOMING)
+            with _incoming(con, pa.table({"line": csv.malformed})):
+                con.execute(ADD_MALFORMED.format(malformed=malformed), {"file_id": file.file_id})
 
 
 def _json(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted, malformed: str) -> Iterator[TextChunk]:
-    if is_json_array(file.path):
-        _read_json_array(con, file)
+    if is_json_array(file.path, wanted.limits):
+        _read_json_array(con, file, wanted.limits)
     else:
-        con.register(_INCOMING, json_lines(file.path, wanted.reader))
-        con.execute(JSON_LINES)
-        con.unregister(_INCOMING)
+        con.execute(NO_JSON_LINES)
+        for table in json_lines(file.path, wanted.reader, wanted.limits):
+            with _incoming(con, table):
+                con.execute(ADD_JSON_LINES)
     con.execute(JSON_MALFORMED.format(malformed=malformed), {"file_id": file.file_id})
     keys = [row[0] for row in con.execute(JSON_KEYS).fetchall()]
     pointers = ", ".join(literal("/" + key.replace("~", "~0").replace("/", "~1")) for key in keys)
@@ -102,7 +113,9 @@ def _json(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted, malfo
     con.execute(f"DROP TABLE {_JSON_LINES}")
 
 
-def _read_json_array(con: duckdb.DuckDBPyConnection, file: InputFile) -> None:
+def _read_json_array(con: duckdb.DuckDBPyConnection, file: InputFile, limits: ReadingLimits) -> None:
+    for _ in read_blocks(file.path, limits):  # DuckDB knows no limits
+        pass
     try:
         con.execute(JSON_ARRAY, {"path": str(file.path)})
     except duckdb.Error as error:
@@ -116,14 +129,23 @@ def _excel(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted) -> I
     sheets = _sheets(file, wanted)
     chosen = [frame for frame in sheets.values() if _has_columns(frame, file, wanted)]
     for frame in chosen or list(sheets.values())[:1]:
-        con.register(_INCOMING, frame.to_arrow())
-        yield TextChunk(_INCOMING, {name: identifier(name) for name in frame.columns})
+        with _incoming(con, frame.to_arrow()):
+            yield TextChunk(_INCOMING, {name: identifier(name) for name in frame.columns})
+
+
+@contextmanager
+def _incoming(con: duckdb.DuckDBPyConnection, table: "pa.Table") -> Iterator[None]:
+    con.register(_INCOMING, table)
+    try:
+        yield
+    finally:
         con.unregister(_INCOMING)
 
 
 def _sheets(file: InputFile, wanted: Wanted) -> "dict[str, pl.DataFrame]":
     import polars as pl  # heavy, and only who reads workbooks needs it
 
+    check_workbook(file.path, wanted.limits)
     try:
         sheets = pl.read_excel(file.path, sheet_id=0, engine="calamine", infer_schema_length=0, raise_if_empty=False)
     except ModuleNotFoundError as error:

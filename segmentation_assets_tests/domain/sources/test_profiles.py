@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from segmentation.clock import utc_now
 from segmentation.errors import SourceError
+from segmentation.settings import Settings
 from segmentation.sources.profiles.profile import bundled_profiles, load_profile, parse_profile
 from segmentation.sources.staging import Staging
 from segmentation.warehouse.customer_bucket import customer_bucket
@@ -35,12 +36,12 @@ MINIMAL = {
 @pytest.fixture(scope="module")
 def con() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as opened:
-        Staging(opened).begin(utc_now())
+        Staging(opened, Settings()).begin(utc_now())
         yield opened
 
 
 def value(con: duckdb.DuckDBPyConnection, expression: str, *, timezone: str = "UTC", decimal: str = ".") -> object:
-    Staging(con).use_profile(changed("canonical", timezone=timezone, reader={"decimal": decimal}))
+    Staging(con, Settings()).use_profile(changed("canonical", timezone=timezone, reader={"decimal": decimal}))
     row = con.execute(f"SELECT {expression}").fetchone()
     assert row is not None
     return row[0]

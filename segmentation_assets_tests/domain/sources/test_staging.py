@@ -6,6 +6,7 @@ from pathlib import Path
 import duckdb
 
 import segmentation.sources
+from segmentation.settings import Settings
 from segmentation.sources.staging import Relation, Staging, Variable
 from segmentation_assets_tests.domain.sources.shop_files import NOW, changed
 
@@ -21,7 +22,7 @@ def test_the_macros_read_just_the_variables_that_the_staging_area_sets() -> None
     macros = (SOURCES / "rules" / "macros.sql").read_text()
     assert set(re.findall(r"getvariable\('(\w+)'\)", macros)) == set(Variable)
     with duckdb.connect() as con:
-        staging = Staging(con)
+        staging = Staging(con, Settings())
         staging.begin(NOW)
         staging.use_profile(changed("canonical", timezone="Europe/Paris"))
         missing = [name for name in Variable if con.execute(f"SELECT getvariable('{name}')").fetchone() == (None,)]
@@ -41,7 +42,7 @@ def test_nobody_else_says_the_name_of_a_relation_in_sql() -> None:
 
 def test_a_new_batch_forgets_the_lines_of_the_one_before() -> None:
     with duckdb.connect() as con:
-        staging = Staging(con)
+        staging = Staging(con, Settings())
         staging.begin(NOW)
         con.execute(f"INSERT INTO {Relation.VALIDATED_LINES} BY NAME SELECT 1 AS file_id")
         con.execute(f"INSERT INTO {Relation.MALFORMED_LINES} VALUES (1, 'x')")
