@@ -77,6 +77,11 @@ class Settings(BaseSettings):
     )
 
     sources: Path = Field(Path("sources.yaml"), description="File that declares where transactions come from.")
+    allow_local_sources: bool = Field(
+        False,
+        description="Whether declared databases, brokers and registries may be on this machine or its network link "
+        "(loopback, link-local and metadata addresses).",
+    )
     read_timeout_s: float = Field(
         3_600, gt=0, description="How long the text of one source file may take to be read, in seconds."
     )
@@ -85,6 +90,10 @@ class Settings(BaseSettings):
     )
     max_compression_ratio: float = Field(
         250, ge=1, description="How many times its own size that may be; files that hold up to 64 MiB are free of it."
+    )
+    earliest_day: date = Field(
+        date(2005, 1, 1),
+        description="Lines of before are rejected as `implausible_date`: such dates stand for unknown ones.",
     )
     partitions_start: date | None = Field(
         None, description="First day of the daily partitions; unset: the first day of the ingested data."

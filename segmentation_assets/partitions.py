@@ -19,9 +19,6 @@ from segmentation.snapshots.cadence import Cadence, next_date
 from segmentation.snapshots.coverage import Coverage
 from segmentation_assets.dagster_internals.names import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-EARLIEST_DAY = date(1970, 1, 1)
-"""Lines of before are rejected (`plausible` in segmentation/sources/rules/macros.sql)."""
-
 WITH_THE_DATE_BEFORE = dg.TimeWindowPartitionMapping(
     start_offset=-1, end_offset=0, allow_nonexistent_upstream_partitions=True
 )
@@ -74,7 +71,7 @@ def build_partitions(settings: Settings, coverage: Coverage, cadence: Cadence | 
 
 def start_of_days(settings: Settings, coverage: Coverage) -> date:
     """The day on which partitions begin."""
-    return settings.partitions_start or coverage.first_day or EARLIEST_DAY
+    return settings.partitions_start or coverage.first_day or settings.earliest_day
 
 
 def range_tags(first: str, last: str) -> dict[str, str]:
@@ -94,7 +91,9 @@ def days_to_load(settings: Settings, first: date, last: date, now: datetime) -> 
     Raises:
         SegmentationError: There is no such day.
     """
-    start, yesterday = settings.partitions_start or EARLIEST_DAY, now.date() - timedelta(days=1)
+    # Lines of before the earliest plausible day may be there from a time when it was another: they have to go.
+    start = settings.partitions_start or min(settings.earliest_day, first)
+    yesterday = now.date() - timedelta(days=1)
     oldest, newest = max(first, start), min(last, yesterday)
     if newest < oldest:
         raise SegmentationError(

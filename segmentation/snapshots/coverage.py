@@ -11,30 +11,35 @@ from datetime import date, datetime, timedelta
 import duckdb
 
 from segmentation.errors import NoLakeError, SegmentationError
-from segmentation.metadata.tables.raw import CHANGED_DAYS, DELIVERIES, LOADS, SOURCE_FILES
+from segmentation.metadata.tables.raw import CHANGED_DAYS, LOADS, SOURCE_FILES
 from segmentation.settings import Settings
 from segmentation.warehouse.schema import open_current
 
+DAYS = f"""
+SELECT source, ordered_on
+FROM {CHANGED_DAYS.name}
+GROUP BY ALL
+HAVING SUM(line_count_change) > 0
+"""
+"""Days that have lines. Those that had some once, under a wrong date, are no first day; as last ones they stay known,
+so that what was made of them can be made anew."""
+
 SOURCES = f"""
-WITH days AS (
-    SELECT source, ordered_on
-    FROM {CHANGED_DAYS.name}
-    GROUP BY ALL
-    HAVING SUM(line_count_change) > 0
-)
+WITH days AS ({DAYS})
 SELECT source, MIN(ordered_on), MAX(ordered_on) FROM days GROUP BY source ORDER BY source
 """
 
 AT_HAND = f"""
+WITH days AS ({DAYS})
 SELECT MIN(first_day), MAX(last_day)
 FROM (
     SELECT first_day, last_day FROM {SOURCE_FILES.name}
     UNION ALL
-    SELECT first_day, last_day FROM {DELIVERIES.name}
-    UNION ALL
     SELECT ordered_on, ordered_on FROM {LOADS.name}
     UNION ALL
-    SELECT ordered_on, ordered_on FROM {CHANGED_DAYS.name}
+    SELECT ordered_on, NULL FROM days
+    UNION ALL
+    SELECT NULL, ordered_on FROM {CHANGED_DAYS.name}
 )
 """
 
@@ -63,7 +68,7 @@ class Coverage:
     """Which days there are.
 
     Attributes:
-        first_day: First day (UTC) of all files, deliveries and lines, whether or not they are loaded; None without any.
+        first_day: First day (UTC) of all files and lines, whether or not they are loaded; None without any.
         last_day: Their last day.
         until: The first day that may still get lines; None as long as no line is loaded.
         sources: By source, those with lines in the lake.
@@ -109,7 +114,7 @@ def coverage_of(
 
     Args:
         days: First and last day with lines in the lake, by source.
-        at_hand: First and last day of all files and deliveries.
+        at_hand: First and last day of all files and lines.
         quiet_days: How long a source counts as complete after its last day.
         now: The present moment (UTC); a day that is not over is never complete.
     """

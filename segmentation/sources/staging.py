@@ -67,10 +67,15 @@ class Relation(StrEnum):
 class Variable(StrEnum):
     """DuckDB variables, which the macros read; all else that SQL depends on is written into it."""
 
+    EARLIEST_US = "earliest_us"
     LATEST_US = "latest_us"
     PROFILE_TIMEZONE = "profile_timezone"
     PROFILE_DECIMAL = "profile_decimal"
 
+
+SET_EARLIEST = f"""
+SET VARIABLE {Variable.EARLIEST_US} = CAST(epoch_us(CAST($day AS TIMESTAMP)) AS HUGEINT)
+"""
 
 SET_LATEST = f"""
 SET VARIABLE {Variable.LATEST_US} = CAST(epoch_us(CAST($now AS TIMESTAMP) + INTERVAL 1 DAY) AS HUGEINT)
@@ -108,10 +113,11 @@ class Staging:
         """Forget the lines that have been staged, and be ready for others.
 
         Args:
-            now: In UTC, without a zone. Times count as plausible until a day later.
+            now: In UTC, without a zone. Times count as plausible from `SEGMENTATION_EARLIEST_DAY` until a day later.
             window: Lines of other times are left out.
         """
         self._window = window
+        self.con.execute(SET_EARLIEST, {"day": self._settings.earliest_day})
         self.con.execute(SET_LATEST, {"now": now})
         self._empty(Relation.MALFORMED_LINES, "file_id INTEGER, line VARCHAR")
         self._empty(Relation.VALIDATED_LINES, COLUMNS)

@@ -109,7 +109,8 @@ def _facts(
         raise SourceError(
             f"None of the {line_count} lines of {path} has a date that can be read. The profile {profile.name} takes "
             f"it from {profile.columns['ordered_at']!r}; a line is {undated}. Use an expression such as "
-            "try_strptime(input, '%d/%m/%Y %H:%M')."
+            "try_strptime(input, '%d/%m/%Y %H:%M'). Dates before SEGMENTATION_EARLIEST_DAY don't count, nor do those "
+            "after tomorrow."
         )
     return FileFacts(path, line_count, first_day, last_day, *state_of(path), columns)
 

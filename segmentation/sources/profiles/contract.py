@@ -31,11 +31,15 @@ PRODUCT_CLEANED_BY = {
 }
 """The same for the columns of a product list."""
 
+IMPLAUSIBLE_DATE = "implausible_date"
+"""Reason for a line whose date can be read, but is before `SEGMENTATION_EARLIEST_DAY` or more than a day ahead."""
+
 GENERIC_RULES = (
     ("missing_order", "order_id IS NULL"),
     ("missing_customer", "customer_id IS NULL"),
     ("missing_product", "product_id IS NULL"),
     ("nul_in_customer", "contains(customer_id, chr(0))"),  # nobody could look for them
+    (IMPLAUSIBLE_DATE, "ordered_at IS NULL AND is_dated"),
     ("unparsable_date", "ordered_at IS NULL"),
     ("missing_quantity", "quantity IS NULL"),
     ("zero_quantity", "quantity = 0"),

@@ -1,7 +1,7 @@
 -- What expressions of a profile may call, beside DuckDB's own functions. Contract columns are cleaned with these by
 -- themselves (see contract.py), so a profile needs them only inside larger expressions and for inputs in its rules.
--- The variables latest_us, profile_timezone and profile_decimal are set by the staging area (staging.py): the latest
--- plausible time, and what the profile that is being read says.
+-- The variables earliest_us, latest_us, profile_timezone and profile_decimal are set by the staging area (staging.py):
+-- the bounds of plausible times, and what the profile that is being read says.
 
 -- clean_text(x): text without white space around it; NULL if nothing is left.
 -- Looking for white space first costs a tenth of trimming all texts, most of which have none.
@@ -45,19 +45,21 @@ CREATE OR REPLACE TEMP MACRO as_number
         ELSE coalesce(TRY_CAST(x AS DOUBLE), TRY_CAST(written_with_point(bare_number(x)) AS DOUBLE))
     END;
 
--- plausible(x): a TIMESTAMP, or NULL before 1970 or more than a day ahead: such dates stand for "unknown" or are
--- misread.
+-- plausible(x): a TIMESTAMP, or NULL before SEGMENTATION_EARLIEST_DAY or more than a day ahead: such dates stand for
+-- "unknown" or are misread.
 -- Casts that fail, rather than a condition: a macro's argument is computed wherever it occurs, so it occurs once.
 CREATE OR REPLACE TEMP MACRO plausible(x) AS
-    make_timestamp(CAST(TRY_CAST(
-        getvariable('latest_us') - CAST(TRY_CAST(getvariable('latest_us') - CAST(epoch_us(x) AS HUGEINT) AS UBIGINT) AS HUGEINT)
-        AS UBIGINT) AS BIGINT));
+    make_timestamp(CAST(getvariable('earliest_us') + CAST(TRY_CAST(
+        getvariable('latest_us') - getvariable('earliest_us')
+        - CAST(TRY_CAST(getvariable('latest_us') - CAST(epoch_us(x) AS HUGEINT) AS UBIGINT) AS HUGEINT)
+        AS UBIGINT) AS HUGEINT) AS BIGINT));
 
 -- local_timestamp(x): the TIMESTAMP that a text without offset names: ISO, or the month first and slashes
 -- (12/1/2010 8:26), the day first and points (1.12.2010 8:26), 20101201, 1-Dec-2010. For other formats, such as
 -- the day first and slashes, use try_strptime(x, '%d/%m/%Y %H:%M').
 CREATE OR REPLACE TEMP MACRO local_timestamp(x) AS CASE
     WHEN regexp_matches(x, '^\s*[0-9]{4}[-/]') THEN TRY_CAST(x AS TIMESTAMP)
+    WHEN NOT regexp_matches(x, '[0-9]') THEN NULL -- DuckDB would read "infinity" and "epoch" as 1900
     ELSE try_strptime(trim(x), [
         '%m/%d/%y %H:%M', '%m/%d/%Y %H:%M', '%m/%d/%y %H:%M:%S', '%m/%d/%Y %H:%M:%S',
         '%m/%d/%y %I:%M %p', '%m/%d/%Y %I:%M %p', '%m/%d/%y %I:%M:%S %p', '%m/%d/%Y %I:%M:%S %p',

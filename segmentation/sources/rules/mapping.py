@@ -24,7 +24,8 @@ RAW = "SELECT file_id, {inputs}, {columns} FROM {relation} AS input"
 MAPPED = "SELECT file_id, {inputs}, {columns} FROM ({raw})"
 
 FILLED = """
-SELECT file_id, {inputs}, {columns}, {key} AS line_key, mapped_line_id IS NOT NULL AS has_own_id
+SELECT file_id, {inputs}, {columns}, {key} AS line_key, mapped_line_id IS NOT NULL AS has_own_id,
+    mapped_is_dated AS is_dated
 FROM mapped
 WHERE {in_window}
 """
@@ -85,6 +86,8 @@ def mapped(expressions: Mapping[str, str], cleaned_by: Mapping[str, str], lines:
         f"{_cleaned(name, macro, f'raw_{name}') if name in expressions else NULLS[macro]} AS mapped_{name}"
         for name, macro in cleaned_by.items()
     )
+    if "ordered_at" in expressions:
+        columns += f", coalesce(isfinite({cleaned_by['ordered_at']}(raw_ordered_at)), false) AS mapped_is_dated"
     renamed = ", ".join(f"input.{identifier(name)} AS in_{name}" for name in lines.types)
     return MAPPED.format(
         inputs=", ".join(inputs(lines)),
@@ -105,7 +108,8 @@ def inputs(lines: Lines) -> list[str]:
 def filled(profile: Profile, source: str, lines: Lines, window: LoadWindow) -> str:
     """SQL of the relation `filled` over `mapped`: contract columns, within a window.
 
-    Beside them: `line_key`, equal for lines that may be duplicates of each other, and `has_own_id`.
+    Beside them: `line_key`, equal for lines that may be duplicates of each other, `has_own_id`, and `is_dated`, whether
+    the date can be read, plausible or not.
     """
     values = {name: f"mapped_{name}" for name in CLEANED_BY} | FILLED_BY
     if "unit_price" not in profile.columns:

@@ -178,9 +178,15 @@ DATES: dict[str, str] = {
     "1704456000000": "",
     "2024-02-30": "",
     "2023-02-29": "",
-    "0001-01-01": "",
-    "1969-12-31": "",
-    "9999-12-31": "",
+    "0001-01-01": "implausible_date",
+    "1969-12-31": "implausible_date",
+    "1970-01-01": "implausible_date",
+    "1980-01-01": "implausible_date",
+    "2000-01-01": "implausible_date",
+    "2004-12-31 23:59:59.999999": "implausible_date",
+    "2005-01-01": "2005-01-01 00:00:00",
+    "2261-01-01": "implausible_date",
+    "9999-12-31": "implausible_date",
     "12024-01-05": "",
     "2016-12-31 23:59:60": "",
     "yesterday": "",
@@ -205,7 +211,9 @@ def _values() -> Iterator[Case]:
             yield Case(f"price_{number}.csv", content, first={"amount": expected})
     for number, (text, moment) in enumerate(DATES.items()):
         content = _csv(_line(ordered_at=text), TWO)
-        if moment:
+        if moment == "implausible_date":
+            yield Case(f"date_{number}.csv", content, 1, {moment: 1})
+        elif moment:
             yield Case(f"date_{number}.csv", content, first={"ordered_at": moment, "customer_id": "c1"})
         else:
             yield Case(f"date_{number}.csv", content, 1, {"unparsable_date": 1})
