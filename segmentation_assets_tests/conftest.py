@@ -16,6 +16,8 @@ BUCKETS = 4
 # MLflow's store takes seconds to open and a search many trials; tests about either say so themselves.
 os.environ["SEGMENTATION_TRACKING_URI"] = "off"
 os.environ["SEGMENTATION_SEARCH_TRIALS"] = "5"
+# The databases and brokers of tests are on loopback.
+os.environ["SEGMENTATION_ALLOW_LOCAL_SOURCES"] = "true"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

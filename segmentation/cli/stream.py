@@ -14,6 +14,7 @@ from segmentation.errors import SourceError
 from segmentation.settings import Settings, load_settings
 from segmentation.sources.config import EXAMPLE_OF, KafkaSource, declared_source, declared_sources
 from segmentation.sources.incremental.deliveries import Receipt
+from segmentation.sources.readers.addresses import require_allowed
 
 INLINE_ROWS = 20_000
 TOLD_EVERY_S = 5.0
@@ -55,6 +56,7 @@ def stream(
     )
     settings = load_settings()
     source = _source(settings, name)
+    require_allowed(settings, source)
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

@@ -45,7 +45,7 @@ sources:
 sources:
   app: # read by `segmentation stream app`
     type: kafka
-    servers: localhost:9092
+    servers: broker.example:9092
     topic: order-lines
 """,
 }
@@ -122,7 +122,9 @@ class KafkaSource(SourceConfig):
     topic: str
     group: str = Field("", description="Consumer group that shares the partitions; one of the lake's own if left out.")
     format: Literal["json", "avro"] = "json"
-    schema_registry: str = Field("", description="URL of the schema registry of Avro messages.")
+    schema_registry: str = Field(
+        "", pattern=r"^(https?://\S+)?$", description="URL of the schema registry of Avro messages."
+    )
     avro_schema: Path | None = Field(None, description="File with the schema of Avro messages without a registry.")
     start: Literal["earliest", "latest"] = Field("earliest", description="Where to begin a topic read never before.")
     dead_letter_topic: str = Field("", description="Topic that refused messages are copied to.")

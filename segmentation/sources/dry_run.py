@@ -19,8 +19,9 @@ from segmentation.sources.config import FilesSource, SourceConfig
 from segmentation.sources.incremental.deliveries import Delivery
 from segmentation.sources.incremental.upsert import Upserter
 from segmentation.sources.profiles.profile import Profile
-from segmentation.sources.readers.object_store import fetch, is_remote
-from segmentation.sources.reading import paged
+from segmentation.sources.readers.addresses import require_allowed
+from segmentation.sources.readers.paths import Located
+from segmentation.sources.reading import files_of, paged
 from segmentation.sources.staging import Staging
 from segmentation.warehouse import Lake
 from segmentation.warehouse.lake import sqlite_path
@@ -80,7 +81,11 @@ def dry_run_files(
 
 def dry_run_on(lake: Lake, path: str | None, profile: Profile, *, source: str | None = None, now: datetime) -> DryRun:
     """`dry_run_files` with a lake that is open already; it may be read-only."""
-    name, paths, text = source_name(profile, source), files_at(path, profile), profile.to_yaml()
+    return _dry_run(lake, files_at(path, profile), profile, source_name(profile, source), now)
+
+
+def _dry_run(lake: Lake, at_hand: Located, profile: Profile, name: str, now: datetime) -> DryRun:
+    paths, text = at_hand.files, profile.to_yaml()
     with Staging.opened(lake) as staging:
         facts = inspect(staging, profile, name, paths, now=now)
         files = [as_source_file(name, text, now, found) for found in facts]
@@ -96,10 +101,11 @@ def dry_run_source(settings: Settings, source: SourceConfig, *, now: datetime) -
     Raises:
         SourceError: It can't be read as it stands, or comes by itself.
     """
-    if isinstance(source, FilesSource):
-        path = str(fetch(settings, source.name, source.path)) if is_remote(source.path) else source.path
-        return dry_run_files(settings, path, source.read_profile(), source=source.name, now=now)
     profile = source.read_profile()
+    if isinstance(source, FilesSource):
+        with _lake(settings) as lake:
+            return _dry_run(lake, files_of(settings, source, profile), profile, source.name, now)
+    require_allowed(settings, source)
     page = next(iter(paged(source).pages(None)), None)
     records = page.records if page else ()
     with TemporaryDirectory(prefix="segmentation-found-") as folder:

@@ -3,7 +3,7 @@
 Pushes and streams come by themselves; they are not read here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -12,7 +12,7 @@ from segmentation.clock import utc_now
 from segmentation.errors import SourceError
 from segmentation.settings import Settings
 from segmentation.sources.batch.inspection import state_of
-from segmentation.sources.batch.registration import files_at, register_paths
+from segmentation.sources.batch.registration import product_lists_of, register_paths
 from segmentation.sources.batch.source_files import read_source_files
 from segmentation.sources.config import (
     DatabaseSource,
@@ -27,9 +27,11 @@ from segmentation.sources.incremental.deliveries import Receipt
 from segmentation.sources.incremental.pulling import pull
 from segmentation.sources.incremental.upsert import Upserter
 from segmentation.sources.profiles.profile import Profile
+from segmentation.sources.readers.addresses import require_allowed
 from segmentation.sources.readers.databases import DatabasePages
 from segmentation.sources.readers.object_store import count_objects, fetch, is_remote
 from segmentation.sources.readers.pages import PagedSource
+from segmentation.sources.readers.paths import Located, look
 from segmentation.sources.schema_drift import observe
 from segmentation.warehouse import Lake
 from segmentation.warehouse.lake import without_password
@@ -111,8 +113,11 @@ def check(settings: Settings, source: SourceConfig) -> str:
         SourceError: It can't be reached, or its profile can't be used.
     """
     source.read_profile()
+    require_allowed(settings, source)
     if isinstance(source, FilesSource):
-        return f"{_count(settings, source):,} files at {source.path}"
+        count, problems = _count(settings, source)
+        told = f"; {len(problems)} more can't be read: {' '.join(problems.values())}" if problems else ""
+        return f"{count:,} files at {source.path}{told}"
     if isinstance(source, KafkaSource):
         return _topic(source)
     if isinstance(source, PushSource):
@@ -122,11 +127,9 @@ def check(settings: Settings, source: SourceConfig) -> str:
 
 def _register(lake: Lake, source: FilesSource, tell: Tell) -> Reading:
     profile = source.read_profile()
-    path = source.path
-    if is_remote(path):
-        path = str(fetch(lake.settings, source.name, path, on_file=lambda key: tell(f"Fetching {key}")))
-    paths = _pending(lake, source, profile, files_at(path, profile))
-    found, problems = [], []
+    at_hand = files_of(lake.settings, source, profile, tell)
+    paths = _pending(lake, source, profile, at_hand.files)
+    found, problems = [], list(at_hand.problems.items())
     for number, each in enumerate(paths, start=1):
         tell(f"Inspecting {each.name} ({number} of {len(paths)})")
         try:
@@ -143,7 +146,22 @@ def _register(lake: Lake, source: FilesSource, tell: Tell) -> Reading:
     )
 
 
-def _pending(lake: Lake, source: FilesSource, profile: Profile, paths: list[Path]) -> list[Path]:
+def files_of(settings: Settings, source: FilesSource, profile: Profile, tell: Tell = lambda _: None) -> Located:
+    """The files of a source; objects of a bucket are fetched.
+
+    Raises:
+        SourceError: There are none, or the store can't be reached.
+    """
+    if not is_remote(source.path):
+        return look(source.path, product_lists_of(profile))
+    lists = product_lists_of(profile)
+    fetched = fetch(
+        settings, source.name, source.path, product_lists=lists, on_file=lambda key: tell(f"Fetching {key}")
+    )
+    return Located(fetched.paths, fetched.problems)
+
+
+def _pending(lake: Lake, source: FilesSource, profile: Profile, paths: Sequence[Path]) -> list[Path]:
     """Files that are new, have changed, or were registered through another profile."""
     with lake.cursor() as con:
         known = {
@@ -162,6 +180,7 @@ def _pull(lake: Lake, source: SourceConfig, tell: Tell) -> Reading:
         lines += receipt.lines_read
         tell(f"Read {lines:,} lines")
 
+    require_allowed(lake.settings, source)
     profile, pages = source.read_profile(), paged(source)
     receipts = pull(Upserter(lake), source.name, profile, pages, now=utc_now, on_page=told)
     first = min((each.first_day for each in receipts if each.first_day), default=None)
@@ -169,13 +188,14 @@ def _pull(lake: Lake, source: SourceConfig, tell: Tell) -> Reading:
     return Reading(first, last, receipts)
 
 
-def _count(settings: Settings, source: FilesSource) -> int:
+def _count(settings: Settings, source: FilesSource) -> tuple[int, Mapping[str, str]]:
     if is_remote(source.path):
-        found = count_objects(settings, source.path)
-        if not found:
+        found, problems = count_objects(settings, source.path)
+        if not found and not problems:
             raise SourceError(f"there is no object at {source.path}")
-        return found
-    return len(files_at(source.path, source.read_profile()))
+        return found, problems
+    at_hand = look(source.path, product_lists_of(source.read_profile()))
+    return len(at_hand.files), at_hand.problems
 
 
 def _topic(source: KafkaSource) -> str:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from io import BytesIO
 from typing import Any
 from urllib.error import HTTPError
-from urllib.request import urlopen
+from urllib.request import HTTPRedirectHandler, build_opener
 
 import fastavro
 import msgspec
@@ -88,7 +88,7 @@ def _registered_schema(source: KafkaSource, number: int) -> Any:
     """A schema by its id; None if the registry has none."""
     url = f"{source.schema_registry.rstrip('/')}/schemas/ids/{number}"
     try:
-        with urlopen(url, timeout=REGISTRY_TIMEOUT_S) as answer:  # noqa: S310 (the address is the operator's own)
+        with build_opener(_NoRedirects).open(url, timeout=REGISTRY_TIMEOUT_S) as answer:
             return fastavro.parse_schema(json.loads(json.load(answer)["schema"]))
     except HTTPError as error:
         if error.code == HTTPStatus.NOT_FOUND:
@@ -96,6 +96,13 @@ def _registered_schema(source: KafkaSource, number: int) -> Any:
         raise _no_registry(source, url, error) from error
     except (OSError, ValueError, KeyError, fastavro.schema.SchemaParseException) as error:
         raise _no_registry(source, url, error) from error
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    """A registry doesn't send people elsewhere; what does may lead to a host that sources may not be at."""
+
+    def redirect_request(self, *_: object) -> None:
+        """None: the answer is an error then."""
 
 
 def _no_registry(source: KafkaSource, url: str, error: Exception) -> SourceError:

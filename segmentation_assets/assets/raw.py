@@ -81,6 +81,8 @@ def source_files(
     found = []
     for number, file in enumerate(files, start=1):
         found.append(register(warehouse.lake, file.path, load_profile(file.profile), source=file.source, now=now))
+        for _, problem in found[-1].problems:
+            context.log.error(problem)
         report(number, len(files))
     span = {}
     if found:

@@ -10,6 +10,7 @@ import dagster as dg
 from segmentation.errors import SourceError
 from segmentation.settings import Settings
 from segmentation.sources.profiles.profile import load_profile
+from segmentation.sources.readers.paths import oddity_of
 from segmentation_assets.assets.raw import FileConfig, RegistrationConfig, inbox_profile
 from segmentation_assets.automation.jobs import register_files
 
@@ -57,7 +58,11 @@ def inbox_files(settings: Settings, now: float, problems: list[str]) -> Iterator
     A sub-folder is named after its profile, or holds a `profile.yaml` of its own. Product lists, which a profile looks
     for beside the lines, are not lines. What is wrong with a folder is appended to `problems`.
     """
-    for folder in sorted(path for path in settings.inbox_path.glob("*") if path.is_dir()):
+    inbox = settings.inbox_path
+    for folder in sorted(path for path in inbox.glob("*") if path.is_dir()):
+        if not folder.resolve().is_relative_to(inbox.resolve()):
+            problems.append(f"{folder} is left alone: it is a link that leads out of the inbox. Copy the files here.")
+            continue
         try:
             profile = load_profile(inbox_profile(folder))
         except SourceError as error:
@@ -65,10 +70,13 @@ def inbox_files(settings: Settings, now: float, problems: list[str]) -> Iterator
             continue
         others = {Path(name).name for name in profile.products.files} if profile.products else set()
         for path in sorted(folder.iterdir()):
-            is_lines = path.is_file() and not path.name.startswith(".") and path.suffix not in (".yaml", ".yml")
-            if is_lines and path.name not in others and now - path.stat().st_mtime >= SETTLED_AFTER_S:
+            if path.is_dir() or path.name.startswith(".") or path.suffix in (".yaml", ".yml") or path.name in others:
+                continue
+            if oddity := oddity_of(path, inbox):
+                problems.append(f"{path} {oddity}")
+            elif now - (status := path.stat()).st_mtime >= SETTLED_AFTER_S:
                 file = FileConfig(path=str(path.absolute()), profile=inbox_profile(folder))
-                yield file, f"{path.stat().st_mtime_ns}:{path.stat().st_size}"
+                yield file, f"{status.st_mtime_ns}:{status.st_size}"
 
 
 def _request(file: FileConfig, mark: str) -> dg.RunRequest:

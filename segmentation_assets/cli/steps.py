@@ -49,6 +49,8 @@ def ingest(path: str | None, profile: str, source: str | None, on_progress: List
     on_progress("Inspecting files", 1, 1)
     load(settings, registered.load_start, registered.load_end - timedelta(days=1), on_progress)
     report_registration(settings, registered)
+    if registered.problems:
+        raise SegmentationError("All else was loaded. " + "\n".join(problem for _, problem in registered.problems))
     return registered
 
 

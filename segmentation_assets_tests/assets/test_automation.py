@@ -16,7 +16,7 @@ from segmentation.monitoring.retraining import Judgement, Request, State, decide
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
 from segmentation.warehouse.schema import migrate
-from segmentation_assets.automation.inbox import ask_for_files
+from segmentation_assets.automation.inbox import ask_for_files, inbox_files
 from segmentation_assets.automation.jobs import JOBS
 from segmentation_assets.automation.loading import LoadingCursor, build_registered_files
 from segmentation_assets.automation.retraining import build_degraded_model
@@ -408,3 +408,30 @@ def test_a_lake_of_an_older_release_without_monitoring_is_no_error(served: Lake)
     change(served, "DROP TABLE monitoring.feature_drift", "DROP TABLE monitoring.model_quality")
     requests, _, why = _tick()
     assert (list(requests), why) == ([], "Monitoring has not judged model 2 yet.")
+
+
+def test_odd_things_in_the_inbox_are_named_and_hold_up_nothing(inbox: Path, tmp_path: Path) -> None:
+    good = _drop(inbox, "good.csv")
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "secret.csv").write_text("a\n")
+    os.mkfifo(inbox / "canonical" / "pipe.csv")
+    (inbox / "canonical" / "out.csv").symlink_to(tmp_path / "outside" / "secret.csv")
+    (inbox / "canonical" / "loop.csv").symlink_to("loop.csv")
+    (inbox / "canonical" / "gone.csv").symlink_to("nothing")
+    (inbox / "zero").symlink_to(tmp_path / "outside")
+    (inbox / "piped").mkdir()
+    os.mkfifo(inbox / "piped" / "profile.yaml")
+    problems: list[str] = []
+
+    found = list(inbox_files(Settings(inbox=inbox), time.time(), problems))
+
+    assert [file.path for file, _ in found] == [str(good)]
+    for name, what in (
+        ("pipe.csv", "is a pipe"),
+        ("out.csv", "leads out of"),
+        ("loop.csv", "can't be looked at"),
+        ("gone.csv", "link to nothing"),
+        ("zero", "leads out of the inbox"),
+        ("profile.yaml", "is no file"),
+    ):
+        assert any(name in problem and what in problem for problem in problems), (name, problems)

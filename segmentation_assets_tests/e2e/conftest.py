@@ -30,6 +30,7 @@ SMALL = {
     "SEGMENTATION_SEARCH_TRIALS": "5",
     "SEGMENTATION_MIN_STABILITY": "0.5",  # a few hundred customers carry no more
     "SEGMENTATION_TRACKING_URI": "off",
+    "SEGMENTATION_ALLOW_LOCAL_SOURCES": "true",
     "COLUMNS": "160",
 }
 

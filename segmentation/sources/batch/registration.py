@@ -16,7 +16,7 @@ from segmentation.sources.batch.inspection import FileFacts, inspect
 from segmentation.sources.batch.source_files import SourceFile, read_source_files, replace_source_files
 from segmentation.sources.config import SOURCE_NAME
 from segmentation.sources.profiles.profile import Profile
-from segmentation.sources.readers.paths import locate
+from segmentation.sources.readers.paths import Located, look
 from segmentation.sources.staging import Staging
 from segmentation.warehouse import Commit, Lake
 
@@ -42,6 +42,7 @@ class Registration:
         load_end: The day after the last one that has to be loaded. With `load_start` it spans what the files hold
             now, and what changed files of the source held before.
         columns: Type by column of the last file.
+        problems: By path, why what lies beside them can't be read; it is left alone.
     """
 
     source: str
@@ -53,6 +54,7 @@ class Registration:
     load_start: date
     load_end: date
     columns: Mapping[str, str]
+    problems: tuple[tuple[str, str], ...] = ()
 
 
 def register(
@@ -74,7 +76,9 @@ def register(
     Raises:
         SourceError: Something can't be read as it stands. Nothing has been written then.
     """
-    return register_paths(lake, files_at(path, profile), profile, source=source, now=now)
+    at_hand = files_at(path, profile)
+    registered = register_paths(lake, at_hand.files, profile, source=source, now=now)
+    return replace(registered, problems=tuple(at_hand.problems.items()))
 
 
 def register_paths(
@@ -142,7 +146,7 @@ def source_name(profile: Profile, source: str | None) -> str:
     return name
 
 
-def files_at(path: str | None, profile: Profile) -> list[Path]:
+def files_at(path: str | None, profile: Profile) -> Located:
     """The files of a path, folder or glob, or those that the profile locates.
 
     Raises:
@@ -150,7 +154,12 @@ def files_at(path: str | None, profile: Profile) -> list[Path]:
     """
     if path is None and profile.location is None:
         raise SourceError(f"The profile {profile.name} doesn't say where its data is; give the path of a file.")
-    return list(locate(path or profile.location or "", profile.products.files if profile.products else ()))
+    return look(path or profile.location or "", product_lists_of(profile))
+
+
+def product_lists_of(profile: Profile) -> tuple[str, ...]:
+    """Where a profile looks for product lists, from the folder of the lines."""
+    return profile.products.files if profile.products else ()
 
 
 def _of_source(con: duckdb.DuckDBPyConnection, source: str) -> list[SourceFile]:

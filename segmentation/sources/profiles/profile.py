@@ -147,6 +147,8 @@ def load_profile(name_or_path: str) -> Profile:
             f"There is no profile {name_or_path!r}. Bundled are {', '.join(bundled_profiles())}; "
             "or give the path of your own, ending in .yaml."
         )
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise SourceError(f"{name_or_path} is no file. Write the profile to one.")
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -15,7 +15,7 @@ import duckdb
 from segmentation.errors import SourceError
 from segmentation.sources.readers.binding import Binding, Wanted, bind
 from segmentation.sources.readers.limits import ReadingBudget, ReadingLimits
-from segmentation.sources.readers.paths import InputFile, format_of
+from segmentation.sources.readers.paths import InputFile, as_pattern, format_of, oddity_of
 from segmentation.sources.readers.text_files import reading_errors
 from segmentation.sources.readers.text_parts import TextChunk, text_chunks
 from segmentation.warehouse.sql import identifier, literal
@@ -112,6 +112,8 @@ def drop_lines(con: duckdb.DuckDBPyConnection, lines: Iterable[Lines]) -> None:
 
 
 def _check_there(file: InputFile) -> None:
+    if (oddity := oddity_of(file.path)) and file.path.exists():
+        raise SourceError(f"{file.path} {oddity}")
     if not file.path.is_file():
         raise SourceError(
             f"{file.path} is registered but not there any more. Put it back, or ingest it from its new place: "
@@ -138,7 +140,7 @@ def _scan_parquet(
 
 def _parquet_columns(con: duckdb.DuckDBPyConnection, file: InputFile) -> dict[str, str]:
     try:
-        rows = con.execute(PARQUET_COLUMNS, {"path": str(file.path)}).fetchall()
+        rows = con.execute(PARQUET_COLUMNS, {"path": as_pattern(file.path)}).fetchall()
     except duckdb.Error as error:
         raise SourceError(
             f"{file.path} is not a complete Parquet file: {str(error).splitlines()[0]} "
@@ -148,7 +150,7 @@ def _parquet_columns(con: duckdb.DuckDBPyConnection, file: InputFile) -> dict[st
 
 
 def _check_parquet_size(con: duckdb.DuckDBPyConnection, file: InputFile, limits: ReadingLimits) -> None:
-    row = con.execute(PARQUET_SIZE, {"path": str(file.path)}).fetchone() or (0, 0)
+    row = con.execute(PARQUET_SIZE, {"path": as_pattern(file.path)}).fetchone() or (0, 0)
     # Repeated values take next to nothing in a file, but eight bytes each once they are read.
     ReadingBudget(file.path, limits).spend(max(row[0], row[1] * VALUE_BYTES))
 
@@ -162,7 +164,7 @@ def _parquet_view(
         for key, header in binding.items()
     )
     file_ids = ", ".join(str(file.file_id) for file in files)
-    paths = ", ".join(literal(str(file.path)) for file in files)
+    paths = ", ".join(literal(as_pattern(file.path)) for file in files)
     con.execute(PARQUET_LINES.format(name=name, file_ids=file_ids, columns=selected, paths=paths))
     return Lines(name, binding, types)
 

@@ -7,7 +7,8 @@ the object. The copies are registered like any other files.
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from obstore.store import ObjectStore, from_url
 
 from segmentation.errors import SourceError
 from segmentation.settings import Settings
-from segmentation.sources.readers.paths import format_of
+from segmentation.sources.readers.object_keys import copy_of, is_hidden, oddity_of
+from segmentation.sources.readers.object_keys import matches as matches
+from segmentation.sources.readers.object_listing import Listing, Problems, first_line, left_alone, list_objects
 from segmentation.warehouse.object_stores import s3_service
 
 SCHEMES = ("s3://", "gs://", "gcs://", "az://", "abfs://", "abfss://")
@@ -25,6 +28,21 @@ INDEX = "_objects.json"
 URL = re.compile(r"(?P<bucket>[a-z0-9]+://[^/]+)/(?P<key>.*)", re.S)
 CHUNK_BYTES = 8 << 20
 TIMEOUT = "20s"
+MOST_FAILURES = 5
+"""After so many objects in a row that can't be fetched, the store is taken to be the problem."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """The copies of a source's objects.
+
+    Attributes:
+        paths: Of all that were ever fetched, but product lists and hidden ones.
+        problems: Objects that are left alone.
+    """
+
+    paths: tuple[Path, ...]
+    problems: Problems
 
 
 def is_remote(path: str) -> bool:
@@ -32,61 +50,85 @@ def is_remote(path: str) -> bool:
     return path.startswith(SCHEMES)
 
 
-def fetch(settings: Settings, source: str, path: str, *, on_file: Callable[[str], object] = lambda _: None) -> Path:
-    """Copy the objects of a source that are new or have changed; returns the folder with all copies.
+def fetch(
+    settings: Settings,
+    source: str,
+    path: str,
+    *,
+    product_lists: tuple[str, ...] = (),
+    on_file: Callable[[str], object] = lambda _: None,
+) -> Fetched:
+    """Copy the objects of a source that are new or have changed. One that can't be read is told, and holds up no other.
 
     Args:
         settings: Where copies are kept, and the keys of the store.
         source: Name of the source.
         path: A bucket's URL with a key, a prefix or a glob (`*`, `**`, `?`).
+        product_lists: Names of files that are product lists, not transactions.
         on_file: Told the key of each object that is copied.
 
     Raises:
         SourceError: The store can't be reached or refuses, or there is no such object.
     """
-    bucket, pattern = _split(path)
     folder = settings.home / "fetched" / source
     folder.mkdir(parents=True, exist_ok=True)
+    names = frozenset(Path(name).name for name in product_lists)
     known = _read_index(folder)
-    marks: dict[str, str] = {}
-    try:
-        store = _store(settings, bucket)
-        for key, mark in _listed(store, pattern):
-            marks[key] = mark
-            if known.get(key) != mark or not (folder / key).exists():
-                on_file(key)
-                _copy(store, key, folder / key)
-                _write_index(folder, known | marks)
-    except (BaseError, OSError, ValueError) as error:
-        raise SourceError(f"Can't read {path} of the source {source}: {_first_line(error)}") from error
-    if not marks:
+    _rename_copies(folder, known, names)
+    store, listing = _listing(settings, path, f"{path} of the source {source}")
+    if not listing.marks and not listing.problems:
         raise SourceError(f"There is nothing to read at {path}, which the source {source} names.")
-    return folder
+    problems, failures = dict(listing.problems), 0
+    for key, mark in listing.marks.items():
+        target = folder / copy_of(key, names)
+        if known.get(key) == mark and target.exists():
+            continue
+        on_file(key)
+        try:
+            _copy(store, key, target)
+        except (BaseError, OSError, ValueError) as error:
+            problems[key] = left_alone(key, first_line(error))
+            failures += 1
+            if failures == MOST_FAILURES:
+                raise SourceError(f"Can't read {path} of the source {source}: {first_line(error)}") from error
+            continue
+        failures = 0
+        known[key] = mark
+        _write_index(folder, known)
+    return Fetched(_copies(folder, known, names), problems)
 
 
-def count_objects(settings: Settings, path: str) -> int:
-    """How many objects a path names, for `segmentation doctor`.
+def count_objects(settings: Settings, path: str) -> tuple[int, Problems]:
+    """How many objects a path names, and those that can't be read, for `segmentation doctor`.
 
     Raises:
         SourceError: The store can't be reached or refuses.
     """
+    _, listing = _listing(settings, path, path)
+    return len(listing.marks), listing.problems
+
+
+def _listing(settings: Settings, path: str, what: str) -> tuple[ObjectStore, Listing]:
     bucket, pattern = _split(path)
     try:
-        return sum(1 for _ in _listed(_store(settings, bucket), pattern))
+        store = _store(settings, bucket)
+        return store, list_objects(settings, store, bucket, pattern)
     except (BaseError, OSError, ValueError) as error:
-        raise SourceError(f"Can't read {path}: {_first_line(error)}") from error
+        raise SourceError(f"Can't read {what}: {first_line(error)}") from error
 
 
-def matches(key: str, pattern: str) -> bool:
-    """Whether a key is what a pattern means: itself, all below a prefix, or what a glob says."""
-    if not set(pattern) & set("*?["):
-        return key == pattern or key.startswith(pattern.rstrip("/") + "/") or not pattern
-    return re.fullmatch(_as_regex(pattern), key) is not None
+def _copies(folder: Path, known: Mapping[str, str], names: frozenset[str]) -> tuple[Path, ...]:
+    keys = [key for key in known if key.rpartition("/")[2] not in names and not is_hidden(key)]
+    return tuple(sorted(path.resolve() for key in keys if (path := folder / copy_of(key, names)).is_file()))
 
 
-def _as_regex(pattern: str) -> str:
-    parts = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    return "".join(parts.get(part) or re.escape(part) for part in re.split(r"(\*\*/|\*\*|\*|\?)", pattern))
+def _rename_copies(folder: Path, known: Mapping[str, str], names: frozenset[str]) -> None:
+    """Earlier releases kept copies under the keys themselves."""
+    for key in known:
+        before, after = folder / key, folder / copy_of(key, names)
+        if oddity_of(key) is None and before != after and before.is_file() and not after.exists():
+            after.parent.mkdir(parents=True, exist_ok=True)
+            before.replace(after)
 
 
 def _split(path: str) -> tuple[str, str]:
@@ -96,20 +138,9 @@ def _split(path: str) -> tuple[str, str]:
     return found["bucket"], found["key"]
 
 
-def _listed(store: ObjectStore, pattern: str) -> Iterator[tuple[str, str]]:
-    """Keys that a pattern names and whose format can be read, each with what changes when the object does."""
-    literal = re.split(r"[*?\[]", pattern)[0]
-    prefix = literal if literal == pattern else literal.rpartition("/")[0]
-    for batch in store.list(prefix=prefix or None):
-        for each in batch:
-            key = each["path"]
-            if matches(key, pattern) and format_of(Path(key)) is not None:
-                yield key, f"{each['size']}:{each['e_tag'] or each['last_modified'].isoformat()}"
-
-
 def _copy(store: ObjectStore, key: str, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.{os.getpid()}.part")
+    draft = target.with_name(f".{os.getpid()}.part")
     with draft.open("wb") as file:
         for chunk in obstore.get(store, key).stream(min_chunk_size=CHUNK_BYTES):
             file.write(chunk)
@@ -174,7 +205,3 @@ def _write_index(folder: Path, marks: Mapping[str, str]) -> None:
     draft = folder / f"{INDEX}.{os.getpid()}.part"
     draft.write_text(json.dumps(marks), encoding="utf-8")
     draft.replace(folder / INDEX)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__

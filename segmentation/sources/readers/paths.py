@@ -3,9 +3,13 @@
 What is inside the files is not looked at here.
 """
 
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from stat import S_ISBLK, S_ISCHR, S_ISDIR, S_ISFIFO, S_ISREG, S_ISSOCK
 from typing import Literal
 
 from segmentation.errors import SourceError
@@ -24,6 +28,15 @@ FORMATS: dict[str, Format] = {
 COMPRESSED = (".gz", ".zst")
 COMPRESSIBLE = ("csv", "json")
 PACKAGE = "package:"
+
+KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
+    (S_ISDIR, "a folder"),
+    (S_ISFIFO, "a pipe"),
+    (S_ISSOCK, "a socket"),
+    (S_ISCHR, "a device"),
+    (S_ISBLK, "a device"),
+)
+"""What may have a file's name, and what it is called."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +61,21 @@ def format_of(path: Path) -> Format | None:
     return FORMATS.get(suffixes[-1]) if suffixes else None
 
 
-def locate(path: str, product_lists: tuple[str, ...] = ()) -> tuple[Path, ...]:
-    """The files that `path` means, absolute and sorted.
+@dataclass(frozen=True)
+class Located:
+    """What a path means.
+
+    Attributes:
+        files: Those that can be read, absolute and sorted.
+        problems: By path, why something beside them is left alone.
+    """
+
+    files: tuple[Path, ...]
+    problems: Mapping[str, str]
+
+
+def look(path: str, product_lists: tuple[str, ...] = ()) -> Located:
+    """The files that `path` means. Nothing is opened, so that a pipe that nobody writes to holds up nobody.
 
     Args:
         path: A file; a folder, for all readable files in and below it except hidden ones and product lists; a glob;
@@ -60,20 +86,62 @@ def locate(path: str, product_lists: tuple[str, ...] = ()) -> tuple[Path, ...]:
         SourceError: Nothing is there, or nothing that can be read.
     """
     if path.startswith(PACKAGE):
-        return locate(str(_in_package(path)))
+        return look(str(_in_package(path)))
     if "://" in path:
         raise SourceError(f"{path} is a URL; only local files can be read so far. Download it and give its path.")
     root = Path(path).expanduser()
     if root.is_dir():
-        return _absolute(_below(root, {Path(name).name for name in product_lists}))
-    found = [root] if root.exists() else _matches(root)
+        return _below(root, {Path(name).name for name in product_lists})
+    found = [root] if root.exists() or root.is_symlink() else _matches(root)
     if not found:
         what = "matches no file" if _is_pattern(path) else "does not exist"
         raise SourceError(f"{path} {what}. Check the path (it is taken from {Path.cwd()}).")
     for file in found:
         if format_of(file) is None:
             raise SourceError(f"{file} has a suffix that can't be read. Readable are {_readable()}.")
-    return _absolute(found)
+    return _sorted_out(found, path)
+
+
+def oddity_of(file: Path, folder: Path | None = None) -> str | None:
+    """Why something with a file's name can't be read; None if it can.
+
+    Args:
+        file: It.
+        folder: Where its content has to lie; anywhere if None.
+    """
+    try:
+        mode = file.stat().st_mode
+    except FileNotFoundError:
+        return "is a link to nothing. Mend the link or remove it." if file.is_symlink() else "is gone."
+    except OSError as error:
+        return f"can't be looked at: {error.strerror}. Mend the link or the permissions, or remove it."
+    if not S_ISREG(mode):
+        kind = next((name for is_kind, name in KINDS if is_kind(mode)), "something special")
+        return f"is {kind}, not a file with an end. Write its content to a file."
+    if folder is not None and not file.resolve().is_relative_to(folder.resolve()):
+        return f"is a link that leads out of {folder}. Copy the file here, or ingest it where it is."
+    return None if os.access(file, os.R_OK) else "may not be read. Change its permissions."
+
+
+def as_pattern(path: Path) -> str:
+    """A path for those who take it for a glob: one that means this file alone."""
+    return re.sub(r"([*?\[])", r"[\1]", str(path))
+
+
+def _sorted_out(found: Iterable[Path], path: str, folder: Path | None = None) -> Located:
+    files: list[Path] = []
+    problems: dict[str, str] = {}
+    for file in sorted(found):
+        oddity = oddity_of(file, folder)
+        if oddity is None:
+            files.append(file)
+        else:
+            problems[str(file)] = f"{file} {oddity}"
+    if not files:
+        if problems:
+            raise SourceError(" ".join(problems.values()))
+        raise SourceError(f"The folder {path} holds no file that can be read. Readable are {_readable()}.")
+    return Located(tuple(sorted({file.resolve() for file in files})), problems)
 
 
 def _is_pattern(path: str) -> bool:
@@ -84,21 +152,19 @@ def _matches(pattern: Path) -> list[Path]:
     if not _is_pattern(str(pattern)):
         return []
     relative = str(pattern.relative_to(pattern.anchor))
-    return [file for file in Path(pattern.anchor or ".").glob(relative) if file.is_file()]
+    return [file for file in Path(pattern.anchor or ".").glob(relative) if not file.is_dir()]
 
 
-def _below(folder: Path, product_lists: set[str]) -> list[Path]:
-    found = [
+def _below(folder: Path, product_lists: set[str]) -> Located:
+    found = (
         file
         for file in folder.rglob("*")
         if format_of(file) is not None
-        and file.is_file()
+        and not file.is_dir()
         and file.name not in product_lists
         and not any(part.startswith((".", "_")) for part in file.relative_to(folder).parts)
-    ]
-    if not found:
-        raise SourceError(f"The folder {folder} holds no file that can be read. Readable are {_readable()}.")
-    return found
+    )
+    return _sorted_out(found, str(folder), folder)
 
 
 def _in_package(location: str) -> Path:
@@ -110,10 +176,6 @@ def _in_package(location: str) -> Path:
             f"pip install {package.replace('_', '-')}"
         )
     return Path(spec.submodule_search_locations[0]) / rest
-
-
-def _absolute(files: list[Path]) -> tuple[Path, ...]:
-    return tuple(sorted({file.resolve() for file in files}))
 
 
 def _readable() -> str:

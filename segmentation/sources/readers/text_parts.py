@@ -14,7 +14,7 @@ import duckdb
 from segmentation.errors import SourceError
 from segmentation.sources.readers.binding import Wanted, bind, refuse_repeated
 from segmentation.sources.readers.limits import ReadingLimits
-from segmentation.sources.readers.paths import InputFile, format_of
+from segmentation.sources.readers.paths import InputFile, as_pattern, format_of
 from segmentation.sources.readers.text_blocks import read_blocks
 from segmentation.sources.readers.text_files import CsvFile, is_json_array, json_lines
 from segmentation.sources.readers.workbooks import check_workbook
@@ -117,7 +117,7 @@ def _read_json_array(con: duckdb.DuckDBPyConnection, file: InputFile, limits: Re
     for _ in read_blocks(file.path, limits):  # DuckDB knows no limits
         pass
     try:
-        con.execute(JSON_ARRAY, {"path": str(file.path)})
+        con.execute(JSON_ARRAY, {"path": as_pattern(file.path)})
     except duckdb.Error as error:
         raise SourceError(
             f"{file.path} is not a complete JSON array: {str(error).splitlines()[0]} Fetch it again, or write one "
