@@ -27,3 +27,7 @@ class NotEnoughDataError(SegmentationError):
 
 class ArtefactError(SegmentationError):
     """A model artefact is malformed, or does not fit the features that it was given."""
+
+
+class RefusedQueryError(SegmentationError):
+    """A query that may do something else than read, or can't be looked at; nothing of it was run."""

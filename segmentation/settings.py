@@ -60,6 +60,9 @@ class Settings(BaseSettings):
     memory_limit: str = Field("", description="DuckDB's memory limit, such as `4GB`; empty: its own default.")
     threads: int | None = Field(None, ge=1, description="DuckDB's threads; unset: one per core.")
     write_timeout_s: float = Field(600, gt=0, description="How long a write waits for other writers, in seconds.")
+    query_timeout_s: float = Field(
+        3600, gt=0, le=86_400, description="How long a query of `segmentation sql` may run, in seconds."
+    )
     keep_snapshot_days: int = Field(
         30,
         ge=1,

@@ -5,7 +5,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import duckdb
 import polars as pl
 import typer
 from rich.console import Console
@@ -13,7 +12,7 @@ from rich.console import Console
 from segmentation.cli.output import table_of
 from segmentation.errors import SegmentationError
 from segmentation.settings import load_settings
-from segmentation.warehouse import Lake
+from segmentation.warehouse.read_only_sql import ReadOnlySql
 
 
 class Format(StrEnum):
@@ -31,8 +30,15 @@ def sql(
         Format, typer.Option("--format", "-f", help="`parquet` needs --output or a redirected output.")
     ] = Format.TABLE,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file.")] = None,
+    allow_files: Annotated[
+        bool,
+        typer.Option("--allow-files", help="Let the query read files beside the lake, such as FROM 'orders.csv'."),
+    ] = False,
 ) -> None:
     """Ask the lake in SQL, read-only, also while pipelines run.
+
+    Queries can do nothing but read; whatever else they try is refused, also with --allow-files. `--output` writes the
+    result to a file.
 
     For example: segmentation sql "SELECT * FROM segments.segment_profiles"
     """
@@ -41,16 +47,8 @@ def sql(
     text = query if query is not None else sys.stdin.read()
     if output_format is Format.PARQUET and output is None and sys.stdout.isatty():
         raise SegmentationError("Parquet is binary: give --output FILE, or redirect the output.")
-    with Lake(load_settings(), read_only=True) as lake, lake.cursor() as con:
-        try:
-            con.execute(text)
-            frame = con.pl() if con.description else pl.DataFrame()
-        except duckdb.Error as error:
-            raise SegmentationError(f"The query failed: {error}") from error
-        except pl.exceptions.PolarsError as error:
-            raise SegmentationError(
-                f"The result has a column that can't be shown, such as an INTERVAL; cast it to VARCHAR. ({error})"
-            ) from error
+    with ReadOnlySql(load_settings(), allow_files=allow_files) as lake:
+        frame = lake.frame(text)
     try:
         _write(frame, output_format, output)
     except OSError as error:
