@@ -12,6 +12,7 @@ import duckdb
 
 import segmentation
 from segmentation.errors import SegmentationError
+from segmentation.failures import reason_of
 from segmentation.metadata.tables.raw import TRANSACTIONS
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.modeling import registry
@@ -140,7 +141,7 @@ def _contents(lake: Lake, now: datetime) -> Iterator[CheckResult]:
             try:
                 yield CheckResult(subject, True, look(con))
             except (duckdb.Error, SegmentationError) as error:
-                yield CheckResult(subject, False, str(error).split("\n")[0])
+                yield CheckResult(subject, False, reason_of(error))
 
 
 def _files(lake: Lake) -> Iterator[CheckResult]:

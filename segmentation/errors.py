@@ -1,8 +1,17 @@
 """The errors that people see: each says what was wrong, where, and what to do about it."""
 
+from segmentation.quoting import bounded, visible
+
 
 class SegmentationError(Exception):
-    """Something that the user can put right; the message stands on its own, without a traceback."""
+    """Something that the user can put right; the message stands on its own, without a traceback.
+
+    Whatever values of the data it quotes, as a text it is bounded in length and holds no control characters: it reaches
+    terminals, logs, Dagster's pages and answers over HTTP.
+    """
+
+    def __str__(self) -> str:
+        return bounded(visible(super().__str__()))
 
 
 class WarehouseUnavailableError(SegmentationError):

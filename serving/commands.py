@@ -14,11 +14,11 @@ from typing import Annotated, Any
 
 import typer
 import uvicorn
-from rich.console import Console
 from uvicorn.supervisors import Multiprocess
 
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings, load_settings
+from segmentation.terminal import make_console
 from segmentation.tracing.otlp import wants_traces
 from serving.connections.limits import connection_limits
 from serving.connections.server import LimitedConfig
@@ -68,7 +68,7 @@ def serve(
     wants_traces()  # a worker that finds out what lacks would be started again and again
     listener = _listener(host, port)
     address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
-    Console().print(f"Scorer: {address}\nDocs:   {address}/schema", markup=False, highlight=False, soft_wrap=True)
+    make_console().print(f"Scorer: {address}\nDocs:   {address}/schema", markup=False, highlight=False, soft_wrap=True)
     if settings.auth == "off":
         _warn(host)
     as_json = log_format is LogFormat.JSON if log_format else not sys.stderr.isatty()
@@ -124,7 +124,7 @@ def _shared_metrics() -> Iterator[None]:
 
 def _warn(host: str) -> None:
     where = "this machine" if host in {"127.0.0.1", "::1", "localhost"} else "the network"
-    Console(stderr=True).print(
+    make_console(stderr=True).print(
         f"[bold red]Warning:[/] nobody is asked for a key (SEGMENTATION_AUTH=off): everybody who reaches the scorer "
         f"from {where} may read all customers and change the champion.",
         highlight=False,

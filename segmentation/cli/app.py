@@ -9,12 +9,13 @@ from enum import StrEnum
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 import segmentation
 from segmentation.cli.lazy_group import LazyCommand, LazyGroup
 from segmentation.errors import SegmentationError
+from segmentation.failures import meaning_of_failure
+from segmentation.terminal import degrade_output, make_console
 
 
 class Panel(StrEnum):
@@ -195,6 +196,7 @@ def _root(
 
 def main() -> None:
     """Run the command; problems that a user can solve are printed without a traceback."""
+    degrade_output()
     try:
         app()
     except SegmentationError as error:
@@ -203,18 +205,21 @@ def main() -> None:
         meaning = _meaning_of(error)
         if meaning is None:
             raise
-        _fail(f"Can't read from object storage: {meaning}; `segmentation doctor` tries it out.")
+        _fail(meaning)
 
 
 def _meaning_of(error: Exception) -> str | None:
-    """What a failure of object storage means; None if it is another one."""
+    """What a failure of a disk, of the catalogue or of object storage means; None if it is another one."""
+    if meaning := meaning_of_failure(error):
+        return meaning[0].upper() + meaning[1:] + "."
     import duckdb  # help and version shall not wait for it
 
     from segmentation.warehouse.object_stores import meaning_of
 
-    return meaning_of(error) if isinstance(error, duckdb.IOException) else None
+    meaning = meaning_of(error) if isinstance(error, duckdb.IOException) else None
+    return meaning and f"Can't read from object storage: {meaning}; `segmentation doctor` tries it out."
 
 
 def _fail(message: str) -> NoReturn:
-    Console(stderr=True).print(f"[bold red]Error:[/] {escape(message)}", highlight=False, soft_wrap=True)
+    make_console(stderr=True).print(f"[bold red]Error:[/] {escape(message)}", highlight=False, soft_wrap=True)
     sys.exit(1)

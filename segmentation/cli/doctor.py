@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from segmentation.cli.byte_bar import byte_bar
@@ -32,7 +33,7 @@ def doctor(
         table = Table(box=None, show_header=False)
         for finding in findings:
             mark = "[green]ok[/]" if finding.is_ok else "[red]bad[/]"
-            table.add_row(mark, finding.subject, finding.detail)
+            table.add_row(mark, escape(finding.subject), escape(finding.detail))
         console.print(table)
     if not all(finding.is_ok for finding in findings):
         raise typer.Exit(1)

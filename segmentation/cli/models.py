@@ -78,7 +78,7 @@ def show_model(
     )
     segments = Table("id", "segment", "description")
     for segment in found.artefact.segments:
-        segments.add_row(str(segment.id), segment.name, segment.description)
+        segments.add_row(str(segment.id), escape(segment.name), escape(segment.description))
     console.print(segments)
     console.print("Features: " + ", ".join(found.artefact.feature_names))
     console.print("Figures: " + ", ".join(f"{k} {v:.3g}" for k, v in found.metrics.items()))

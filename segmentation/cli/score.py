@@ -12,6 +12,7 @@ from segmentation.errors import SegmentationError
 from segmentation.modeling import registry
 from segmentation.segments.scoring import score_frame
 from segmentation.settings import load_settings
+from segmentation.spreadsheets import write_safe_csv
 from segmentation.warehouse import Lake
 
 READERS: dict[str, Any] = {
@@ -35,6 +36,9 @@ def score(
     file: Annotated[Path, typer.Argument(help=f"A column per feature, and perhaps `customer_id`: {KINDS}.")],
     output: Annotated[Path, typer.Option("--output", "-o", help=f"Where the segments go: {KINDS}.")],
     model: Annotated[str, typer.Option(help="A version number, or an alias.")] = "champion",
+    safe_for_spreadsheets: Annotated[
+        bool, typer.Option(help="In CSV, texts that a spreadsheet would run begin with a '.")
+    ] = True,
 ) -> None:
     """Score a file of customers' features.
 
@@ -47,6 +51,8 @@ def score(
         frame = read(file)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise SegmentationError(f"Can't read {file}: {error}") from error
+    if safe_for_spreadsheets and output.suffix.lower() == ".csv":
+        write = _write_safe_csv
     scores = score_frame(frame, version)
     draft = output.with_name(f".{output.name}.draft")
     try:
@@ -57,6 +63,10 @@ def score(
     finally:
         draft.unlink(missing_ok=True)
     console.print(f"{scores.height:,} customers, by model {version.version} → {escape(str(output))}")
+
+
+def _write_safe_csv(frame: pl.DataFrame, path: Path) -> None:
+    path.write_text(write_safe_csv(frame), encoding="utf-8")
 
 
 def _by_suffix(known: dict[str, Any], path: Path) -> Any:

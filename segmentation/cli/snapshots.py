@@ -127,7 +127,8 @@ def show_snapshot(
     if as_json:
         print_json({**date_facts(found), "tables": [table_facts(table) for table in found.tables]})
         return
-    console.print(f"[bold]As of {found.as_of}[/]: [{COLOURS[found.state]}]{found.state}[/], asked by {found.asked_by}")
+    asked_by = escape(found.asked_by or "nobody")
+    console.print(f"[bold]As of {found.as_of}[/]: [{COLOURS[found.state]}]{found.state}[/], asked by {asked_by}")
     table = Table("table", "state", "rows", "size", "lake version", "code", "model", "made", "why")
     for each in found.tables:
         entry = each.standing.entry

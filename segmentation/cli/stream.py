@@ -8,13 +8,13 @@ from threading import Event
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from segmentation.errors import SourceError
 from segmentation.settings import Settings, load_settings
 from segmentation.sources.config import EXAMPLE_OF, KafkaSource, declared_source, declared_sources
 from segmentation.sources.incremental.deliveries import Receipt
 from segmentation.sources.readers.addresses import require_allowed
+from segmentation.terminal import make_console
 
 INLINE_ROWS = 20_000
 TOLD_EVERY_S = 5.0
@@ -86,7 +86,7 @@ def _run(
 
     registry = CollectorRegistry()
     metrics = StreamMetrics(source.name, registry)
-    console, reporter = Console(stderr=True), BatchReporter()
+    console, reporter = make_console(stderr=True), BatchReporter()
     if metrics_port is not None:
         server, thread = start_http_server(metrics_port, metrics_host, registry)
         console.print(f"Metrics: http://{metrics_host}:{server.server_port}/metrics", highlight=False)
@@ -96,7 +96,7 @@ def _run(
     consumer = StreamConsumer(
         source, lake, decoder(source), metrics, stop, skip_lost=skip_lost, on_batch=reporter.batch
     )
-    console.print(f"Reading {source.topic} from {source.servers} as the source {source.name}", highlight=False)
+    console.print(f"Reading {source.topic} from {source.servers} as the source {source.name}", markup=False)
     try:
         consumer.run(until_empty=until_empty)
     finally:
@@ -123,7 +123,7 @@ class BatchReporter:
         since, total = time.monotonic() - self._told_at, sum(self._lines.values())
         if since >= TOLD_EVERY_S and sys.stderr.isatty():
             rate = (total - self._told_lines) / since
-            Console(stderr=True).print(f"{self.summary()}, {rate:,.0f} lines/s, last batch {took_s:.2f} s")
+            make_console(stderr=True).print(f"{self.summary()}, {rate:,.0f} lines/s, last batch {took_s:.2f} s")
             self._told_at, self._told_lines = time.monotonic(), total
 
     def summary(self) -> str:

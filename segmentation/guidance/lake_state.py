@@ -10,6 +10,7 @@ from enum import Enum, auto
 import duckdb
 
 from segmentation.errors import NoLakeError, SegmentationError
+from segmentation.failures import reason_of
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.raw import DELIVERIES, LOADS, SOURCE_FILES, TRANSACTIONS
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
@@ -229,4 +230,4 @@ def _location(settings: Settings) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return without_password(str(error).split("\n")[0])
+    return without_password(reason_of(error))

@@ -6,6 +6,7 @@ import duckdb
 
 from segmentation.clock import Clock, utc_now
 from segmentation.errors import WarehouseUnavailableError
+from segmentation.failures import reason_of
 from segmentation.metrics.cache import MarkerCache
 from segmentation.metrics.families import MetricFamily
 from segmentation.metrics.lake import lake_families
@@ -41,7 +42,7 @@ class LakeCollector:
         except Exception as error:
             self.close()
             if isinstance(error, duckdb.Error):
-                reason = without_password(str(error).split("\n")[0])
+                reason = without_password(reason_of(error))
                 raise WarehouseUnavailableError(f"{reason} (`segmentation doctor` tells more)") from error
             raise
 

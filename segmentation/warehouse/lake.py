@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 
 from segmentation.clock import utc_now
 from segmentation.errors import NoLakeError, SegmentationError, WarehouseUnavailableError
+from segmentation.failures import meaning_of_failure, reason_of
 from segmentation.private_files import FILE_MODE, make_private_folder
 from segmentation.settings import Settings
 from segmentation.warehouse.checksums import create_entries, enter_new_files, has_entries
@@ -431,9 +432,11 @@ def _refused(location: str, meaning: str) -> str:
 
 
 def _unreachable(settings: Settings, error: duckdb.Error) -> str:
-    reason = without_password(str(error).split("\n")[0])
+    catalog = without_password(settings.catalog_uri)
+    if meaning := meaning_of_failure(error):
+        return f"Can't open the lake's catalogue {catalog!r}: {without_password(meaning)}."
     return (
-        f"Can't open the lake's catalogue {without_password(settings.catalog_uri)!r}: {reason}. Check "
+        f"Can't open the lake's catalogue {catalog!r}: {without_password(reason_of(error))}. Check "
         "SEGMENTATION_CATALOG and SEGMENTATION_HOME, and that the database is up; `segmentation doctor` tells more."
     )
 

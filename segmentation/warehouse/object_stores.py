@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import duckdb
 
 from segmentation.errors import SegmentationError
+from segmentation.failures import reason_of
 from segmentation.settings import CLOUDS, Settings
 from segmentation.warehouse.extensions import load_extension
 
@@ -103,7 +104,7 @@ def create_secrets(con: duckdb.DuckDBPyConnection, settings: Settings, *location
                 load_extension(con, extension)
             con.execute(statement, {name.lower(): value for name, value in secret.options.items()})
         except duckdb.Error as error:
-            reason = str(error).split("\n")[0]
+            reason = reason_of(error)
             raise SegmentationError(f"DuckDB can't be given access to {secret.cloud} storage: {reason}") from error
 
 

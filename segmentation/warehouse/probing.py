@@ -7,6 +7,7 @@ from uuid import uuid4
 import duckdb
 
 from segmentation.errors import SegmentationError
+from segmentation.failures import reason_of
 from segmentation.settings import Settings
 from segmentation.warehouse.extensions import open_duckdb
 from segmentation.warehouse.object_stores import create_secrets, is_object_store, meaning_of
@@ -71,7 +72,7 @@ def _try(con: duckdb.DuckDBPyConnection, location: str, done: str, statement: st
     try:
         return con.execute(statement).fetchall()
     except duckdb.Error as error:
-        reason = meaning_of(error) or str(error).split("\n")[0]
+        reason = meaning_of(error) or reason_of(error)
         raise SegmentationError(f"{location} can't be {done}: {reason}") from error
 
 

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -18,6 +17,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from segmentation.quoting import MAX_VALUE, bounded
+from segmentation.terminal import make_console
 from segmentation_assets.progress import Listener
 
 if TYPE_CHECKING:
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
     from segmentation.sources.dry_run import DryRun
     from segmentation.sources.reading import Reading
 
-out = Console() if sys.stdout.isatty() else Console(width=120)
+out = make_console(width=None if sys.stdout.isatty() else 120)
+
+MAX_EXAMPLE = 1000
+"""Characters of a refused line that are shown."""
 
 
 @contextmanager
@@ -56,7 +60,7 @@ def show_readings(readings: "Mapping[str, Reading]") -> None:
     for name, reading in readings.items():
         lines = [f"{count:,}" if reading.receipts else "" for count in reading.lines().values()]
         days = f"{reading.first_day} to {reading.last_day}" if reading.first_day else "nothing new"
-        table.add_row(name, f"{len(reading.files):,}" if reading.files else "", *lines, days)
+        table.add_row(escape(name), f"{len(reading.files):,}" if reading.files else "", *lines, days)
     out.print(table)
 
 
@@ -78,7 +82,7 @@ def show_profiles(profiles: "pl.DataFrame") -> None:
     for row in profiles.iter_rows(named=True):
         table.add_row(
             str(row["segment_id"]),
-            row["segment_name"],
+            escape(row["segment_name"]),
             f"{row['customer_count']:,}",
             f"{row['customer_share']:.1%}",
             _short(row["revenue"]),
@@ -110,19 +114,22 @@ def show_rejected(reasons: list[tuple[str, int]], read: int) -> None:
     rejected = sum(count for _, count in reasons)
     out.print(f"{read:,} lines read, {read - rejected:,} accepted, {rejected:,} rejected", highlight=False)
     for reason, count in reasons:
-        out.print(f"  {count:>9,}  {reason}", highlight=False)
+        out.print(f"  {count:>9,}  {escape(reason)}", highlight=False)
 
 
 def show_dry_run(found: "DryRun") -> None:
     """What a source would give: days, lines, why some are refused, and the first that are not."""
-    files = f"{len(found.paths)} files" if len(found.paths) > 1 else found.paths[0]
-    out.print(f"{files}: {found.first_day} to {found.last_day}, as the source {found.source}", highlight=False)
+    files = f"{len(found.paths)} files" if len(found.paths) > 1 else escape(found.paths[0])
+    out.print(f"{files}: {found.first_day} to {found.last_day}, as the source {escape(found.source)}", highlight=False)
     show_rejected([(row["reason"], row["lines"]) for row in found.rejects.to_dicts()], found.report.lines_read)
     for row in found.rejects.to_dicts():
-        out.print(f"[yellow]{escape(row['reason'])}[/], for example {escape(row['example'])}", soft_wrap=True)
+        out.print(
+            f"[yellow]{escape(row['reason'])}[/], for example {escape(bounded(row['example'], MAX_EXAMPLE))}",
+            soft_wrap=True,
+        )
     table = Table(*found.preview.columns, title="The first lines that would be accepted", title_style="bold")
     for values in found.preview.iter_rows():
-        table.add_row(*("" if value is None else escape(str(value)) for value in values))
+        table.add_row(*("" if value is None else escape(bounded(str(value), MAX_VALUE)) for value in values))
     if found.preview.height:
         out.print(table)
     out.print("Nothing was written.")

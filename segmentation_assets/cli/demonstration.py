@@ -110,7 +110,9 @@ def demonstrate(
     console.show_profiles(steps.profiles_as_of(settings, str(as_of)))
     if is_verbose and data == SYNTHETIC:
         story_page.show_recovery(settings, str(_archetypes(settings)), as_of)
-    console.out.print(f"Done in {time.monotonic() - began:.0f} s; everything is in {settings.home}.", highlight=False)
+    console.out.print(
+        f"Done in {time.monotonic() - began:.0f} s; everything is in {escape(str(settings.home))}.", highlight=False
+    )
     if chosen:
         servers.serve(settings, *chosen, on_ready=partial(_show_next_steps, settings, as_of, *chosen))
 

@@ -8,15 +8,16 @@ from threading import Event
 import dagster as dg
 from dagster_postgres.utils import DagsterPostgresException
 from prometheus_client import CollectorRegistry, generate_latest, start_http_server
-from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 
 from segmentation.errors import SegmentationError
+from segmentation.failures import reason_of
 from segmentation.metrics.collector import LakeCollector
 from segmentation.metrics.exporter import MetricsCollector, MetricSource, keep_looking
 from segmentation.metrics.families import MetricFamily
 from segmentation.metrics.lake import disk_families
 from segmentation.settings import Settings
+from segmentation.terminal import make_console
 from segmentation.warehouse.lake import without_password
 from segmentation_assets.cli.runs import dagster_home
 from segmentation_assets.definitions import build_present_definitions
@@ -49,7 +50,7 @@ class PipelineCollector:
         except Exception as error:
             self.close()
             if isinstance(error, SQLAlchemyError | DagsterPostgresException):
-                reason = str(error.__cause__ or error).strip().split("\n")[0]
+                reason = reason_of(error.__cause__ or error)
                 raise SegmentationError(f"Dagster's storage: {without_password(reason)}") from error
             raise
 
@@ -99,7 +100,7 @@ def _answer(registry: CollectorRegistry, host: str, port: int, stop: Event) -> N
         server, thread = start_http_server(port, host, registry)
     except OSError as error:
         raise SegmentationError(f"Can't listen on {host}:{port}: {error}. Choose another --port or --host.") from error
-    Console(stderr=True).print(f"Metrics: http://{host}:{server.server_port}/metrics", highlight=False)
+    make_console(stderr=True).print(f"Metrics: http://{host}:{server.server_port}/metrics", highlight=False)
     stop.wait()
     server.shutdown()
     thread.join()

@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 
 from segmentation.errors import SegmentationError
+from segmentation.failures import reason_of
 from segmentation.settings import Settings
 from segmentation.warehouse.backup.sqlite_files import DATA_PATH, copy_sqlite, replace_sqlite
 from segmentation.warehouse.checksums import COLUMNS as CHECKSUM_COLUMNS
@@ -193,7 +194,7 @@ def workshop() -> Iterator[duckdb.DuckDBPyConnection]:
         try:
             yield con
         except duckdb.Error as error:
-            reason = without_password(str(error).split("\n")[0])
+            reason = without_password(reason_of(error))
             raise SegmentationError(f"The catalogue could not be copied: {reason}") from error
 
 
