@@ -89,7 +89,7 @@ def test_nobody_else_makes_a_console() -> None:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake with names beyond ASCII."""
     home = tmp_path_factory.mktemp("lake")
-    with Lake(Settings(home=home, customer_buckets=2, threads=1)) as lake:
+    with Lake(Settings(home=home, customer_buckets=2, threads=1), create=True) as lake:
         migrate(lake)
         change(lake, "CREATE TABLE main.names AS SELECT 'Größe 日本 ' || i AS größe FROM range(20000) AS t(i)")
     return home

@@ -60,7 +60,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     folder = tmp_path_factory.mktemp("world")
     outside, settings = folder / "outside", Settings(home=folder / "warehouse", customer_buckets=2, threads=1)
     _write_secrets(outside)
-    with Lake(settings) as lake:
+    with Lake(settings, create=True) as lake:
         migrate(lake)
         insert_lines(
             lake,
