@@ -11,6 +11,7 @@ from segmentation.sources import reading
 from segmentation.sources.config import DatabaseSource, KafkaSource
 from segmentation.sources.dry_run import dry_run_source
 from segmentation.sources.readers.addresses import hosts_of, require_allowed
+from segmentation.warehouse import Lake
 from segmentation_assets_tests.domain.sources.shop_files import NOW
 
 STRICT = Settings(allow_local_sources=False)
@@ -101,8 +102,8 @@ def test_a_name_for_a_local_address_is_refused(monkeypatch: pytest.MonkeyPatch) 
         require_allowed(STRICT, database("postgresql://db.example/shop"))
 
 
-def test_every_way_to_a_source_asks_first(settings: Settings) -> None:
-    strict = settings.model_copy(update={"allow_local_sources": False})
+def test_every_way_to_a_source_asks_first(lake: Lake) -> None:
+    strict = lake.settings.model_copy(update={"allow_local_sources": False})
     source = database("postgresql://reader@127.0.0.1:1/shop")
     for way in (
         lambda: reading.read(strict, source),
