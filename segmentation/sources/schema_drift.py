@@ -125,16 +125,18 @@ def accept(lake: Lake, source: str, now: datetime) -> SchemaDrift:
         return drift
 
 
-def columns_of(records: Iterable[Record], known: Columns) -> dict[str, str]:
+def columns_of(records: Iterable[Record], known: Columns, unused: Columns | None = None) -> dict[str, str]:
     """What is known of a source's columns with what some records add: their JSON types; NULL says nothing.
 
-    A record need not have every column, so that none is ever missing.
+    A record need not have every column, so that none is ever missing; `unused` ones came, and are in no record.
     """
     kinds = {name: set(kind.split(" or ")) for name, kind in known.items()}
-    for name, kind in {(name, type(value)) for record in records for name, value in record.items()}:
-        if kind is not type(None):
-            kinds.setdefault(name, set()).add(JSON_TYPES.get(kind, kind.__name__))
-    return {name: " or ".join(sorted(found)) for name, found in kinds.items()}
+    for name, kind in (unused or {}).items():
+        kinds.setdefault(name, set()).add(kind)
+    for name, found in {(name, type(value)) for record in records for name, value in record.items()}:
+        if found is not type(None):
+            kinds.setdefault(name, set()).add(JSON_TYPES.get(found, found.__name__))
+    return {name: " or ".join(sorted(each)) for name, each in kinds.items()}
 
 
 def _add(con: duckdb.DuckDBPyConnection, source: str, columns: Columns, seen_in: str, now: datetime) -> None:

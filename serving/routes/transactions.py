@@ -24,10 +24,10 @@ from serving.api.problems import AnyRequest, ProblemError, refusals
 from serving.middleware.auth import needs
 from serving.routes.openapi import body_of
 from serving.services import arrow
+from serving.services.arrow_lines import ROWS_SETTING, read_lines
 from serving.services.pushing import Pusher
 
 KEY = re.compile(r"[\x21-\x7e]{1,200}")
-SETTING = "SEGMENTATION_MAX_ROWS"
 PLACE = "push"
 
 ARROW_BODY = (
@@ -87,15 +87,18 @@ async def push_transactions(
     else:
         known = f"{JSON.media_type}, {arrow.MEDIA_TYPE}"
         raise unknown_type(kind, "Content-Type", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, known)
-    records = await to_thread.run_sync(_records, kind, body, settings.max_rows)
     content_hash = sha256(body).hexdigest() if idempotency_key else None
-    return await pusher.push(Delivery(source, profile, records, PLACE, idempotency_key, content_hash))
-
-
-def _records(kind: str, body: bytes, max_rows: int) -> Sequence[Record]:
     if kind == arrow.MEDIA_TYPE:
-        return arrow.rows(body, max_rows, "transactions", SETTING)
+        lines = await to_thread.run_sync(read_lines, body, profile, settings.max_rows, settings.max_arrow_bytes)
+        records, unused = lines.records, lines.unused_columns
+    else:
+        records, unused = await to_thread.run_sync(_records, body, settings.max_rows), {}
+    delivery = Delivery(source, profile, records, PLACE, idempotency_key, content_hash, unused_columns=unused)
+    return await pusher.push(delivery)
+
+
+def _records(body: bytes, max_rows: int) -> Sequence[Record]:
     records = _decode(body).transactions
     if len(records) > max_rows:
-        raise too_many("transactions", len(records), max_rows, SETTING)
+        raise too_many("transactions", len(records), max_rows, ROWS_SETTING)
     return records

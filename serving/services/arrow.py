@@ -5,10 +5,9 @@ so are more rows than the settings allow.
 """
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +28,18 @@ MAX_BATCHES = 10_000
 
 PART_ROWS = 65_536
 """Rows that are evaluated at a time, so that memory beyond the stream stays small."""
+
+UNREADABLE = (
+    pa.ArrowException,
+    ArithmeticError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    RecursionError,
+    ValueError,
+    struct.error,
+)
+"""What reading a stream may raise, depending on what is wrong with it."""
 
 PATHS_TO_COMPRESSION = {"record batch": (2, 3), "dictionary": (2, 1, 3)}
 """By kind of message, the fields that lead from it to how its buffers are compressed (Message.fbs of the format)."""
@@ -51,26 +62,12 @@ def score(champion: Champion, body: bytes, max_rows: int, metrics: Metrics) -> b
     Raises:
         ProblemError: It is no such stream (400), or has too many rows (413).
     """
-    with _stream_errors():  # what is wrong inside a column may show only when it is used
-        table = _read(body, max_rows, "customers", "SEGMENTATION_MAX_ARROW_ROWS", _check_columns)
+    with stream_errors():  # what is wrong inside a column may show only when it is used
+        schema = schema_of(body)
+        _check_columns(schema)
+        batches = batches_of(body, None, max_rows, "customers", "SEGMENTATION_MAX_ARROW_ROWS")
+        table = pa.Table.from_batches(batches, schema)
         return _score(champion, table, metrics)
-
-
-def rows(body: bytes, max_rows: int, what: str, setting: str) -> list[dict[str, Any]]:
-    """The rows of a stream of any columns, at least one.
-
-    Args:
-        body: The stream.
-        max_rows: Most rows that it may have.
-        what: What the rows are, for errors.
-        setting: The variable that limits them.
-
-    Raises:
-        ProblemError: It is no such stream, or is empty (400), or has too many rows (413).
-    """
-    with _stream_errors():
-        found: list[dict[str, Any]] = _read(body, max_rows, what, setting, lambda _: None).to_pylist()
-        return found
 
 
 def _score(champion: Champion, table: pa.Table, metrics: Metrics) -> bytes:
@@ -81,37 +78,56 @@ def _score(champion: Champion, table: pa.Table, metrics: Metrics) -> bytes:
     return bytes(sink.getvalue())
 
 
-def _read(body: bytes, max_rows: int, what: str, setting: str, check: Callable[[pa.Schema], None]) -> pa.Table:
+def schema_of(body: bytes) -> pa.Schema:
+    """The columns of a stream, if it isn't compressed.
+
+    Raises:
+        ProblemError: It is (400). What is wrong with it otherwise, `stream_errors` tells.
+    """
     _refuse_compression(body)
     with pa.ipc.open_stream(pa.py_buffer(body)) as reader:
-        check(reader.schema)
-        table = pa.Table.from_batches(_checked(reader, max_rows, what, setting), reader.schema)
-    if not table.num_rows:
+        return reader.schema
+
+
+def batches_of(
+    body: bytes, columns: Sequence[int] | None, max_rows: int, what: str, setting: str
+) -> Iterator[pa.RecordBatch]:
+    """The valid record batches of a stream, at least one row.
+
+    Args:
+        body: The stream, not compressed.
+        columns: Those that are decoded; None: all.
+        max_rows: Most rows that it may have.
+        what: What the rows are, for errors.
+        setting: The variable that limits them.
+
+    Raises:
+        ProblemError: It is empty, or has too many batches (400), or too many rows (413).
+    """
+    options = pa.ipc.IpcReadOptions(included_fields=columns, use_threads=False)
+    rows = 0
+    with pa.ipc.open_stream(pa.py_buffer(body), options=options) as reader:
+        for number, batch in enumerate(reader, start=1):
+            rows += batch.num_rows
+            if rows > max_rows:
+                raise too_many(f"{what}, or more,", rows, max_rows, setting)
+            if number > MAX_BATCHES:
+                detail = f"The stream has more than {MAX_BATCHES} record batches; put more rows into each."
+                raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", detail)
+            batch.validate(full=True)
+            yield batch
+    if not rows:
         raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", f"The stream has no {what}.")
-    return table
 
 
 @contextmanager
-def _stream_errors() -> Iterator[None]:
-    """Say of a stream that can't be read that it is the client's fault."""
+def stream_errors() -> Iterator[None]:
+    """Say of a stream that can't be read, or of a value in it that can't be had, that it is the client's fault."""
     try:
         yield
-    except (pa.ArrowException, OSError, ValueError, struct.error) as error:
+    except UNREADABLE as error:
         detail = f"The body is no Arrow IPC stream: {shortened(str(error))}."
         raise ProblemError(HTTPStatus.BAD_REQUEST, "malformed-body", detail) from error
-
-
-def _checked(reader: pa.RecordBatchReader, max_rows: int, what: str, setting: str) -> Iterator[pa.RecordBatch]:
-    rows = 0
-    for number, batch in enumerate(reader, start=1):
-        rows += batch.num_rows
-        if rows > max_rows:
-            raise too_many(f"{what}, or more,", rows, max_rows, setting)
-        if number > MAX_BATCHES:
-            detail = f"The stream has more than {MAX_BATCHES} record batches; put more rows into each."
-            raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", detail)
-        batch.validate(full=True)
-        yield batch
 
 
 def _scores(champion: Champion, table: pa.Table, metrics: Metrics) -> pa.Table:

@@ -1,7 +1,7 @@
 """What sources deliver, and what becomes of it, as plain data. How deliveries get into the lake is in `upsert`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from segmentation.errors import SourceError
@@ -53,6 +53,7 @@ class Delivery:
         content_hash: Of what was sent, to tell a repeated delivery from a reused key.
         advance: How far the source has been read with it.
         columns: Type by column, where the source knows it; else what the records themselves are is looked at.
+        unused_columns: Type by column of those that came, and that the records leave out.
     """
 
     source: str
@@ -63,6 +64,7 @@ class Delivery:
     content_hash: str | None = None
     advance: Advance | None = None
     columns: Mapping[str, str] | None = None
+    unused_columns: Mapping[str, str] = field(default_factory=dict)
 
     def place(self, index: int) -> str:
         """Where a line was."""

@@ -78,9 +78,8 @@ class Upserter:
             if delivery.source not in self._columns:
                 self._columns[delivery.source] = last_columns(self._staging.con, delivery.source) or {}
             known = self._columns[delivery.source]
-            found = delivery.columns or columns_of(
-                (record for record in delivery.records if not isinstance(record, Malformed)), known
-            )
+            records = (record for record in delivery.records if not isinstance(record, Malformed))
+            found = delivery.columns or columns_of(records, known, delivery.unused_columns)
             if found and found != known:
                 observe(self._lake, delivery.source, found, delivery.place(0), now)
                 self._columns[delivery.source] = dict(found)

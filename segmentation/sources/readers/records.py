@@ -36,7 +36,7 @@ def as_table(profile: Profile, records: Sequence[Record], ordinals: Sequence[int
     by_header = _names_by_header(records)
     columns = {"file_id": pa.array(ordinals, pa.int32())}
     for name, entry in profile.inputs.items():
-        keys = [key for header in entry.headers for key in by_header.get(_folded(header), ())]
+        keys = [key for header in entry.headers for key in by_header.get(folded(header), ())]
         columns[name] = pa.array(_values(records, keys), pa.string())
     return pa.table(columns)
 
@@ -70,7 +70,7 @@ def as_json(value: object) -> str:
 def _names_by_header(records: Sequence[Record]) -> dict[str, list[str]]:
     names: dict[str, list[str]] = {}
     for name in dict.fromkeys(name for record in records for name in record):
-        names.setdefault(_folded(name), []).append(name)
+        names.setdefault(folded(name), []).append(name)
     return names
 
 
@@ -92,5 +92,6 @@ def _of_bytes(value: bytes) -> str:
         return b64encode(value).decode()
 
 
-def _folded(header: str) -> str:
+def folded(header: str) -> str:
+    """A header without what doesn't matter: case and surrounding white space."""
     return header.strip().casefold()
