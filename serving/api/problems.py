@@ -16,6 +16,7 @@ from litestar.types import ExceptionHandlersMap, Send
 
 from segmentation.errors import WarehouseUnavailableError
 from serving.api.contract import Problem
+from serving.api.parameters import allowed_instead
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
@@ -133,6 +134,8 @@ def _detail(request: AnyRequest, error: HTTPException) -> str:
             return "There is nothing at this path; /schema describes the API."
         case HTTPStatus.METHOD_NOT_ALLOWED:
             return f"{request.method} is not possible here; /schema describes the API."
+        case HTTPStatus.BAD_REQUEST:
+            return allowed_instead(request.scope.get("route_handler"), error) or error.detail
         case _:
             return error.detail
 
