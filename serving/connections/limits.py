@@ -1,17 +1,14 @@
 """The limits of a scorer process's connections, from the settings and from the system's limit of descriptors."""
 
-import logging
 import resource
 from dataclasses import dataclass
 
 from segmentation.settings import Settings
 
 MAX_RESERVE = 256
-"""Descriptors kept back: the lake's files and sockets, logs, and connections that were just accepted."""
+"""Descriptors kept back for the lake's files and sockets, logs, and connections that were just accepted."""
 
 MAX_BACKLOG = 2048
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -20,6 +17,7 @@ class ConnectionLimits:
 
     Attributes:
         connections: Open ones at a time.
+        wanted: As many as the settings allow.
         backlog: Those that the system keeps until they are accepted.
         head_bytes: Of a request: its first line and headers, or its trailers.
         headers: Of a request, trailers included.
@@ -29,6 +27,7 @@ class ConnectionLimits:
     """
 
     connections: int
+    wanted: int
     backlog: int
     head_bytes: int
     headers: int
@@ -39,19 +38,13 @@ class ConnectionLimits:
 
 def connection_limits(settings: Settings) -> ConnectionLimits:
     """The limits of each process, after raising the soft limit of descriptors as far as they need and is allowed."""
-    descriptors = _raised(settings.max_connections + MAX_RESERVE)
+    descriptors = _raised(settings.max_connections + MAX_RESERVE + MAX_BACKLOG)
     reserve = min(MAX_RESERVE, descriptors // 2)
     connections = min(settings.max_connections, descriptors - reserve)
-    if connections < settings.max_connections:
-        logger.warning(
-            "%d descriptors (ulimit -n) allow %d connections rather than %d (SEGMENTATION_MAX_CONNECTIONS).",
-            descriptors,
-            connections,
-            settings.max_connections,
-        )
     return ConnectionLimits(
         connections=connections,
-        backlog=min(MAX_BACKLOG, reserve // 2),
+        wanted=settings.max_connections,
+        backlog=min(MAX_BACKLOG, descriptors - connections - reserve // 2),  # all of it may be accepted at once
         head_bytes=settings.max_head_bytes,
         headers=settings.max_headers,
         head_timeout_s=settings.head_timeout_s,

@@ -1,5 +1,6 @@
 """uvicorn's configuration with limits on connections."""
 
+import logging
 from functools import partial
 from typing import Any
 
@@ -9,6 +10,8 @@ from serving.connections.limits import ConnectionLimits
 from serving.connections.protocol import LimitedProtocol
 from serving.connections.table import ConnectionTable
 from serving.sampled_logs import tell_left_out
+
+logger = logging.getLogger(__name__)
 
 
 class LimitedConfig(uvicorn.Config):
@@ -24,6 +27,12 @@ class LimitedConfig(uvicorn.Config):
             **options,
         )
         self._limits = limits
+        if limits.connections < limits.wanted:  # told once the log is set up
+            logger.info(
+                "Descriptors (ulimit -n) allow %d connections a process rather than %d (SEGMENTATION_MAX_CONNECTIONS).",
+                limits.connections,
+                limits.wanted,
+            )
 
     def load(self) -> None:
         """Load the application, in the process that serves it."""
