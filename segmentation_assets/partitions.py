@@ -7,6 +7,7 @@ platform accepts, so that whatever a first file brings has its partitions in a u
 Runs build the graph anew and know the days of that moment.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from math import ceil
@@ -101,6 +102,21 @@ def days_to_load(settings: Settings, first: date, last: date, now: datetime) -> 
             "Check its dates, or SEGMENTATION_PARTITIONS_START."
         )
     return oldest, newest
+
+
+def spans_to_load(settings: Settings, spans: Sequence[tuple[date, date]], now: datetime) -> list[tuple[date, date]]:
+    """Of spans of days the parts that can be loaded, as `days_to_load` has it.
+
+    Raises:
+        SegmentationError: There is none.
+    """
+    found: list[tuple[date, date]] = []
+    for first, last in spans:
+        try:
+            found.append(days_to_load(settings, first, last, now))
+        except SegmentationError:
+            continue
+    return found or [days_to_load(settings, spans[0][0], spans[-1][1], now)]
 
 
 def _dates(cadence: Cadence, start: date, until: date | None) -> dg.TimeWindowPartitionsDefinition:

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import duckdb
 import polars as pl
 
+from segmentation.errors import SourceError
 from segmentation.metadata.tables.raw import REJECTED, TRANSACTIONS
 from segmentation.settings import Settings
 from segmentation.sources.batch.inspection import inspect
@@ -49,6 +50,7 @@ class DryRun:
         report: How many lines were read, accepted and rejected.
         rejects: `reason`, `lines`, and an `example`: a line as it was, as JSON.
         preview: The first accepted lines, in columns of the transaction contract.
+        problems: Why what lies beside the files can't be read.
     """
 
     source: str
@@ -58,6 +60,7 @@ class DryRun:
     report: LoadReport
     rejects: pl.DataFrame
     preview: pl.DataFrame
+    problems: tuple[str, ...] = ()
 
 
 def dry_run_files(
@@ -86,13 +89,16 @@ def dry_run_on(lake: Lake, path: str | None, profile: Profile, *, source: str | 
 
 def _dry_run(lake: Lake, at_hand: Located, profile: Profile, name: str, now: datetime) -> DryRun:
     paths, text = at_hand.files, profile.to_yaml()
+    if not paths:
+        raise SourceError(" ".join(at_hand.problems.values()))
     with Staging.opened(lake) as staging:
         facts = inspect(staging, profile, name, paths, now=now)
         files = [as_source_file(name, text, now, found) for found in facts]
         first, last = min(found.first_day for found in facts), max(found.last_day for found in facts)
         found = validate_files(staging, files, first, last + timedelta(days=1), now=now)
         rejects, preview = _rejects(found.rejected), _preview(found.accepted)
-    return DryRun(name, tuple(file.path for file in files), first, last, found.report, rejects, preview)
+    read = tuple(file.path for file in files)
+    return DryRun(name, read, first, last, found.report, rejects, preview, tuple(at_hand.problems.values()))
 
 
 def dry_run_source(settings: Settings, source: SourceConfig, *, now: datetime) -> DryRun:
@@ -155,4 +161,5 @@ def facts_of(found: DryRun) -> dict[str, object]:
         "lines_rejected": found.report.rejected,
         "rejects": found.rejects.to_dicts(),
         "preview": found.preview.to_dicts(),
+        "problems": list(found.problems),
     }

@@ -14,6 +14,7 @@ from segmentation.settings import Settings
 from segmentation.sources.batch.inspection import state_of
 from segmentation.sources.batch.registration import product_lists_of, register_paths
 from segmentation.sources.batch.source_files import read_source_files
+from segmentation.sources.batch.spans import Span, joined
 from segmentation.sources.config import (
     DatabaseSource,
     FilesSource,
@@ -50,6 +51,7 @@ class Reading:
     Attributes:
         first_day: Earliest day (UTC) whose lines have changed or have to be loaded; None if nothing has come.
         last_day: Latest one.
+        spans: The days from the first to the last without long gaps.
         receipts: What became of delivered lines, per page; none for files.
         files: Files that were registered, new or changed ones.
         problems: By file, why it can't be read; the others are.
@@ -57,6 +59,7 @@ class Reading:
 
     first_day: date | None = None
     last_day: date | None = None
+    spans: tuple[Span, ...] = ()
     receipts: tuple[Receipt, ...] = ()
     files: tuple[str, ...] = ()
     problems: tuple[tuple[str, str], ...] = ()
@@ -141,6 +144,7 @@ def _register(lake: Lake, source: FilesSource, tell: Tell) -> Reading:
     return Reading(
         first_day=min((each.load_start for each in found), default=None),
         last_day=max((each.load_end - timedelta(days=1) for each in found), default=None),
+        spans=joined(span for each in found for span in each.spans),
         files=tuple(path for each in found for path in each.paths),
         problems=tuple(problems),
     )
@@ -185,7 +189,7 @@ def _pull(lake: Lake, source: SourceConfig, tell: Tell) -> Reading:
     receipts = pull(Upserter(lake), source.name, profile, pages, now=utc_now, on_page=told)
     first = min((each.first_day for each in receipts if each.first_day), default=None)
     last = max((each.last_day for each in receipts if each.last_day), default=None)
-    return Reading(first, last, receipts)
+    return Reading(first, last, ((first, last),) if first and last else (), receipts)
 
 
 def _count(settings: Settings, source: FilesSource) -> tuple[int, Mapping[str, str]]:

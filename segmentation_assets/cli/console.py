@@ -119,7 +119,9 @@ def show_rejected(reasons: list[tuple[str, int]], read: int) -> None:
 
 def show_dry_run(found: "DryRun") -> None:
     """What a source would give: days, lines, why some are refused, and the first that are not."""
-    files = f"{len(found.paths)} files" if len(found.paths) > 1 else escape(found.paths[0])
+    files = f"{len(found.paths)} files" if len(found.paths) > 1 else escape("".join(found.paths) or "the first page")
+    for problem in found.problems:
+        out.print(f"[yellow]{escape(problem)}[/]", soft_wrap=True)
     out.print(f"{files}: {found.first_day} to {found.last_day}, as the source {escape(found.source)}", highlight=False)
     show_rejected([(row["reason"], row["lines"]) for row in found.rejects.to_dicts()], found.report.lines_read)
     for row in found.rejects.to_dicts():

@@ -15,6 +15,7 @@ from segmentation.settings import Settings, load_settings
 from segmentation.snapshots.coverage import Coverage, coverage_at
 from segmentation.snapshots.due import due_dates, newest_due
 from segmentation.sources.batch.registration import Registration, register
+from segmentation.sources.batch.spans import joined
 from segmentation.sources.config import SourceConfig
 from segmentation.sources.profiles.profile import load_profile
 from segmentation.sources.reading import read
@@ -24,7 +25,7 @@ from segmentation_assets.cli import console
 from segmentation_assets.cli.runs import report_readings, report_registration, run
 from segmentation_assets.cli.snapshot_runs import DATED, make_snapshots
 from segmentation_assets.definitions import build_present_definitions
-from segmentation_assets.partitions import days_to_load, range_tags
+from segmentation_assets.partitions import days_to_load, range_tags, spans_to_load
 from segmentation_assets.progress import Listener
 from segmentation_assets.resources import ASKED_BY
 
@@ -47,7 +48,8 @@ def ingest(path: str | None, profile: str, source: str | None, on_progress: List
         now = utc_now().replace(microsecond=0)
         registered = register(lake, path, load_profile(profile), source=source, now=now)
     on_progress("Inspecting files", 1, 1)
-    load(settings, registered.load_start, registered.load_end - timedelta(days=1), on_progress)
+    for first, last in spans_to_load(settings, registered.spans, utc_now()):
+        load(settings, first, last, on_progress)
     report_registration(settings, registered)
     if registered.problems:
         raise SegmentationError("All else was loaded. " + "\n".join(problem for _, problem in registered.problems))
@@ -74,10 +76,10 @@ def read_sources(sources: Sequence[SourceConfig], on_progress: Listener) -> None
             continue
         on_progress(what, 1, 1)
         problems += [f"{source.name}: {problem}" for _, problem in found[source].problems]
-    firsts = [reading.first_day for reading in found.values() if reading.first_day]
-    lasts = [reading.last_day for reading in found.values() if reading.last_day]
-    if firsts and min(firsts) < utc_now().date():
-        load(settings, min(firsts), max(lasts), on_progress)
+    spans = joined(span for reading in found.values() for span in reading.spans)
+    if spans and spans[0][0] < utc_now().date():
+        for first, last in spans_to_load(settings, spans, utc_now()):
+            load(settings, first, last, on_progress)
     report_readings(settings, {source.name: reading for source, reading in found.items()})
     console.show_readings({source.name: reading for source, reading in found.items()})
     if problems:

@@ -18,7 +18,7 @@ from segmentation.sources.rules.validation import check_profile
 from segmentation.sources.staging import Relation, Staging
 
 COUNTS = f"""
-SELECT file_id, count(*), count(moment), CAST(min(moment) AS DATE), CAST(max(moment) AS DATE), min(undated)
+SELECT file_id, count(*), list(DISTINCT CAST(moment AS DATE)) FILTER (moment IS NOT NULL), min(undated)
 FROM (
     {{lines}}
     UNION ALL
@@ -42,6 +42,7 @@ class FileFacts:
         line_count: Its lines, malformed ones included.
         first_day: Day (UTC) of the earliest line.
         last_day: Day (UTC) of the latest line.
+        days: All days (UTC) of lines.
         byte_size: Its size.
         modified_at: When it was last changed, UTC.
         columns: Type by column.
@@ -51,6 +52,7 @@ class FileFacts:
     line_count: int
     first_day: date
     last_day: date
+    days: frozenset[date]
     byte_size: int
     modified_at: datetime
     columns: Mapping[str, str]
@@ -100,19 +102,19 @@ def _counts(profile: Profile, groups: Sequence[Lines]) -> str:
 
 
 def _facts(
-    path: Path, profile: Profile, counts: tuple[int, int, date, date, str] | None, columns: Mapping[str, str]
+    path: Path, profile: Profile, counts: tuple[int, list[date] | None, str] | None, columns: Mapping[str, str]
 ) -> FileFacts:
     if counts is None:
         raise SourceError(_no_lines(path))
-    line_count, dated_count, first_day, last_day, undated = counts
-    if dated_count == 0:
+    line_count, days, undated = counts
+    if not days:
         raise SourceError(
             f"None of the {line_count} lines of {path} has a date that can be read. The profile {profile.name} takes "
             f"it from {profile.columns['ordered_at']!r}; a line is {undated}. Use an expression such as "
             "try_strptime(input, '%d/%m/%Y %H:%M'). Dates before SEGMENTATION_EARLIEST_DAY don't count, nor do those "
             "after tomorrow."
         )
-    return FileFacts(path, line_count, first_day, last_day, *state_of(path), columns)
+    return FileFacts(path, line_count, min(days), max(days), frozenset(days), *state_of(path), columns)
 
 
 def state_of(path: Path) -> tuple[int, datetime]:

@@ -14,6 +14,7 @@ from segmentation.errors import SourceError
 from segmentation.metadata.tables.raw import DELIVERIES, LOADS
 from segmentation.sources.batch.inspection import FileFacts, inspect
 from segmentation.sources.batch.source_files import SourceFile, read_source_files, replace_source_files
+from segmentation.sources.batch.spans import Span, spans_of
 from segmentation.sources.config import SOURCE_NAME
 from segmentation.sources.profiles.profile import Profile
 from segmentation.sources.readers.paths import Located, look
@@ -21,7 +22,7 @@ from segmentation.sources.staging import Staging
 from segmentation.warehouse import Commit, Lake
 
 LOADED_DAYS = f"""
-SELECT MIN(ordered_on), MAX(ordered_on) FROM {LOADS.name} WHERE source = $source AND list_contains($paths, source_file)
+SELECT DISTINCT ordered_on FROM {LOADS.name} WHERE source = $source AND list_contains($paths, source_file)
 """
 
 DELIVERED = f"SELECT 1 FROM {DELIVERIES.name} WHERE source = $source LIMIT 1"
@@ -41,6 +42,7 @@ class Registration:
         load_start: First day that has to be loaded (again).
         load_end: The day after the last one that has to be loaded. With `load_start` it spans what the files hold
             now, and what changed files of the source held before.
+        spans: The days from `load_start` to before `load_end` without long gaps.
         columns: Type by column of the last file.
         problems: By path, why what lies beside them can't be read; it is left alone.
     """
@@ -53,6 +55,7 @@ class Registration:
     last_day: date
     load_start: date
     load_end: date
+    spans: tuple[Span, ...]
     columns: Mapping[str, str]
     problems: tuple[tuple[str, str], ...] = ()
 
@@ -100,7 +103,8 @@ def register_paths(
         rows = [as_source_file(source, text, now, found) for found in facts]
         commit = Commit(f"Register {len(paths)} files of {source}", asset="raw/source_files")
         _write(lake, staging.con, source, rows, commit)
-        load_start, load_end = _days_to_load(staging.con, source, rows, [*_changed(before, rows), *rows])
+        days = _days_to_load(staging.con, source, rows, _changed(before, rows))
+        spans = spans_of(days.union(*(found.days for found in facts)))
     asked = facts[: len(paths)]
     return Registration(
         source=source,
@@ -109,8 +113,9 @@ def register_paths(
         line_count=sum(found.line_count for found in asked),
         first_day=min(found.first_day for found in asked),
         last_day=max(found.last_day for found in asked),
-        load_start=load_start,
-        load_end=load_end,
+        load_start=spans[0][0],
+        load_end=spans[-1][1] + timedelta(days=1),
+        spans=spans,
         columns=asked[-1].columns,
     )
 
@@ -224,10 +229,9 @@ def _write(lake: Lake, con: duckdb.DuckDBPyConnection, source: str, rows: Sequen
 
 def _days_to_load(
     con: duckdb.DuckDBPyConnection, source: str, rows: Sequence[SourceFile], files: Iterable[SourceFile]
-) -> tuple[date, date]:
-    """First day, and day after the last, that `files` hold or that was loaded from `rows`, which may be more."""
+) -> set[date]:
+    """Days that were loaded from `rows`, and the first and last ones of `files`, as they were and as they become."""
     values = {"source": source, "paths": [row.path for row in rows]}
-    days = [*(con.execute(LOADED_DAYS, values).fetchone() or ())]
+    days = [row[0] for row in con.execute(LOADED_DAYS, values).fetchall()]
     days += [day for file in files for day in (file.first_day, file.last_day)]
-    known = [day for day in days if day is not None]
-    return min(known), max(known) + timedelta(days=1)
+    return {day for day in days if day is not None}

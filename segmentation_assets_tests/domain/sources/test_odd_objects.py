@@ -167,6 +167,7 @@ def test_odd_files_are_named_and_hold_up_no_other(lake: Lake, tmp_path: Path) ->
     assert problems.keys() == odd.keys()
     for name, message in odd.items():
         assert message in problems[name]
+    assert set(dry_run_source(lake.settings, _source(str(tmp_path / "in")), now=NOW).problems) == set(problems.values())
     by_hand = register(lake, str(tmp_path / "in"), load_profile("canonical"), now=NOW)
     assert dict(by_hand.problems) == dict(found.problems)
 
