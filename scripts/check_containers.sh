@@ -9,7 +9,15 @@ PATH="$PWD/.venv/bin:$PATH"
 # Not the environment or the `.env` of whoever runs this: the answer must be the same everywhere.
 config=(docker-compose --file docker-compose.yml --env-file .env.example config)
 clean=(env -i PATH="$PATH" HOME="${HOME:-/}")
-passwords=(POSTGRES_PASSWORD=x DAGSTER_POSTGRES_PASSWORD=x LAKE_POSTGRES_PASSWORD=x)
+passwords=(POSTGRES_PASSWORD=x DAGSTER_POSTGRES_PASSWORD=x LAKE_POSTGRES_PASSWORD=x
+    LAKE_INGEST_PASSWORD=x LAKE_READ_PASSWORD=x)
+
+for missing in "${passwords[@]}"; do
+    if "${clean[@]}" "${passwords[@]/$missing/}" "${config[@]}" --quiet 2>/dev/null; then
+        echo "docker-compose.yml resolves without ${missing%=x}; mark it as required (\${NAME:?…})." >&2
+        exit 1
+    fi
+done
 
 hadolint Dockerfile
 "${clean[@]}" "${passwords[@]}" "${config[@]}" --quiet

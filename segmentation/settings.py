@@ -30,6 +30,12 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path("warehouse"), description="Folder for everything that a run writes.")
     catalog: str = Field("", description="DuckLake catalogue: `sqlite:PATH` or `postgres:DSN`. Empty: in `home`.")
+    read_catalog: str = Field(
+        "",
+        description="The same catalogue for everything that only reads, as a user who may do nothing else, such as "
+        "`postgres:dbname=lake user=lake_read`; empty: `catalog`.",
+    )
+    read_catalog_password: SecretStr = Field(SecretStr(""), description="Password of that user; empty: libpq's own.")
     data_path: str = Field(
         "",
         description="Where the lake keeps its Parquet files: a folder, or a bucket as `s3://…`, `gs://…`, `az://…` or "
@@ -279,6 +285,14 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _readers_use_the_same_kind_of_catalog(self) -> "Settings":
+        if self.read_catalog and not (
+            self.catalog.startswith("postgres:") and self.read_catalog.startswith("postgres:")
+        ):
+            raise ValueError("read_catalog is for catalogues in PostgreSQL; it and catalog must begin with `postgres:`")
+        return self
+
+    @model_validator(mode="after")
     def _tokens_are_set_up_wholly(self) -> "Settings":
         given = [bool(self.jwt_issuer), bool(self.jwt_audience), bool(self.jwt_jwks_url)]
         if any(given) and not all(given):
@@ -299,6 +313,11 @@ class Settings(BaseSettings):
             return f"sqlite:{(self.home / 'catalog.sqlite').absolute()}"
         kind, _, rest = self.catalog.partition(":")
         return f"sqlite:{Path(rest).absolute()}" if kind == "sqlite" else self.catalog
+
+    @property
+    def read_catalog_uri(self) -> str:
+        """The catalog for those that only read it."""
+        return self.read_catalog or self.catalog_uri
 
     @property
     def data_uri(self) -> str:

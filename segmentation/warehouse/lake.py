@@ -120,7 +120,7 @@ class Lake:
                 raise NoLakeError(_no_lake(without_password(settings.catalog_uri), "SEGMENTATION_CATALOG")) from error
             if is_object_store(settings.data_uri) and (meaning := meaning_of(error)):
                 raise WarehouseUnavailableError(_refused(settings.data_uri, meaning)) from error
-            raise WarehouseUnavailableError(_unreachable(settings, error)) from error
+            raise WarehouseUnavailableError(_unreachable(settings, error, read_only)) from error
 
     def __enter__(self) -> Self:
         return self
@@ -323,7 +323,8 @@ class Lake:
             chosen += ["META_JOURNAL_MODE 'WAL'", f"META_BUSY_TIMEOUT {BUSY_TIMEOUT_MS}"]
         if options:
             chosen.append(options)
-        self._con.execute(f"ATTACH {_quoted('ducklake:' + settings.catalog_uri)} AS {name} ({', '.join(chosen)})")
+        uri = settings.read_catalog_uri if self.read_only else settings.catalog_uri
+        self._con.execute(f"ATTACH {_quoted('ducklake:' + uri)} AS {name} ({', '.join(chosen)})")
 
 
 def next_version(con: duckdb.DuckDBPyConnection) -> int:
@@ -385,6 +386,8 @@ def _connect(settings: Settings, *, read_only: bool) -> duckdb.DuckDBPyConnectio
     con = open_duckdb(("ducklake", EXTENSIONS_BY_SCHEME[settings.catalog_uri.partition(":")[0]]), options)
     con.execute("SET GLOBAL TimeZone = 'UTC'")  # a plain SET would not reach the cursors
     create_secrets(con, settings, settings.data_uri)
+    if read_only and (password := settings.read_catalog_password.get_secret_value()):
+        con.execute("CREATE TEMPORARY SECRET (TYPE postgres, PASSWORD $password)", {"password": password})
     if read_only and is_object_store(settings.data_uri):
         # Else every look-up in a known file asks whether it has changed. Writers read sources as well, and those do.
         con.execute("SET GLOBAL enable_http_metadata_cache = true")
@@ -431,8 +434,8 @@ def _refused(location: str, meaning: str) -> str:
     return f"Can't write to {location}: {meaning}; `segmentation doctor` tries it out. Nothing was written."
 
 
-def _unreachable(settings: Settings, error: duckdb.Error) -> str:
-    catalog = without_password(settings.catalog_uri)
+def _unreachable(settings: Settings, error: duckdb.Error, read_only: bool) -> str:
+    catalog = without_password(settings.read_catalog_uri if read_only else settings.catalog_uri)
     if meaning := meaning_of_failure(error):
         return f"Can't open the lake's catalogue {catalog!r}: {without_password(meaning)}."
     return (

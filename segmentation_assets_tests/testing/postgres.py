@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,16 @@ class Postgres:
     def stop(self) -> None:
         """Stop it at once, whatever is connected."""
         self._control("-m", "immediate", "-w", "stop")
+
+    def ask_for_passwords(self) -> None:
+        """Let nobody but the superuser in without a password."""
+        rules = (
+            "local all postgres trust",
+            "host all postgres 127.0.0.1/32 trust",
+            "host all all 127.0.0.1/32 scram-sha-256",
+        )
+        (self.folder / "data" / "pg_hba.conf").write_text("\n".join(rules) + "\n")
+        self._control("reload")
 
     def new_database(self) -> str:
         """Make an empty database; returns its address for libpq."""
@@ -87,3 +97,13 @@ def _as_postgres(*command: str) -> None:
     prefix = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
     done = subprocess.run([*prefix, *command], capture_output=True, text=True, timeout=60, check=False, cwd="/")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def run_script(server: Postgres, script: Path, environment: Mapping[str, str]) -> None:
+    """Run a script of psql's as the superuser, as the image of PostgreSQL does at its first start."""
+    psql = shutil.which("psql")
+    assert psql, "needs psql: apt-get install postgresql-client"
+    command = [psql, f"{server.address} dbname=postgres", "--no-psqlrc", "-v", "ON_ERROR_STOP=1", "-f", str(script)]
+    variables = {**os.environ, **environment}
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
