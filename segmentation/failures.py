@@ -62,17 +62,22 @@ def meaning_of_failure(error: BaseException) -> str | None:
     for each in chain:
         if isinstance(each, OSError) and each.errno in _NUMBERS:
             return f"{_NUMBERS[each.errno]} ({reason_of(each)})"
-    for each in chain:
-        text = str(each).lower()
-        for signs, meaning in _SIGNS:
-            if found := next((sign for sign in signs if sign in text), None):
-                return f"{meaning} ({reason_of(each, found)})"
+    return next((meaning for each in chain if (meaning := meaning_of_text(str(each)))), None)
+
+
+def meaning_of_text(text: str) -> str | None:
+    """What the text of an error says about disk or catalogue and what to do; None if it says neither."""
+    lowered = text.lower()
+    for signs, meaning in _SIGNS:
+        if found := next((sign for sign in signs if sign in lowered), None):
+            line = next(line for line in text.splitlines() if found in line.lower())
+            return f"{meaning} ({bounded(line.strip(), 300).rstrip('.')})"
     return None
 
 
-def reason_of(error: BaseException, sign: str = "") -> str:
-    """What an error says in one line, the first that holds `sign` in any letters; its kind, if it says nothing."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip() and sign in line.lower()]
+def reason_of(error: BaseException) -> str:
+    """What an error says in one line; its kind, if it says nothing."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return bounded(lines[0], 300).rstrip(".") if lines else type(error).__name__
 
 

@@ -5,6 +5,7 @@ import re
 from dagster_shared.error import SerializableErrorInfo
 
 from segmentation import errors
+from segmentation.failures import meaning_of_text
 from segmentation.warehouse.object_stores import meaning_of
 
 DOMAIN_ERRORS = {name for name, value in vars(errors).items() if isinstance(value, type)}
@@ -25,13 +26,14 @@ def brief_cause(info: SerializableErrorInfo) -> str:
 
 
 def words_for_people(info: SerializableErrorInfo) -> str | None:
-    """The message of the outermost error that was made for people, if there is one."""
+    """The message of the outermost error that was made for people, or what a disk or catalogue at fault means."""
     for cause in _chain(info):
         if cause.cls_name in DOMAIN_ERRORS:
             return cause.message.partition(": ")[2].strip()
         if cause.cls_name in STORE_ERRORS and (meaning := meaning_of(cause.message)):
             return f"Can't read from object storage: {meaning}; `segmentation doctor` tries it out."
-    return None
+    told = (meaning_of_text(cause.message) for cause in _chain(info))
+    return next((f"{meaning[0].upper()}{meaning[1:]}." for meaning in told if meaning), None)
 
 
 def _chain(info: SerializableErrorInfo) -> list[SerializableErrorInfo]:

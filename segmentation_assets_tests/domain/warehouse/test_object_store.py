@@ -24,6 +24,7 @@ from segmentation.warehouse.identity import MARKER
 from segmentation.warehouse.maintenance import maintain
 from segmentation.warehouse.partition_files import partition_files
 from segmentation.warehouse.probing import probe_data_path
+from segmentation.warehouse.read_only_sql import ReadOnlySql
 from segmentation.warehouse.schema import migrate
 from segmentation.warehouse.sql import literal
 from segmentation_assets_tests.testing.lines import INTO_SEGMENTS
@@ -134,6 +135,14 @@ def test_two_writers_at_once_lose_nothing_and_readers_see_whole_commits(lake: La
     assert counts == sorted(counts)
     assert all(count % ROWS == 0 for count in counts)
     assert len(set(counts)) > 1
+
+
+def test_people_can_query_a_lake_in_a_bucket_and_read_nothing_else_there(lake: Lake) -> None:
+    _write(lake, 1, 1)
+    with ReadOnlySql(lake.settings) as reader:
+        assert reader.frame("SELECT COUNT(*) FROM registry.segments").item() == ROWS
+        with reader._lake.cursor() as con, pytest.raises(duckdb.PermissionException, match="disabled by configuration"):
+            con.execute(f"FROM glob({literal(lake.settings.data_uri.rstrip('/') + '-other/*')})").fetchall()
 
 
 def test_files_are_in_the_bucket_and_nowhere_else(lake: Lake, store: ObjectStore) -> None:
