@@ -202,7 +202,7 @@ def main() -> None:
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(home=Path(folder) / "warehouse", customer_buckets=2, threads=1, tracking_uri="off")
-        with Lake(settings) as lake:
+        with Lake(settings, create=True) as lake:
             migrate(lake)
         shop.open_shop(settings)
         outcome = run(settings, Path(folder) / "log", wanted.requests, wanted.swaps)

@@ -42,7 +42,7 @@ def home(server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("roles")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PGPASSWORD", PASSWORDS["lake"])
-        with Lake(_settings(server, home, "lake")) as lake:
+        with Lake(_settings(server, home, "lake"), create=True) as lake:
             migrate(lake)
             insert_lines(lake, LINES[:3])
             insert_lines(lake, LINES)
