@@ -39,7 +39,8 @@ class Partitions:
 
     Attributes:
         days: One partition per day (UTC), from the first to the last of the data, or to yesterday.
-        as_of: One per date of the cadence that the data reaches. The key is the date `as_of` which features look back:
+        as_of: One per date of the cadence that the data reaches, from the mass of the lines on: a slip of a date years
+            before starts none. The key is the date `as_of` which features look back:
             `2026-01-01` sees December 2025 and before.
         look_back: From an `as_of` date to the days whose lines it looks back on.
     """
@@ -57,11 +58,13 @@ def build_partitions(settings: Settings, coverage: Coverage, cadence: Cadence | 
         coverage: Which days its data has.
         cadence: Of the dates; the setting if None. With `daily` any date can be asked for.
     """
-    start, cadence = start_of_days(settings, coverage), cadence or settings.cadence
+    start = start_of_days(settings, coverage)
+    start_of_dates = start if cadence else settings.partitions_start or coverage.begins_on or start
+    cadence = cadence or settings.cadence
     day_after = None if coverage.last_day is None else (max(coverage.last_day, start) + timedelta(days=1)).isoformat()
     return Partitions(
         days=dg.DailyPartitionsDefinition(start.isoformat(), fmt="%Y-%m-%d", end_date=day_after),
-        as_of=_dates(cadence, start, coverage.until),
+        as_of=_dates(cadence, start_of_dates, coverage.until),
         look_back=dg.TimeWindowPartitionMapping(
             start_offset=-ceil((settings.lookback_days or CENTURY_DAYS) / MOST_DAYS[cadence]),
             end_offset=-1,

@@ -5,7 +5,7 @@ A source is complete up to its last day with lines, and as long after it as a qu
 and doesn't keep the others from being looked at; once its lines come, the snapshots that lack them are stale.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 import duckdb
@@ -13,6 +13,7 @@ import duckdb
 from segmentation.errors import NoLakeError, SegmentationError
 from segmentation.metadata.tables.raw import CHANGED_DAYS, LOADS, SOURCE_FILES
 from segmentation.settings import Settings
+from segmentation.sources.batch.spans import LONGEST_GAP
 from segmentation.warehouse.schema import open_current
 
 DAYS = f"""
@@ -27,6 +28,32 @@ so that what was made of them can be made anew."""
 SOURCES = f"""
 WITH days AS ({DAYS})
 SELECT source, MIN(ordered_on), MAX(ordered_on) FROM days GROUP BY source ORDER BY source
+"""
+
+SMALL_SHARE = 0.001
+"""Of all lines: fewer before a gap of years are slips of a date."""
+
+MAIN_FIRST_DAY = f"""
+WITH days AS (
+    SELECT ordered_on, SUM(line_count_change) AS lines
+    FROM {CHANGED_DAYS.name}
+    GROUP BY ordered_on
+    HAVING SUM(line_count_change) > 0
+),
+gaps AS (
+    SELECT
+        ordered_on,
+        lines,
+        ordered_on - LAG(ordered_on) OVER (ORDER BY ordered_on) > {LONGEST_GAP.days} AS begins
+    FROM days
+),
+spans AS (
+    SELECT ordered_on, lines, COUNT(*) FILTER (begins) OVER (ORDER BY ordered_on) AS span
+    FROM gaps
+)
+SELECT MIN(first_day)
+FROM (SELECT MIN(ordered_on) AS first_day, SUM(lines) AS lines FROM spans GROUP BY span)
+WHERE lines >= {SMALL_SHARE} * (SELECT SUM(lines) FROM days)
 """
 
 AT_HAND = f"""
@@ -72,12 +99,20 @@ class Coverage:
         last_day: Their last day.
         until: The first day that may still get lines; None as long as no line is loaded.
         sources: By source, those with lines in the lake.
+        main_first_day: The first day of the mass of the lines: without the few that lie years before all others, whose
+            date is a slip. None as long as no line is loaded.
     """
 
     first_day: date | None = None
     last_day: date | None = None
     until: date | None = None
     sources: tuple[SourceCoverage, ...] = ()
+    main_first_day: date | None = None
+
+    @property
+    def begins_on(self) -> date | None:
+        """The first day from which it makes sense to look back at dates; None without any file or line."""
+        return self.main_first_day or self.first_day
 
     def reaches(self, as_of: date) -> bool:
         """Whether the data is complete before a date."""
@@ -132,7 +167,9 @@ def read_coverage(con: duckdb.DuckDBPyConnection, settings: Settings, now: datet
     """The coverage of a lake at the present moment (UTC)."""
     days = {source: (first, last) for source, first, last in con.execute(SOURCES).fetchall()}
     first, last = con.execute(AT_HAND).fetchall()[0]
-    return coverage_of(days, (first, last), settings.quiet_days, now)
+    ((main_first_day,),) = con.execute(MAIN_FIRST_DAY).fetchall()
+    covered = coverage_of(days, (first, last), settings.quiet_days, now)
+    return replace(covered, main_first_day=main_first_day)
 
 
 def coverage_at(settings: Settings, now: datetime) -> Coverage:

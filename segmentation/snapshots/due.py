@@ -8,8 +8,8 @@ from segmentation.snapshots.coverage import Coverage
 
 
 def due_dates(settings: Settings, coverage: Coverage) -> list[date]:
-    """The dates of the cadence that the data reaches, in order; none before the second day of data."""
-    start = settings.partitions_start or coverage.first_day
+    """The dates of the cadence that the data reaches, in order; none before the second day of the mass of the data."""
+    start = settings.partitions_start or coverage.begins_on
     if start is None or coverage.until is None:
         return []
     return dates_between(settings.cadence, start, coverage.until)

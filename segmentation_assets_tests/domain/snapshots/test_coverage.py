@@ -1,6 +1,6 @@
 """Coverage: up to which day data is complete, by source and of the lake."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import pytest
 
@@ -79,3 +79,17 @@ def test_a_history_of_a_few_days_is_looked_at_where_it_ends(settings: Settings) 
     assert due_dates(settings, covered) == []
     assert newest_due(settings, covered) == date(2024, 3, 21)
     assert newest_due(settings, Coverage()) is None
+
+
+def test_a_slip_of_a_date_starts_no_dates(lake: Lake) -> None:
+    """A shop's year, and one line that is said to be of 2006: no snapshot for each month between."""
+    days = [datetime(2024, 1, 1) + timedelta(days=n % 300) for n in range(1200)]
+    insert_lines(lake, [Line(f"c{n % 50}", f"o{n}", "p", day) for n, day in enumerate(days)])
+    slip = "INSERT INTO raw.changed_days SELECT source, DATE '2006-05-01', {}, 99 FROM raw.changed_days LIMIT 1"
+    with lake.cursor() as con:
+        lake.transaction(con, Commit("a slip"), lambda c: c.execute(slip.format(1)))
+        found = read_coverage(con, lake.settings, NOW)
+        assert (found.first_day, found.begins_on) == (date(2006, 5, 1), date(2024, 1, 1))
+        assert due_dates(lake.settings, found)[0] == date(2024, 2, 1)
+        lake.transaction(con, Commit("no slip any more"), lambda c: c.execute(slip.format(100)))
+        assert read_coverage(con, lake.settings, NOW).begins_on == date(2006, 5, 1)
