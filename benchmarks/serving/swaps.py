@@ -6,9 +6,9 @@ when it is computed without a server. Prints how many answers there were, and th
 
 import argparse
 import json
+import math
 import tempfile
 import time
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -76,19 +76,25 @@ class Outcome:
 
 
 class _Reign:
-    """Which versions were champion when."""
+    """Which versions were champion when: from the moment that a promotion begins until the next one has ended."""
 
     def __init__(self, first: int) -> None:
-        self._since: list[tuple[float, int]] = [(0.0, first)]
+        self._since = [(first, 0.0)]
+        self._until: list[float] = []
 
     def begin(self, version: int) -> None:
-        self._since.append((time.monotonic(), version))
+        """A version is about to become champion; it may be known before the promotion returns."""
+        self._since.append((version, time.monotonic()))
+
+    def end_last(self) -> None:
+        """The one before it is champion no more."""
+        self._until.append(time.monotonic())
 
     def between(self, start: float, end: float) -> set[int]:
-        """Champions of a time; what is about to be one may be known before the promotion returns."""
-        known = list(self._since)
-        first = bisect_right(known, (start - LAG_S, 0)) - 1
-        return {version for since, version in known[max(0, first) :] if since <= end}
+        """Champions of a time, and those that a scorer may not have seen go yet."""
+        until = [*self._until, math.inf, math.inf]
+        spans = zip(list(self._since), until, strict=False)
+        return {version for (version, since), gone in spans if since <= end and gone + LAG_S >= start}
 
 
 def run(settings: Settings, log: Path, requests: int, swaps: int) -> Outcome:
@@ -158,6 +164,7 @@ class _Run:
                 version = 2 if self._outcome.swaps % 2 == 0 else 1
                 self._reign.begin(version)
                 shop.promote_on(lake, version)
+                self._reign.end_last()
                 self._outcome.swaps += 1
                 self._change_key(lake)
                 if len(self._outcome.rss_mb) == 0 and self._outcome.swaps >= WARM_SHARE * self._swaps:
