@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import sqlalchemy as sa
+from filelock import FileLock, Timeout
 from sqlalchemy.pool import QueuePool
 
+from segmentation.errors import SegmentationError
 from segmentation_assets.dagster_internals.event_log_storage import (
     SQLITE_BUSY_TIMEOUT_SECONDS,
     ConfigurableClassData,
@@ -37,6 +39,9 @@ MOST_ENGINES = 8
 BATCH_SIZE = "DAGSTER_EVENT_BATCH_SIZE"
 """Dagster's own setting, read from the environment only: how many events of an output it hands over together."""
 
+OPENING_S = 60
+"""How long to wait for others who open the instance, in seconds; it takes them a tenth of one."""
+
 MOST_EVENTS = 200
 """Of a batch, unless somebody has set it: other processes wait for the index while one is written."""
 
@@ -45,7 +50,11 @@ def open_instance(folder: Path) -> dg.DagsterInstance:
     """The instance of a folder, with the quicker event log unless its `dagster.yaml` names another than Dagster's own.
 
     Runs that this process creates are listed under their jobs. The folder's configuration stays as it is, so that it
-    is the same for those who read it without this module.
+    is the same for those who read it without this module. One process opens it at a time: Dagster makes its files when
+    they are opened first, and two that do so at once leave them unusable for good.
+
+    Raises:
+        SegmentationError: Another process has been opening it for a minute.
     """
     ref = InstanceRef.from_dir(str(folder))
     stock, configured = InstanceRef.config_defaults(str(folder))["event_log_storage"], ref.event_storage_data
@@ -56,7 +65,29 @@ def open_instance(folder: Path) -> dg.DagsterInstance:
     if ref.custom_instance_class_data is None:
         listed = ConfigurableClassData(ListedInstance.__module__, ListedInstance.__name__, "{}")
         ref = ref._replace(custom_instance_class_data=listed)
-    return dg.DagsterInstance.from_ref(ref)
+    with opening(folder):
+        return dg.DagsterInstance.from_ref(ref)
+
+
+@contextmanager
+def opening(folder: Path) -> Iterator[None]:
+    """Held while the instance of a folder is opened.
+
+    Raises:
+        SegmentationError: Another process has held it for a minute.
+    """
+    lock = FileLock(folder / "opening.lock", timeout=OPENING_S)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise SegmentationError(
+            f"Another process has been opening Dagster's instance for {OPENING_S} s ({lock.lock_file}). Try again, and "
+            "look for a command that hangs."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from segmentation.terminal import make_console
 from segmentation.warehouse.lake import without_password
 from segmentation_assets.cli.runs import dagster_home
 from segmentation_assets.definitions import build_present_definitions
+from segmentation_assets.event_log import opening
 from segmentation_assets.pipeline_metrics import Names, PipelineMetrics
 
 FIRST_LOOK_S = 10.0
@@ -45,7 +46,9 @@ class PipelineCollector:
         """
         try:
             if self._instance is None:
-                self._instance = dg.DagsterInstance.from_config(str(dagster_home(self._settings)))
+                folder = dagster_home(self._settings)
+                with opening(folder):
+                    self._instance = dg.DagsterInstance.from_config(str(folder))
             return self._figures.read(self._instance)
         except Exception as error:
             self.close()

@@ -19,6 +19,7 @@ from segmentation_assets.cli import console
 from segmentation_assets.cli.code_location import PartitionsFollower, reload_code_location
 from segmentation_assets.cli.ports import require_free
 from segmentation_assets.cli.runs import dagster_home
+from segmentation_assets.event_log import open_instance
 
 STOP_TIMEOUT_S = 20
 POLL_S = 0.5
@@ -96,8 +97,10 @@ def _dagster(settings: Settings, port: int) -> Iterator["subprocess.Popen[bytes]
     workspace = Path(__file__).parents[2] / "workspace.yaml"
     code = ["-w", str(workspace)] if workspace.exists() else ["-m", "segmentation_assets.definitions"]
     command = [sys.executable, "-m", "dagster", "dev", "-p", str(port), *code]
-    log = dagster_home(settings) / "ui.log"
-    with _process(command, {"DAGSTER_HOME": str(dagster_home(settings))}, log) as process:
+    folder = dagster_home(settings)
+    with open_instance(folder):
+        pass  # webserver and daemon, which start at once, shall find its files
+    with _process(command, {"DAGSTER_HOME": str(folder)}, folder / "ui.log") as process:
         yield process
 
 

@@ -1,5 +1,6 @@
 """The quicker event log: the same log as Dagster's own, whoever reads it, and whenever the writer dies."""
 
+import multiprocessing
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import dagster as dg
@@ -319,3 +321,26 @@ def test_the_size_of_batches_is_set_for_a_run_only(monkeypatch: pytest.MonkeyPat
     with batched_events():
         assert os.environ[BATCH_SIZE] == str(event_log.MOST_EVENTS)
     assert BATCH_SIZE not in os.environ
+
+
+def test_processes_may_make_an_instance_at_once(tmp_path: Path) -> None:
+    """Two that stamped the same new database with its version left Dagster unable to open it, for good."""
+    together = multiprocessing.get_context("forkserver")
+    together.set_forkserver_preload(["dagster", __name__])
+    for attempt in range(3):
+        (folder := tmp_path / f"{attempt}").mkdir()
+        barrier = together.Barrier(4)
+        openers = [together.Process(target=_open, args=(folder, barrier)) for _ in range(4)]
+        for opener in openers:
+            opener.start()
+        for opener in openers:
+            opener.join(60)
+        assert [opener.exitcode for opener in openers] == [0] * 4
+        _open(folder)
+
+
+def _open(folder: Path, barrier: Barrier | None = None) -> None:
+    if barrier:
+        barrier.wait(60)
+    with open_instance(folder) as opened:
+        assert opened.get_runs() == []
