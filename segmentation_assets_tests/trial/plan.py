@@ -117,10 +117,11 @@ def _files(rng: random.Random) -> tuple[FileStep, ...]:
         first = TRIAL_START + timedelta(days=2 * number)
         lines = tuple(made.orders(rng.randint(4, 12), first, 2, bad_share=0.1))
         steps.append(_file(f"till-{number}.csv", lines))
-    wrong = steps[rng.randrange(2)]
+    is_copied = rng.random() < 0.5
+    wrong = steps[1 if is_copied else rng.randrange(2)]  # of a file and its copy, the last one counts
     changed = [made.corrected(line) if rng.random() < 0.3 and not line.reason else line for line in wrong.lines]
     steps.append(_file(wrong.name, tuple(changed[1:] if rng.random() < 0.5 else changed)))
-    if rng.random() < 0.5:
+    if is_copied:
         steps.insert(2, FileStep("copy.csv", steps[0].content, steps[0].lines, "duplicate_file"))
     else:
         steps[1:1] = _corrupt(rng, made)

@@ -126,7 +126,7 @@ class Trial:
         assert turn.step is not None
         excused = self._is_excused(child)
         how = "killed" if turn.is_killed else "failed beside a fault" if child.code and excused else str(child.code)
-        self._say(f"{turn.name}: {turn.step.name} ended, {how}")
+        self._say(f"{turn.name}: {turn.step.name} ended, {how}, {child.cpu_s:.2f} s of CPU")
         outcome = Outcome(child, turn.is_killed, excused)
         turn.child, turn.is_killed = None, False
         self._advance(turn, outcome)

@@ -55,6 +55,7 @@ class Child:
         began_s: When (monotonic).
         code: How it ended; negative for a signal; None as long as it lives.
         ended_s: When.
+        cpu_s: What it used.
     """
 
     pid: int
@@ -62,12 +63,14 @@ class Child:
     began_s: float = field(default_factory=time.monotonic)
     code: int | None = None
     ended_s: float = 0.0
+    cpu_s: float = 0.0
 
     def poll(self) -> int | None:
         """How it ended, if it has."""
         if self.code is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            pid, status, used = os.wait4(self.pid, os.WNOHANG)
             if pid:
+                self.cpu_s = used.ru_utime + used.ru_stime
                 self.code, self.ended_s = os.waitstatus_to_exitcode(status), time.monotonic()
                 self._signal_group(signal.SIGKILL)  # what it started itself must not outlive it
         return self.code

@@ -75,13 +75,12 @@ def _as_of(read: Outcome, made: Outcome) -> LakeState:
 
 def _follow_due_snapshots() -> None:
     """What the daemon does: let the sensor look, and run what it asks for."""
-    import dagster as dg
-
     from segmentation.clock import utc_now
     from segmentation.settings import load_settings
     from segmentation_assets.cli.runs import dagster_home
+    from segmentation_assets.event_log import open_instance
     from segmentation_assets_tests.testing.sensor_runs import follow_due_snapshots
 
     settings = load_settings()
-    with dg.DagsterInstance.from_config(str(dagster_home(settings))) as instance:
+    with open_instance(dagster_home(settings)) as instance:
         follow_due_snapshots(settings, instance, utc_now)
