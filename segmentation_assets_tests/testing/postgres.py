@@ -65,7 +65,7 @@ class Postgres:
 @contextmanager
 def running_postgres() -> Iterator[Postgres]:
     """A server on a free loopback port; without PostgreSQL's programs the test is skipped, but not in CI."""
-    binaries = _binaries()
+    binaries = find_binaries()
     if binaries is None:
         reason = "needs PostgreSQL's server programs: apt-get install postgresql"
         assert "CI" not in os.environ, reason
@@ -86,7 +86,8 @@ def running_postgres() -> Iterator[Postgres]:
         shutil.rmtree(folder)
 
 
-def _binaries() -> Path | None:
+def find_binaries() -> Path | None:
+    """Where PostgreSQL's server programs are, if they are."""
     found = shutil.which("initdb")
     folders = [Path(found).parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     return next((folder for folder in folders if (folder / "initdb").exists()), None)

@@ -16,6 +16,8 @@ IN_DATA = ("duplicate_file", "duplicate_push", "duplicate_message", "corrupt_fil
 """Faults that come with what sources deliver."""
 
 TRIAL_START = FIRST_DAY + timedelta(days=HISTORY_DAYS)
+DATE = (TRIAL_START - timedelta(days=3)).date()
+"""A snapshot beside the one that the template has; deliveries bring late lines of both."""
 
 ACTORS = ("files", "pushes", "messages", "graph", "promotions", "maintenance", "backups", "analysts", "clients")
 
@@ -101,9 +103,9 @@ def make_plan(seed: int, fault_count: int) -> Plan:
         _files(rng),
         tuple(_deliveries(rng, "push", 7)),
         tuple(_deliveries(rng, "message", 5)),
-        tuple(rng.sample(["materialize", "refresh", "daemon", "train"], 2)),
+        tuple(rng.sample([f"materialize --as-of {DATE} --no-train", "refresh", "daemon", "train"], 2)),
         tuple(rng.choice(["1", "2", "rollback"]) for _ in range(4)),
-        {"maintenance": 3, "backups": 2, "analysts": 6, "clients": 4},
+        {"maintenance": 2, "backups": 2, "analysts": 5, "clients": 4},
     )
     count = max(fault_count - len(bases.data_faults), 1)
     faults = tuple(sorted((_fault(rng, bases) for _ in range(count)), key=lambda each: (each.actor, each.step)))
@@ -145,9 +147,9 @@ def _corrupt(rng: random.Random, made: Customers) -> list[FileStep]:
 
 def _deliveries(rng: random.Random, name: str, count: int) -> list[Delivery]:
     """Deliveries of new and of corrected lines, some of which come again."""
-    made, first, sent = Customers(rng, name), TRIAL_START - timedelta(days=3), list[Delivery]()
+    made, first, sent = Customers(rng, name), TRIAL_START - timedelta(days=14), list[Delivery]()
     for number in range(count):
-        lines = made.orders(rng.randint(1, 4), first, 6, bad_share=0.06)
+        lines = made.orders(rng.randint(1, 4), first, 18, bad_share=0.06)
         good = [line for each in sent for line in each.lines if not line.reason]
         if good and rng.random() < 0.5:
             lines.append(made.corrected(rng.choice(good)))
@@ -161,7 +163,7 @@ def _again(delivery: Delivery, name: str) -> Delivery:
     return Delivery(delivery.key, delivery.lines, f"duplicate_{name}")
 
 
-STEPS = {"files": 5, "pushes": 7, "messages": 5, "graph": 2, "promotions": 4, "maintenance": 3, "backups": 4}
+STEPS = {"files": 5, "pushes": 7, "messages": 5, "graph": 2, "promotions": 4, "maintenance": 2, "backups": 4}
 """Steps of each actor that faults can come at."""
 
 LENGTH_S = {"files": 2.5, "graph": 6.0, "promotions": 0.5, "maintenance": 1.5, "backups": 0.7}

@@ -74,7 +74,9 @@ def _as_of(read: Outcome, made: Outcome) -> LakeState:
 
 
 def _follow_due_snapshots() -> None:
-    """What the daemon does: let the sensor look, and run what it asks for."""
+    """What the daemon does, two hours later: let the sensor look, and run what it asks for; it waits for late lines."""
+    from datetime import timedelta
+
     from segmentation.clock import utc_now
     from segmentation.settings import load_settings
     from segmentation_assets.cli.runs import dagster_home
@@ -83,4 +85,4 @@ def _follow_due_snapshots() -> None:
 
     settings = load_settings()
     with open_instance(dagster_home(settings)) as instance:
-        follow_due_snapshots(settings, instance, utc_now)
+        follow_due_snapshots(settings, instance, lambda: utc_now() + timedelta(hours=2))
