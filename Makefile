@@ -13,7 +13,7 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lock mlflow serve ui clean $(CHECKS)
+.PHONY: help demo test trial check fmt lock mlflow serve ui clean $(CHECKS)
 
 help: ## List the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -23,6 +23,9 @@ demo: .venv/ready ## The main job on synthetic data, then UI and scorer; ARGS=--
 
 test: check ## All checks and all tests
 	$(BIN)/pytest -n $(WORKERS) $(ARGS)
+
+trial: .venv/ready ## Everything at once with 1,000 faults, an hour; ARGS="--seeds 17 --keep" plays one plan
+	@$(BIN)/python -m segmentation_assets_tests.trial $(ARGS)
 
 check: .venv/spark .venv/tracking ## Format, lint, types, layering, containers, alerts
 	@$(MAKE) --no-print-directory -j $(CORES) $(CHECKS)
