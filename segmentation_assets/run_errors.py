@@ -6,11 +6,11 @@ from dagster_shared.error import SerializableErrorInfo
 
 from segmentation import errors
 from segmentation.failures import meaning_of_text
-from segmentation.warehouse.object_stores import meaning_of
+from segmentation.warehouse import outages
 
 DOMAIN_ERRORS = {name for name, value in vars(errors).items() if isinstance(value, type)}
-STORE_ERRORS = {"HTTPException", "IOException"}
-"""DuckDB's, of which some come from an object store."""
+LAKE_ERRORS = {"Error", "HTTPException", "IOException", "TransactionException"}
+"""DuckDB's, of which some come from an object store or the catalogue's database."""
 
 QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
@@ -30,8 +30,8 @@ def words_for_people(info: SerializableErrorInfo) -> str | None:
     for cause in _chain(info):
         if cause.cls_name in DOMAIN_ERRORS:
             return cause.message.partition(": ")[2].strip()
-        if cause.cls_name in STORE_ERRORS and (meaning := meaning_of(cause.message)):
-            return f"Can't read from object storage: {meaning}; `segmentation doctor` tries it out."
+        if cause.cls_name in LAKE_ERRORS and (words := outages.words_for_people(cause.message)):
+            return words
     told = (meaning_of_text(cause.message) for cause in _chain(info))
     return next((f"{meaning[0].upper()}{meaning[1:]}." for meaning in told if meaning), None)
 

@@ -214,10 +214,9 @@ def _meaning_of(error: Exception) -> str | None:
         return meaning[0].upper() + meaning[1:] + "."
     import duckdb  # help and version shall not wait for it
 
-    from segmentation.warehouse.object_stores import meaning_of
+    from segmentation.warehouse.outages import words_for_people
 
-    meaning = meaning_of(error) if isinstance(error, duckdb.IOException) else None
-    return meaning and f"Can't read from object storage: {meaning}; `segmentation doctor` tries it out."
+    return words_for_people(str(error)) if isinstance(error, duckdb.Error) else None
 
 
 def _fail(message: str) -> NoReturn:

@@ -25,6 +25,10 @@ MEANINGS = (
         "the service can't be reached. Check SEGMENTATION_S3_ENDPOINT and SEGMENTATION_S3_USE_SSL, or the network",
     ),
     (
+        ("HTTP 500", "HTTP 502", "HTTP 503", "HTTP 504", "SlowDown", "ServerBusy", "InternalError"),
+        "the service fails, or has too much to do. Run it again later",
+    ),
+    (
         ("NoSuchBucket", "ContainerNotFound", "bucket does not exist", "container does not exist"),
         "there is no such bucket. Make it, or correct the address",
     ),
