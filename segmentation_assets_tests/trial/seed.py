@@ -1,9 +1,7 @@
 """A seed from beginning to end: its place is made, its actors play, everything is put right, and the end is judged."""
 
-import json
 import mmap
 import shutil
-import signal
 import time
 import traceback
 from contextlib import ExitStack
@@ -19,11 +17,11 @@ from segmentation_assets_tests.trial import store_proxy
 from segmentation_assets_tests.trial.actors import operators, readers, sources
 from segmentation_assets_tests.trial.clock import SharedClock
 from segmentation_assets_tests.trial.environment import Environment, keep, mount_disk
-from segmentation_assets_tests.trial.lake_state import LakeState, read_state
 from segmentation_assets_tests.trial.oracle import Oracle
 from segmentation_assets_tests.trial.plan import Plan
 from segmentation_assets_tests.trial.services import Service
-from segmentation_assets_tests.trial.steps import Actor, Outcome, Step, TrialError, until_done
+from segmentation_assets_tests.trial.settling import judge_end, settle
+from segmentation_assets_tests.trial.steps import Actor, TrialError
 from segmentation_assets_tests.trial.template import declare_sources, open_lake, store_variables, variables_of
 from segmentation_assets_tests.trial.trial import Trial
 from segmentation_assets_tests.trial.zygote import command, fork
@@ -151,53 +149,20 @@ def _play(trial: Trial, plan: Plan, verdict: Verdict) -> None:
     if plan.store == "local":
         actors["backups"] = operators.backups(oracle, folder, trial.check)
     trial.play(actors, plan.faults)
-    _settle(trial, verdict)
+    settle(trial)
+    verdict.acknowledged, verdict.in_lake = judge_end(trial)
 
 
 def _count(trial: Trial, answers: int) -> None:
     trial.answers += answers
 
 
-def _settle(trial: Trial, verdict: Verdict) -> None:
-    """Stop what runs, drain the stream, make anew what is stale; then the lake must be exactly what it must be."""
-    for service in trial.services.values():
-        child = service.child
-        assert child is not None
-        child.signal(signal.SIGTERM)
-        if child.wait(START_S) not in {0, -signal.SIGTERM}:
-            raise TrialError(
-                f"{service.name} ended with {child.code} when it was told to stop:\n{child.said()[-3000:]}"
-            )
-        service.child = None
-    states: list[LakeState] = []
-    trial.play({"settle": _last_steps(states)})
-    wrong = trial.oracle.judge_end(states[-1])
-    verdict.acknowledged = trial.oracle.acknowledged()
-    verdict.in_lake = sum(len(rows) for by_id in states[-1].lines.values() for rows in by_id.values())
-    if wrong or verdict.acknowledged != verdict.in_lake:
-        raise TrialError(f"{verdict.acknowledged} lines acknowledged, {verdict.in_lake} there; " + "\n".join(wrong))
-
-
-def _last_steps(states: list[LakeState]) -> Actor:
-    for words in (("stream", "app", "--until-empty"), ("snapshots", "refresh"), ("maintain",)):
-        yield from until_done(partial(Step, " ".join(words), command(*words)))
-    yield from until_done(partial(Step, "doctor", command("doctor", "--json")), _is_healthy)
-    read = yield from until_done(partial(Step, "read", read_state))
-    found = read.child.result()
-    assert isinstance(found, LakeState)
-    states.append(found)
-
-
-def _is_healthy(outcome: Outcome) -> bool:
-    """Whether the doctor finds nothing but that the trial's disk is a small one."""
-    bad = [each for each in json.loads(outcome.child.told()) if not each["is_ok"]]
-    return all(each["subject"] == "home" and "free" in each["detail"] for each in bad)
-
-
 def _tracebacks(steps: Path) -> set[str]:
+    """The last lines of tracebacks that commands ended in; what the trial itself does beside them may have some."""
     found = set()
     for path in steps.glob("*/stderr"):
         text = path.read_text("utf-8", "replace")
-        if "Traceback (most recent call last)" in text and "Error:" not in text.splitlines()[0]:
+        is_ours = "trial/lake_state.py" in text or "trial/actors/" in text
+        if "Traceback (most recent call last)" in text and not is_ours:
             found.add(f"{path.parent.name}: {text.strip().splitlines()[-1][:160]}")
     return found
