@@ -7,7 +7,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -21,11 +21,13 @@ from segmentation_assets_tests.trial.zygote import Child, fork, import_everythin
 REGRESSIONS = Path(__file__).with_name("regressions.txt")
 SEED_S = 900
 """No seed may take longer; each of its steps has a bound of its own."""
+STOPS_S = 60
 
 
 def main() -> int:
     """Play what the command line says."""
     options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))
     seeds = seeds_of(options.seeds)
     base = Path(tempfile.mkdtemp(prefix="segmentation-trial-"))
     plans = planned(seeds, options.faults)
@@ -57,27 +59,37 @@ def _played(
 ) -> Iterator[Verdict]:
     """Play plans, a few at a time, each in a process of its own; their verdicts as they come."""
     waiting, running, began = list(plans), list[tuple[Plan, Child]](), time.monotonic()
-    while waiting or running:
-        is_time_left = not options.seconds or time.monotonic() - began < options.seconds
-        while waiting and len(running) < options.jobs and (is_time_left or not running):
-            if not is_time_left:
-                return
-            plan = waiting.pop(0)
-            work = _work(plan, base, store, options)
-            running.append((plan, fork(work, base / "seeds" / str(plan.seed), dict(os.environ))))
-        for plan, child in list(running):
-            if child.poll() is not None:
-                running.remove((plan, child))
-                yield _verdict_of(plan, child)
-            elif time.monotonic() - child.began_s > SEED_S:
-                child.signal(signal.SIGTERM)
-                child.wait(30)
-        time.sleep(0.05)
+    try:
+        while waiting or running:
+            if options.seconds and time.monotonic() - began > options.seconds:
+                waiting.clear()
+            while waiting and len(running) < options.jobs:
+                plan = waiting.pop(0)
+                work = _work(plan, base, store, options)
+                running.append((plan, fork(work, base / "seeds" / str(plan.seed), dict(os.environ))))
+            for plan, child in list(running):
+                if child.poll() is not None:
+                    running.remove((plan, child))
+                    yield _verdict_of(plan, child)
+                elif time.monotonic() - child.began_s > SEED_S:
+                    _stop(child)
+            time.sleep(0.05)
+    finally:
+        for _, child in running:
+            _stop(child)
 
 
-def _work(plan: Plan, base: Path, store: ObjectStore | None, options: argparse.Namespace):  # type: ignore[no-untyped-def]
+def _stop(child: Child) -> None:
+    """Let a seed end all that it started."""
+    child.signal(signal.SIGTERM)
+    if child.wait(STOPS_S) is None:
+        child.kill()
+        child.wait(STOPS_S)
+
+
+def _work(plan: Plan, base: Path, store: ObjectStore | None, options: argparse.Namespace) -> Callable[[], Verdict]:
     def work() -> Verdict:
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit("it took too long"))
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit("it was told to end"))
         return try_seed(plan, base, store, Path(options.kept), options.keep)
 
     return work

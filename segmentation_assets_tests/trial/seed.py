@@ -14,7 +14,7 @@ from segmentation_assets_tests.testing.object_store import ObjectStore
 from segmentation_assets_tests.testing.ports import free_port
 from segmentation_assets_tests.testing.postgres import running_postgres
 from segmentation_assets_tests.trial import store_proxy
-from segmentation_assets_tests.trial.actors import operators, readers, sources
+from segmentation_assets_tests.trial.actors import clients, operators, readers, sources
 from segmentation_assets_tests.trial.clock import SharedClock
 from segmentation_assets_tests.trial.environment import Environment, keep, mount_disk
 from segmentation_assets_tests.trial.oracle import Oracle
@@ -73,6 +73,7 @@ def try_seed(plan: Plan, base: Path, store: ObjectStore | None, kept: Path, keep
         trial = None
         try:
             trial = _open(plan, base, folder, store, stack)
+            stack.callback(trial.stop)
             _play(trial, plan, verdict)
         except Exception as error:  # whatever it is, it is this seed's verdict
             verdict.problem = str(error) if isinstance(error, TrialError) else traceback.format_exc()
@@ -144,7 +145,7 @@ def _play(trial: Trial, plan: Plan, verdict: Verdict) -> None:
         "promotions": operators.promotions(oracle),
         "maintenance": operators.maintenance(oracle),
         "analysts": readers.analysts(oracle, trial.check),
-        "clients": readers.clients(oracle, address, key, partial(_count, trial)),
+        "clients": clients.clients(oracle, address, key, partial(_count, trial)),
     }
     if plan.store == "local":
         actors["backups"] = operators.backups(oracle, folder, trial.check)

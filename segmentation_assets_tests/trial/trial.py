@@ -85,6 +85,7 @@ class Trial:
         for _, name, end in self._ends:
             self._say(f"{name} ends")
             end()
+            self._spans.append((time.monotonic(), time.monotonic() + AFTERMATH_S))
         self._ends.clear()
         self._judge()
 
@@ -101,6 +102,7 @@ class Trial:
                 child.wait(10)
         for _, _, end in self._ends:
             end()
+        self._ends = []
 
     def _tick(self) -> None:
         now = time.monotonic()

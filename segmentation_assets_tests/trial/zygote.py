@@ -5,6 +5,7 @@ forks must have no threads that hold locks, so it opens no lake itself.
 """
 
 import atexit
+import ctypes
 import faulthandler
 import gc
 import importlib
@@ -28,6 +29,7 @@ LIBRARIES = (
 PACKAGES = ("segmentation", "segmentation_assets", "serving")
 LEFT_OUT = ("__main__", "spark", "mlflow", "tracing.otlp")
 SINGLE_THREADED = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "POLARS_MAX_THREADS")
+PR_SET_PDEATHSIG = 1
 NOT_STARTED = 120
 """Exit code of a child that failed before its work began."""
 
@@ -160,6 +162,8 @@ def command(*words: str) -> Callable[[], object]:
 
 def _become(folder: Path, environment: Mapping[str, str], file_bytes: int | None) -> None:
     os.setpgid(0, 0)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # it ends when its parent does
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     descriptors = {name: os.open(folder / name, os.O_WRONLY | os.O_CREAT, 0o600) for name in ("stdout", "stderr")}
