@@ -17,14 +17,12 @@ class Step:
         work: What the process does.
         variables: That differ from the trial's.
         is_killable: Whether faults may kill it; senders of messages are no part of the platform.
-        refusal: What it may complain of although nothing is wrong; empty for nothing.
     """
 
     name: str
     work: Callable[[], object]
     variables: tuple[tuple[str, str], ...] = ()
     is_killable: bool = True
-    refusal: str = ""
 
 
 @dataclass(frozen=True)
