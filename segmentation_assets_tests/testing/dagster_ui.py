@@ -21,6 +21,17 @@ query Status($id: String!) {
   }
 }
 """
+REPOSITORIES = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name location { name } } } } }"
+LAUNCH_RUN = """
+mutation Launch($params: ExecutionParams!) {
+  launchRun(executionParams: $params) {
+    __typename
+    ... on LaunchRunSuccess { run { runId } }
+    ... on RunConfigValidationInvalid { errors { message } }
+    ... on PythonError { message }
+  }
+}
+"""
 ENDS = ("COMPLETED", "FAILED", "CANCELED")
 
 
@@ -45,3 +56,15 @@ def backfill(port: int, timeout_s: float, **params: object) -> Any:
             return found
         time.sleep(1)
     raise AssertionError(f"the backfill did not end in {timeout_s} s: {found}")
+
+
+def launch(port: int, job: str, config: object) -> str:
+    """Launch a run of a job as its launchpad does; the run's id."""
+    ((repository, location),) = [
+        (node["name"], node["location"]["name"]) for node in graphql(port, REPOSITORIES)["repositoriesOrError"]["nodes"]
+    ]
+    selector = {"repositoryName": repository, "repositoryLocationName": location, "jobName": job}
+    params = {"selector": selector, "runConfigData": config, "mode": "default"}
+    launched = graphql(port, LAUNCH_RUN, params=params)["launchRun"]
+    assert launched["__typename"] == "LaunchRunSuccess", launched
+    return str(launched["run"]["runId"])
