@@ -154,7 +154,7 @@ def _deliveries(rng: random.Random, name: str, count: int) -> list[Delivery]:
         if good and rng.random() < 0.5:
             lines.append(made.corrected(rng.choice(good)))
         sent.append(Delivery(f"{name}-{number}", tuple(lines)))
-        if rng.random() < 0.25:
+        if rng.random() < 0.12:
             sent.append(_again(rng.choice(sent), name))
     return sent
 
@@ -172,7 +172,7 @@ LENGTH_S = {"files": 2.5, "graph": 6.0, "promotions": 0.5, "maintenance": 1.5, "
 
 def _fault(rng: random.Random, plan: Plan) -> Fault:
     kinds: list[tuple[Kind, float]] = [
-        ("kill", 5.0),
+        ("kill", 6.0),
         ("kill_scorer", 1.0),
         ("kill_stream", 1.5),
         ("catalogue_down", 1.5),
