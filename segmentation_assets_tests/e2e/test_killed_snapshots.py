@@ -11,12 +11,12 @@ import pytest
 
 from segmentation.clock import utc_now
 from segmentation.settings import Settings
-from segmentation.snapshots.code import SNAPSHOT_TABLES
 from segmentation.snapshots.states import read_standings
 from segmentation.warehouse import Lake
 from segmentation_assets_tests.e2e.conftest import environment, segmentation
 from segmentation_assets_tests.testing.forked_commands import start_command
 from segmentation_assets_tests.testing.from_scratch import contents, differing, made_from_scratch
+from segmentation_assets_tests.testing.ledger_truth import CONTRADICTIONS
 
 pytestmark = [pytest.mark.takes(70), pytest.mark.timeout(600)]
 
@@ -27,16 +27,6 @@ late-1,late-order,LATECOMER,P00001,2,9.5,2024-09-20 12:00:00
 REFRESH = ("snapshots", "refresh")
 SINCE = ("materialize", "--since", "2024-11-01", "--no-train")
 KILLED = (REFRESH, REFRESH, REFRESH, REFRESH, SINCE, SINCE, REFRESH)
-COUNTS = " UNION ALL ".join(
-    f"SELECT '{table.name}' AS table_name, as_of, COUNT(*) AS row_count FROM {table.name} GROUP BY as_of"
-    for table in SNAPSHOT_TABLES
-)
-# Rows without a line in the ledger, lines without rows (but for tables that are empty), and counts that differ.
-CONTRADICTIONS = f"""
-SELECT table_name, as_of, counted.row_count, entry.row_count
-FROM ({COUNTS}) AS counted FULL JOIN registry.snapshots AS entry USING (table_name, as_of)
-WHERE COALESCE(counted.row_count, 0) IS DISTINCT FROM entry.row_count
-"""
 
 
 @pytest.fixture(scope="module")

@@ -87,7 +87,7 @@ def test_five_sources_make_one_lake_and_coming_again_changes_nothing(
     lines = _lines()
     database = postgres.new_database()
     _fill_table(database, _of(lines, "shop"))
-    bucket = _open_bucket(store)
+    bucket = store.open_bucket()
     _fill_bucket(bucket, _of(lines, "bucket"), tmp_path)
     _drop_files(tmp_path / "till", _of(lines, "till"))
     broker.create("order-lines", 2)
@@ -208,17 +208,6 @@ def _correct(address: str, line_ids: list[str]) -> None:
         cursor.execute(
             "UPDATE sales.order_lines SET quantity = 77, updated_at = now() WHERE line_id = ANY(%s)", (line_ids,)
         )
-
-
-def _open_bucket(store: ObjectStore) -> S3Store:
-    return S3Store(
-        BUCKET,
-        endpoint=store.endpoint,
-        access_key_id=KEY_ID,
-        secret_access_key=SECRET,
-        region="us-east-1",
-        client_options={"allow_http": True},
-    )
 
 
 def _fill_bucket(bucket: S3Store, lines: pl.DataFrame, folder: Path) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
@@ -22,6 +22,9 @@ import pytest
 from segmentation.settings import Settings
 from segmentation.warehouse.object_stores import create_secrets
 from segmentation.warehouse.sql import literal
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store
 
 START_S = 60
 KEY_ID, SECRET = "lake-key", "the-secret-of-the-lake"
@@ -73,6 +76,19 @@ class ObjectStore:
             "s3_key_id": KEY_ID,
             "s3_secret": SECRET,
         }
+
+    def open_bucket(self) -> "S3Store":
+        """The bucket, for a client that is not DuckDB."""
+        from obstore.store import S3Store
+
+        return S3Store(
+            BUCKET,
+            endpoint=self.endpoint,
+            access_key_id=KEY_ID,
+            secret_access_key=SECRET,
+            region="us-east-1",
+            client_options={"allow_http": True},
+        )
 
     def objects(self, prefix: str) -> list[str]:
         """Addresses of all objects below a prefix."""

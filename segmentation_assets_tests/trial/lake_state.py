@@ -9,24 +9,14 @@ import duckdb
 
 from segmentation.clock import utc_now
 from segmentation.settings import Settings, load_settings
-from segmentation.snapshots.code import SNAPSHOT_TABLES
 from segmentation.snapshots.states import read_standings
 from segmentation.warehouse import Lake
+from segmentation_assets_tests.testing.ledger_truth import CONTRADICTIONS
 
 CONTENT = "line_id, order_id, customer_id, product_id, category, quantity, unit_price, amount, ordered_at"
 MEASURES = "recency_days, order_count, gross_revenue, net_revenue, units_purchased"
 FEATURES = "features.customer_features"
 
-COUNTS = " UNION ALL ".join(
-    f"SELECT '{table.name}' AS table_name, as_of, COUNT(*) AS row_count FROM {table.name} GROUP BY as_of"
-    for table in SNAPSHOT_TABLES
-)
-# Rows without a line in the ledger, lines without rows (but for tables that are empty), and counts that differ.
-CONTRADICTIONS = f"""
-SELECT table_name, as_of, counted.row_count, entry.row_count
-FROM ({COUNTS}) AS counted FULL JOIN registry.snapshots AS entry USING (table_name, as_of)
-WHERE COALESCE(counted.row_count, 0) IS DISTINCT FROM entry.row_count
-"""
 UNCOUNTED = """
 SELECT source, ordered_on, changes.line_count, counted.line_count
 FROM (SELECT source, ordered_on, SUM(line_count_change) AS line_count FROM raw.changed_days GROUP BY ALL) AS changes

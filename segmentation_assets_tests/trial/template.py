@@ -110,16 +110,8 @@ def store_variables(store: ObjectStore, port: int, seed: int) -> dict[str, str]:
 
 def _upload(data: Path, store: ObjectStore, prefix: str) -> None:
     import obstore
-    from obstore.store import S3Store
 
-    bucket = S3Store(
-        BUCKET,
-        endpoint=store.endpoint,
-        access_key_id=KEY_ID,
-        secret_access_key=SECRET,
-        region="us-east-1",
-        client_options={"allow_http": True},
-    )
+    bucket = store.open_bucket()
     for path in data.rglob("*"):
         if path.is_file():
             obstore.put(bucket, f"{prefix}/{path.relative_to(data)}", path.read_bytes())
