@@ -53,6 +53,8 @@ RETRYABLE = (
 )
 NOTHING_THERE = "does not exist - and creating a new DuckLake is explicitly disabled"
 """What DuckLake says to a reader of a database without a lake."""
+CLOSING_S = 5.0
+"""How long a process that ends waits for others to enter its last files; the next writer does it otherwise."""
 LOOK_EVERY_S = 1.0
 """How often a process that commits all the time enters its new files, and looks for a newer release."""
 NEWEST_SCHEMA = "SELECT COALESCE(MAX(version), 0) FROM registry.schema_versions"
@@ -134,9 +136,10 @@ class Lake:
         """Close the connection; open cursors end with it."""
         if self._has_new_files:
             try:
-                self.enter_new_files()
-            except SegmentationError as error:
-                logger.warning("Checksums of new files are left to the next writer: %s", error)
+                with self._writer_lock(CLOSING_S):
+                    self._enter_new_files()
+            except (SegmentationError, duckdb.Error) as error:
+                logger.info("Checksums of new files are left to the next writer: %s", error)
         self._con.close()
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
@@ -287,25 +290,26 @@ class Lake:
         if is_object_store(location) and (meaning := meaning_of(error)):
             raise WarehouseUnavailableError(_refused(location, meaning)) from error
 
-    def _writer_lock(self) -> AbstractContextManager[object]:
+    def _writer_lock(self, timeout_s: float | None = None) -> AbstractContextManager[object]:
+        wait_s = self.settings.write_timeout_s if timeout_s is None else timeout_s
         if not self._is_sqlite:
-            return self._advisory_lock()
-        return _file_lock(sqlite_path(self.settings).with_suffix(".lock"), self.settings)
+            return self._advisory_lock(wait_s)
+        return _file_lock(sqlite_path(self.settings).with_suffix(".lock"), wait_s)
 
     @contextmanager
-    def _advisory_lock(self) -> Iterator[None]:
+    def _advisory_lock(self, wait_s: float) -> Iterator[None]:
         """Held by a transaction on a connection of its own, so that PostgreSQL frees it if this process dies."""
         guard = self._con.cursor()
         guard.begin()
         try:
-            timeout_ms = round(self.settings.write_timeout_s * 1000)
+            timeout_ms = round(wait_s * 1000)
             guard.execute(_QUERY_GUARD, {"sql": f"SELECT set_config('lock_timeout', '{timeout_ms}', true) AS done"})
             try:
                 guard.execute(_QUERY_GUARD, {"sql": f"SELECT 1 AS done FROM pg_advisory_xact_lock({LOCK_KEY})"})
             except duckdb.Error as error:
                 if "lock timeout" not in str(error):
                     raise
-                raise SegmentationError(_too_long("PostgreSQL's advisory lock", self.settings)) from error
+                raise SegmentationError(_too_long("PostgreSQL's advisory lock", wait_s)) from error
             yield
         finally:
             guard.close()
@@ -359,17 +363,17 @@ def _roll_back(con: duckdb.DuckDBPyConnection) -> None:
 
 
 @contextmanager
-def _file_lock(path: Path, settings: Settings) -> Iterator[None]:
+def _file_lock(path: Path, wait_s: float) -> Iterator[None]:
     try:
-        with FileLock(path, timeout=settings.write_timeout_s):
+        with FileLock(path, timeout=wait_s):
             yield
     except Timeout as error:
-        raise SegmentationError(_too_long(f"lock {path}", settings)) from error
+        raise SegmentationError(_too_long(f"lock {path}", wait_s)) from error
 
 
-def _too_long(lock: str, settings: Settings) -> str:
+def _too_long(lock: str, wait_s: float) -> str:
     return (
-        f"Another process has been writing to the lake for {settings.write_timeout_s:.0f} s ({lock}). "
+        f"Another process has been writing to the lake for {wait_s:.0f} s ({lock}). "
         "Wait for it, or raise SEGMENTATION_WRITE_TIMEOUT_S."
     )
 
