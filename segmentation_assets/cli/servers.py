@@ -13,8 +13,11 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-from segmentation.errors import SegmentationError
+from rich.markup import escape
+
+from segmentation.errors import NoLakeError, SegmentationError
 from segmentation.settings import Settings, load_settings
+from segmentation.warehouse import Lake
 from segmentation_assets.cli import console
 from segmentation_assets.cli.code_location import PartitionsFollower, reload_code_location
 from segmentation_assets.cli.ports import require_free
@@ -33,7 +36,16 @@ def open_ui(port: int) -> None:
     settings = load_settings()
     with _until_stopped(), _dagster(settings, port) as process:
         console.out.print(f"Dagster UI: http://127.0.0.1:{port} (Ctrl-C to stop)", highlight=False)
+        _warn_without_lake(settings)
         _follow_while(lambda: process.poll() is None, settings, port)
+
+
+def _warn_without_lake(settings: Settings) -> None:
+    """Say that runs wait for a lake: none of them makes one."""
+    try:
+        Lake(settings, read_only=True).close()
+    except NoLakeError as error:
+        console.out.print(f"[yellow]{escape(str(error))} Until then runs fail, and sensors wait.[/]", soft_wrap=True)
 
 
 def serve(settings: Settings, ui_port: int, scorer_port: int, on_ready: Callable[[], None]) -> None:

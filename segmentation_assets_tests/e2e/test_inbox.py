@@ -16,7 +16,7 @@ import pytest
 from segmentation.errors import WarehouseUnavailableError
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
-from segmentation_assets_tests.e2e.conftest import command, environment
+from segmentation_assets_tests.e2e.conftest import command, environment, segmentation
 from segmentation_assets_tests.testing.ports import free_port
 from segmentation_assets_tests.testing.waiting import eventually
 
@@ -66,6 +66,7 @@ class Interface:
 def running_interface(home: Path) -> Iterator[Interface]:
     """Start the command, and stop it by its process id."""
     (home / "inbox" / "canonical").mkdir(parents=True)
+    segmentation(home, "init")
     port = free_port()
     with Popen(
         command("ui", "--port", str(port)), env=environment(home), cwd=home, stdout=DEVNULL, stderr=DEVNULL
