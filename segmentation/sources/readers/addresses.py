@@ -9,7 +9,7 @@ import re
 import socket
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 from segmentation.errors import SourceError
 from segmentation.settings import Settings
@@ -18,6 +18,7 @@ from segmentation.sources.config import DatabaseSource, KafkaSource, SourceConfi
 PAIR = re.compile(r"""([A-Za-z_]+)\s*=\s*('(?:[^'\\]|\\.)*'|"[^"]*"|[^\s'"]*)""")
 HOST_KEYS = ("host", "hostaddr", "hostname", "server", "socket", "unix_socket")
 KAFKA_KEYS = ("bootstrap.servers", "metadata.broker.list")
+PLACE_END = re.compile(r"[/?#]")
 PORT = re.compile(r":[0-9]*$")
 
 METADATA_SERVICES = tuple(
@@ -55,7 +56,7 @@ def hosts_of(source: SourceConfig) -> list[str]:
     if isinstance(source, KafkaSource):
         servers = [source.servers, *(str(source.options[key]) for key in KAFKA_KEYS if key in source.options)]
         hosts = [_without_port(each.rpartition("://")[2]) for given in servers for each in given.split(",")]
-        return [*hosts, *([urlsplit(source.schema_registry).hostname or ""] if source.schema_registry else [])]
+        return [*hosts, *(_hosts_in(source.schema_registry) or [""] if source.schema_registry else [])]
     return []
 
 
@@ -70,14 +71,20 @@ def is_local(host: str) -> bool:
 def _of_connection(connection: str) -> Iterator[str]:
     text = connection.strip()
     if "://" in text:
-        parts = urlsplit(text)
-        named = [_without_port(unquote(each)) for each in parts.netloc.rpartition("@")[2].split(",") if each]
-        more = [value for key, value in parse_qsl(parts.query) if key.lower() in HOST_KEYS]
+        named = _hosts_in(text)
+        query = text.partition("#")[0].partition("?")[2]
+        more = [value for key, value in parse_qsl(query) if key.lower() in HOST_KEYS]
     else:
         named = []
         more = [value.strip("'\"") for key, value in PAIR.findall(text) if key.lower() in HOST_KEYS]
     found = [*named, *(host.strip() for each in more for host in each.split(","))]
     yield from found or [""]
+
+
+def _hosts_in(url: str) -> list[str]:
+    """The hosts between scheme and path; libpq takes several, which Python's own `urlsplit` may refuse."""
+    place = PLACE_END.split(url.partition("://")[2], maxsplit=1)[0]
+    return [_without_port(unquote(each)) for each in place.rpartition("@")[2].split(",") if each]
 
 
 def _without_port(place: str) -> str:
