@@ -2,7 +2,7 @@
 
 import polars as pl
 
-_STARTS = r"^[\s\x00]*[=+\-@|%\t\r\n＝＋－＠]"
+_STARTS = r"^[\s\x00]*[=+\-@|\t\r\n＝＋－＠]"
 _NUMBER = r"^[+-]?(\d+([.,]\d+)*|[.,]\d+)([eE][+-]?\d+)?%?$"
 _LEADING = r"^[\t\r\n]"
 APOSTROPHE = "'"

@@ -361,12 +361,29 @@ def _lake() -> Section:
                 width=6,
             ),
             lines(
+                "Damaged files",
+                "Data files that weren't what their checksum or size says when maintenance last read them. Put any such "
+                "file back from a backup.",
+                [Query("max(segmentation_damaged_files)", "damaged")],
+                COUNT,
+                levels=worse_above(0.5),
+                width=6,
+            ),
+            lines(
+                "Longest without verification",
+                "How long ago that data file was verified that has waited longest. Maintenance reads each again after "
+                "SEGMENTATION_VERIFY_DAYS.",
+                [Query(age("max(segmentation_oldest_verified_timestamp_seconds)"), "oldest")],
+                SECONDS,
+                width=12,
+            ),
+            lines(
                 "Since the exporter's last look",
                 "By part. More than a few of its intervals: it can't reach the lake or Dagster's database.",
                 [Query(age("max by (part) (segmentation_exporter_last_success_timestamp_seconds)"), "{{part}}")],
                 SECONDS,
                 levels=worse_above(HOUR_S, 600),
-                width=6,
+                width=12,
             ),
         ],
     )

@@ -58,6 +58,8 @@ def sql(
         frame = lake.frame(text)
     try:
         _write(frame, output_format, output, safe_for_spreadsheets)
+    except BrokenPipeError:
+        raise  # whoever reads has enough, which is no error
     except OSError as error:
         raise SegmentationError(f"Can't write the result: {error}") from error
     except pl.exceptions.PolarsError as error:

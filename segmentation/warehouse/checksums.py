@@ -103,9 +103,11 @@ def enter_new_files(con: duckdb.DuckDBPyConnection, metadata: str, data_uri: str
 
 def read_entries(con: duckdb.DuckDBPyConnection, metadata: str) -> list[FileEntry]:
     """All entries, by number; none if the catalog keeps no checksums."""
-    if not has_entries(con, metadata):
+    try:
+        rows = con.execute(ENTRIES.format(metadata=metadata)).fetchall()
+    except duckdb.CatalogException:
         return []
-    return [FileEntry(*row) for row in con.execute(ENTRIES.format(metadata=metadata)).fetchall()]
+    return [FileEntry(*row) for row in rows]
 
 
 def sha256_of(path: Path) -> str:

@@ -165,7 +165,7 @@ def checks_on_good_data(filled_lake: Path) -> dict[str, bool]:
 @pytest.fixture
 def lake(settings: Settings) -> Iterator[Lake]:
     """The lake of `graph`, `loaded` or `filled`, whichever the test uses."""
-    with Lake(settings) as opened:
+    with Lake(settings, create=True) as opened:
         yield opened
 
 

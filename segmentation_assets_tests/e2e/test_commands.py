@@ -68,7 +68,7 @@ def test_a_query_can_be_piped_in(home: Path) -> None:
     ("query", "message"),
     [
         ("SELECT * FROM raw.nothing", "The query failed: .*does not exist"),
-        ("DELETE FROM raw.transactions", "read-only"),
+        ("DELETE FROM raw.transactions", "DELETE is refused, since queries only read"),
         ("SELECT '[/x]' FROM nope", "nope"),
         ("SELECT INTERVAL 1 DAY", "cast it to VARCHAR"),
     ],

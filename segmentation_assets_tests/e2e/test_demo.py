@@ -84,10 +84,10 @@ def test_lines_are_refused_for_six_reasons(lake: Path, printed: str) -> None:
     reasons = sql(lake, "SELECT reason, COUNT(*) FROM raw.rejected_transactions GROUP BY 1 ORDER BY 1").split()
     assert [reason.split(",")[0] for reason in reasons] == [
         "duplicate_line_id",
+        "implausible_date",
         "missing_customer",
         "missing_price",
         "negative_price",
-        "unparsable_date",
         "zero_quantity",
     ]
     assert all(reason.replace(",", " ") in printed for reason in reasons)

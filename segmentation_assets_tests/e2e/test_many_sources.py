@@ -183,6 +183,7 @@ def _settings(environment: dict[str, str]) -> Settings:
 
 
 def _make_key(environment: dict[str, str]) -> str:
+    _run(environment, "init")
     return str(json.loads(_run(environment, "keys", "create", "till", "--scope", "ingest", "--json"))["key"])
 
 
