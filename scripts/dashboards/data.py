@@ -362,7 +362,7 @@ def _lake() -> Section:
             ),
             lines(
                 "Damaged files",
-                "Data files that weren't what their checksum or size says when maintenance last read them. Put any such "
+                "Data files that weren't what their checksum or size says when maintenance last read them. Put each "
                 "file back from a backup.",
                 [Query("max(segmentation_damaged_files)", "damaged")],
                 COUNT,
