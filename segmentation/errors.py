@@ -1,6 +1,11 @@
 """The errors that people see: each says what was wrong, where, and what to do about it."""
 
+from collections.abc import Sequence
+
 from segmentation.quoting import bounded, visible
+
+MAX_LINE, MAX_LINES = 1000, 100
+"""Characters of one of several problems, and how many of them are told."""
 
 
 class SegmentationError(Exception):
@@ -12,6 +17,19 @@ class SegmentationError(Exception):
 
     def __str__(self) -> str:
         return bounded(visible(super().__str__()))
+
+
+class SeveralProblemsError(SegmentationError):
+    """Problems of several things, a line each; each is bounded by itself, so that all of them are named."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        lines = [bounded(visible(" ".join(problem.split())), MAX_LINE) for problem in self.problems[:MAX_LINES]]
+        more = len(self.problems) - len(lines)
+        return "\n".join([*lines, f"And {more:,} more."] if more else lines)
 
 
 class WarehouseUnavailableError(SegmentationError):

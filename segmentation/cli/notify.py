@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from segmentation.errors import SegmentationError
+from segmentation.errors import SegmentationError, SeveralProblemsError
 from segmentation.notifications.channels import Message, open_services
 from segmentation.settings import load_settings
 
@@ -30,4 +30,4 @@ def notify(
         else:
             problems.append(problem)
     if problems:
-        raise SegmentationError("Not everybody took the message.\n" + "\n".join(f"  {each}" for each in problems))
+        raise SeveralProblemsError(["Not everybody took the message.", *problems])

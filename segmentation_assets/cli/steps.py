@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from segmentation.clock import utc_now
-from segmentation.errors import NotEnoughDataError, SegmentationError
+from segmentation.errors import NotEnoughDataError, SegmentationError, SeveralProblemsError
 from segmentation.metadata.tables.raw import REJECTED, TRANSACTIONS
 from segmentation.metadata.tables.segments import SEGMENT_PROFILES
 from segmentation.modeling import registry
@@ -52,7 +52,7 @@ def ingest(path: str | None, profile: str, source: str | None, on_progress: List
         load(settings, first, last, on_progress)
     report_registration(settings, registered)
     if registered.problems:
-        raise SegmentationError("All else was loaded. " + "\n".join(problem for _, problem in registered.problems))
+        raise SeveralProblemsError(["All else was loaded.", *(problem for _, problem in registered.problems)])
     return registered
 
 
@@ -83,7 +83,7 @@ def read_sources(sources: Sequence[SourceConfig], on_progress: Listener) -> None
     report_readings(settings, {source.name: reading for source, reading in found.items()})
     console.show_readings({source.name: reading for source, reading in found.items()})
     if problems:
-        raise SegmentationError("\n".join(problems))
+        raise SeveralProblemsError(problems)
 
 
 def load(settings: Settings, first: date, last: date, on_progress: Listener, names: Sequence[str] = RAW) -> None:

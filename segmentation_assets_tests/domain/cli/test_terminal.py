@@ -11,7 +11,7 @@ import pytest
 
 import segmentation
 from segmentation.cli.output import table_of
-from segmentation.errors import SegmentationError
+from segmentation.errors import SegmentationError, SeveralProblemsError
 from segmentation.quoting import bounded, shown, visible
 from segmentation.settings import Settings
 from segmentation.terminal import make_console
@@ -129,3 +129,10 @@ def test_a_reader_that_goes_away_is_no_error(home: Path, output_format: str) -> 
     )
     assert done.stdout
     assert done.stderr == b""
+
+
+def test_of_several_problems_each_is_bounded_and_all_are_named() -> None:
+    told = str(SeveralProblemsError([f"source {n}: \x1b[31m{'x' * 100_000}" for n in range(150)]))
+    assert all(f"source {n}: \\x1b[31m" in told for n in range(100))
+    assert told.endswith("And 50 more.")
+    assert max(map(len, told.splitlines())) < 1_100
