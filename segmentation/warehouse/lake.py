@@ -166,19 +166,26 @@ class Lake:
             SegmentationError: There is no such snapshot, or it has been expired.
         """
         if not self.has(version):  # also if it is attached: files of an expired snapshot may be gone, without an error
-            raise SegmentationError(
-                f"The lake has no snapshot {version} (the newest is {self.version()}; old ones expire)."
-            )
+            raise self._no_snapshot(version)
         name = f"{CATALOG}_v{version}"
-        if version not in self._versions:
-            self._attach(name, f"READ_ONLY, SNAPSHOT_VERSION {version}")
-            self._versions.add(version)
         cursor = self._con.cursor()
-        cursor.execute(f"USE {name}")
+        try:
+            if version not in self._versions:
+                self._attach(name, f"READ_ONLY, SNAPSHOT_VERSION {version}")
+                self._versions.add(version)
+            cursor.execute(f"USE {name}")
+        except duckdb.InvalidInputException as error:  # maintenance let it expire at this very moment
+            cursor.close()
+            raise self._no_snapshot(version) from error
         try:
             yield cursor
         finally:
             cursor.close()
+
+    def _no_snapshot(self, version: int) -> SegmentationError:
+        return SegmentationError(
+            f"The lake has no snapshot {version} (the newest is {self.version()}; old ones expire)."
+        )
 
     def transaction(
         self, con: duckdb.DuckDBPyConnection, commit: Commit, write: Callable[[duckdb.DuckDBPyConnection], T]

@@ -1,6 +1,7 @@
 """Where a trial runs: its lake, catalogue, object store and broker, and the faults that befall them."""
 
 import ctypes
+import errno
 import mmap
 import os
 import shutil
@@ -20,6 +21,8 @@ from segmentation_assets_tests.trial.zygote import Child, fork
 DISK_BYTES = 128 * 1024 * 1024
 FILE_BYTES = 64 * 1024
 """What a child may write while the disk is full, where no disk of its own could be mounted."""
+TRIES = 5
+"""How often the disk is measured again, because somebody else took what was left."""
 CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 1 << 18
 
 
@@ -97,9 +100,8 @@ class Environment:
         self.is_full = True
         ballast = self.disk / "ballast" if self.disk else None
         if ballast and self.disk:
-            usage = os.statvfs(self.disk)
             with ballast.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, max(usage.f_bavail * usage.f_frsize - left_bytes, 4096))
+                _fill(file.fileno(), self.disk, left_bytes)
 
         def end() -> None:
             self.is_full = False
@@ -107,6 +109,19 @@ class Environment:
                 ballast.unlink()
 
         return end
+
+
+def _fill(file: int, disk: Path, left_bytes: int) -> None:
+    """Take all but so much of a disk, of which others take something meanwhile."""
+    for _ in range(TRIES):
+        usage = os.statvfs(disk)
+        try:
+            os.posix_fallocate(file, 0, max(usage.f_bavail * usage.f_frsize - left_bytes, 4096))
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+        else:
+            return
 
 
 def _hold(catalogue: Path) -> None:

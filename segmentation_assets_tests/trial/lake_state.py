@@ -8,6 +8,7 @@ from datetime import date
 import duckdb
 
 from segmentation.clock import utc_now
+from segmentation.errors import SegmentationError
 from segmentation.settings import Settings, load_settings
 from segmentation.snapshots.states import read_standings
 from segmentation.warehouse import Lake
@@ -88,8 +89,13 @@ def read_again(version: int) -> tuple[object, ...] | None:
     with Lake(load_settings(), read_only=True) as lake:
         if not lake.has(version):
             return None
-        with lake.at(version) as con:
-            lines, rejected, promotions = _lines(con), _rejected(con), _promotions(con)
+        try:
+            with lake.at(version) as con:
+                lines, rejected, promotions = _lines(con), _rejected(con), _promotions(con)
+        except SegmentationError:  # it expired at this very moment
+            if lake.has(version):
+                raise
+            return None
     rows = sorted((source, row) for source, by_id in lines.items() for rows in by_id.values() for row in rows)
     return (hash(tuple(rows)), tuple(sorted(rejected.items())), tuple(promotions))
 

@@ -294,6 +294,20 @@ def test_an_expired_snapshot_is_refused_also_where_it_is_attached(past: Past) ->
             _at(reader, version)
 
 
+@pytest.mark.parametrize("was_attached", [True, False])
+def test_a_snapshot_that_expires_between_two_looks_is_refused_in_words(
+    past: Past, monkeypatch: pytest.MonkeyPatch, was_attached: bool
+) -> None:
+    version = min(past.contents)
+    with Lake(past.lake.settings, read_only=True) as reader:
+        if was_attached:
+            assert _at(reader, version) == past.contents[version]
+        _run(past.lake, _later())
+        monkeypatch.setattr(reader, "has", lambda _: True)  # as it was a moment ago
+        with pytest.raises(SegmentationError, match=f"no snapshot {version}"):
+            _at(reader, version)
+
+
 def test_only_old_files_that_no_commit_knows_are_removed(past: Past) -> None:
     data = Path(past.lake.settings.data_uri)
     folder = data / "raw/transactions"

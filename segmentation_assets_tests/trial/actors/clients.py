@@ -81,7 +81,7 @@ def _asked(
     """What is wrong with an answer; None if there is none, or if what it may be of has expired meanwhile."""
     first = _version_at(lake, time.time() - slack_s)
     answer = _get(http, path, parameters)
-    if answer is None:
+    if answer is None or first is None:
         return None
     for version in range(first, lake.version() + 1):
         if not lake.has(version):
@@ -97,7 +97,7 @@ def _scored(http: httpx.Client, lake: Lake, features: dict[str, Any]) -> str | N
     first = _version_at(lake, time.time() - CHAMPION_SLACK_S)
     known = {name: value for name, value in features.items() if value is not None}
     answer = _answer(lambda: http.post("/v1/score", json={"customers": [{"features": known}]}))
-    if answer is None or not lake.has(first):
+    if answer is None or first is None or not lake.has(first):
         return None
     with lake.at(first) as con:
         before = con.execute(CHAMPIONS).fetchall()
@@ -120,11 +120,11 @@ def _is_fresh(customer: str, con: Any, answer: dict[str, Any]) -> bool:
     return expected is not None and is_close(expected, told)
 
 
-def _version_at(lake: Lake, moment_s: float) -> int:
-    """The version that the lake had at a moment, by the machine's clock; the newest at most."""
+def _version_at(lake: Lake, moment_s: float) -> int | None:
+    """The version that the lake had at a moment, by the machine's clock; None if it has expired."""
     with lake.cursor() as con:
         made = con.execute(VERSIONS).fetchall()
-    return int(max((version for version, at in made if at <= moment_s), default=made[0][0]))
+    return max((int(version) for version, at in made if at <= moment_s), default=None)
 
 
 def _get(http: httpx.Client, path: str, parameters: dict[str, str]) -> dict[str, Any] | None:
