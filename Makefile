@@ -24,7 +24,7 @@ demo: .venv/ready ## The main job on synthetic data, then UI and scorer; ARGS=--
 test: check ## All checks and all tests
 	$(BIN)/pytest -n $(WORKERS) $(ARGS)
 
-trial: .venv/ready ## Everything at once with 1,000 faults, 40 minutes; ARGS="--seeds 17 --keep" plays one plan
+trial: .venv/ready ## Everything at once with 1,000 faults, an hour; ARGS="--seeds 17 --keep" plays one plan
 	@$(BIN)/python -m segmentation_assets_tests.trial $(ARGS)
 
 check: .venv/spark .venv/tracking ## Format, lint, types, layering, containers, alerts

@@ -21,7 +21,7 @@ def doctor(
 ) -> None:
     """Check the installation, the settings and the lake; say what to do about what is wrong.
 
-    Exit code 1 if something is. With --verify it takes about a second for each gigabyte.
+    Exit code 1 if something is. With --verify it reads the whole lake.
 
     For example: segmentation doctor
     """

@@ -11,19 +11,21 @@ from segmentation.settings import Settings
 CHUNK_BYTES = 4 * 1024 * 1024
 
 
-def copy_file(source: Path, target: Path, draft: Path) -> tuple[int, str]:
+def copy_file(source: Path, target: Path, draft: Path, *, expected: str | None = None) -> tuple[int, str]:
     """Copy a file to a draft, and give it its name once it is on the disk.
 
     Args:
         source: What to copy.
         target: Where it goes; its folder is made.
         draft: A name on the same file system that nobody else uses.
+        expected: The SHA-256 that it must have; any if left out.
 
     Returns:
         Its size in bytes and its SHA-256.
 
     Raises:
         OSError: It can't be read or written; the target is as before.
+        SegmentationError: It has another checksum; the same.
     """
     digest, size = hashlib.sha256(), 0
     with source.open("rb") as reader, open(draft, "wb", opener=private_opener) as writer:
@@ -32,6 +34,12 @@ def copy_file(source: Path, target: Path, draft: Path) -> tuple[int, str]:
             size += writer.write(chunk)
         writer.flush()
         os.fsync(writer.fileno())
+    if expected not in (None, digest.hexdigest()):
+        draft.unlink()
+        raise SegmentationError(
+            f"{source} is damaged: it has another checksum than when the lake wrote it. Older backups may have it "
+            "whole; `segmentation doctor --verify` tells of all such files."
+        )
     make_private_folder(target.parent)
     draft.replace(target)
     return size, digest.hexdigest()

@@ -38,6 +38,7 @@ from segmentation.warehouse.backup.manifest import (
 )
 from segmentation.warehouse.checksums import TABLE as CHECKSUMS
 from segmentation.warehouse.checksums import sha256_of
+from segmentation.warehouse.identity import LAKE_ID
 from segmentation.warehouse.lake import Lake
 from segmentation.warehouse.sql import literal
 
@@ -220,12 +221,7 @@ def _copy_needed(source: Path, target: Path, draft: Path, size: int, expected: s
         SegmentationError: It isn't what the lake wrote; nothing is put into the pool.
     """
     try:
-        if expected not in (None, sha256_of(source)):
-            raise SegmentationError(
-                f"{source} is damaged: it has another checksum than when the lake wrote it. Older backups may have it "
-                "whole; `segmentation doctor --verify` tells of all such files."
-            )
-        found, sha256 = copy_file(source, target, draft)
+        found, sha256 = copy_file(source, target, draft, expected=expected)
     except FileNotFoundError as error:
         raise SegmentationError(
             f"The lake needs {source}, which isn't there: it is damaged, or the backup took longer than two days."
@@ -295,7 +291,7 @@ def _describe(
 
 def _lake_id(catalog: Path) -> str:
     with closing(sqlite3.connect(catalog)) as con:
-        ((lake_id,),) = con.execute("SELECT schema_uuid FROM ducklake_schema WHERE schema_id = 0").fetchall()
+        ((lake_id,),) = con.execute(LAKE_ID.format(metadata="main")).fetchall()
     return str(lake_id)
 
 

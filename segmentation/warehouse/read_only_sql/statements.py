@@ -29,6 +29,12 @@ _EXPLAIN = re.compile(rf"EXPLAIN(\s+ANALYZE)?(\s*\(\s*{_OPTION}(\s*,\s*{_OPTION}
 _SERIALIZE = "SELECT json_serialize_sql(CAST($query AS VARCHAR), skip_null := true, skip_default := true)"
 
 
+def _after_comments(text: str) -> int:
+    """Where the first word of a query begins."""
+    comments = _COMMENTS.match(text)
+    return comments.end() if comments else 0
+
+
 def check(
     con: duckdb.DuckDBPyConnection, query: str, *, allow_files: bool = False, macros: Collection[str] = ()
 ) -> None:
@@ -44,7 +50,7 @@ def check(
         RefusedQueryError: It may do something else than read; the message says what, and what to do instead.
     """
     text = _encodable(query)
-    explained = _EXPLAIN.match(text, _COMMENTS.match(text).end())  # type: ignore[union-attr]
+    explained = _EXPLAIN.match(text, _after_comments(text))
     if explained:
         text = text[explained.end() :]
     tree = _tree(con, text)
@@ -98,7 +104,7 @@ def _check_untold(con: duckdb.DuckDBPyConnection, text: str, allow_files: bool, 
     types = [statement.type.name for statement in statements]
     is_expanded = len(types) > 1 and types[-1] == "SELECT" and set(types[:-1]) == {"CREATE"}
     if not is_expanded or any(statement.query.strip() for statement in statements[:-1]):
-        word = (re.findall(r"[A-Za-z_]+", text[_COMMENTS.match(text).end() :]) or [types[0]])[0].upper()  # type: ignore[union-attr]
+        word = (re.findall(r"[A-Za-z_]+", text[_after_comments(text) :]) or [types[0]])[0].upper()
         if len(types) > 1:
             raise RefusedQueryError("Give one query at a time, without others after a semicolon.")
         hint = INSTEAD.get(word, "")
