@@ -1,8 +1,9 @@
 """What files that mean harm do to the real command: it ends soon, says what is wrong with each, and loads nothing."""
 
 import os
-import resource
 import subprocess
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from segmentation_assets_tests.e2e.conftest import command, environment, sql
 from segmentation_assets_tests.testing.hostile_files import HOSTILE_FILES, write_hostile_files
 from segmentation_assets_tests.testing.made_once import made_once
+from segmentation_assets_tests.testing.raw_connections import peak_rss_mb
 
 pytestmark = pytest.mark.takes(30)
 
@@ -26,20 +28,32 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _ingest(folder: Path, *words: str) -> tuple["subprocess.CompletedProcess[str]", float]:
     """Run the command in a process of its own, which really ends; also its peak memory in MB."""
-    process = subprocess.Popen(
-        command("ingest", *words),
-        env=environment(folder / "warehouse", SEGMENTATION_SOURCES=str(folder / "sources.yaml")),
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        said, _ = process.communicate(timeout=WITHIN_S)
-    finally:
-        process.kill()
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    return subprocess.CompletedProcess(process.args, process.returncode, said), peak
+    with (folder / "told.txt").open("w+") as told:
+        process = subprocess.Popen(
+            command("ingest", *words),
+            env=environment(folder / "warehouse", SEGMENTATION_SOURCES=str(folder / "sources.yaml")),
+            cwd=folder,
+            stdout=told,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            peak_mb = _peak_mb(process, until=time.monotonic() + WITHIN_S)
+        finally:
+            process.kill()
+            code = process.wait()
+        told.seek(0)
+        return subprocess.CompletedProcess(process.args, code, told.read()), peak_mb
+
+
+def _peak_mb(process: "subprocess.Popen[bytes]", until: float) -> float:
+    """The most that a process has held while it ran; `ru_maxrss` would begin with what its parent held."""
+    peak = 0.0
+    while process.poll() is None:
+        assert time.monotonic() < until, f"no end within {WITHIN_S} seconds"
+        with suppress(OSError, StopIteration):  # it may end just now
+            peak = max(peak, peak_rss_mb(process.pid))
+        time.sleep(0.05)
+    return peak
 
 
 def test_every_hostile_file_is_named_and_the_command_ends(hostile: Path, tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_the_command_says_who_took_the_message(webhook: Webhook) -> None:
     done = CliRunner().invoke(app, ["notify", "text", "--title", "T"], env={"SEGMENTATION_NOTIFY": addresses})
     assert done.stdout == "address 1 (json): sent\n"
     assert isinstance(done.exception, SegmentationError)
-    assert "  address 2 (json): " in str(done.exception)
+    assert "\naddress 2 (json): " in str(done.exception)
     assert json.loads(webhook.bodies[0])["title"] == "T"
     silent = CliRunner().invoke(app, ["notify", "text"], env={"SEGMENTATION_NOTIFY": ""})
     assert "SEGMENTATION_NOTIFY is empty" in str(silent.exception)
