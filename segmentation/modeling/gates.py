@@ -1,12 +1,13 @@
 """Gates: what a model must show before it may serve, each with its evidence.
 
 Everything is measured anew from the artefact and the customers that it was trained on: what a registry row says about
-itself is no evidence. A model without a predecessor in service passes the gates that compare.
+itself is no evidence. A model without a predecessor in service passes the gates that compare, and is only warned by the
+others: a shop whose customers are hard to tell apart has segments all the same.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 
 import duckdb
@@ -34,12 +35,19 @@ class GateResult:
         measured: The figure that was judged.
         threshold: What it has to reach, or may not exceed.
         explanation: The same in a sentence.
+        only_warns: Whether a candidate that hasn't passed may go on all the same.
     """
 
     passed: bool
     measured: float
     threshold: float
     explanation: str
+    only_warns: bool = False
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the candidate may not go on."""
+        return not self.passed and not self.only_warns
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,7 @@ class Evidence:
         silhouette: In the fixed space.
         forward: η² of log spend in the days after the judged date; None without history.
         comparison: With the champion; None if there is none, or it is the model itself.
+        is_first: Whether no model serves yet.
     """
 
     smallest: float
@@ -80,6 +89,7 @@ class Evidence:
     silhouette: float
     forward: float | None
     comparison: Comparison | None
+    is_first: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,12 +145,13 @@ def gather(lake: Lake, version: int, settings: Settings) -> Evidence:
         silhouette=fixed_silhouette(fixed, assignment.segment, settings.seed),
         forward=forward,
         comparison=comparison,
+        is_first=serving is None,
     )
 
 
 def evaluate(evidence: Evidence, settings: Settings) -> dict[str, GateResult]:
-    """The verdicts of all gates, by name."""
-    return {
+    """The verdicts of all gates, by name; those on a first model only warn."""
+    verdicts = {
         "smallest_segment": smallest_segment(evidence, settings),
         "separation": separation(evidence, settings),
         "stability": stability(evidence, settings),
@@ -148,6 +159,7 @@ def evaluate(evidence: Evidence, settings: Settings) -> dict[str, GateResult]:
         "forward_value": forward_value(evidence, settings),
         "movement": movement(evidence, settings),
     }
+    return {name: replace(verdict, only_warns=evidence.is_first) for name, verdict in verdicts.items()}
 
 
 def smallest_segment(evidence: Evidence, settings: Settings) -> GateResult:

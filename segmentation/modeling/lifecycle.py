@@ -1,6 +1,6 @@
 """A model's life: trained, gated, promoted or kept waiting, rolled back, and what each of these would change."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -23,7 +23,7 @@ from segmentation.warehouse import Commit, Lake
 REGISTRATIONS = 5
 """Attempts to register a model while others take the ids of its new segments."""
 
-PASSED, OVERRIDDEN = "passed its gates: ", "override of: "
+PASSED, WARNED, OVERRIDDEN = "passed its gates: ", "first model, warned by its gates: ", "override of: "
 """What a ledger line's reason says of the gates, after what a person gave as the reason."""
 
 
@@ -126,15 +126,23 @@ def decide(lake: Lake, *, actor: str, commit: Commit, now: datetime) -> Promotio
             f"`segmentation models promote {version} --reason …`.",
         )
     alias = "champion" if lake.settings.promotion == "automatic" else "challenger"
-    is_new = promote(lake, version, actor=actor, commit=commit, now=now, alias=alias)
+    promotion = _promote(lake, version, actor=actor, commit=commit, now=now, alias=alias)
+    passed = _first_in_spite_of(promotion.warnings) if promotion.warnings else "passed its gates"
     if alias == "champion":
-        return PromotionDecision(version, True, is_new, f"Model {version} passed its gates and serves.")
+        return PromotionDecision(version, True, promotion.is_new, f"Model {version} {passed} and serves.")
     return PromotionDecision(
         version,
         False,
-        is_new,
-        f"Model {version} passed its gates and waits: `segmentation models promote {version} --dry-run` shows what "
-        "would change.",
+        promotion.is_new,
+        f"Model {version} {passed} and waits: `segmentation models promote {version} --dry-run` shows what would "
+        "change.",
+    )
+
+
+def _first_in_spite_of(warnings: Sequence[str]) -> str:
+    return (
+        f"is the first ({' '.join(warnings)} `segmentation models show` describes its segments; more months of lines, "
+        "or a longer search with SEGMENTATION_SEARCH_TRIALS, may find better ones)"
     )
 
 
@@ -167,25 +175,46 @@ def promote(
     Raises:
         SegmentationError: There is no such version, a gate refuses it, or an override has no reason.
     """
+    return _promote(
+        lake, version, actor=actor, commit=commit, now=now, reason=reason, override=override, alias=alias
+    ).is_new
+
+
+@dataclass(frozen=True)
+class _Promotion:
+    is_new: bool
+    warnings: tuple[str, ...] = ()
+
+
+def _promote(
+    lake: Lake,
+    version: int,
+    *,
+    actor: str,
+    commit: Commit,
+    now: datetime,
+    reason: str = "",
+    override: bool = False,
+    alias: str = "champion",
+) -> _Promotion:
     if override and not reason:
         raise SegmentationError("An override needs a reason (--reason): the ledger keeps who set gates aside, and why.")
     with lake.cursor() as con:
         registry.load(con, version)
         if registry.resolve(con, alias) == version:
-            return False
+            return _Promotion(False)
     try:
         verdicts = gates.evaluate(gates.gather(lake, version, lake.settings), lake.settings)
-        refusals = [verdict.explanation for verdict in verdicts.values() if not verdict.passed]
+        refusals = [verdict.explanation for verdict in verdicts.values() if verdict.refuses]
     except SegmentationError as error:
         if not override:
             raise
         verdicts, refusals = {}, [f"The gates could not be asked: {error}"]
     if refusals and not override:
         raise SegmentationError(f"Model version {version} can't become {alias}: {' '.join(refusals)}")
-    said = (OVERRIDDEN if refusals else PASSED) + " ".join(
-        refusals or [verdict.explanation for verdict in verdicts.values()]
-    )
-    return registry.promote(
+    warnings = tuple(verdict.explanation for verdict in verdicts.values() if not (verdict.passed or verdict.refuses))
+    said = _said(refusals, warnings, [verdict.explanation for verdict in verdicts.values()])
+    is_new = registry.promote(
         lake,
         version,
         alias=alias,
@@ -195,11 +224,19 @@ def promote(
         now=now,
         gates=gates.as_json(verdicts),
     )
+    return _Promotion(is_new, warnings)
+
+
+def _said(refusals: Sequence[str], warnings: Sequence[str], verdicts: Sequence[str]) -> str:
+    """What the ledger keeps of the gates."""
+    if refusals:
+        return OVERRIDDEN + " ".join(refusals)
+    return WARNED + " ".join(warnings) if warnings else PASSED + " ".join(verdicts)
 
 
 def reason_given(reason: str) -> str:
     """What a person gave as the reason of a ledger line, without what the gates said; empty if nothing."""
-    for said in (PASSED, OVERRIDDEN):
+    for said in (PASSED, WARNED, OVERRIDDEN):
         before, found, _ = reason.partition(said)
         if found and (not before or before.endswith("; ")):
             return before.removesuffix("; ")

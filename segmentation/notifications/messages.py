@@ -169,7 +169,8 @@ def _gates(decision: RecordedPromotion) -> list[str]:
     if not decision.gates:
         return ["The gates were set aside."] if decision.is_override else []
     failed = [name for name, verdict in decision.gates.items() if not verdict["passed"]]
-    head = f"Gates set aside: {', '.join(failed)}." if failed else f"It passed all {len(decision.gates)} gates:"
+    told = "Gates set aside" if decision.is_override else "The first model, warned by its gates"
+    head = f"{told}: {', '.join(failed)}." if failed else f"It passed all {len(decision.gates)} gates:"
     verdicts = [
         f"- {name}: {verdict['measured']:.4g} (threshold {verdict['threshold']:.4g})"
         for name, verdict in decision.gates.items()

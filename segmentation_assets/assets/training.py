@@ -15,7 +15,7 @@ from segmentation.modeling.training import TrainedModel
 from segmentation.modeling.training_data import make_training_set
 from segmentation.settings import Settings
 from segmentation_assets.assets.declaring import declare
-from segmentation_assets.automation.conditions import WHEN_SOUND
+from segmentation_assets.automation.conditions import WHEN_SOUND_OR_FIRST
 from segmentation_assets.keys import CANDIDATE_KEY, CHAMPION_KEY, CUSTOMER_FEATURES_KEY, TRAINING_SET_KEY
 from segmentation_assets.metadata import markdown_table
 from segmentation_assets.progress import reporter
@@ -43,7 +43,7 @@ def build_training_assets() -> list[dg.AssetsDefinition]:
                 deps=[CANDIDATE_KEY],
                 kinds={"ducklake"},
                 group_name=GROUP,
-                automation_condition=WHEN_SOUND,
+                automation_condition=WHEN_SOUND_OR_FIRST,
                 skippable=True,
             ),
         ),
@@ -129,8 +129,9 @@ def champion_model(
 ) -> Iterator[dg.MaterializeResult[None]]:
     """The model that serves: assignments and the scorer use it from now on.
 
-    Left alone, the candidate is promoted if it passes its gates, or waits for a person where `SEGMENTATION_PROMOTION`
-    is `manual`; then nothing is materialized, and nothing downstream in the same run.
+    Left alone, the candidate is promoted if it passes its gates, which only warn about the first model, or waits for a
+    person where `SEGMENTATION_PROMOTION` is `manual`; then nothing is materialized, and nothing downstream in the same
+    run.
     """
     # Checks stopped a bad candidate in their own run; this run may be another, or the alias may have moved on.
     commit, actor = commit_of(context, "training/champion_model"), f"run {context.run.run_id}"

@@ -43,6 +43,7 @@ def gates_of_the_candidate(warehouse: WarehouseResource) -> Iterator[dg.AssetChe
             check_name=GATES[gate][0],
             asset_key=CANDIDATE_KEY,
             passed=verdict.passed,
+            severity=dg.AssetCheckSeverity.WARN if verdict.only_warns else dg.AssetCheckSeverity.ERROR,
             description=verdict.explanation,
             metadata={
                 "measured": verdict.measured,

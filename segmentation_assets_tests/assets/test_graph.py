@@ -136,9 +136,18 @@ def test_a_refused_candidate_is_not_promoted_by_a_later_run_either(filled: Graph
         assert registry.resolve(con, "champion") == 1
 
 
-def test_a_tiny_segment_is_stopped_by_its_gate(loaded: Graph) -> None:
+def test_a_tiny_segment_of_the_first_model_is_warned_of(loaded: Graph, lake: Lake) -> None:
     result = segment(loaded, min_segment_share=0.45)
-    assert "smallest_segment_is_large_enough" in loaded.failed_checks(result)
+    assert result.success
+    (warning,) = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    assert (warning.check_name, warning.severity) == ("smallest_segment_is_large_enough", dg.AssetCheckSeverity.WARN)
+    with lake.cursor() as con:
+        assert registry.resolve(con, "champion") == 1
+
+
+def test_a_tiny_segment_is_stopped_by_its_gate(filled: Graph) -> None:
+    result = segment(filled, min_segment_share=0.45, seed=11)
+    assert "smallest_segment_is_large_enough" in filled.failed_checks(result)
     done = {
         event.step_materialization_data.materialization.asset_key.to_user_string()
         for event in result.get_asset_materialization_events()

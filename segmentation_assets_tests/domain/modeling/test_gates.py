@@ -11,7 +11,7 @@ SETTINGS = Settings()
 
 def _refusing(evidence: Evidence) -> dict[str, str]:
     verdicts = evaluate(evidence, SETTINGS)
-    return {name: verdict.explanation for name, verdict in verdicts.items() if not verdict.passed}
+    return {name: verdict.explanation for name, verdict in verdicts.items() if verdict.refuses}
 
 
 def test_a_good_model_passes_all() -> None:
@@ -21,6 +21,12 @@ def test_a_good_model_passes_all() -> None:
 def test_a_first_model_is_only_judged_by_itself() -> None:
     assert _refusing(replace(GOOD, comparison=None)) == {}
     assert _refusing(replace(GOOD, comparison=None, forward=None, silhouette=-0.5)) == {}
+
+
+def test_gates_only_warn_of_the_first_model() -> None:
+    tiny = replace(GOOD, smallest=0.001, comparison=None, is_first=True)
+    assert _refusing(tiny) == {}
+    assert [name for name, verdict in evaluate(tiny, SETTINGS).items() if not verdict.passed] == ["smallest_segment"]
 
 
 @pytest.mark.parametrize(

@@ -72,17 +72,31 @@ def test_a_promotion_keeps_what_the_gates_said(lake: Lake, two_versions: tuple[i
 def test_a_refused_version_needs_an_override_and_that_a_reason(
     settings: Settings, lake: Lake, two_versions: tuple[int, int]
 ) -> None:
+    first, second = two_versions
+    lifecycle.promote(lake, first, actor="ann", commit=COMMIT, now=utc_now())
     with Lake(settings.model_copy(update={"min_separation": 0.99})) as strict:
         with pytest.raises(SegmentationError, match="can't become champion: The simplified silhouette is"):
-            lifecycle.promote(strict, two_versions[0], actor="ann", commit=COMMIT, reason="please", now=utc_now())
+            lifecycle.promote(strict, second, actor="ann", commit=COMMIT, reason="please", now=utc_now())
         with pytest.raises(SegmentationError, match="An override needs a reason"):
-            lifecycle.promote(strict, two_versions[0], actor="ann", commit=COMMIT, override=True, now=utc_now())
-        assert _ledger(lake) == []
+            lifecycle.promote(strict, second, actor="ann", commit=COMMIT, override=True, now=utc_now())
+        assert len(_ledger(lake)) == 1
         assert lifecycle.promote(
-            strict, two_versions[0], actor="ann", commit=COMMIT, reason="campaign", override=True, now=utc_now()
+            strict, second, actor="ann", commit=COMMIT, reason="campaign", override=True, now=utc_now()
         )
-    ((_, _, reason),) = _ledger(lake)
+    (_, (_, _, reason)) = _ledger(lake)
     assert reason.startswith("campaign; override of: The simplified silhouette is")
+
+
+def test_the_first_model_serves_in_spite_of_its_gates_and_the_ledger_says_so(
+    settings: Settings, lake: Lake, two_versions: tuple[int, int]
+) -> None:
+    with Lake(settings.model_copy(update={"min_separation": 0.99})) as strict:
+        decision = lifecycle.decide(strict, actor="run", commit=COMMIT, now=utc_now())
+    assert (decision.version, decision.serves, decision.is_new) == (two_versions[1], True, True)
+    assert "is the first (The simplified silhouette is" in decision.explanation
+    ((_, _, reason),) = _ledger(lake)
+    assert reason.startswith("first model, warned by its gates: The simplified silhouette is")
+    assert lifecycle.reason_given(reason) == ""
 
 
 def test_a_rollback_brings_the_version_before_back(lake: Lake, two_versions: tuple[int, int]) -> None:
