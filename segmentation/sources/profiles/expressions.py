@@ -1,6 +1,7 @@
 """What may stand as an SQL expression in a profile: one scalar expression that looks at one line."""
 
 import json
+from functools import cache
 from typing import Any
 
 import duckdb
@@ -9,6 +10,22 @@ PARSE = "SELECT json_serialize_sql('SELECT ' || $expression)"
 
 REFUSED = {"WINDOW": "a window function", "SUBQUERY": "a subquery", "STAR": "a star"}
 """Classes of DuckDB's syntax tree that reach beyond the line, or stand for several values."""
+
+KINDS = """
+SELECT function_name, list(DISTINCT function_type),
+    coalesce(list(DISTINCT macro_definition) FILTER (macro_definition IS NOT NULL), [])
+FROM duckdb_functions()
+GROUP BY function_name
+"""
+
+SEVERAL_LINES = (
+    "{expression!r} calls {name}, which makes several lines of one; an expression gives one value. Where a record "
+    "holds a list of lines, say `reader: {{each: …}}` with the list's name; list_sum and the like look into others."
+)
+ONE_LINE_OF_MANY = (
+    "{expression!r} calls {name}, which sums up several lines; it may only look at the line itself. Use greatest, "
+    "least or coalesce over values of the line, and list_sum and the like over a list in it."
+)
 
 
 def problem_of(con: duckdb.DuckDBPyConnection, expression: str) -> str | None:
@@ -25,7 +42,41 @@ def problem_of(con: duckdb.DuckDBPyConnection, expression: str) -> str | None:
         return f"{expression!r} is not one SQL expression"
     if refused := [words for name, words in REFUSED.items() if name in _classes(nodes[0])]:
         return f"{expression!r} has {refused[0]}; it may only look at the line itself"
+    for name in sorted(_functions(nodes[0])):
+        if words := _refused_call(con, name):
+            return words.format(expression=expression, name=name)
     return None
+
+
+def _refused_call(con: duckdb.DuckDBPyConnection, name: str) -> str | None:
+    """What is wrong about a call of a function; None if it gives one value for one line, or isn't DuckDB's."""
+    kinds, macros = _kinds().get(name.lower(), ([], []))
+    if kinds == ["table"]:
+        return SEVERAL_LINES
+    if kinds == ["aggregate"]:
+        return ONE_LINE_OF_MANY
+    for macro in macros:
+        inside = json.loads((con.execute(PARSE, {"expression": macro}).fetchone() or ("{}",))[0])
+        if found := next((words for each in sorted(_functions(inside)) if (words := _refused_call(con, each))), None):
+            return found
+    return None
+
+
+@cache
+def _kinds() -> dict[str, tuple[list[str], list[str]]]:
+    """Per function of DuckDB, its kinds and, of macros, what they stand for."""
+    with duckdb.connect() as con:
+        return {row[0]: row[1:] for row in con.execute(KINDS).fetchall()}
+
+
+def _functions(node: object) -> set[str]:
+    """Names of the functions that a syntax tree calls."""
+    if isinstance(node, list):
+        return {name for child in node for name in _functions(child)}
+    if not isinstance(node, dict):
+        return set()
+    below = {name for child in node.values() for name in _functions(child)}
+    return below | {node["function_name"]} if node.get("class") == "FUNCTION" else below
 
 
 def _is_one_value(node: dict[str, Any]) -> bool:
