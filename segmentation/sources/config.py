@@ -7,17 +7,20 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from segmentation.errors import SourceError
 from segmentation.settings import Settings
 from segmentation.sources.profiles.profile import Profile, load_profile, require_line_ids
+from segmentation.sources.profiles.yaml_text import NOTHING, YamlTextError, parse_yaml_text, without_nothing
 
 PLUGINS = "segmentation.sources"
 """Group of the entry points that name further types of sources."""
 
 SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+TYPED = ("options",)
+"""Keys whose values are handed on to others, with the types that YAML gives them; all other scalars are text."""
+
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 EXAMPLE_OF = {
@@ -67,6 +70,11 @@ class SourceConfig(BaseModel):
     fresh_within_hours: float | None = Field(
         None, gt=0, description="Lines are expected at least this often; Dagster tells when none have come."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_is_left_out(cls, content: object) -> object:
+        return without_nothing(cls, content)
 
     def read_profile(self) -> Profile:
         """The profile.
@@ -214,10 +222,10 @@ def parse_sources(text: str, origin: str, environment: Mapping[str, str]) -> dic
         SourceError: It is malformed; the message says where.
     """
     try:
-        content: object = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        content: object = parse_yaml_text(text, typed=TYPED)
+    except YamlTextError as error:
         raise SourceError(f"{origin} is not valid YAML: {error}") from error
-    if content is None or content == {"sources": None}:
+    if content in NOTHING or (isinstance(content, dict) and content.keys() == {"sources"} and not content["sources"]):
         return {}
     problems: list[str] = []
     found: dict[str, SourceConfig] = {}

@@ -5,6 +5,7 @@ without touching Python. How a profile's expressions are put to work is in `mapp
 """
 
 import codecs
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
@@ -24,7 +25,13 @@ from pydantic import (
 
 from segmentation.errors import SourceError
 from segmentation.sources.profiles.contract import CLEANED_BY, PRODUCT_CLEANED_BY, REQUIRED
-from segmentation.sources.profiles.expressions import problem_of
+from segmentation.sources.profiles.input_names import (
+    problem_of_expression,
+    problem_of_name,
+    unknown_names,
+    with_quoted_inputs,
+)
+from segmentation.sources.profiles.yaml_text import YamlTextError, parse_yaml_text, without_nothing
 
 SUFFIXES = (".yaml", ".yml")
 RESERVED_INPUTS = ("input", "file_id")
@@ -36,6 +43,11 @@ Expression = Annotated[str, BeforeValidator(lambda value: str(value) if isinstan
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_is_left_out(cls, content: object) -> object:
+        return without_nothing(cls, content)
 
 
 class Input(_Part):
@@ -117,6 +129,8 @@ class Profile(_Part):
             raise ValueError("`columns` needs unit_price or amount")
         if taken := [name for name in self.inputs if name in RESERVED_INPUTS]:
             raise ValueError(f"an input can't be called {', '.join(taken)}")
+        if problems := [f"inputs.{name}: {problem}" for name in self.inputs if (problem := problem_of_name(name))]:
+            raise ValueError("; ".join(problems))
         return self
 
     def to_yaml(self) -> str:
@@ -169,8 +183,8 @@ def parse_profile(text: str, origin: str) -> Profile:
         SourceError: It isn't YAML, has unknown or missing keys, or an expression isn't one SQL expression.
     """
     try:
-        content: object = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        content: object = parse_yaml_text(text)
+    except YamlTextError as error:
         raise SourceError(f"The profile {origin} is not valid YAML: {error}") from error
     if not isinstance(content, dict):
         raise SourceError(f"The profile {origin} is not a YAML mapping with keys such as name, inputs and columns.")
@@ -179,8 +193,10 @@ def parse_profile(text: str, origin: str) -> Profile:
     except ValidationError as error:
         problems = "\n".join(f"  {_place(e['loc'])}: {e['msg']}" for e in error.errors())
         raise SourceError(f"The profile {origin} is malformed:\n{problems}") from error
-    if problems := "\n".join(_sql_problems(profile)):
-        raise SourceError(f"The profile {origin} has expressions that can't be used:\n{problems}")
+    with duckdb.connect() as con:
+        profile = _with_quoted_inputs(con, profile)
+        if problems := "\n".join(f"  {problem}" for problem in _sql_problems(con, profile)):
+            raise SourceError(f"The profile {origin} has expressions that can't be used:\n{problems}")
     return profile
 
 
@@ -195,19 +211,42 @@ def _check_columns(columns: dict[str, Expression], known: set[str], required: se
         raise ValueError(f"`columns` lacks {', '.join(missing)}")
 
 
-def _sql_problems(profile: Profile) -> list[str]:
-    expressions = {f"columns.{name}": sql for name, sql in profile.columns.items()}
-    expressions |= {f"rules.{rule.name}": rule.reject for rule in profile.rules}
+def _with_quoted_inputs(con: duckdb.DuckDBPyConnection, profile: Profile) -> Profile:
+    """The profile with inputs that are called like words of SQL in quotation marks, where its expressions have them."""
+
+    def changed(expressions: dict[str, Expression], inputs: Inputs) -> dict[str, Expression]:
+        return {name: with_quoted_inputs(con, sql, inputs) for name, sql in expressions.items()}
+
+    update: dict[str, object] = {
+        "columns": changed(profile.columns, profile.inputs),
+        "rules": tuple(
+            rule.model_copy(update={"reject": with_quoted_inputs(con, rule.reject, profile.inputs)})
+            for rule in profile.rules
+        ),
+    }
     if profile.product_name is not None:
-        expressions["product_name"] = profile.product_name
+        update["product_name"] = with_quoted_inputs(con, profile.product_name, profile.inputs)
+    if (products := profile.products) is not None:
+        update["products"] = products.model_copy(update={"columns": changed(products.columns, products.inputs)})
+    return profile.model_copy(update=update)
+
+
+def _sql_problems(con: duckdb.DuckDBPyConnection, profile: Profile) -> Iterator[str]:
+    over_inputs = [(f"columns.{name}", sql, profile.inputs) for name, sql in profile.columns.items()]
+    if profile.product_name is not None:
+        over_inputs.append(("product_name", profile.product_name, profile.inputs))
     if profile.products is not None:
-        expressions |= {f"products.columns.{name}": sql for name, sql in profile.products.columns.items()}
-    with duckdb.connect() as con:
-        problems = [f"  {place}: {problem}" for place, sql in expressions.items() if (problem := problem_of(con, sql))]
-        zone = con.execute("SELECT count(*) FROM pg_timezone_names() WHERE name = $name", {"name": profile.timezone})
-        if zone.fetchone() == (0,):
-            problems.append(f"  timezone: there is no time zone {profile.timezone!r}; write it as in Europe/London")
-    return problems
+        inputs = profile.products.inputs
+        over_inputs += [(f"products.columns.{name}", sql, inputs) for name, sql in profile.products.columns.items()]
+    for place, sql, inputs in over_inputs:
+        if problem := problem_of_expression(con, sql, inputs) or unknown_names(con, sql, inputs):
+            yield f"{place}: {problem}"
+    for rule in profile.rules:  # they see the contract's columns, too
+        if problem := problem_of_expression(con, rule.reject, profile.inputs):
+            yield f"rules.{rule.name}: {problem}"
+    zone = con.execute("SELECT count(*) FROM pg_timezone_names() WHERE name = $name", {"name": profile.timezone})
+    if zone.fetchone() == (0,):
+        yield f"timezone: there is no time zone {profile.timezone!r}; write it as in Europe/London"
 
 
 def require_line_ids(profile: Profile) -> None:

@@ -53,7 +53,7 @@ def test_rules_and_product_names_are_looked_at_too() -> None:
         "range(3)[2]",
         "len(generate_series(1, 3))",
         "clean_id(quantity)",
-        '"first"',
+        "{'first': quantity}.first",
     ],
 )
 def test_functions_of_one_line_are_welcome(expression: str) -> None:

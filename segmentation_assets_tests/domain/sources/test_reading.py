@@ -426,7 +426,10 @@ def test_a_bad_file_is_refused_with_a_reason_and_leaves_no_trace(
 
 BAD_PROFILES: tuple[tuple[Mapping[str, object], str], ...] = (
     ({"reader": {"sheet": "May"}}, r"has no sheet 'May', which the profile canonical names; it has Sheet1"),
-    ({"columns": {"quantity": "units"}}, r"faulty expression in columns\.quantity.*units.*may use the inputs line_id"),
+    (
+        {"columns": {"quantity": "unit(quantity)"}},
+        r"faulty expression in columns\.quantity.*may use the inputs line_id",
+    ),
     ({"columns": {"quantity": "make_date(1, 1, 1)"}}, r"faulty expression in columns\.quantity"),
     ({"columns": {"quantity": "CAST(customer_id AS DOUBLE)"}}, r"Could not convert string 'ann'.*TRY_CAST"),
     (
