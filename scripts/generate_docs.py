@@ -103,7 +103,8 @@ order is its purchase lines and happens at the earliest of them; revenue sums am
 before the date, and within `SEGMENTATION_LOOKBACK_DAYS` of it, count. Customers are those with a purchase in that
 window.
 
-"Transform" is how a model makes a feature comparable before it scales it; "missing" is what a model takes for NULL.
+"From" and "to" bound what there can be; the scorer refuses other values. "Transform" is how a model makes a feature
+comparable before it scales it; "missing" is what a model takes for NULL.
 Features in bold take part in models by default. Where the lines of an order disagree, its country and channel, and the
 category of a product in it, are the first by name.
 
@@ -189,13 +190,15 @@ def _table_section(table: Table) -> str:
 def _feature_section(group: Group) -> str:
     rows = [_feature_row(feature) for feature in of_group(group)]
     return f"## {group}\n\n" + _markdown_table(
-        ("feature", "formula", "unit", "what it is", "transform", "missing"), rows
+        ("feature", "formula", "unit", "from", "to", "what it is", "transform", "missing"), rows
     )
 
 
 def _feature_row(feature: Feature) -> tuple[str, ...]:
     name = f"**`{feature.name}`**" if feature.is_modelled else f"`{feature.name}`"
-    return name, feature.formula, feature.unit, feature.description, feature.transform or "–", feature.missing or "–"
+    lowest, highest = ("" if bound is None else f"{bound:g}" for bound in (feature.minimum, feature.maximum))
+    words = feature.description, feature.transform or "–", feature.missing or "–"
+    return name, feature.formula, feature.unit, lowest, highest, *words
 
 
 def _column_row(column: Column) -> tuple[str, ...]:

@@ -5,6 +5,8 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -15,8 +17,10 @@ from litestar.testing import TestClient
 from segmentation.metadata.features import FEATURES
 from segmentation.settings import Settings
 from segmentation_assets_tests.testing.shop import ScoredCustomer, customer_path, problem, request
+from serving.api.bodies import MSGPACK
 from serving.app import create_app
 from serving.middleware.auth import ACCESS, PUBLIC
+from serving.services import arrow
 
 Client = TestClient[Litestar]
 
@@ -78,6 +82,56 @@ def test_numbers_that_are_not_finite_are_refused_wherever_they_stand(
     body = request(customers[:1])
     body["customers"][0]["features"][feature] = "HERE"
     _assert_refused(client, json.dumps(body).replace('"HERE"', number), kind)
+
+
+@pytest.mark.parametrize(
+    ("feature", "value", "words"),
+    [
+        ("order_count", -5, "order_count must be a whole number, at least 0 (orders)"),
+        ("order_count", 2.5, "order_count must be a whole number, at least 0"),
+        ("recency_days", -0.1, "recency_days must be at least 0 (days)"),
+        ("weekend_order_share", 1.01, "weekend_order_share must be at least 0, at most 1 (share)"),
+        ("discount_share", 1.01, "discount_share must be at most 1 (share)"),
+        ("preferred_weekday", 0, "preferred_weekday must be a whole number, at least 1, at most 7"),
+        ("preferred_hour", 24, "preferred_hour must be a whole number, at least 0, at most 23"),
+        ("r_score", 6, "r_score must be a whole number, at least 1, at most 5"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["small JSON", "large JSON", "MessagePack", "Arrow"])
+def test_a_feature_that_nobody_can_have_is_refused_by_name(
+    client: Client, customers: list[ScoredCustomer], kind: str, feature: str, value: float, words: str
+) -> None:
+    body = request(customers)
+    body["customers"][1]["features"][feature] = value
+    if kind == "small JSON":
+        body["customers"] = body["customers"][:2]
+    refused = client.post("/v1/score", **_as_sent(body, kind))
+    assert refused.status_code == 400
+    assert problem(refused)["type"] == "urn:problem-type:impossible-feature"
+    assert f"is refused by {feature}_out_of_range: {words}" in problem(refused)["detail"]
+    place = f"Column '{feature}' of row 1" if kind == "Arrow" else f"customers[1].features.{feature}"
+    assert problem(refused)["detail"].startswith(place)
+
+
+def test_a_share_may_be_rounded_beyond_its_bounds(client: Client, customers: list[ScoredCustomer]) -> None:
+    body = request(customers[:1])
+    body["customers"][0]["features"] |= {"seasonality_index": -1e-16, "top_category_share": 1.0000000000000002}
+    assert client.post("/v1/score", json=body).status_code == 200
+
+
+def _as_sent(body: dict[str, Any], kind: str) -> dict[str, Any]:
+    match kind:
+        case "MessagePack":
+            return {"content": msgspec.msgpack.encode(body), "headers": {"content-type": MSGPACK.media_type}}
+        case "Arrow":
+            sink = pa.BufferOutputStream()
+            given = [each["features"] for each in body["customers"]]
+            rows = pa.table({name: [each.get(name) for each in given] for each in given for name in each})
+            with pa.ipc.new_stream(sink, rows.schema) as writer:
+                writer.write_table(rows)
+            return {"content": bytes(sink.getvalue()), "headers": {"content-type": arrow.MEDIA_TYPE}}
+        case _:
+            return {"content": json.dumps(body), "headers": JSON}
 
 
 def test_a_missing_feature_without_a_rule_is_refused_with_customer_and_feature(

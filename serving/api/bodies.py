@@ -12,7 +12,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
-from segmentation.metadata.features import BY_NAME
+from segmentation.metadata.features import BY_NAME, Feature
 from serving.api.contract import Customer, ScoreRequest
 from serving.api.problems import ProblemError
 
@@ -24,6 +24,10 @@ MAX_QUOTED = 200
 DECODING_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _UNKNOWN_FEATURE = re.compile(r"Object contains unknown field `(?P<name>.*)` - at `\$\.(?P<place>.*\.features)`", re.S)
+
+_IMPOSSIBLE_FEATURE = re.compile(
+    r"Expected `float` (?:[<>]=|that's a multiple of) .* - at `\$\.(?P<place>.*\.features)\.(?P<name>\w+)`"
+)
 
 
 class RawRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -139,6 +143,20 @@ def unknown_feature(name: str, place: str) -> ProblemError:
     return ProblemError(HTTPStatus.BAD_REQUEST, "unknown-feature", detail)
 
 
+def impossible_feature(name: str, place: str) -> ProblemError:
+    """The problem of a value that a feature of the catalogue can't have; `place` is where the feature stands."""
+    feature = BY_NAME[name]
+    bounds = [f"{words} {bound:g}" for words, bound in _bounds(feature) if bound is not None]
+    if feature.type == "BIGINT":
+        bounds.insert(0, "a whole number")
+    detail = f"{place} is refused by {name}_out_of_range: {name} must be {', '.join(bounds)} ({feature.unit})."
+    return ProblemError(HTTPStatus.BAD_REQUEST, "impossible-feature", detail)
+
+
+def _bounds(feature: Feature) -> tuple[tuple[str, float | None], ...]:
+    return ("at least", feature.minimum), ("at most", feature.maximum)
+
+
 def shortened(text: str) -> str:
     """A text of the client, as far as it is repeated."""
     return text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}…"
@@ -148,4 +166,7 @@ def _invalid(message: str) -> ProblemError:
     unknown = _UNKNOWN_FEATURE.fullmatch(message)
     if unknown is not None:
         return unknown_feature(unknown["name"], unknown["place"])
+    impossible = _IMPOSSIBLE_FEATURE.fullmatch(message)
+    if impossible is not None:
+        return impossible_feature(impossible["name"], f"{impossible['place']}.{impossible['name']}")
     return ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", f"{shortened(message)}.")

@@ -15,7 +15,10 @@ from segmentation.modeling.artefact import FeatureRule, Provenance
 from segmentation.modeling.segment_identity.lineage import Parent
 
 PYTHON_TYPES: dict[str, type] = {"DOUBLE": float, "BIGINT": float, "BOOLEAN": bool, "VARCHAR": str}
-"""Counts are decoded as floats: a hypothetical customer may have 2.5 orders, and no number overflows a matrix."""
+"""Counts are decoded as floats, so that no number overflows a matrix; they are whole numbers all the same."""
+
+ROUNDING = 1e-9
+"""How far a share may lie beyond its bounds: one of the pipeline's own may come out at -1e-16."""
 
 
 def feature_description(feature: Feature) -> str:
@@ -25,7 +28,24 @@ def feature_description(feature: Feature) -> str:
 
 def _field(feature: Feature) -> tuple[str, object, None]:
     meta = msgspec.Meta(description=feature_description(feature))
-    return feature.name, Annotated[PYTHON_TYPES[feature.type] | None, meta], None
+    return feature.name, Annotated[_possible(feature) | None, meta], None
+
+
+def _possible(feature: Feature) -> Any:
+    """The type of a feature's possible values."""
+    if PYTHON_TYPES[feature.type] is not float:
+        return PYTHON_TYPES[feature.type]
+    lowest, highest = bounds_of(feature)
+    return Annotated[float, msgspec.Meta(ge=lowest, le=highest, multiple_of=1 if feature.type == "BIGINT" else None)]
+
+
+def bounds_of(feature: Feature) -> tuple[float | None, float | None]:
+    """Smallest and largest value that is taken of a feature; None where nothing bounds it."""
+    slack = ROUNDING if feature.unit == "share" else 0
+    return (
+        None if feature.minimum is None else feature.minimum - slack,
+        None if feature.maximum is None else feature.maximum + slack,
+    )
 
 
 if TYPE_CHECKING:

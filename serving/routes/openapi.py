@@ -211,6 +211,8 @@ def _resolved(schema: Any, components: Mapping[str, Any]) -> Any:
             return {key: _resolved(value, components) for key, value in schema.items()}
         case list():
             return [_resolved(value, components) for value in schema]
+        case float():
+            return round(schema, 6) + 0.0  # bounds as the catalogue says them, without `ROUNDING`, and no -0.0
         case _:
             return schema
 

@@ -19,6 +19,7 @@ from serving.api.limits import too_many
 from serving.api.problems import ProblemError
 from serving.live.champion import Champion
 from serving.metrics import Metrics
+from serving.services.possible_features import refuse_impossible
 from serving.services.scoring import lacks_features
 
 MEDIA_TYPE = "application/vnd.apache.arrow.stream"
@@ -67,6 +68,7 @@ def score(champion: Champion, body: bytes, max_rows: int, metrics: Metrics) -> b
         _check_columns(schema)
         batches = batches_of(body, None, max_rows, "customers", "SEGMENTATION_MAX_ARROW_ROWS")
         table = pa.Table.from_batches(batches, schema)
+        refuse_impossible(table, PART_ROWS)
         return _score(champion, table, metrics)
 
 

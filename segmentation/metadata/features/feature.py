@@ -1,6 +1,6 @@
 """What a row of the feature catalogue says."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Group = Literal["rfm", "diversity", "temporal", "behaviour"]
@@ -26,6 +26,8 @@ class Feature:
         group: The table it belongs to, `features.<group>`.
         type: DuckDB type.
         unit: What a number counts: `days`, `money` (the shop's currency), `orders`, `share` (0–1), …
+        minimum: Smallest value that there can be; None where nothing bounds it, or it is no number.
+        maximum: Largest one. A `BIGINT` is a whole number besides.
         description: What it means, in a sentence.
         transform: How a model makes it comparable; None where the model can't use it (text, scores, booleans).
         missing: What a model takes for NULL; None where the feature is never NULL.
@@ -39,6 +41,8 @@ class Feature:
     type: Literal["DOUBLE", "BIGINT", "VARCHAR", "BOOLEAN"]
     unit: str
     description: str
+    minimum: float | None = field(default=None, repr=False)  # code_version is of what is computed, by its repr
+    maximum: float | None = field(default=None, repr=False)
     transform: Transform | None = None
     missing: Missing | None = None
     is_modelled: bool = False

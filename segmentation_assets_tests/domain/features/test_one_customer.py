@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from segmentation.errors import SegmentationError
 from segmentation.features.one_customer import FeatureCalculator
-from segmentation.metadata.features import FEATURES
+from segmentation.metadata.features import BY_NAME, FEATURES
 from segmentation_assets_tests.domain.features.reference import differences, features_of
 from segmentation_assets_tests.domain.features.strategies import AS_OF, MIDNIGHT, order_lines
 from segmentation_assets_tests.testing.lines import Line
@@ -34,6 +34,17 @@ def test_features_in_memory_are_what_the_definitions_say(
     found = calculator.compute([asdict(li) for li in lines], AS_OF, lookback_days=lookback_days, home_market=market)
     assert found.keys() == expected.keys()
     assert {c: d for c in found if (d := differences(found[c], expected[c]))} == {}
+    assert [(c, name) for c in found for name, value in found[c].items() if not _is_possible(name, value)] == []
+
+
+def _is_possible(name: str, value: object) -> bool:
+    """Whether the catalogue's bounds hold; a share may be rounded beyond them."""
+    feature = BY_NAME[name]
+    slack = 1e-9 if feature.unit == "share" else 0
+    if not isinstance(value, int | float):
+        return value is None or isinstance(value, str)
+    is_above = feature.minimum is None or value >= feature.minimum - slack
+    return is_above and (feature.maximum is None or value <= feature.maximum + slack)
 
 
 def test_every_feature_that_does_not_compare_customers_is_there(calculator: FeatureCalculator) -> None:
