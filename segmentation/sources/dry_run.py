@@ -13,6 +13,7 @@ import polars as pl
 from segmentation.errors import SourceError
 from segmentation.metadata.tables.raw import REJECTED, TRANSACTIONS
 from segmentation.settings import Settings
+from segmentation.sources.batch.copies import without_copies
 from segmentation.sources.batch.inspection import inspect
 from segmentation.sources.batch.loading import LoadReport, validate_files
 from segmentation.sources.batch.registration import as_source_file, files_at, source_name
@@ -51,6 +52,7 @@ class DryRun:
         rejects: `reason`, `lines`, and an `example`: a line as it was, as JSON.
         preview: The first accepted lines, in columns of the transaction contract.
         problems: Why what lies beside the files can't be read.
+        notes: What else people are to know, such as which files are copies of others.
     """
 
     source: str
@@ -61,6 +63,7 @@ class DryRun:
     rejects: pl.DataFrame
     preview: pl.DataFrame
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def dry_run_files(
@@ -92,13 +95,14 @@ def _dry_run(lake: Lake, at_hand: Located, profile: Profile, name: str, now: dat
     if not paths:
         raise SourceError(" ".join(at_hand.problems.values()))
     with Staging.opened(lake) as staging:
+        paths, notes = without_copies(staging.con, name, paths)
         facts = inspect(staging, profile, name, paths, now=now)
         files = [as_source_file(name, text, now, found) for found in facts]
         first, last = min(found.first_day for found in facts), max(found.last_day for found in facts)
         found = validate_files(staging, files, first, last + timedelta(days=1), now=now)
         rejects, preview = _rejects(found.rejected), _preview(found.accepted)
     read = tuple(file.path for file in files)
-    return DryRun(name, read, first, last, found.report, rejects, preview, tuple(at_hand.problems.values()))
+    return DryRun(name, read, first, last, found.report, rejects, preview, tuple(at_hand.problems.values()), notes)
 
 
 def dry_run_source(settings: Settings, source: SourceConfig, *, now: datetime) -> DryRun:
@@ -162,4 +166,5 @@ def facts_of(found: DryRun) -> dict[str, object]:
         "rejects": found.rejects.to_dicts(),
         "preview": found.preview.to_dicts(),
         "problems": list(found.problems),
+        "notes": list(found.notes),
     }

@@ -11,6 +11,7 @@ from pathlib import Path
 from segmentation.clock import utc_now
 from segmentation.errors import SourceError
 from segmentation.settings import Settings
+from segmentation.sources.batch.copies import without_copies
 from segmentation.sources.batch.inspection import state_of
 from segmentation.sources.batch.registration import product_lists_of, register_paths
 from segmentation.sources.batch.source_files import read_source_files
@@ -55,6 +56,7 @@ class Reading:
         receipts: What became of delivered lines, per page; none for files.
         files: Files that were registered, new or changed ones.
         problems: By file, why it can't be read; the others are.
+        notes: What else people are to know of them, such as which files are copies of others.
     """
 
     first_day: date | None = None
@@ -63,6 +65,7 @@ class Reading:
     receipts: tuple[Receipt, ...] = ()
     files: tuple[str, ...] = ()
     problems: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
 
     def lines(self) -> dict[str, int]:
         """Delivered lines by what became of them."""
@@ -131,7 +134,7 @@ def check(settings: Settings, source: SourceConfig) -> str:
 def _register(lake: Lake, source: FilesSource, tell: Tell) -> Reading:
     profile = source.read_profile()
     at_hand = files_of(lake.settings, source, profile, tell)
-    paths = _pending(lake, source, profile, at_hand.files)
+    paths, notes = _pending(lake, source, profile, at_hand.files)
     found, problems = [], list(at_hand.problems.items())
     for number, each in enumerate(paths, start=1):
         tell(f"Inspecting {each.name} ({number} of {len(paths)})")
@@ -147,6 +150,7 @@ def _register(lake: Lake, source: FilesSource, tell: Tell) -> Reading:
         spans=joined(span for each in found for span in each.spans),
         files=tuple(path for each in found for path in each.paths),
         problems=tuple(problems),
+        notes=notes,
     )
 
 
@@ -165,15 +169,18 @@ def files_of(settings: Settings, source: FilesSource, profile: Profile, tell: Te
     return Located(fetched.paths, fetched.problems)
 
 
-def _pending(lake: Lake, source: FilesSource, profile: Profile, paths: Sequence[Path]) -> list[Path]:
-    """Files that are new, have changed, or were registered through another profile."""
+def _pending(
+    lake: Lake, source: FilesSource, profile: Profile, paths: Sequence[Path]
+) -> tuple[list[Path], tuple[str, ...]]:
+    """Files that are new, have changed, or were registered through another profile; and what is told of copies."""
     with lake.cursor() as con:
+        paths, notes = without_copies(con, source.name, paths)
         known = {
             file.path: (file.byte_size, file.modified_at)
             for file in read_source_files(con)
             if file.source == source.name and file.profile == profile.to_yaml()
         }
-    return [path for path in paths if known.get(str(path)) != state_of(path)]
+    return [path for path in paths if known.get(str(path)) != state_of(path)], notes
 
 
 def _pull(lake: Lake, source: SourceConfig, tell: Tell) -> Reading:

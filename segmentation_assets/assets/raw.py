@@ -83,6 +83,8 @@ def source_files(
         found.append(register(warehouse.lake, file.path, load_profile(file.profile), source=file.source, now=now))
         for _, problem in found[-1].problems:
             context.log.error(problem)
+        for note in found[-1].notes:
+            context.log.info(note)
         report(number, len(files))
     span = {}
     if found:

@@ -100,6 +100,12 @@ def show_notes(notes: Sequence[str]) -> None:
         out.print(f"[yellow]Note:[/] {escape(note)}", highlight=False)
 
 
+def show_told(notes: Sequence[str]) -> None:
+    """What people are to know of files, though nothing is wrong with them."""
+    for note in notes:
+        out.print(escape(note), soft_wrap=True, highlight=False)
+
+
 def show_refreshed(dates: Sequence[date]) -> None:
     """Which snapshots were made anew."""
     if not dates:
@@ -122,6 +128,7 @@ def show_dry_run(found: "DryRun") -> None:
     files = f"{len(found.paths)} files" if len(found.paths) > 1 else escape("".join(found.paths) or "the first page")
     for problem in found.problems:
         out.print(f"[yellow]{escape(problem)}[/]", soft_wrap=True)
+    show_told(found.notes)
     out.print(f"{files}: {found.first_day} to {found.last_day}, as the source {escape(found.source)}", highlight=False)
     show_rejected([(row["reason"], row["lines"]) for row in found.rejects.to_dicts()], found.report.lines_read)
     for row in found.rejects.to_dicts():

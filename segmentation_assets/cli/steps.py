@@ -48,6 +48,7 @@ def ingest(path: str | None, profile: str, source: str | None, on_progress: List
         now = utc_now().replace(microsecond=0)
         registered = register(lake, path, load_profile(profile), source=source, now=now)
     on_progress("Inspecting files", 1, 1)
+    console.show_told(registered.notes)
     for first, last in spans_to_load(settings, registered.spans, utc_now()):
         load(settings, first, last, on_progress)
     report_registration(settings, registered)
@@ -75,6 +76,7 @@ def read_sources(sources: Sequence[SourceConfig], on_progress: Listener) -> None
             problems.append(f"{source.name}: {error}")
             continue
         on_progress(what, 1, 1)
+        console.show_told(found[source].notes)
         problems += [f"{source.name}: {problem}" for _, problem in found[source].problems]
     spans = joined(span for reading in found.values() for span in reading.spans)
     if spans and spans[0][0] < utc_now().date():

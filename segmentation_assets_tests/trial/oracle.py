@@ -138,14 +138,11 @@ class Oracle:
 
 def after_files(steps: Sequence[FileStep]) -> tuple[Lines, Counter[str]]:
     """Accepted lines and refused ones by reason after files were ingested."""
-    files = {step.name: step.lines for step in steps if step.fault != "corrupt_file"}
+    files = {step.name: step.lines for step in steps if step.fault not in ("corrupt_file", "duplicate_file")}
     lines: Lines = {}
     rejected: Rejected = Counter()
-    for each in (line for of_file in files.values() for line in of_file):
-        if each.reason is None and each.line_id in lines:
-            rejected["duplicate_line_id"] += 1
-        else:
-            _apply([each], lines, rejected)
+    for of_file in files.values():
+        _apply(of_file, lines, rejected)
     return lines, rejected
 
 

@@ -120,7 +120,7 @@ def _files(rng: random.Random) -> tuple[FileStep, ...]:
         lines = tuple(made.orders(rng.randint(4, 12), first, 2, bad_share=0.1))
         steps.append(_file(f"till-{number}.csv", lines))
     is_copied = rng.random() < 0.5
-    wrong = steps[1 if is_copied else rng.randrange(2)]  # of a file and its copy, the last one counts
+    wrong = steps[1 if is_copied else rng.randrange(2)]  # a file and its copy stay the same
     changed = [made.corrected(line) if rng.random() < 0.3 and not line.reason else line for line in wrong.lines]
     steps.append(_file(wrong.name, tuple(changed[1:] if rng.random() < 0.5 else changed)))
     if is_copied:

@@ -12,6 +12,7 @@ import duckdb
 
 from segmentation.errors import SourceError
 from segmentation.metadata.tables.raw import DELIVERIES, LOADS
+from segmentation.sources.batch.copies import without_copies
 from segmentation.sources.batch.inspection import FileFacts, inspect
 from segmentation.sources.batch.source_files import SourceFile, read_source_files, replace_source_files
 from segmentation.sources.batch.spans import Span, spans_of
@@ -45,6 +46,7 @@ class Registration:
         spans: The days from `load_start` to before `load_end` without long gaps.
         columns: Type by column of the last file.
         problems: By path, why what lies beside them can't be read; it is left alone.
+        notes: What else people are to know of them, such as which files are copies of others.
     """
 
     source: str
@@ -58,6 +60,7 @@ class Registration:
     spans: tuple[Span, ...]
     columns: Mapping[str, str]
     problems: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def register(
@@ -67,7 +70,7 @@ def register(
 
     A source has one profile: registering more of it through a changed profile looks at all its files again. A file
     that has been moved goes on where it was; one that is registered again keeps its `registered_at`, and if nothing
-    has changed at all, nothing is written.
+    has changed at all, nothing is written. Of files that are the same, byte by byte, one is taken.
 
     Args:
         lake: Where `raw.source_files` is.
@@ -96,6 +99,7 @@ def register_paths(
     text = profile.to_yaml()
     now = now if now.tzinfo is None else now.astimezone(UTC).replace(tzinfo=None)
     with Staging.opened(lake) as staging:
+        paths, notes = without_copies(staging.con, source, paths)
         before = _of_source(staging.con, source)
         known = [Path(file.path) for file in before if file.profile != text and file.is_there()]
         again = [path for path in known if path not in paths]
@@ -117,6 +121,7 @@ def register_paths(
         load_end=spans[-1][1] + timedelta(days=1),
         spans=spans,
         columns=asked[-1].columns,
+        notes=notes,
     )
 
 

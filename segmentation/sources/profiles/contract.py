@@ -71,3 +71,7 @@ MALFORMED_LINE = "malformed_line"
 
 DUPLICATE_LINE_ID = "duplicate_line_id"
 """Reason for a second line of the same day with the same `line_id`, where the source gives one."""
+
+REPEATED_IN_OTHER_FILE = "repeated_in_other_file"
+"""Reason for a line that another file of the source has as well, where the source gives no ids: exports overlap, and a
+line counts as often as the file has it that has it most often."""

@@ -1,15 +1,22 @@
 """Deduplication: which of the lines that may be duplicates are accepted, as SQL. Nothing is executed here.
 
-Lines with the same inputs are told apart by their occurrence, 1, 2, …; the first is the one of the file that was
-registered first. Ids that are made from the inputs count their occurrences for themselves, since the same value can
-be written in two ways in files of two formats. A line counts as repeated only within its day, or without a date,
-within its file, so that a day loaded alone and a day loaded with others come out the same.
+Lines with the same inputs are told apart by their occurrence within their file, 1, 2, …; without ids of the source's,
+the second of a file is the second in every file. So exports that overlap give a line as often as the one that has it
+most often, in whatever order they come: an occurrence that an earlier file has is rejected. `is_duplicate` is told by
+the occurrence over all files; the first is the one of the file that was registered first. A line counts as repeated
+only within its day, or without a date, within its file, so that a day loaded alone and a day loaded with others come
+out the same.
 
 Of lines with the same id, what the file says that was registered last is accepted (a correction replaces), from the
 first file that says so (a repeat changes nothing).
 """
 
-from segmentation.sources.profiles.contract import CLEANED_BY, DUPLICATE_LINE_ID, MALFORMED_LINE
+from segmentation.sources.profiles.contract import (
+    CLEANED_BY,
+    DUPLICATE_LINE_ID,
+    MALFORMED_LINE,
+    REPEATED_IN_OTHER_FILE,
+)
 
 COLUMNS = ", ".join(name for name in CLEANED_BY if name != "line_id")
 
@@ -20,21 +27,30 @@ WITH remarked AS (
     WHERE remark IS NOT NULL
 ),
 counted AS (
-    SELECT *, row_number() OVER (
-        PARTITION BY source, remark.fingerprint, CASE WHEN ordered_at IS NULL THEN file_id END
-        ORDER BY registered_at, path
-    ) AS occurrence, row_number() OVER (
-        PARTITION BY source, line_id, CASE WHEN ordered_at IS NULL THEN file_id END
-        ORDER BY registered_at, path, remark.fingerprint
-    ) AS id_occurrence
+    SELECT *, row_number() OVER (PARTITION BY source, remark.fingerprint, file_id) AS occurrence_in_file
     FROM remarked
     WHERE remark.fingerprint IS NOT NULL
+),
+compared AS (
+    SELECT *, row_number() OVER (
+        PARTITION BY source, remark.fingerprint, CASE WHEN ordered_at IS NULL THEN file_id END
+        ORDER BY registered_at, path, occurrence_in_file
+    ) AS occurrence, row_number() OVER (
+        PARTITION BY source, remark.fingerprint, occurrence_in_file, CASE WHEN ordered_at IS NULL THEN file_id END
+        ORDER BY registered_at, path
+    ) AS occurrence_over_files
+    FROM counted
     UNION ALL
-    SELECT *, 1 AS occurrence, 1 AS id_occurrence FROM remarked WHERE remark.fingerprint IS NULL
+    SELECT *, 1 AS occurrence_in_file, 1 AS occurrence, 1 AS occurrence_over_files
+    FROM remarked
+    WHERE remark.fingerprint IS NULL
 ),
 with_occurrence AS (
-    SELECT *, CASE WHEN occurrence > 1 THEN remark.reason_if_repeated ELSE remark.reason END AS reason
-    FROM counted
+    SELECT *, coalesce(
+        CASE WHEN occurrence > 1 THEN remark.reason_if_repeated ELSE remark.reason END,
+        CASE WHEN occurrence_over_files > 1 AND NOT remark.has_own_id THEN '{REPEATED_IN_OTHER_FILE}' END
+    ) AS reason
+    FROM compared
 ),
 same_id AS (
     SELECT *, max((registered_at, path)) OVER (
@@ -53,8 +69,9 @@ with_rank AS (
     FROM same_id
 )
 SELECT file_id,
-    CASE WHEN id_occurrence > 1 AND NOT remark.has_own_id THEN line_id || '-' || id_occurrence ELSE line_id END
-        AS line_id,
+    CASE
+        WHEN occurrence_in_file > 1 AND NOT remark.has_own_id THEN line_id || '-' || occurrence_in_file ELSE line_id
+    END AS line_id,
     {COLUMNS}, customer_bucket,
     CASE WHEN rank_of_id > 1 THEN '{DUPLICATE_LINE_ID}' ELSE reason END AS reason,
     remark.original AS original

@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 import xlsxwriter  # type: ignore[import-untyped]
+import yaml
 
 from segmentation.sources.batch.loading import LoadReport, load_days
 from segmentation.sources.batch.registration import Registration, register
@@ -19,6 +20,8 @@ from segmentation.sources.profiles.profile import Profile, load_profile, parse_p
 from segmentation.warehouse import Commit, Lake
 
 NOW = datetime(2025, 1, 1, 12)
+CASES = Path(__file__).parents[2] / "cases"
+"""Inputs that people have come with, a folder for each."""
 Row = Mapping[str, object]
 
 _HEADER = ("line_id", "order_id", "customer_id", "product_id", "quantity", "unit_price", "ordered_at")
@@ -95,6 +98,12 @@ def changed(profile: str, **changes: object) -> Profile:
     """A bundled profile with other values for some of its keys."""
     content = load_profile(profile).model_dump(mode="json", exclude_defaults=True)
     return parse_profile(json.dumps(content | changes), "a test")
+
+
+def case_profile(case: str, **changes: object) -> Profile:
+    """The profile of a case, with other values for some of its keys."""
+    content = yaml.safe_load((CASES / case / "profile.yaml").read_text())
+    return parse_profile(json.dumps(content | changes), case)
 
 
 def rows_of(lake: Lake, query: str) -> list[tuple[object, ...]]:

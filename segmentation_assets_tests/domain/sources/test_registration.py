@@ -126,16 +126,6 @@ def test_a_moved_file_goes_on_where_it_was(lake: Lake, tmp_path: Path) -> None:
     assert rows_of(lake, "SELECT path, registered_at FROM raw.source_files") == [(str(tmp_path / "b.csv"), NOW)]
 
 
-def test_a_copied_file_is_another_file(lake: Lake, tmp_path: Path) -> None:
-    path = write(tmp_path / "a.csv", LINES)
-    register(lake, str(path), CANONICAL, now=NOW)
-    shutil.copy(path, tmp_path / "b.csv")
-
-    register(lake, str(tmp_path / "b.csv"), CANONICAL, now=LATER)
-
-    assert rows_of(lake, "SELECT count(*) FROM raw.source_files") == [(2,)]
-
-
 def test_one_bad_file_among_good_ones_registers_none(lake: Lake, tmp_path: Path) -> None:
     write(tmp_path / "in/good.csv", LINES)
     (tmp_path / "in/empty.csv").touch()
