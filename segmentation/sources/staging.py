@@ -7,7 +7,7 @@ those that both ways into the lake share, and cleans up. What the SQL says is in
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from functools import cached_property
 from importlib.resources import files
@@ -82,6 +82,23 @@ SET VARIABLE {Variable.LATEST_US} = CAST(epoch_us(CAST($now AS TIMESTAMP) + INTE
 """
 
 
+def define_macros(con: duckdb.DuckDBPyConnection) -> None:
+    """Define what expressions of profiles may call; `bound_times` and `read_as` say what they read."""
+    con.execute((files("segmentation.sources.rules") / "macros.sql").read_text(encoding="utf-8"))
+
+
+def bound_times(con: duckdb.DuckDBPyConnection, earliest: date, now: datetime) -> None:
+    """Let times count as plausible from a day on, until a day later than now (UTC)."""
+    con.execute(SET_EARLIEST, {"day": earliest})
+    con.execute(SET_LATEST, {"now": now})
+
+
+def read_as(con: duckdb.DuckDBPyConnection, profile: Profile) -> None:
+    """Let the macros read times and numbers as a profile says, from now on."""
+    con.execute(f"SET VARIABLE {Variable.PROFILE_TIMEZONE} = $zone", {"zone": profile.timezone})
+    con.execute(f"SET VARIABLE {Variable.PROFILE_DECIMAL} = $mark", {"mark": profile.reader.decimal})
+
+
 class Staging:
     """The temporary relations, variables and macros of one connection, which does nothing else.
 
@@ -98,7 +115,7 @@ class Staging:
         self._settings = settings
         self._window = ALL_TIME
         self._numbers = count()
-        con.execute((files("segmentation.sources.rules") / "macros.sql").read_text(encoding="utf-8"))
+        define_macros(con)
         con.execute(CUSTOMER_BUCKET_MACRO)
         self._empty(Relation.MALFORMED_LINES, "file_id INTEGER, line VARCHAR")
 
@@ -117,16 +134,14 @@ class Staging:
             window: Lines of other times are left out.
         """
         self._window = window
-        self.con.execute(SET_EARLIEST, {"day": self._settings.earliest_day})
-        self.con.execute(SET_LATEST, {"now": now})
+        bound_times(self.con, self._settings.earliest_day, now)
         self._empty(Relation.MALFORMED_LINES, "file_id INTEGER, line VARCHAR")
         self._empty(Relation.VALIDATED_LINES, COLUMNS)
         self._empty(Relation.DUPLICATE_CANDIDATES, "line_key UBIGINT")
 
     def use_profile(self, profile: Profile) -> None:
         """Let the macros read times and numbers as a profile says, from now on."""
-        self.con.execute(f"SET VARIABLE {Variable.PROFILE_TIMEZONE} = $zone", {"zone": profile.timezone})
-        self.con.execute(f"SET VARIABLE {Variable.PROFILE_DECIMAL} = $mark", {"mark": profile.reader.decimal})
+        read_as(self.con, profile)
 
     @contextmanager
     def lines(

@@ -198,24 +198,82 @@ def test_order_lines_are_scored_without_a_lake_of_theirs(client: Client) -> None
     assert {**again, "customer_id": "b"}.items() <= answer["results"][0].items()
 
 
+LINE = {
+    **{"customer_id": "a", "order_id": "1", "product_id": "p", "quantity": 1, "amount": 2.0},
+    "ordered_at": "2024-05-01T00:00:00Z",
+}
+
+
 @pytest.mark.parametrize(
-    ("changed", "words"),
+    ("changed", "kind", "words"),
     [
-        ({"quantity": 1e12}, "transactions[0].quantity"),
-        ({"quantity": "1"}, "transactions[0].quantity"),
-        ({"ordered_at": "yesterday"}, "transactions[0].ordered_at"),
-        ({"colour": "red"}, "colour"),
-        ({"amount": None}, "transactions[0].amount"),
+        ({"quantity": 1e12}, "refused-transaction", "transactions[1] by quantity_out_of_range (quantity)"),
+        ({"quantity": "1"}, "invalid-request", "transactions[1].quantity"),
+        ({"ordered_at": "yesterday"}, "refused-transaction", "transactions[1] by unparsable_date (ordered_at)"),
+        ({"ordered_at": "2035-01-01"}, "refused-transaction", "transactions[1] by implausible_date (ordered_at)"),
+        ({"colour": "red"}, "invalid-request", "colour"),
+        ({"amount": None}, "refused-transaction", "transactions[1] by missing_price (unit_price, amount)"),
+        ({"customer_id": ""}, "refused-transaction", "transactions[1] by missing_customer (customer_id)."),
+        (
+            {"customer_id": " ", "product_id": "", "amount": -19.9, "unit_price": 19.9},
+            "refused-transaction",
+            "by missing_customer (customer_id), missing_product (product_id), sign_mismatch (quantity, amount).",
+        ),
     ],
 )
-def test_a_line_that_will_not_do_is_refused_with_its_place(client: Client, changed: dict[str, Any], words: str) -> None:
-    line = {
-        **{"customer_id": "a", "order_id": "1", "product_id": "p", "quantity": 1, "amount": 2.0},
-        **{"ordered_at": "2024-05-01T00:00:00Z", **changed},
-    }
-    refused = client.post("/v1/score/transactions", json={"transactions": [line]})
+def test_a_line_that_will_not_do_is_refused_with_its_place(
+    client: Client, changed: dict[str, Any], kind: str, words: str
+) -> None:
+    refused = client.post("/v1/score/transactions", json={"transactions": [LINE, {**LINE, **changed}]})
+    assert refused.status_code == 400
+    assert problem(refused)["type"] == f"urn:problem-type:{kind}"
+    assert words in problem(refused)["detail"]
+
+
+def test_of_many_refused_lines_some_are_named(client: Client) -> None:
+    refused = client.post("/v1/score/transactions", json={"transactions": [{**LINE, "customer_id": ""}] * 500})
+    assert "transactions[9] by missing_customer (customer_id); and 490 more." in problem(refused)["detail"]
+
+
+def test_a_line_without_a_column_is_refused_by_the_rule_of_it(client: Client) -> None:
+    bare = {name: value for name, value in LINE.items() if name not in ("customer_id", "ordered_at")}
+    refused = client.post("/v1/score/transactions", json={"transactions": [bare]})
+    assert "missing_customer (customer_id), unparsable_date (ordered_at)" in problem(refused)["detail"]
+
+
+def test_lines_are_scored_as_the_lake_would_have_them(client: Client) -> None:
+    lines = [
+        {**LINE, "customer_id": " a1 ", "category": " "},
+        {**LINE, "customer_id": "a1", "order_id": "2", "amount": None, "unit_price": 3.0, "ordered_at": "2024-05-02"},
+    ]
+    [scored] = client.post("/v1/score/transactions", json={"transactions": lines}).raise_for_status().json()["results"]
+    assert scored["customer_id"] == "a1"
+    assert (scored["features"]["order_count"], scored["features"]["net_revenue"]) == (2, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("order", "words"),
+    [
+        (
+            {"items": [{"product_id": "p1", "quantity": 1, "amount": 1.0}, {"product_id": " ", "quantity": 1}]},
+            "orders[0].items[1] by missing_product (product_id), missing_price (unit_price, amount).",
+        ),
+        (
+            {"items": [{"product_id": "p", "quantity": 1, "amount": 1.0}], "ordered_at": "soon"},
+            "orders[0] is refused by unparsable_date (ordered_at)",
+        ),
+    ],
+)
+def test_a_hypothetical_order_keeps_the_contract(client: Client, order: dict[str, Any], words: str) -> None:
+    refused = client.post(f"{customer_path('C-20')}/what-if", json={"orders": [order]})
     assert refused.status_code == 400
     assert words in problem(refused)["detail"]
+
+
+def test_a_hypothetical_order_may_say_its_day_alone(client: Client) -> None:
+    order = {"items": [{"product_id": "p", "quantity": 1, "amount": 10.0}], "ordered_at": "2024-09-01"}
+    answer = client.post(f"{customer_path('C-20')}/what-if", json={"orders": [order]}).raise_for_status().json()
+    assert answer["as_of"] == "2024-09-02"
 
 
 def test_dates_at_the_ends_of_the_calendar_are_answered(client: Client) -> None:

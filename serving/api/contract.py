@@ -99,34 +99,56 @@ class ScoreAnswer(msgspec.Struct, frozen=True):
     results: list[Score]
 
 
-Finite = Annotated[float, msgspec.Meta(ge=-1e11, le=1e11)]
-"""What the lake takes as a quantity or an amount."""
+Number = Annotated[float, msgspec.Meta(extra_json_schema={"exclusiveMinimum": -1e11, "exclusiveMaximum": 1e11})]
+"""A quantity or an amount; what is out of range is refused by name, as all that the lake refuses."""
 
 
 class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What an order line holds besides its order."""
 
-    product_id: str
-    quantity: Annotated[Finite, msgspec.Meta(description="Units; negative for a return.")]
-    amount: Annotated[Finite, msgspec.Meta(description="What was paid for the line; negative for a return.")]
+    product_id: str | None = None
+    quantity: Annotated[Number | None, msgspec.Meta(description="Units; negative for a return.")] = None
+    amount: Annotated[
+        Number | None,
+        msgspec.Meta(description="What was paid for the line; negative for a return. Or else give `unit_price`."),
+    ] = None
+    unit_price: Annotated[
+        Number | None, msgspec.Meta(description="Price of one unit before discount, where `amount` isn't given.")
+    ] = None
     category: str | None = None
-    discount: Annotated[Finite, msgspec.Meta(description="Money taken off the line's price.")] = 0.0
+    discount: Annotated[
+        Number | None, msgspec.Meta(description="Money taken off the line's price; 0 if not given.")
+    ] = None
 
 
 class Transaction(Item, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One order line, in the columns of the transaction contract that features look at."""
+    """One order line, in the columns of the transaction contract that features look at.
 
-    customer_id: str
-    order_id: str
-    ordered_at: Annotated[datetime, msgspec.Meta(description="When it was ordered; UTC, unless it says otherwise.")]
+    All may be missing here: what has to be there, the contract's own rules tell by name.
+    """
+
+    customer_id: str | None = None
+    order_id: str | None = None
+    ordered_at: Annotated[
+        str | None,
+        msgspec.Meta(description="When it was ordered, or the day; UTC, unless it says otherwise."),
+    ] = None
     country: str | None = None
     channel: str | None = None
+
+
+def _required(*names: str) -> msgspec.Meta:
+    """Says in the document what has to be there, which rules tell by name rather than the decoder."""
+    return msgspec.Meta(extra_json_schema={"required": names})
 
 
 class TransactionsRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of `POST /v1/score/transactions`."""
 
-    transactions: Annotated[list[Transaction], msgspec.Meta(min_length=1)]
+    transactions: Annotated[
+        list[Annotated[Transaction, _required("customer_id", "order_id", "product_id", "quantity", "ordered_at")]],
+        msgspec.Meta(min_length=1),
+    ]
     as_of: Annotated[
         date | None,
         msgspec.Meta(description="Only lines before this day (UTC) count; tomorrow if left out, so that all do."),
@@ -236,9 +258,11 @@ class CustomerAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
 class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A hypothetical order."""
 
-    items: Annotated[list[Item], msgspec.Meta(min_length=1, max_length=1000)]
+    items: Annotated[
+        list[Annotated[Item, _required("product_id", "quantity")]], msgspec.Meta(min_length=1, max_length=1000)
+    ]
     ordered_at: Annotated[
-        datetime | None, msgspec.Meta(description="When; noon of the day before `as_of` if left out.")
+        str | None, msgspec.Meta(description="When, or the day (ISO 8601); noon of the day before `as_of` if left out.")
     ] = None
     country: str | None = None
     channel: str | None = None

@@ -123,7 +123,7 @@ class CustomerService:
         own = read_customer_lines(con, customer_id, Window(as_of, EARLIEST))
         if not own:
             raise _unknown(f"The lake has no lines of customer {quoted_id(customer_id)} before {as_of}.")
-        imagined = [line for number, order in enumerate(request.orders) for line in lines_of(order, number, as_of)]
+        imagined = lines_of(request.orders, as_of, self._lines)
         cases: dict[str, Sequence[OrderLine]] = {"without": own, "with": [*own, *imagined]}
         lines = [{**line, "customer_id": case} for case, each in cases.items() for line in each]
         found = self._lines.features(lines, as_of)

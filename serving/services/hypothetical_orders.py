@@ -7,45 +7,72 @@ from http import HTTPStatus
 import msgspec
 
 from segmentation.features.one_customer import OrderLine
-from serving.api.contract import Order
+from serving.api.bodies import shortened
+from serving.api.contract import Order, Transaction
 from serving.api.problems import ProblemError
-from serving.services.transaction_scoring import in_utc
+from serving.services.transaction_scoring import LineScorer, in_utc
 
 
 def day_after(orders: Sequence[Order], tomorrow: date) -> date:
     """The first day before which all orders lie, tomorrow at the earliest.
 
     Raises:
-        ProblemError: One lies on the last day that there is (400).
+        ProblemError: One lies on the last day that there is, or at no time at all (400).
     """
-    last = max((in_utc(order.ordered_at).date() for order in orders if order.ordered_at), default=date.min)
+    moments = (_moment(order, number) for number, order in enumerate(orders))
+    last = max((moment.date() for moment in moments if moment), default=date.min)
     if last == date.max:
         raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", f"Nobody can look back on {last}.")
     return max(tomorrow, last + timedelta(days=1))
 
 
-def lines_of(order: Order, number: int, as_of: date) -> Sequence[OrderLine]:
-    """The lines of an order.
+def lines_of(orders: Sequence[Order], as_of: date, scorer: LineScorer) -> Sequence[OrderLine]:
+    """The lines of orders.
 
     Args:
-        order: The order; at noon of the day before `as_of` if it says no time.
-        number: Its place in the request.
+        orders: The orders; one that says no time is at noon of the day before `as_of`.
         as_of: When the customer is looked at again.
+        scorer: Checks them.
 
     Raises:
-        ProblemError: The order lies at or after that day, so that it would not count (400).
+        ProblemError: An order lies at or after that day, so that it would not count, or at no time at all; or the lake
+            would refuse an item (400).
     """
-    if order.ordered_at is None:
-        ordered_at = datetime.combine(as_of, time()) - timedelta(hours=12)
-    else:
-        ordered_at = in_utc(order.ordered_at)
-    if ordered_at >= datetime.combine(as_of, time()):
+    lines: list[Transaction] = []
+    places: list[str] = []
+    moments: list[datetime] = []
+    for number, order in enumerate(orders):
+        moment = _moment_before(as_of, order, number)
+        shared = {"order_id": f"what-if {number}", "country": order.country, "channel": order.channel}
+        for place, item in enumerate(order.items):
+            given = Transaction(**msgspec.structs.asdict(item), **shared, customer_id="what-if", ordered_at=PLAUSIBLE)
+            lines.append(given)
+            places.append(f"orders[{number}].items[{place}]")
+            moments.append(moment)
+    checked = scorer.checked(lines, places)
+    return [{**line, "ordered_at": moment} for line, moment in zip(checked, moments, strict=True)]
+
+
+PLAUSIBLE = "2020-01-01"
+"""Hypothetical orders may lie in the future, and have nothing else that is wrong with their time by now."""
+
+
+def _moment_before(as_of: date, order: Order, number: int) -> datetime:
+    moment = _moment(order, number) or datetime.combine(as_of, time()) - timedelta(hours=12)
+    if moment >= datetime.combine(as_of, time()):
         detail = f"orders[{number}] lies at or after {as_of}, so it would not count; leave out `as_of`, or move it."
         raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", detail)
-    shared = {
-        "order_id": f"what-if {number}",
-        "ordered_at": ordered_at,
-        "country": order.country,
-        "channel": order.channel,
-    }
-    return [{**msgspec.structs.asdict(item), **shared} for item in order.items]
+    return moment
+
+
+def _moment(order: Order, number: int) -> datetime | None:
+    if order.ordered_at is None:
+        return None
+    try:
+        return in_utc(datetime.fromisoformat(order.ordered_at))
+    except ValueError as error:
+        detail = (
+            f"orders[{number}] is refused by unparsable_date (ordered_at): {shortened(order.ordered_at)!r} is no time "
+            "in ISO 8601."
+        )
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "refused-transaction", detail) from error

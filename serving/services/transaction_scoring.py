@@ -5,7 +5,6 @@ from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
 from threading import Lock
 
-import msgspec
 from anyio import CapacityLimiter, to_thread
 
 from segmentation.clock import Clock
@@ -14,6 +13,7 @@ from segmentation.features.one_customer import FeatureCalculator, OrderLine
 from segmentation.features.records import recorded_scopes, scope_of
 from segmentation.features.windows import Window
 from segmentation.settings import Settings
+from segmentation.sources.line_contract import BrokenRule, LineContract
 from serving.api.contract import Customer, Features, Transaction, TransactionsAnswer, TransactionsRequest
 from serving.api.limits import too_many
 from serving.api.problems import ProblemError
@@ -21,6 +21,9 @@ from serving.live.champion import Champion
 from serving.live.values import LiveValue, LocalCopy
 from serving.metrics import Metrics
 from serving.services.scoring import scores, with_features
+
+MAX_TOLD = 10
+"""Refused lines, and their rules, that a problem names."""
 
 RecordedWindows = dict[date, tuple[Window, str | None]]
 """Window and home market of each snapshot on record, in order of dates."""
@@ -45,12 +48,13 @@ class LineScorer:
         self._limiter = CapacityLimiter(1)
         self._opening = Lock()
         self._calculator: FeatureCalculator | None = None
+        self._contract: LineContract | None = None
 
     async def score(self, champion: Champion, request: TransactionsRequest) -> TransactionsAnswer:
         """Score the customers in some lines.
 
         Raises:
-            ProblemError: There are too many lines (413), or one has a value that doesn't fit (400).
+            ProblemError: There are too many lines (413), or one breaks a rule of the lake (400).
         """
         if len(request.transactions) > self._settings.max_rows:
             raise too_many("transactions", len(request.transactions), self._settings.max_rows, "SEGMENTATION_MAX_ROWS")
@@ -58,8 +62,9 @@ class LineScorer:
 
     def _score(self, champion: Champion, request: TransactionsRequest) -> TransactionsAnswer:
         as_of = request.as_of or self.tomorrow()
-        found = self.features([as_line(each) for each in request.transactions], as_of)
-        ids = list(dict.fromkeys(each.customer_id for each in request.transactions))
+        lines = self.checked(request.transactions, [f"transactions[{n}]" for n in range(len(request.transactions))])
+        found = self.features(lines, as_of)
+        ids = list(dict.fromkeys(line["customer_id"] for line in lines))
         customers = [Customer(found[customer_id], customer_id) for customer_id in ids if customer_id in found]
         results = [
             with_features(score, customer.features)
@@ -82,6 +87,17 @@ class LineScorer:
             raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", str(error)) from error
         return {customer_id: Features(**values) for customer_id, values in found.items()}
 
+    def checked(self, lines: Sequence[Transaction], places: Sequence[str]) -> Sequence[OrderLine]:
+        """Lines as the lake would have them; `places` say where in the request each stands. Blocks.
+
+        Raises:
+            ProblemError: The lake would refuse some (400); the detail says which, and by which rules.
+        """
+        found = self.contract().check(lines, self._clock())
+        if found.broken:
+            raise _refused(found.broken, places)
+        return found.lines
+
     def scope(self, as_of: date) -> tuple[Window, str | None]:
         """The window and the home market of a date: as recorded, or else those that its snapshot would get."""
         try:
@@ -100,15 +116,28 @@ class LineScorer:
                 self._calculator = FeatureCalculator()
             return self._calculator
 
+    def contract(self) -> LineContract:
+        """Opened at first use, too."""
+        with self._opening:
+            if self._contract is None:
+                self._contract = LineContract(self._settings.earliest_day)
+            return self._contract
+
     def close(self) -> None:
-        """Close the calculator if it is open."""
-        if self._calculator is not None:
-            self._calculator.close()
+        """Close what is open."""
+        for opened in (self._calculator, self._contract):
+            if opened is not None:
+                opened.close()
 
 
-def as_line(transaction: Transaction) -> OrderLine:
-    """A line of a request, as features are computed from it."""
-    return {**msgspec.structs.asdict(transaction), "ordered_at": in_utc(transaction.ordered_at)}
+def _refused(broken: Sequence[BrokenRule], places: Sequence[str]) -> ProblemError:
+    by_line: dict[int, list[str]] = {}
+    for each in broken:
+        by_line.setdefault(each.index, []).append(f"{each.rule} ({', '.join(each.fields)})")
+    told = [f"{places[index]} by {', '.join(rules)}" for index, rules in list(by_line.items())[:MAX_TOLD]]
+    more = f"; and {len(by_line) - MAX_TOLD} more" if len(by_line) > MAX_TOLD else ""
+    detail = f"What the lake refuses can't be scored: {'; '.join(told)}{more}."
+    return ProblemError(HTTPStatus.BAD_REQUEST, "refused-transaction", detail)
 
 
 def in_utc(moment: datetime) -> datetime:

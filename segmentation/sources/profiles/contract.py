@@ -57,8 +57,8 @@ GENERIC_RULES = (
 
 DELIVERED_RULES = (
     ("missing_line_id", "NOT has_own_id"),
-    ("nul_in_text", "contains(concat(line_id, order_id, customer_id, product_id, category, country, channel), chr(0))"),
     *GENERIC_RULES,
+    ("nul_in_text", "contains(concat(line_id, order_id, customer_id, product_id, category, country, channel), chr(0))"),
 )
 """The same for lines that are delivered rather than read from files: repeats are told by their id alone, and a
 catalogue can't hold a NUL."""

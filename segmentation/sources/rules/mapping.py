@@ -32,14 +32,15 @@ WHERE {in_window}
 
 IN_WINDOW = "coalesce({moment} BETWEEN TIMESTAMP '{start}' AND TIMESTAMP '{last}', true)"
 
+DERIVED_UNIT_PRICE = "(mapped_amount + coalesce(mapped_discount, 0)) / nullif(mapped_quantity, 0)"
+
 FILLED_BY = {
     "line_id": "coalesce(mapped_line_id, {fingerprint})",
+    "unit_price": f"coalesce(mapped_unit_price, {DERIVED_UNIT_PRICE})",
     "discount": "coalesce(mapped_discount, 0)",
     "amount": "coalesce(mapped_amount, mapped_quantity * mapped_unit_price - coalesce(mapped_discount, 0))",
 }
 """What stands in for a contract column that a profile or a line doesn't give."""
-
-DERIVED_UNIT_PRICE = "(mapped_amount + coalesce(mapped_discount, 0)) / nullif(mapped_quantity, 0)"
 
 NULLS = {
     "clean_id": "CAST(NULL AS VARCHAR)",
@@ -112,8 +113,6 @@ def filled(profile: Profile, source: str, lines: Lines, window: LoadWindow) -> s
     the date can be read, plausible or not.
     """
     values = {name: f"mapped_{name}" for name in CLEANED_BY} | FILLED_BY
-    if "unit_price" not in profile.columns:
-        values["unit_price"] = DERIVED_UNIT_PRICE
     return FILLED.format(
         inputs=", ".join(inputs(lines)),
         columns=", ".join(

@@ -60,6 +60,11 @@ SELECT file_id, {columns}, customer_bucket(customer_id, {buckets}) AS customer_b
 FROM if_repeated
 """
 
+BROKEN_RULES = """
+WITH mapped AS ({mapped}), filled AS ({filled})
+SELECT file_id, concat_ws(' ', {broken}) AS broken, {columns} FROM filled
+"""
+
 TRY_RULES = """
 WITH mapped AS ({mapped}), filled AS ({filled})
 SELECT {rules} FROM (SELECT *, {input} AS input, false AS is_duplicate FROM filled) LIMIT 0
@@ -114,6 +119,16 @@ def validated(
         buckets=buckets,
         fingerprint=fingerprint(source, lines),
         original=original_of(lines),
+    )
+
+
+def broken_rules(profile: Profile, lines: Lines, columns: Sequence[str], rules: Sequence[tuple[str, str]]) -> str:
+    """SQL of `file_id`, `broken` and columns of all lines; `broken` names all rules that a line breaks, in one text."""
+    return BROKEN_RULES.format(
+        mapped=mapped(profile.columns, CLEANED_BY, lines),
+        filled=filled(profile, profile.name, lines, ALL_TIME),
+        columns=", ".join(columns),
+        broken=", ".join(f"CASE WHEN {_condition(sql)} THEN {literal(name)} END" for name, sql in rules),
     )
 
 

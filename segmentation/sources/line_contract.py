@@ -1,0 +1,167 @@
+"""Order lines that are to be scored, by the contract that those in the lake keep: the same macros, the same rules.
+
+What is stored is staged (`staging`), many lines at a time and with a statement planned for each profile. Here lines
+come by the handful and in the contract's own columns, so the statement is planned once a minute, and lines that are
+plainly right don't need it.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from operator import itemgetter
+from threading import Lock
+from typing import Any
+
+import duckdb
+
+from segmentation.sources.profiles.contract import CLEANED_BY, GENERIC_RULES
+from segmentation.sources.profiles.profile import Input, Profile
+from segmentation.sources.readers.files import Lines
+from segmentation.sources.rules.plain_lines import as_plain
+from segmentation.sources.rules.validation import broken_rules
+from segmentation.sources.staging import bound_times, define_macros, read_as
+
+TYPES = {
+    **dict.fromkeys(
+        ("order_id", "customer_id", "product_id", "category", "ordered_at", "country", "channel"), "VARCHAR"
+    ),
+    **dict.fromkeys(("quantity", "unit_price", "amount", "discount"), "DOUBLE"),
+}
+"""What a line may say, with DuckDB types; a date is text, to be read as one of a CSV file is."""
+
+FIELDS_OF = {
+    **{name: tuple(each for each in CLEANED_BY if re.search(rf"\b{each}\b", sql)) for name, sql in GENERIC_RULES},
+}
+"""By rule, the columns that it looks at."""
+
+GIVEN = Lines("given", dict.fromkeys(TYPES), TYPES)
+
+CHECKED = tuple(name for name in CLEANED_BY if name in TYPES and name != "unit_price")
+
+TEXTS = ("category", "country", "channel")
+
+MAX_KNOWN_TEXTS = 10_000
+
+INSERT = f"""
+INSERT INTO given SELECT unnest(CAST(? AS INTEGER[])), {", ".join(f"unnest(CAST(? AS {t}[]))" for t in TYPES.values())}
+"""
+
+
+@dataclass(frozen=True)
+class BrokenRule:
+    """A rule that a line breaks.
+
+    Attributes:
+        index: Of the line; the first one is 0.
+        rule: Name of the rule, as in `raw.rejected_transactions`.
+        fields: The columns that it looks at.
+    """
+
+    index: int
+    rule: str
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CheckedLines:
+    """Lines as the lake would have them.
+
+    Attributes:
+        lines: By contract column, without `line_id` and `unit_price`; meant for use only if nothing is broken.
+        broken: Broken rules; of each line, first the one that the lake would name.
+    """
+
+    lines: Sequence[dict[str, Any]]
+    broken: Sequence[BrokenRule]
+
+
+class LineContract:
+    """Cleans lines, and tells which rules they break. Threads may share one; they take turns."""
+
+    def __init__(self, earliest_day: date, timezone: str = "UTC") -> None:
+        """Open an in-memory DuckDB.
+
+        Args:
+            earliest_day: Lines of before are implausible.
+            timezone: Zone of times that don't say theirs.
+        """
+        self._earliest_day = earliest_day
+        self._planned_at: datetime | None = None
+        self._lock = Lock()
+        inputs = {name: Input(headers=(name,)) for name in TYPES}
+        columns = {name: name for name in TYPES}
+        self._profile = Profile(name="scored", timezone=timezone, inputs=inputs, columns=columns)
+        self._texts: set[str | None] = {None}
+        self._con = duckdb.connect(":memory:", config={"threads": 1})
+        self._con.execute("SET TimeZone = 'UTC'")
+        # The statement is planned while the table is empty, and would take for granted what holds for no lines.
+        self._con.execute("SET disabled_optimizers = 'statistics_propagation'")
+        define_macros(self._con)
+        read_as(self._con, self._profile)
+        types = ", ".join(f"{name} {kind}" for name, kind in TYPES.items())
+        self._con.execute(f"CREATE TEMP TABLE given (file_id INTEGER, {types})")
+
+    def check(self, lines: Sequence[Any], now: datetime) -> CheckedLines:
+        """Clean lines, and tell which rules they break.
+
+        Args:
+            lines: Objects with attributes called as in `TYPES`, None where nothing is said.
+            now: In UTC, without a zone; a line of more than a day later is implausible.
+        """
+        minute = now.replace(second=0, microsecond=0)
+        with self._lock:
+            plain = self._plain(lines, minute)
+            if plain is not None:
+                return CheckedLines(plain, ())
+            self._plan(minute)
+            self._con.execute("DELETE FROM given")
+            columns = [[getattr(line, name) for line in lines] for name in TYPES]
+            self._con.execute(INSERT, [list(range(len(lines))), *columns])
+            rows = sorted(self._con.execute("EXECUTE checked").fetchall(), key=itemgetter(0))
+            cleaned = [dict(zip(CHECKED, row[2:], strict=True)) for row in rows]
+            self._learn(lines, cleaned)
+        return CheckedLines(cleaned, [each for index, rules, *_ in rows for each in _broken(index, rules)])
+
+    def _plain(self, lines: Sequence[Any], minute: datetime) -> list[dict[str, Any]] | None:
+        """The lines, if all of them are plainly right."""
+        earliest, latest = datetime.combine(self._earliest_day, time()), minute + timedelta(days=1)
+        is_utc = self._profile.timezone == "UTC"
+        found: list[dict[str, Any]] = []
+        for line in lines:
+            plain = as_plain(line, texts=self._texts, earliest=earliest, latest=latest, is_utc=is_utc)
+            if plain is None:
+                return None
+            found.append(plain)
+        return found
+
+    def _learn(self, lines: Sequence[Any], cleaned: Sequence[dict[str, Any]]) -> None:
+        """Remember texts that cleaning didn't change: of categories, countries and channels there are few."""
+        if len(self._texts) < MAX_KNOWN_TEXTS:
+            pairs = (
+                (getattr(line, name), clean[name]) for line, clean in zip(lines, cleaned, strict=True) for name in TEXTS
+            )
+            self._texts.update(text for text, clean in pairs if text == clean)
+
+    def close(self) -> None:
+        """Close the DuckDB."""
+        self._con.close()
+
+    def _plan(self, minute: datetime) -> None:
+        """Plan the statement, which has the bounds of plausible times in it."""
+        if minute != self._planned_at:
+            bound_times(self._con, self._earliest_day, minute)
+            query = broken_rules(self._profile, GIVEN, CHECKED, GENERIC_RULES)
+            self._con.execute(f"PREPARE checked AS {query}")
+            self._planned_at = minute
+
+
+def _broken(index: int, rules: str) -> list[BrokenRule]:
+    """The rules that a line breaks, without those that say no more of its columns than an earlier one."""
+    found: list[BrokenRule] = []
+    told: set[str] = set()
+    for rule in rules.split():
+        if not told.issuperset(FIELDS_OF[rule]):
+            told.update(FIELDS_OF[rule])
+            found.append(BrokenRule(index, rule, FIELDS_OF[rule]))
+    return found
