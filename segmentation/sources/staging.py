@@ -25,6 +25,7 @@ from segmentation.sources.readers.limits import ReadingLimits
 from segmentation.sources.readers.paths import InputFile
 from segmentation.sources.rules.deduplication import ACCEPTED, DEDUPLICATED, REJECTED
 from segmentation.sources.rules.mapping import ALL_TIME, LoadWindow
+from segmentation.sources.rules.relations import inputs_of, refusals
 from segmentation.sources.rules.validation import COLUMNS, repeated_keys, validated
 from segmentation.warehouse import Lake
 from segmentation.warehouse.customer_bucket import CUSTOMER_BUCKET_MACRO
@@ -172,7 +173,7 @@ class Staging:
             input_files,
             Wanted(
                 profile.name,
-                profile.inputs if inputs is None else inputs,
+                inputs_of(profile) if inputs is None else inputs,
                 profile.reader,
                 ReadingLimits.of(self._settings),
             ),
@@ -216,7 +217,7 @@ class Staging:
                 candidates=Relation.DUPLICATE_CANDIDATES,
                 product_list=Relation.PRODUCT_LIST if has_product_list else None,
                 buckets=self._buckets,
-                rules=rules,
+                rules=[*refusals(profile), *rules],
             )
             self.con.execute(f"INSERT INTO {Relation.VALIDATED_LINES} BY NAME {query}")
 

@@ -75,3 +75,10 @@ DUPLICATE_LINE_ID = "duplicate_line_id"
 REPEATED_IN_OTHER_FILE = "repeated_in_other_file"
 """Reason for a line that another file of the source has as well, where the source gives no ids: exports overlap, and a
 line counts as often as the file has it that has it most often."""
+
+NO_LINES = "no_lines"
+"""Reason for a record of a JSON file whose list of lines is empty or missing."""
+
+REFUSED_AS = "refused_as"
+"""Name of what `input` has beside a profile's inputs where lines are put together from several records: the reason for
+which that was not possible, NULL where it was."""

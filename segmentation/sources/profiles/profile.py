@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from segmentation.errors import SourceError
-from segmentation.sources.profiles.contract import CLEANED_BY, PRODUCT_CLEANED_BY, REQUIRED
+from segmentation.sources.profiles.contract import CLEANED_BY, PRODUCT_CLEANED_BY, REFUSED_AS, REQUIRED
 from segmentation.sources.profiles.input_names import (
     problem_of_expression,
     problem_of_name,
@@ -34,7 +34,7 @@ from segmentation.sources.profiles.input_names import (
 from segmentation.sources.profiles.yaml_text import YamlTextError, parse_yaml_text, without_nothing
 
 SUFFIXES = (".yaml", ".yml")
-RESERVED_INPUTS = ("input", "file_id")
+RESERVED_INPUTS = ("input", "file_id", REFUSED_AS)
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 ProfileName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
@@ -82,6 +82,8 @@ class Reader(_Part):
     encoding: str = Field("utf-8", description="CSV and JSON: any encoding that Python knows.")
     decimal: Literal[".", ","] = Field(".", description="Decimal mark of numbers that are written as text.")
     sheet: str | None = Field(None, description="Excel; None: all sheets that have the profile's columns.")
+    path: str | None = Field(None, description="JSON, dotted: the list of records inside of a document.")
+    each: str | None = Field(None, description="JSON, dotted: the list inside of a record whose elements are lines.")
 
     @field_validator("encoding")
     @classmethod

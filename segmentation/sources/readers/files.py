@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import duckdb
 
 from segmentation.errors import SourceError
+from segmentation.sources.profiles.contract import REFUSED_AS
 from segmentation.sources.readers.binding import Binding, Wanted, bind
 from segmentation.sources.readers.limits import ReadingBudget, ReadingLimits
 from segmentation.sources.readers.paths import InputFile, as_pattern, format_of, oddity_of
@@ -189,7 +190,7 @@ def _read_text(
             closing(text_chunks(con, file, wanted, malformed)) as parts,
         ):
             for part in parts:
-                on_columns(file, dict.fromkeys(part.columns, "text"))
+                on_columns(file, {name: "text" for name in part.columns if name != REFUSED_AS})
                 binding = bind(wanted, part.columns, file.path)
                 key = tuple(binding.items())
                 if key not in groups:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from segmentation.sources.profiles.profile import Profile
 from segmentation.sources.readers.files import Lines
+from segmentation.sources.readers.json_paths import nested
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,7 +30,8 @@ def as_table(profile: Profile, records: Sequence[Record], ordinals: Sequence[int
     """Records as a table: `file_id`, the ordinals, and one text column per input of the profile.
 
     An input is the value under the first of its headers that a record has; case and surrounding white space don't
-    matter. What a record lacks is NULL, and so is an empty text.
+    matter. A header with dots that no record has is a path into nested objects. What a record lacks is NULL, and so is
+    an empty text.
     """
     import pyarrow as pa  # heavy, and only who brings records needs it
 
@@ -37,7 +39,8 @@ def as_table(profile: Profile, records: Sequence[Record], ordinals: Sequence[int
     columns = {"file_id": pa.array(ordinals, pa.int32())}
     for name, entry in profile.inputs.items():
         keys = [key for header in entry.headers for key in by_header.get(folded(header), ())]
-        columns[name] = pa.array(_values(records, keys), pa.string())
+        inside = [header for header in entry.headers if "." in header and folded(header) not in by_header]
+        columns[name] = pa.array(_values(records, keys, inside), pa.string())
     return pa.table(columns)
 
 
@@ -74,7 +77,9 @@ def _names_by_header(records: Sequence[Record]) -> dict[str, list[str]]:
     return names
 
 
-def _values(records: Sequence[Record], keys: Sequence[str]) -> list[str | None]:
+def _values(records: Sequence[Record], keys: Sequence[str], inside: Sequence[str]) -> list[str | None]:
+    if inside:
+        return [_first(record, keys) or _first_inside(record, inside) for record in records]
     if len(keys) == 1:  # almost always
         (key,) = keys
         return [as_text(record.get(key)) for record in records]
@@ -83,6 +88,10 @@ def _values(records: Sequence[Record], keys: Sequence[str]) -> list[str | None]:
 
 def _first(record: Record, keys: Sequence[str]) -> str | None:
     return next((text for key in keys if (text := as_text(record.get(key))) is not None), None)
+
+
+def _first_inside(record: Record, headers: Sequence[str]) -> str | None:
+    return next((text for header in headers if (text := as_text(nested(record, header))) is not None), None)
 
 
 def _of_bytes(value: bytes) -> str:

@@ -13,43 +13,19 @@ import duckdb
 
 from segmentation.errors import SourceError
 from segmentation.sources.readers.binding import Wanted, bind, refuse_repeated
-from segmentation.sources.readers.limits import ReadingLimits
-from segmentation.sources.readers.paths import InputFile, as_pattern, format_of
-from segmentation.sources.readers.text_blocks import read_blocks
-from segmentation.sources.readers.text_files import CsvFile, is_json_array, json_lines
+from segmentation.sources.readers.json_files import json_fields
+from segmentation.sources.readers.paths import InputFile, format_of
+from segmentation.sources.readers.text_files import CsvFile
 from segmentation.sources.readers.workbooks import check_workbook
-from segmentation.warehouse.sql import identifier, literal
+from segmentation.warehouse.sql import identifier
 
 if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
 _INCOMING = "incoming"
-_JSON_LINES = "json_lines"
-_JSON_FIELDS = "json_fields"
 
-ADD_MALFORMED = f"INSERT INTO {{malformed}} SELECT $file_id, line FROM {_INCOMING}"
-
-NO_JSON_LINES = f"CREATE OR REPLACE TEMP TABLE {_JSON_LINES} (line VARCHAR)"
-
-ADD_JSON_LINES = f"INSERT INTO {_JSON_LINES} SELECT line FROM {_INCOMING}"
-
-JSON_ARRAY = f"""
-CREATE OR REPLACE TEMP TABLE {_JSON_LINES} AS
-SELECT CAST(json AS VARCHAR) AS line FROM read_json_objects($path, format = 'array')
-"""
-
-IS_OBJECT = "CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' ELSE false END"
-
-JSON_MALFORMED = f"INSERT INTO {{malformed}} SELECT $file_id, line FROM {_JSON_LINES} WHERE NOT {IS_OBJECT}"
-
-JSON_KEYS = f"SELECT DISTINCT unnest(json_keys(line)) AS key FROM {_JSON_LINES} WHERE {IS_OBJECT} ORDER BY key"
-
-JSON_FIELDS = f"""
-CREATE OR REPLACE TEMP VIEW {_JSON_FIELDS} AS
-SELECT json_extract_string(line, CAST([{{pointers}}] AS VARCHAR[])) AS fields
-FROM {_JSON_LINES} WHERE {IS_OBJECT}
-"""
+ADD_MALFORMED = f"INSERT INTO {{malformed}} (file_id, line) SELECT $file_id, line FROM {_INCOMING}"
 
 
 @dataclass(frozen=True)
@@ -97,32 +73,8 @@ def _csv(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted, malfor
 
 
 def _json(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted, malformed: str) -> Iterator[TextChunk]:
-    if is_json_array(file.path, wanted.limits):
-        _read_json_array(con, file, wanted.limits)
-    else:
-        con.execute(NO_JSON_LINES)
-        for table in json_lines(file.path, wanted.reader, wanted.limits):
-            with _incoming(con, table):
-                con.execute(ADD_JSON_LINES)
-    con.execute(JSON_MALFORMED.format(malformed=malformed), {"file_id": file.file_id})
-    keys = [row[0] for row in con.execute(JSON_KEYS).fetchall()]
-    pointers = ", ".join(literal("/" + key.replace("~", "~0").replace("/", "~1")) for key in keys)
-    con.execute(JSON_FIELDS.format(pointers=pointers))
-    yield TextChunk(_JSON_FIELDS, {key: f"nullif(fields[{number}], '')" for number, key in enumerate(keys, start=1)})
-    con.execute(f"DROP VIEW {_JSON_FIELDS}")
-    con.execute(f"DROP TABLE {_JSON_LINES}")
-
-
-def _read_json_array(con: duckdb.DuckDBPyConnection, file: InputFile, limits: ReadingLimits) -> None:
-    for _ in read_blocks(file.path, limits):  # DuckDB knows no limits
-        pass
-    try:
-        con.execute(JSON_ARRAY, {"path": as_pattern(file.path)})
-    except duckdb.Error as error:
-        raise SourceError(
-            f"{file.path} is not a complete JSON array: {str(error).splitlines()[0]} Fetch it again, or write one "
-            "object per line."
-        ) from error
+    with json_fields(con, file, wanted, malformed) as (relation, columns):
+        yield TextChunk(relation, columns)
 
 
 def _excel(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted) -> Iterator[TextChunk]:

@@ -13,7 +13,7 @@ from datetime import date, datetime, time, timedelta
 import duckdb
 
 from segmentation.errors import SourceError
-from segmentation.sources.profiles.contract import CLEANED_BY
+from segmentation.sources.profiles.contract import CLEANED_BY, REFUSED_AS
 from segmentation.sources.profiles.profile import Profile
 from segmentation.sources.readers.files import Lines
 from segmentation.warehouse.sql import brief_error, identifier, literal
@@ -152,7 +152,7 @@ def original_of(lines: Lines) -> str:
     """SQL over `mapped`: the line as it was, as JSON: the inputs that the profile reads, under the file's headers."""
     columns: dict[str, str] = {}
     for name, header in lines.headers.items():
-        if header is not None:
+        if header is not None and name != REFUSED_AS:
             columns.setdefault(header, name)
     pairs = ", ".join(
         f"{literal(header)}, {_json(f'in_{name}', lines.types[name])}" for header, name in columns.items()
