@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from segmentation.errors import SegmentationError
+from segmentation.shop_calendar import is_zone
 
 CLOUDS = {"s3": "s3", "gs": "gcs", "gcs": "gcs", "az": "azure", "abfss": "azure"}
 """What the address of a bucket begins with, and what DuckDB calls its cloud."""
@@ -132,6 +133,11 @@ class Settings(BaseSettings):
         365, ge=1, description="Of snapshots older than that, in days, maintenance keeps one a month."
     )
 
+    timezone: str = Field(
+        "",
+        description="The shop's time zone, such as `Europe/Berlin`: in it days, weeks and months begin, and hours are "
+        "told. Empty: the one that the profiles of the ingested files name, if they agree; else UTC.",
+    )
     lookback_days: int | None = Field(365, ge=1, description="Days before `as_of` that features look at; unset: all.")
     home_market: str | None = Field(
         None, description="The shop's home country, as its sources spell it; unset: the one with the most lines."
@@ -276,6 +282,13 @@ class Settings(BaseSettings):
                 f"it must be a folder, or a bucket that begins with {', '.join(f'{scheme}://' for scheme in CLOUDS)}, "
                 "without a space and any of ? * [ ] # in it"
             )
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _timezone_is_known(cls, value: str) -> str:
+        if value and not is_zone(value):
+            raise ValueError("there is no such time zone; write its name as in Europe/Berlin, America/New_York or UTC")
         return value
 
     @model_validator(mode="after")
