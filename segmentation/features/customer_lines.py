@@ -30,6 +30,6 @@ def read_customer_lines(con: duckdb.DuckDBPyConnection, customer_id: str, window
     """
     bucket = customer_bucket(customer_id, customer_buckets(con))
     query = LINES_IN_WINDOW.format(
-        bucket=bucket, customer_id=literal(customer_id), start=window.start, as_of=window.as_of
+        bucket=bucket, customer_id=literal(customer_id), start=window.starts_at, as_of=window.ends_at
     )
     return [dict(zip(COLUMNS, row, strict=True)) for row in con.execute(query).fetchall()]

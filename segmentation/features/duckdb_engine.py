@@ -17,6 +17,7 @@ import duckdb
 
 from segmentation.features.duckdb_slices import Task, compute_slices
 from segmentation.features.engine import TABLES, Computed, Record, ReplaceRows
+from segmentation.features.macros import duckdb_shop_time
 from segmentation.features.records import Snapshot
 from segmentation.features.stages import code_version, stages
 from segmentation.features.windows import Window
@@ -48,7 +49,7 @@ FEATURES_OF = "FROM temp.measures " + " ".join(
 )
 
 COUNTRIES = f"""
-SELECT country, CAST(ordered_at AS DATE) AS day, COUNT(*) AS line_count
+SELECT country, CAST(shop_time(ordered_at) AS DATE) AS day, COUNT(*) AS line_count
 FROM {TRANSACTIONS.name} AT (VERSION => {{version}})
 WHERE country IS NOT NULL AND ordered_at >= $start AND ordered_at < $as_of
 GROUP BY ALL
@@ -69,6 +70,7 @@ FROM {SNAPSHOTS.name}
 WHERE table_name = '{CUSTOMER_FEATURES.name}'
     AND as_of = $as_of
     AND window_start = $start
+    AND COALESCE(timezone, 'UTC') = $zone
     AND code_version = $code_version
     AND home_market IS NOT DISTINCT FROM $home_market
     AND engine = 'duckdb'
@@ -127,7 +129,7 @@ def compute_snapshots(
 
     Args:
         lake: A writable lake.
-        windows: The snapshots.
+        windows: The snapshots; all are of one time zone.
         write: Told of each snapshot, in order; what it is given holds until it returns.
         progress: Told of each bucket that is done.
         from_scratch: Whether to compute every customer in any case.
@@ -159,7 +161,7 @@ def _plan(
 
 
 def _base_version(con: duckdb.DuckDBPyConnection, window: Window, market: str | None) -> int | None:
-    facts = {"as_of": window.as_of, "start": window.start, "code_version": code_version(FEATURES)}
+    facts = {"as_of": window.as_of, "start": window.start, "zone": window.zone, "code_version": code_version(FEATURES)}
     row = con.execute(BASE, {**facts, "home_market": market}).fetchone()
     return int(row[0]) if row else None
 
@@ -175,7 +177,7 @@ def _find_touched(con: duckdb.DuckDBPyConnection, base: int, version: int, windo
         try:
             first = base + 1 if con.execute(NEXT, {"base": base}).fetchone() else base
             changes = TOUCHED.format(first=first, last=version)
-            values = {"start": window.start, "as_of": window.as_of, "base": base}
+            values = {"start": window.starts_at, "as_of": window.ends_at, "base": base}
             con.execute(f"INSERT INTO temp.touched {changes}", values)
         except duckdb.Error as error:
             if "snapshot" not in str(error).lower():
@@ -249,7 +251,8 @@ def _home_markets(
     """Per window, the home market: the setting, else the country with the most lines."""
     if lake.settings.home_market:
         return [lake.settings.home_market] * len(windows)
-    whole = {"start": min(w.start for w in windows), "as_of": max(w.as_of for w in windows)}
+    whole = {"start": min(w.starts_at for w in windows), "as_of": max(w.ends_at for w in windows)}
+    con.execute(f"CREATE OR REPLACE TEMP MACRO {duckdb_shop_time(windows[0].zone, *whole.values())}")
     con.execute(f"CREATE OR REPLACE TEMP TABLE countries AS {COUNTRIES.format(version=version)}", whole)
     found = [con.execute(HOME_MARKET, {"start": w.start, "as_of": w.as_of}).fetchone() for w in windows]
     return [row[0] if row else None for row in found]

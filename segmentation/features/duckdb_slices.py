@@ -16,11 +16,12 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
 
-from segmentation.features.macros import DUCKDB_MACROS
+from segmentation.features.macros import DUCKDB_MACROS, duckdb_shop_time
 from segmentation.features.stages import stages
 from segmentation.features.windows import Window
 from segmentation.metadata.features import GROUPS
@@ -94,7 +95,7 @@ class Task:
 
     Attributes:
         version: The version of the lake that is read, whatever is written meanwhile.
-        windows: The snapshots.
+        windows: The snapshots; all are of one time zone.
         home_markets: The home market of each window, where one is known.
         folders: Where the parts of each window go, as Parquet: `customer_id` and every feature but the scores.
         customers: Parquet file with the `customer_id`s to restrict it to; None for everybody.
@@ -107,14 +108,14 @@ class Task:
     customers: Path | None = None
 
     @property
-    def start(self) -> str:
+    def start(self) -> datetime:
         """First moment of the earliest window."""
-        return str(min(window.start for window in self.windows))
+        return min(window.starts_at for window in self.windows)
 
     @property
-    def end(self) -> str:
+    def end(self) -> datetime:
         """First moment after the latest window."""
-        return str(max(window.as_of for window in self.windows))
+        return max(window.ends_at for window in self.windows)
 
 
 def compute_slices(lake: Lake, task: Task, progress: Progress | None = None) -> None:
@@ -129,7 +130,8 @@ def compute_slices(lake: Lake, task: Task, progress: Progress | None = None) -> 
         buckets = customer_buckets(con)
         lines = con.execute(f"SELECT COUNT(*) FROM {TRANSACTIONS.name} AT (VERSION => {task.version})").fetchone()
     workers = _workers(lake, buckets) if lines and lines[0] >= PARALLEL_LINES else 1
-    with _connections(lake, workers) as connection, ThreadPoolExecutor(workers) as pool:
+    shop_time = duckdb_shop_time(task.windows[0].zone, task.start, task.end)
+    with _connections(lake, workers, shop_time) as connection, ThreadPoolExecutor(workers) as pool:
         jobs = [pool.submit(_compute_bucket, connection, task, bucket) for bucket in range(buckets)]
         try:
             for done, job in enumerate(as_completed(jobs), start=1):
@@ -141,9 +143,14 @@ def compute_slices(lake: Lake, task: Task, progress: Progress | None = None) -> 
                 job.cancel()
 
 
-def prepare(con: duckdb.DuckDBPyConnection) -> None:
-    """Define what stages need on a connection."""
-    for macro in DUCKDB_MACROS:
+def prepare(con: duckdb.DuckDBPyConnection, shop_time: str) -> None:
+    """Define what stages need on a connection.
+
+    Args:
+        con: The connection.
+        shop_time: The macro of the shop's time zone, `duckdb_shop_time`.
+    """
+    for macro in (*DUCKDB_MACROS, shop_time):
         con.execute(f"CREATE OR REPLACE TEMP MACRO {macro}")
     con.execute("CREATE OR REPLACE TEMP TABLE snapshot (as_of TIMESTAMP, window_start TIMESTAMP, home_market VARCHAR)")
 
@@ -151,7 +158,7 @@ def prepare(con: duckdb.DuckDBPyConnection) -> None:
 def set_snapshot(con: duckdb.DuckDBPyConnection, window: Window, home_market: str | None) -> None:
     """Say which snapshot the stages of `customer/` are for."""
     con.execute("DELETE FROM temp.snapshot")
-    con.execute("INSERT INTO temp.snapshot VALUES (?, ?, ?)", [window.as_of, window.start, home_market])
+    con.execute("INSERT INTO temp.snapshot VALUES (?, ?, ?)", [window.ends_at, window.starts_at, home_market])
 
 
 def statement(inputs: Mapping[str, str], select: str) -> str:
@@ -200,7 +207,7 @@ def _keep_history(con: duckdb.DuckDBPyConnection, lines: str) -> dict[str, str]:
 def _find_split(con: duckdb.DuckDBPyConnection, window: Window) -> bool:
     """Leave those customers in `split` who have an order on both sides of an edge of the window."""
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE split AS {SPLIT_CUSTOMERS.format(as_of=window.as_of, start=window.start)}"
+        f"CREATE OR REPLACE TEMP TABLE split AS {SPLIT_CUSTOMERS.format(as_of=window.ends_at, start=window.starts_at)}"
     )
     return bool(con.table("temp.split").shape[0])
 
@@ -210,7 +217,7 @@ def _write(con: duckdb.DuckDBPyConnection, inputs: Mapping[str, str], path: Path
 
 
 def _in(window: Window) -> str:
-    return IN_WINDOW.format(start=window.start, as_of=window.as_of)
+    return IN_WINDOW.format(start=window.starts_at, as_of=window.ends_at)
 
 
 def _workers(lake: Lake, buckets: int) -> int:
@@ -220,7 +227,7 @@ def _workers(lake: Lake, buckets: int) -> int:
 
 
 @contextmanager
-def _connections(lake: Lake, workers: int) -> Iterator[Callable[[], duckdb.DuckDBPyConnection]]:
+def _connections(lake: Lake, workers: int, shop_time: str) -> Iterator[Callable[[], duckdb.DuckDBPyConnection]]:
     """Gives each thread a connection of its own; with several workers, each to a DuckDB of its own."""
     opened: list[Lake] = []
     mine = threading.local()
@@ -234,7 +241,7 @@ def _connections(lake: Lake, workers: int) -> Iterator[Callable[[], duckdb.DuckD
                 opened.append(own)
             mine.con = own.cursor()
             cursors.append(mine.con)
-            prepare(mine.con)
+            prepare(mine.con, shop_time)
         con: duckdb.DuckDBPyConnection = mine.con
         return con
 

@@ -3,7 +3,14 @@
 Sums of doubles depend on the order of their terms, hence on threads, files and engines. The stages add decimals,
 integers and whole-numbered doubles instead, which is exact, so that a snapshot has the same bytes however often and
 wherever it is computed.
+
+`shop_time` is the only one that differs between shops: what the clocks of their time zone showed at a moment.
 """
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from segmentation.shop_calendar import UNIVERSAL, utc_offsets
 
 DUCKDB_MACROS = (
     "micros(moment) AS epoch_us(moment)",
@@ -34,3 +41,24 @@ DUCKDB_MACROS = (
     "CAST(n * CAST(xy AS HUGEINT) - CAST(x AS HUGEINT) * CAST(y AS HUGEINT) AS DOUBLE) / "
     "CAST(n * CAST(xx AS HUGEINT) - CAST(x AS HUGEINT) * CAST(x AS HUGEINT) AS DOUBLE) END",
 )
+
+
+def duckdb_shop_time(zone: str, since: datetime, until: datetime) -> str:
+    """The macro `shop_time` of a zone, right from one moment (UTC) to before another."""
+    if zone == UNIVERSAL:
+        return "shop_time(moment) AS moment"
+    return f"shop_time(moment) AS make_timestamp(epoch_us(moment) + {micros_ahead(zone, since, until)})"
+
+
+def micros_ahead(zone: str, since: datetime, until: datetime) -> str:
+    """By how many microseconds the clocks of a zone are ahead of UTC at `moment`, in SQL that all engines have."""
+    return _by_halves(utc_offsets(zone, since, until))
+
+
+def _by_halves(offsets: Sequence[tuple[datetime, timedelta]]) -> str:
+    """The offset that holds at `moment`, found by halving, so that a century of changes takes eight comparisons."""
+    if len(offsets) == 1:
+        return str(offsets[0][1] // timedelta(microseconds=1))
+    middle = len(offsets) // 2
+    earlier, later = _by_halves(offsets[:middle]), _by_halves(offsets[middle:])
+    return f"CASE WHEN moment < TIMESTAMP '{offsets[middle][0]}' THEN {earlier} ELSE {later} END"

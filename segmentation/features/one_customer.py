@@ -10,8 +10,10 @@ import duckdb
 
 from segmentation.errors import SegmentationError
 from segmentation.features.duckdb_slices import prepare, set_snapshot, statement
-from segmentation.features.windows import Window, window_of
+from segmentation.features.macros import duckdb_shop_time
+from segmentation.features.windows import EARLIEST, Window, window_of
 from segmentation.metadata.features import GROUPS
+from segmentation.shop_calendar import UNIVERSAL
 
 COLUMNS = {
     "customer_id": "VARCHAR",
@@ -33,6 +35,9 @@ OPTIONAL = {"category": None, "discount": 0.0, "country": None, "channel": None}
 OrderLine = Mapping[str, Any]
 """A line in these columns, with `ordered_at` as a naive datetime (UTC)."""
 
+CLOCKS_KNOWN = Window(as_of=date(2100, 1, 1), start=EARLIEST)
+"""In this span a calculator knows when clocks change."""
+
 LINES = """
 SELECT * REPLACE (
     millionths(quantity) AS quantity,
@@ -52,14 +57,22 @@ class FeatureCalculator:
     """Computes features of lines in memory; keep one, since opening it takes longer than using it.
 
     The statement is planned once. Threads may share a calculator; they take turns.
+
+    Attributes:
+        zone: The shop's time zone.
     """
 
-    def __init__(self) -> None:
-        """Open an in-memory DuckDB and plan the statement."""
+    def __init__(self, zone: str = UNIVERSAL) -> None:
+        """Open an in-memory DuckDB and plan the statement.
+
+        Args:
+            zone: The shop's time zone.
+        """
+        self.zone = zone
         self._con = duckdb.connect(":memory:", config={"threads": 1})
         self._con.execute("SET TimeZone = 'UTC'")
         self._lock = Lock()
-        prepare(self._con)
+        prepare(self._con, duckdb_shop_time(zone, CLOCKS_KNOWN.starts_at, CLOCKS_KNOWN.ends_at))
         columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
         self._con.execute(f"CREATE TEMP TABLE transactions ({columns})")
         self._con.execute(f"PREPARE features AS {statement({'lines': LINES}, FEATURES_OF)}")
@@ -89,7 +102,7 @@ class FeatureCalculator:
         Args:
             transactions: Lines in the columns of the transaction contract; `category`, `discount`, `country` and
                 `channel` may be missing.
-            as_of: Lines at or after this day (UTC) do not count.
+            as_of: Lines at or after this day, as it begins in the shop's time zone, do not count.
             lookback_days: Length of the window; None for no limit.
             home_market: The shop's home market, where known.
 
@@ -100,7 +113,7 @@ class FeatureCalculator:
             SegmentationError: A line lacks a column, or has a value that does not fit it.
         """
         rows = [_row(line, number) for number, line in enumerate(transactions, start=1)]
-        window = window_of(as_of, lookback_days)
+        window = window_of(as_of, lookback_days, self.zone)
         with self._lock:
             try:
                 return self._compute(rows, window, home_market)

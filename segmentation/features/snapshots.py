@@ -19,6 +19,7 @@ from segmentation.progress import Progress
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
 from segmentation.warehouse.ledger import MadeOf, record
+from segmentation.warehouse.shop_zone import shop_zone
 
 
 def write_snapshots(
@@ -37,7 +38,7 @@ def write_snapshots(
 
     Args:
         lake: A writable lake.
-        dates: Per snapshot, its date: lines at or after this day (UTC) do not count.
+        dates: Per snapshot, its date: lines at or after this day, as it begins in the shop's time zone, do not count.
         commit_for: What the lake's commit of a snapshot says about itself.
         progress: Told of each step that is done: a bucket with DuckDB, a date with Spark.
         now: When this happens (UTC), for the record.
@@ -65,7 +66,9 @@ def write_snapshots(
 
             replace_rows(commit, put_on_record)
 
-    windows = [window_of(as_of, lake.settings.lookback_days) for as_of in dates]
+    with lake.cursor() as con:
+        zone = shop_zone(con, lake.settings)
+    windows = [window_of(as_of, lake.settings.lookback_days, zone) for as_of in dates]
     _engine(lake.settings, from_scratch)(lake, windows, write, progress)
     with lake.cursor() as con:
         refuse_empty(con, written)
@@ -80,6 +83,8 @@ def _made_of(settings: Settings, computed: Computed) -> MadeOf:
         home_market=computed.home_market,
         computed_count=computed.snapshot.computed_count,
         engine=settings.feature_engine,
+        timezone=computed.snapshot.window.zone,
+        ends_at=computed.snapshot.window.ends_at,
     )
 
 

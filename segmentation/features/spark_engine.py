@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from segmentation.features.engine import TABLES, Computed, Record, ReplaceRows
+from segmentation.features.macros import micros_ahead
 from segmentation.features.records import Snapshot
 from segmentation.features.stages import Stage, stages
 from segmentation.features.windows import Window
@@ -18,6 +19,7 @@ from segmentation.metadata.features import GROUPS
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.raw import TRANSACTIONS
 from segmentation.progress import Progress
+from segmentation.shop_calendar import UNIVERSAL
 from segmentation.spark.lake_files import hand_over, in_files, persisted, pin, read_table, spark_type
 from segmentation.spark.session import spark_session
 from segmentation.warehouse import Commit, Lake
@@ -135,7 +137,9 @@ def compute(spark: "SparkSession", window: Window, home_market: str | None, held
         The home market: the one given, else the country with the most lines.
     """
     define_functions(spark)
-    bounds = {"start": window.start, "as_of": window.as_of}
+    _define_shop_time(spark, window)
+    # As text, since PySpark takes a datetime for one of this machine's zone.
+    bounds = {"start": str(window.starts_at), "as_of": str(window.ends_at)}
     spark.sql(LINES, bounds).createOrReplaceTempView("lines")
     market = home_market or _first(spark.sql(HOME_MARKET))
     spark.sql(SNAPSHOT, {**bounds, "home_market": market}).createOrReplaceTempView("snapshot")
@@ -149,9 +153,17 @@ def compute(spark: "SparkSession", window: Window, home_market: str | None, held
 
 
 def define_functions(spark: "SparkSession") -> None:
-    """Define what stages need in a session."""
+    """Define what stages need in a session, whatever the shop's time zone."""
     for macro in SPARK_MACROS:
         spark.sql(f"CREATE OR REPLACE TEMPORARY FUNCTION {macro}")
+
+
+def _define_shop_time(spark: "SparkSession", window: Window) -> None:
+    """Define what the clocks of the shop show at moments of a window, as `macros.duckdb_shop_time`."""
+    shown = "moment"
+    if window.zone != UNIVERSAL:
+        shown = f"timestamp_micros(unix_micros(moment) + {micros_ahead(window.zone, window.starts_at, window.ends_at)})"
+    spark.sql(f"CREATE OR REPLACE TEMPORARY FUNCTION shop_time(moment TIMESTAMP) RETURNS TIMESTAMP RETURN {shown}")
 
 
 def _reads(stage: Stage, earlier: Stage) -> bool:

@@ -3,7 +3,8 @@
 A stage is one portable `SELECT` in `sql/`, named after its file (`10_orders.sql` makes the relation `orders`). It may
 read every stage before it, and
 - in `history/`: `lines`, the lines of some customers in one or several windows;
-- in `customer/`: `snapshot`, one row with `as_of`, `window_start` and `home_market`; the first stages keep to it;
+- in `customer/`: `snapshot`, one row with `as_of`, `window_start` and `home_market`; the first stages keep to it, and
+  ask `shop_time` what the shop's clocks showed;
 - in `population/`: `measures`, what the customer stages made of all customers of the snapshot, side by side.
 """
 

@@ -30,6 +30,8 @@ class MadeOf:
         engine: What computed features.
         previous_as_of: The snapshot that was compared with.
         model_version: The model version that decided.
+        timezone: The shop's time zone, for features.
+        ends_at: The moment (UTC) at which `as_of` begins in it.
     """
 
     lake_version: int
@@ -40,6 +42,8 @@ class MadeOf:
     engine: str | None = None
     previous_as_of: date | None = None
     model_version: int | None = None
+    timezone: str | None = None
+    ends_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -63,9 +67,18 @@ class Entry:
     run_id: str | None
     asked_by: str | None
     is_requested: bool
+    timezone: str | None = None
+    ends_at: datetime | None = None
 
 
 COLUMNS = tuple(field.name for field in fields(Entry))
+
+LEDGER = f"""(
+    FROM {SNAPSHOTS.name}
+    UNION ALL BY NAME
+    SELECT CAST(NULL AS VARCHAR) AS timezone, CAST(NULL AS TIMESTAMP) AS ends_at WHERE false
+)"""
+"""The ledger to read from, also where a release that knew no time zones has written it last: it was all UTC then."""
 
 INSERT = f"""
 INSERT INTO {SNAPSHOTS.name} ({", ".join(COLUMNS)})
@@ -97,7 +110,7 @@ KNOWN = f"SELECT table_name, written_version, asked_by, is_requested FROM {SNAPS
 
 def read_entries(con: duckdb.DuckDBPyConnection) -> list[Entry]:
     """The whole ledger, by date and table."""
-    rows = con.execute(f"SELECT {', '.join(COLUMNS)} FROM {SNAPSHOTS.name} ORDER BY as_of, table_name").fetchall()
+    rows = con.execute(f"SELECT {', '.join(COLUMNS)} FROM {LEDGER} ORDER BY as_of, table_name").fetchall()
     return [Entry(*row) for row in rows]
 
 

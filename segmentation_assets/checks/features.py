@@ -84,7 +84,8 @@ def every_buyer_has_one_row(
         recorded = recorded_scopes(con)
         for as_of in dates_of(context, con, [table.name for table in TABLES]):
             window, _ = scope_of(recorded, as_of, settings)
-            con.execute(f"CREATE OR REPLACE TEMP TABLE buyers AS {BUYERS}", {"start": window.start, "as_of": as_of})
+            span = {"start": window.starts_at, "as_of": window.ends_at}
+            con.execute(f"CREATE OR REPLACE TEMP TABLE buyers AS {BUYERS}", span)
             for table in TABLES:
                 rows = con.execute(DIFFERENCES.format(table=table.name), {"as_of": as_of}).fetchone()
                 if rows is None or len(set(rows)) != 1:

@@ -19,7 +19,7 @@ SNAPSHOTS = Table(
             nullable=False,
         ),
         Column("code_version", "VARCHAR", "Hash of the definitions and the code that made it.", nullable=False),
-        Column("window_start", "DATE", "Features: first day of the look-back window (UTC)."),
+        Column("window_start", "DATE", "Features: first day of the look-back window."),
         Column("home_market", "VARCHAR", "Features: the shop's home market in this window, where known."),
         Column("computed_count", "BIGINT", "Features: customers computed anew by the last run."),
         Column("engine", "VARCHAR", "Features: the engine that computed, `duckdb` or `spark`."),
@@ -35,6 +35,8 @@ SNAPSHOTS = Table(
             "Whether somebody asked for this very date; it stays when old snapshots become fewer.",
             nullable=False,
         ),
+        Column("timezone", "VARCHAR", "Features: the shop's time zone, in which days begin; NULL is UTC."),
+        Column("ends_at", "TIMESTAMP", "Features: when as_of begins there, UTC; lines from then on don't count."),
     ),
 )
 

@@ -4,10 +4,11 @@ import math
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 from segmentation_assets_tests.testing.lines import Line
 
@@ -16,15 +17,31 @@ Row = dict[str, object]
 T = TypeVar("T", int, str)
 
 
-def features_of(lines: Sequence[Line], as_of: datetime, lookback_days: int) -> dict[str, Row]:
-    """Features by customer, without the scores, which compare customers."""
-    window = [line for line in lines if as_of - timedelta(days=lookback_days) <= line.ordered_at < as_of]
+def features_of(
+    lines: Sequence[Line],
+    as_of: datetime,
+    lookback_days: int,
+    *,
+    zone: str = "UTC",
+    starts_at: datetime | None = None,
+) -> dict[str, Row]:
+    """Features by customer, without the scores, which compare customers.
+
+    Args:
+        lines: Of all customers.
+        as_of: The moment (UTC) at which the window ends.
+        lookback_days: Its length.
+        zone: The shop's time zone.
+        starts_at: The moment (UTC) at which the window starts, where days differ in length.
+    """
+    start = starts_at or as_of - timedelta(days=lookback_days)
+    window = [line for line in lines if start <= line.ordered_at < as_of]
     by_customer: dict[str, list[Line]] = defaultdict(list)
     for line in window:
         by_customer[line.customer_id].append(line)
     home_market = _most_frequent([line.country for line in window if line.country is not None])
     return {
-        customer: _features(own, as_of, home_market)
+        customer: _features(own, as_of, home_market, ZoneInfo(zone))
         for customer, own in by_customer.items()
         if any(line.quantity > 0 for line in own)
     }
@@ -41,13 +58,14 @@ def differences(found: dict[str, object], expected: dict[str, object]) -> dict[s
     return {name: (found[name], value) for name, value in expected.items() if not same(found[name], value)}
 
 
-def _features(lines: list[Line], as_of: datetime, home_market: str | None) -> Row:
+def _features(lines: list[Line], as_of: datetime, home_market: str | None, zone: ZoneInfo) -> Row:
     bought = [line for line in lines if line.quantity > 0]
     orders: dict[str, list[Line]] = defaultdict(list)
     for line in bought:
         orders[line.order_id].append(line)
     placed = sorted(min(line.ordered_at for line in order) for order in orders.values())
     moments = {name: min(line.ordered_at for line in order) for name, order in orders.items()}
+    shown = {name: moment.replace(tzinfo=UTC).astimezone(zone) for name, moment in moments.items()}
     values = {name: _money(order) for name, order in orders.items()}
     gross, returned = _money(bought), -_money([line for line in lines if line.quantity < 0])
 
@@ -74,10 +92,10 @@ def _features(lines: list[Line], as_of: datetime, home_market: str | None) -> Ro
         "tenure_days": (as_of - placed[0]) / DAY,
         "mean_gap_days": statistics.fmean(gaps) if gaps else None,
         "std_gap_days": statistics.stdev(gaps) if len(gaps) > 1 else None,
-        **_months(moments, values),
-        "preferred_weekday": _most_frequent([moment.isoweekday() for moment in placed]),
-        "preferred_hour": _most_frequent([moment.hour for moment in placed]),
-        "weekend_order_share": sum(moment.isoweekday() >= 6 for moment in placed) / len(placed),
+        **_months(shown, values),
+        "preferred_weekday": _most_frequent([moment.isoweekday() for moment in shown.values()]),
+        "preferred_hour": _most_frequent([moment.hour for moment in shown.values()]),
+        "weekend_order_share": sum(moment.isoweekday() >= 6 for moment in shown.values()) / len(placed),
         "units_purchased": sum(line.quantity for line in bought),
         "average_basket_units": sum(line.quantity for line in bought) / len(orders),
         "return_count": len({line.order_id for line in lines if line.quantity < 0}),

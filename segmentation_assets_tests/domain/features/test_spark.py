@@ -3,6 +3,7 @@
 import math
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -14,9 +15,10 @@ from pyspark.sql import SparkSession
 from segmentation.clock import utc_now
 from segmentation.errors import NotEnoughDataError
 from segmentation.features import spark_engine
-from segmentation.features.macros import DUCKDB_MACROS
+from segmentation.features.macros import DUCKDB_MACROS, duckdb_shop_time
 from segmentation.features.snapshots import write_snapshots
 from segmentation.features.spark_engine import SPARK_MACROS
+from segmentation.features.windows import Window
 from segmentation.metadata.features import GROUPS, of_group
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES, FEATURE_GROUPS
 from segmentation.metadata.tables.raw import TRANSACTIONS
@@ -27,7 +29,8 @@ from segmentation.modeling.training import train
 from segmentation.modeling.training_data import make_training_set
 from segmentation.segments.assignment import write_segments
 from segmentation.settings import Settings
-from segmentation.spark.lake_files import pin
+from segmentation.shop_calendar import local_time, utc_offsets
+from segmentation.spark.lake_files import pin, read_table
 from segmentation.spark.session import QUIET, spark_session
 from segmentation.synthetic.shop import generate
 from segmentation.warehouse import Commit, Lake
@@ -155,6 +158,41 @@ def test_features_and_segments_on_spark_are_those_of_duckdb(filled: Lake) -> Non
             _assert_same(_rows(lake, FEATURE_GROUPS[group].name), features.select(names))
         assert write_segments(lake, AS_OF, COMMIT)[1] == len(segments)
         _assert_same(_rows(lake, CUSTOMER_SEGMENTS.name), segments)
+
+
+def test_both_engines_keep_the_calendar_of_the_shop(filled: Lake) -> None:
+    in_new_york = {"timezone": "America/New_York"}
+    with Lake(filled.settings.model_copy(update=in_new_york)) as lake:
+        write_snapshots(lake, [AS_OF], lambda _: COMMIT, now=MIDNIGHT, from_scratch=True)
+        expected = _rows(lake, CUSTOMER_FEATURES.name)
+    assert {"edge", "tie 0"} <= set(expected["customer_id"])
+    assert expected.filter(customer_id="edge")["order_count"].item() == 2  # one at midnight in UTC, evening there
+    with _on_spark(lake) as on_spark:
+        write_snapshots(on_spark, [AS_OF], lambda _: COMMIT, now=MIDNIGHT)
+        assert _engines(on_spark) == {"spark"}
+        _assert_same(_rows(on_spark, CUSTOMER_FEATURES.name), expected)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/Sao_Paulo", "Australia/Lord_Howe"])
+def test_clocks_of_a_shop_show_the_same_on_both_engines(filled: Lake, zone: str) -> None:
+    window = Window(date(2019, 6, 1), date(2017, 6, 1), zone)
+    changes = [begin for begin, _ in utc_offsets(zone, window.starts_at, window.ends_at)]
+    moments = [
+        change + shift
+        for change in (*changes, datetime(2018, 11, 4, 3), datetime(2018, 3, 25, 1))
+        for shift in (timedelta(), timedelta(microseconds=-1), 40 * DAY, timedelta(hours=1))
+    ]
+    listed = ", ".join(f"(TIMESTAMP '{moment}')" for moment in moments)
+    select = f"SELECT CAST(shop_time(moment) AS {{}}) AS shown FROM (VALUES {listed}) AS given(moment)"
+    with duckdb.connect() as con:
+        con.execute(f"CREATE TEMP MACRO {duckdb_shop_time(zone, window.starts_at, window.ends_at)}")
+        on_duckdb = [shown for (shown,) in con.execute(select.format("TIMESTAMP")).fetchall()]
+    assert on_duckdb == [local_time(moment, zone) for moment in moments]
+    with spark_session(Settings()) as spark, ExitStack() as held:
+        read_table(spark, TRANSACTIONS, pin(filled, TRANSACTIONS)).createOrReplaceTempView("transactions")
+        spark_engine.compute(spark, window, None, held)
+        shown = [datetime.fromisoformat(row[0]) for row in spark.sql(select.format("STRING")).collect()]
+    assert sorted(shown) == sorted(on_duckdb)
 
 
 def _messages(lake: Lake, after: int) -> list[str]:
