@@ -29,6 +29,7 @@ from segmentation.warehouse.lake import EXTENSIONS_BY_SCHEME, without_password
 from segmentation.warehouse.object_stores import extensions_of
 from segmentation.warehouse.probing import probe_data_path
 from segmentation.warehouse.schema import SCHEMA_VERSION
+from segmentation.warehouse.shop_zone import shop_zone, zones_of_sources
 from segmentation.warehouse.verification import damage_message, damaged_files, misplaced_files, verify_files
 
 LEAST_FREE_BYTES = 1_000_000_000
@@ -132,6 +133,7 @@ def _contents(lake: Lake, now: datetime) -> Iterator[CheckResult]:
     looks: tuple[tuple[str, Callable[[duckdb.DuckDBPyConnection], str]], ...] = (
         ("schema", _schema),
         ("transactions", _transactions),
+        ("time zone", partial(_time_zone, settings=lake.settings)),
         ("segments", partial(_segments, settings=lake.settings)),
         ("snapshots", partial(_snapshots, settings=lake.settings, now=now)),
         ("champion", _champion),
@@ -189,6 +191,16 @@ def _transactions(con: duckdb.DuckDBPyConnection) -> str:
     if not lines:
         raise SegmentationError("no lines yet; `segmentation ingest PATH --profile NAME` brings them in")
     return f"{lines:,} lines from {first} to {last}"
+
+
+def _time_zone(con: duckdb.DuckDBPyConnection, settings: Settings) -> str:
+    """In which zone days begin, and who says so. That sources are of several is no fault, but worth a decision."""
+    zone, named = shop_zone(con, settings), zones_of_sources(con)
+    if settings.timezone:
+        return f"{zone}, by SEGMENTATION_TIMEZONE"
+    if len(named) > 1:
+        return f"{zone}, since profiles name several ({', '.join(named)}); set SEGMENTATION_TIMEZONE to the shop's"
+    return f"{zone}, as the sources' profiles say" if named else f"{zone}, since nobody says another"
 
 
 def _segments(con: duckdb.DuckDBPyConnection, settings: Settings) -> str:

@@ -13,6 +13,7 @@ from segmentation.cli.output import JsonFlag, console, print_json
 from segmentation.clock import utc_now
 from segmentation.errors import SegmentationError
 from segmentation.settings import load_settings
+from segmentation.shop_calendar import UNIVERSAL
 from segmentation.snapshots.dropping import drop_snapshots
 from segmentation.snapshots.report import (
     LedgerReport,
@@ -147,7 +148,8 @@ def show_snapshot(
     features = next((t.standing.entry for t in found.tables if t.standing.entry.window_start), None)
     if features:
         market = f", home market {features.home_market}" if features.home_market else ""
-        console.print(f"Features look at {features.window_start} to before {found.as_of}{escape(market)}.")
+        zone = f", days of {features.timezone}" if features.timezone not in (None, UNIVERSAL) else ""
+        console.print(f"Features look at {features.window_start} to before {found.as_of}{zone}{escape(market)}.")
     if missing_tables(found):
         console.print(f"Not made: {', '.join(missing_tables(found))}.", soft_wrap=True)
 
@@ -216,7 +218,8 @@ def _summary(report: LedgerReport) -> str:
     last = coverage.until and coverage.until - timedelta(days=1)
     newest = f"The data is complete up to {last}, its end included." if last else "The lake holds no lines."
     late = ", ".join(f"{each.source} (to {each.last_day})" for each in coverage.late_sources())
-    parts = [newest, f"Late: {escape(late)}." if late else ""]
+    zone = "" if coverage.zone == UNIVERSAL else f"Days are those of {coverage.zone}."
+    parts = [newest, zone, f"Late: {escape(late)}." if late else ""]
     if report.count("stale"):
         parts.append("`segmentation snapshots refresh` makes stale ones anew.")
     if report.count("ahead"):

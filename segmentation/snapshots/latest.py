@@ -7,12 +7,18 @@ import duckdb
 from segmentation.metadata.table import Table
 from segmentation.metadata.tables.raw import CHANGED_DAYS
 from segmentation.metadata.tables.registry import SNAPSHOTS
+from segmentation.warehouse.ledger import LEDGER
+
+SHIFT = f"""(
+    SELECT CAST(COALESCE(MAX(date_diff('day', ends_at, as_of)), 0) AS INTEGER) FROM {LEDGER} WHERE ends_at IS NOT NULL
+)"""
+"""East of Greenwich a date begins on the day before in UTC, by which lines are counted: 1 there, else 0."""
 
 LATEST = f"""
 SELECT MAX(as_of)
 FROM {SNAPSHOTS.name}
 WHERE table_name = '{{table}}' AND {{condition}} AND as_of <= (
-    SELECT MAX(ordered_on) + {{days}}
+    SELECT MAX(ordered_on) + {{days}} + {SHIFT}
     FROM (SELECT ordered_on FROM {CHANGED_DAYS.name} GROUP BY source, ordered_on HAVING SUM(line_count_change) > 0)
 )
 """

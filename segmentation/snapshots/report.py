@@ -149,6 +149,7 @@ def coverage_facts(coverage: Coverage) -> dict[str, object]:
     return {
         "complete_until": coverage.until and str(coverage.until - timedelta(days=1)),
         "newest_as_of": coverage.until and str(coverage.until),
+        "timezone": coverage.zone,
         "sources": [
             {
                 "source": each.source,

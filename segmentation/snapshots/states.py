@@ -1,7 +1,7 @@
 """States of snapshots: one rule, for all tables, of what is current, stale, or ahead of the data.
 
 A snapshot is *ahead* if the data doesn't reach its date, *stale* if it would come out otherwise today, else *current*:
-- features: lines in their window changed since, or code, window or home market are other ones;
+- features: lines in their window changed since, or code, window, time zone or home market are other ones;
 - segments: so for features, or the segments of the snapshot before were made anew, or code or model are other ones;
 - all that is made of segments: so for them, and movement also if there is another snapshot before than then;
 - monitoring: also if features of a date before the model was trained, which thresholds come from, were made since.
@@ -11,14 +11,14 @@ Of models, only the newest date follows the champion: older dates say who was in
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import cached_property
 from typing import Literal
 
 import duckdb
 
 from segmentation.features.engine import TABLES as FEATURE_TABLES
-from segmentation.features.windows import window_of
+from segmentation.features.windows import Window, window_of
 from segmentation.metadata.table import Table
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.monitoring import FEATURE_DRIFT, MODEL_QUALITY
@@ -26,9 +26,11 @@ from segmentation.metadata.tables.raw import CHANGED_DAYS
 from segmentation.metadata.tables.registry import MODELS, PROMOTIONS, TRAINING_SETS
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, SEGMENT_EVENTS, SEGMENT_TRANSITIONS
 from segmentation.settings import Settings
+from segmentation.shop_calendar import UNIVERSAL
 from segmentation.snapshots.code import SNAPSHOT_TABLES, code_version_of
 from segmentation.snapshots.coverage import Coverage, read_coverage
 from segmentation.warehouse.ledger import Entry, read_entries
+from segmentation.warehouse.shop_zone import shop_zone
 
 State = Literal["current", "stale", "ahead"]
 
@@ -53,6 +55,7 @@ class Present:
         home_market: The setting.
         champion: The version that serves, if any.
         trained_as_of: By version, the date of what a model was trained on.
+        zone: The shop's time zone.
     """
 
     coverage: Coverage
@@ -62,10 +65,16 @@ class Present:
     home_market: str | None
     champion: int | None
     trained_as_of: Mapping[int, date] = field(default_factory=dict)
+    zone: str = UNIVERSAL
 
-    def changed_days(self, start: date, end: date, since: int) -> list[date]:
-        """The days from `start` to before `end` whose lines changed after a version of the lake."""
-        return [day for day, version in self.changes.items() if start <= day < end and version > since]
+    def changed_days(self, window: Window, since: int) -> list[date]:
+        """The days (UTC) with a part in a window whose lines changed after a version of the lake."""
+        first, end = window.starts_at.date(), window.ends_at
+        return [
+            day
+            for day, version in self.changes.items()
+            if version > since and first <= day and datetime.combine(day, time()) < end
+        ]
 
 
 @dataclass(frozen=True)
@@ -122,11 +131,14 @@ class _Judge:
     def _of_features(self, entry: Entry) -> Iterable[str]:
         present = self.present
         window = window_of(entry.as_of, present.lookback_days)
+        made = Window(entry.as_of, entry.window_start or window.start, entry.timezone or UNIVERSAL)
         if entry.window_start != window.start:
             yield f"the window began on {entry.window_start}, and would on {window.start}"
+        if made.zone != present.zone:
+            yield f"its days were those of {made.zone}, and are those of {present.zone}"
         if present.home_market not in (None, entry.home_market):
             yield f"the home market was {entry.home_market}, and is {present.home_market}"
-        days = present.changed_days(entry.window_start or window.start, entry.as_of, entry.lake_version)
+        days = present.changed_days(made, entry.lake_version)
         if days:
             yield f"lines changed since, of {_span(days)}"
 
@@ -202,6 +214,7 @@ def read_present(con: duckdb.DuckDBPyConnection, settings: Settings, now: dateti
         home_market=settings.home_market,
         champion=champion[0] if champion else None,
         trained_as_of=dict(con.execute(TRAINED).fetchall()),
+        zone=shop_zone(con, settings),
     )
 
 

@@ -6,7 +6,7 @@ since the last look share a run. Without a champion nothing is made; the first m
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import dagster as dg
@@ -130,7 +130,8 @@ def find_due(standings: list[Standing], dates: list[date], settings: Settings, n
     stale = {s.entry.as_of: s for s in standings if s.state == "stale" and s.entry.as_of in segments}
     oldest = max(dates, default=date.max) - timedelta(days=settings.refresh_days)
     wanted = [as_of for as_of in dates if as_of in stale and as_of >= oldest]
-    ready = [as_of for as_of in wanted if now - segments[as_of].entry.made_at >= SETTLED]
+    settled = [as_of for as_of in wanted if now - segments[as_of].entry.made_at >= SETTLED]
+    ready = [as_of for as_of in settled if not _begins_within(now.date(), standings, as_of)]
     if ready:
         newest = max(segments)
         older = [as_of for as_of in ready if as_of != newest]
@@ -140,10 +141,18 @@ def find_due(standings: list[Standing], dates: list[date], settings: Settings, n
         return Due(
             neighbours, reason, bool(older), f"{neighbours[0]} to {neighbours[-1]}, stale since {made}, on {now.date()}"
         )
+    if settled:
+        return f"{settled[0]} is stale; it begins within {now.date()} (UTC), of which more lines come"
     if wanted:
         return f"{wanted[0]} is stale; it was made less than an hour ago, and more late lines may come"
     old = len(stale)
     return f"{old} older dates are stale; `segmentation snapshots refresh` makes them anew" if old else "nothing is due"
+
+
+def _begins_within(today: date, standings: list[Standing], as_of: date) -> bool:
+    """Whether a date begins in the middle of a day (UTC) that is not over, so that lines of the day make it stale."""
+    begins = (s.entry.ends_at for s in standings if s.entry.as_of == as_of and s.entry.ends_at)
+    return any(moment.date() == today and moment.time() != time() for moment in begins)
 
 
 def _neighbours(wanted: list[date], dates: list[date]) -> tuple[date, ...]:

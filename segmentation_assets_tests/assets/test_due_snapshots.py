@@ -100,6 +100,18 @@ def test_a_date_that_has_just_been_made_waits_for_more_late_lines() -> None:
     assert "less than an hour ago" in found
 
 
+def test_a_date_that_begins_within_a_day_of_utc_waits_for_its_end() -> None:
+    """West of Greenwich, all that is sold on the first day makes the date stale, though it sees none of it."""
+    stale = _standing(date(2025, 6, 1), "stale")
+    begins = datetime(2025, 6, 1, 5)
+    in_new_york = replace(stale, entry=replace(stale.entry, ends_at=begins, made_at=begins))
+    waiting = find_due([in_new_york], DATES, SETTINGS, datetime(2025, 6, 1, 23, 59))
+    assert waiting == "2025-06-01 is stale; it begins within 2025-06-01 (UTC), of which more lines come"
+    assert _asked(find_due([in_new_york], DATES, SETTINGS, datetime(2025, 6, 2))) == (date(2025, 6, 1),)
+    in_utc = replace(stale, entry=replace(stale.entry, ends_at=datetime(2025, 6, 1)))
+    assert _asked(find_due([in_utc], DATES, SETTINGS, datetime(2025, 6, 10, 12))) == (date(2025, 6, 1),)
+
+
 def test_the_same_state_has_the_same_key_on_a_day_and_another_one_once_it_changes() -> None:
     standings = [_standing(date(2025, 6, 1), "stale")]
     one = find_due(standings, DATES, SETTINGS, NOW)

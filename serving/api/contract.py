@@ -151,7 +151,10 @@ class TransactionsRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     ]
     as_of: Annotated[
         date | None,
-        msgspec.Meta(description="Only lines before this day (UTC) count; tomorrow if left out, so that all do."),
+        msgspec.Meta(
+            description="Only lines before this day, as it begins in the shop's time zone, count; tomorrow if left "
+            "out, so that all do."
+        ),
     ] = None
 
 
@@ -424,6 +427,7 @@ class SnapshotCoverage(msgspec.Struct, frozen=True):
         date | None, msgspec.Meta(description="The snapshot that answers where no date is asked for, if there is any.")
     ]
     sources: list[SourceDays]
+    timezone: Annotated[str, msgspec.Meta(description="The shop's time zone, in which days begin.")] = "UTC"
 
 
 class SnapshotDate(msgspec.Struct, frozen=True, kw_only=True):
@@ -475,6 +479,7 @@ class SnapshotOfTable(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str | None
     asked_by: str | None
     is_requested: bool
+    timezone: str | None = None
 
 
 class SnapshotDetail(SnapshotDate, frozen=True, kw_only=True):
