@@ -1,7 +1,7 @@
 """Changes: which next step would move a customer. Each is played on the customer's own lines, in memory."""
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, time
+from datetime import date
 
 import numpy as np
 
@@ -30,7 +30,7 @@ def find_changes(
     segment (one more order, two more, …) only the least is told, and none that leads where doing nothing leads.
 
     Args:
-        calculator: Computes features.
+        calculator: Computes features, in the shop's time zone.
         evaluator: Of the model.
         transactions: The customer's lines, and nobody else's, in the columns of the transaction contract, with
             `ordered_at` as naive datetimes (UTC).
@@ -42,10 +42,11 @@ def find_changes(
         SegmentationError: There is no purchase before `as_of` in the window, or the model uses a feature that compares
             customers, which nobody has alone.
     """
-    own = _in_window(transactions, as_of, lookback_days)
+    window = window_of(as_of, lookback_days, calculator.zone)
+    own = [line for line in transactions if window.starts_at <= line["ordered_at"] < window.ends_at]
     if not any(line["quantity"] > 0 for line in own):
         raise SegmentationError(f"The customer has no purchase in the window before {as_of}.")
-    now, *steps = [Step("waiting", "now", as_of, tuple(own)), *next_steps(own, as_of)]
+    now, *steps = [Step("waiting", "now", as_of, tuple(own)), *next_steps(own, as_of, calculator.zone)]
     points = {
         step.text: evaluator.coordinates(row[np.newaxis])
         for step, row in _features_after(calculator, evaluator, [now, *steps], lookback_days, home_market)
@@ -81,11 +82,6 @@ def _features_after(
         for step in same_day:
             if step.text in found:
                 yield step, np.array([found[step.text][name] for name in names], dtype=np.float64)
-
-
-def _in_window(lines: Sequence[OrderLine], as_of: date, lookback_days: int | None) -> list[OrderLine]:
-    start, end = (datetime.combine(day, time()) for day in (window_of(as_of, lookback_days).start, as_of))
-    return [line for line in lines if start <= line["ordered_at"] < end]
 
 
 def _change(evaluator: Evaluator, step: Step, target: int | None, distance: float | None) -> Change:

@@ -90,7 +90,7 @@ def read_explanation(
     features = _read_features(con, customer_id, found, evaluator.artefact.feature_names)
     window, home_market = recorded_scope(con, found, settings)
     case = CustomerCase(customer_id, version, evaluator, window, home_market, settings.quiet_days)
-    with FeatureCalculator() as calculator:
+    with FeatureCalculator(window.zone) as calculator:
         changes = read_changes(con, case, calculator)
     segments = evaluator.artefact.segments
     nearest = evaluator.assign(features[np.newaxis])
@@ -161,7 +161,7 @@ def read_changes(
     Args:
         con: A cursor of the lake; may be read-only.
         case: Of the customer.
-        calculator: Computes features of the lines that a step leads to.
+        calculator: Computes features of the lines that a step leads to, in the time zone of the window.
 
     Returns:
         Nothing if the lake has no purchase of theirs any more.

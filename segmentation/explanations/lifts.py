@@ -173,7 +173,7 @@ def find_favourites(con: duckdb.DuckDBPyConnection, window: Window) -> list[Char
         Findings by segment id and kind, the greatest lift first. None for items that too few customers bought, and no
         categories where lines have none.
     """
-    span = {"start": window.start, "as_of": window.as_of}
+    span = {"start": window.starts_at, "as_of": window.ends_at}
     con.execute(f"CREATE OR REPLACE TEMP TABLE candidates AS {CANDIDATES.format(**span)}")
     con.execute(f"CREATE OR REPLACE TEMP TABLE assigned AS {ASSIGNED}", {"as_of": window.as_of})
     con.execute("CREATE OR REPLACE TEMP TABLE buyers (kind VARCHAR, item VARCHAR, segment_id INTEGER, buyers BIGINT)")

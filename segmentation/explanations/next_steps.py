@@ -7,6 +7,7 @@ from typing import Literal
 
 from segmentation.explanations.wording import money
 from segmentation.features.one_customer import OrderLine
+from segmentation.shop_calendar import UNIVERSAL, local_time, moment_of
 
 StepKind = Literal["buying", "waiting", "returning"]
 
@@ -41,7 +42,7 @@ class Step:
     lines: tuple[OrderLine, ...]
 
 
-def next_steps(lines: Sequence[OrderLine], as_of: date) -> list[Step]:
+def next_steps(lines: Sequence[OrderLine], as_of: date, zone: str = UNIVERSAL) -> list[Step]:
     """What may happen from a date on: buying as usual or more within 30 days, not buying, sending the last order back.
 
     The usual order is the customer's own one of median value, with its products, on later days.
@@ -49,6 +50,7 @@ def next_steps(lines: Sequence[OrderLine], as_of: date) -> list[Step]:
     Args:
         lines: The customer's lines before `as_of`, with `ordered_at` as naive datetimes (UTC); one purchase at least.
         as_of: From when on.
+        zone: The shop's time zone.
 
     Returns:
         Of each kind, the one that takes least comes first.
@@ -56,19 +58,21 @@ def next_steps(lines: Sequence[OrderLine], as_of: date) -> list[Step]:
     orders = sorted(_orders(lines), key=lambda order: (_value(order), _placed(order), order[0]["order_id"]))
     usual = orders[(len(orders) - 1) // 2]
     last = max(orders, key=lambda order: (_placed(order), order[0]["order_id"]))
-    steps = [_buying(lines, usual, as_of, count, size) for count, size in BUYING]
+    steps = [_buying(lines, usual, as_of, count, size, zone) for count, size in BUYING]
     steps += [Step("waiting", text, as_of + timedelta(days=days), tuple(lines)) for days, text in WAITING.items()]
     if _value(last) > 0:
         text = f"Returning the last order, worth {money(_value(last))}"
-        back = _moved(last, as_of, "return", -1)
+        back = _moved(last, as_of, "return", -1, zone)
         steps.append(Step("returning", text, as_of + timedelta(days=1), (*lines, *back)))
     return steps
 
 
-def _buying(lines: Sequence[OrderLine], usual: list[OrderLine], as_of: date, count: int, size: int) -> Step:
+def _buying(lines: Sequence[OrderLine], usual: list[OrderLine], as_of: date, count: int, size: int, zone: str) -> Step:
     days = [round(BUYING_DAYS * number / (count + 1)) for number in range(1, count + 1)]
     bought = [
-        line for n, day in enumerate(days) for line in _moved(usual, as_of + timedelta(days=day), f"next {n}", size)
+        line
+        for n, day in enumerate(days)
+        for line in _moved(usual, as_of + timedelta(days=day), f"next {n}", size, zone)
     ]
     worth = money(size * _value(usual))
     if size > 1:
@@ -79,9 +83,10 @@ def _buying(lines: Sequence[OrderLine], usual: list[OrderLine], as_of: date, cou
     return Step("buying", text, as_of + timedelta(days=BUYING_DAYS), (*lines, *bought))
 
 
-def _moved(order: list[OrderLine], day: date, order_id: str, size: int) -> Iterator[OrderLine]:
+def _moved(order: list[OrderLine], day: date, order_id: str, size: int, zone: str) -> Iterator[OrderLine]:
     """An order again on another day, at the same time of day, so many times as large."""
-    moment = datetime.combine(day, _placed(order).time() if size > 0 else time())
+    hour = local_time(_placed(order), zone).time() if size > 0 else time()
+    moment = moment_of(datetime.combine(day, hour), zone)
     for line in order:
         yield {
             **line,

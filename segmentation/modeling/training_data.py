@@ -19,11 +19,13 @@ from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.raw import TRANSACTIONS
 from segmentation.modeling.artefact import Floats
 from segmentation.modeling.feature_matrix import has_features, no_snapshot, read_matrix
-from segmentation.modeling.fitting.forward import OUTCOMES, Outcome, read_outcome
+from segmentation.modeling.fitting.forward import OUTCOMES, Outcome, outcome_span, read_outcome
 from segmentation.modeling.registry import TrainingSet, record_training_set
+from segmentation.shop_calendar import local_day
 from segmentation.snapshots.coverage import read_coverage
 from segmentation.snapshots.states import outdated_features
 from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse.shop_zone import shop_zone
 
 LEAST_HISTORY = timedelta(days=28)
 """Of lines before the first of the two earlier dates; with less, nothing can be learned there."""
@@ -120,7 +122,8 @@ def make_training_set(lake: Lake, as_of: date, commit: Commit, *, now: datetime)
     forward_days = lake.settings.forward_days
     judged, learned = history_dates(as_of, forward_days)
     with lake.cursor() as con:
-        has_history = _reaches(con, learned, judged + timedelta(days=forward_days))
+        zone = shop_zone(con, lake.settings)
+        has_history = _reaches(con, learned, judged + timedelta(days=forward_days), zone)
         dates = (as_of, judged, learned) if has_history else (as_of,)
         if not has_features(con, as_of):
             raise NotEnoughDataError(no_snapshot(con, as_of))
@@ -176,14 +179,12 @@ def read_training_data(lake: Lake, training_set: TrainingSet, *, max_rows: int, 
     )
 
 
-def _reaches(con: duckdb.DuckDBPyConnection, learned: date, end: date) -> bool:
+def _reaches(con: duckdb.DuckDBPyConnection, learned: date, end: date, zone: str) -> bool:
     """Whether lines begin long enough before the first date and go on to the end of the last window."""
-    row = con.execute(
-        f"SELECT CAST(MIN(ordered_at) AS DATE), CAST(MAX(ordered_at) AS DATE) FROM {TRANSACTIONS.name}"
-    ).fetchone()
+    row = con.execute(f"SELECT MIN(ordered_at), MAX(ordered_at) FROM {TRANSACTIONS.name}").fetchone()
     if row is None or row[0] is None:
         return False
-    first, last = row
+    first, last = (local_day(moment, zone) for moment in row)
     return bool(first <= learned - LEAST_HISTORY and last >= end - SETTLED)
 
 
@@ -232,7 +233,7 @@ def _fingerprint(
         if index == 0:
             count = rows[0]
         else:
-            window = {"start": as_of, "end": as_of + timedelta(days=forward_days)}
+            window = outcome_span(con, as_of, forward_days)
             outcome = FINGERPRINT.format(columns="customer_id, spend, returned", relation=f"({OUTCOMES})")
             facts.append([str(value) for value in con.execute(outcome, window).fetchall()[0]])
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32], count

@@ -9,6 +9,7 @@ import duckdb
 import numpy as np
 import polars as pl
 
+from segmentation.features.records import recorded_zone
 from segmentation.metadata.features import BY_NAME
 from segmentation.metadata.table import Table
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
@@ -28,6 +29,7 @@ from segmentation.monitoring.line_statistics import compare, read_figures
 from segmentation.monitoring.quality import Quality, QualityMetric
 from segmentation.progress import Progress, no_progress
 from segmentation.settings import Settings
+from segmentation.shop_calendar import local_day
 from segmentation.snapshots.code import code_version_of
 from segmentation.snapshots.latest import latest_date
 from segmentation.warehouse import Commit, Lake
@@ -190,7 +192,7 @@ def _evaluate(champion: _Champion, as_of: date, version: int) -> Evaluation:
     # Not what was found of the date itself or later ones: judged again, it has to come out the same.
     breaks, spoilt = _known_changes(con, min(pinned.as_of, as_of - timedelta(days=1)))
     ends = [_months_before(as_of, months) for months in range(MONTHS_BACK, -1, -1)]
-    figures = read_figures(con, ends)
+    figures = read_figures(con, ends, recorded_zone(con, as_of))
     lines = compare(figures.get(as_of, {}), [figures[end] for end in ends[:-1] if end in figures])
     found = drift.measure_drift(
         champion.features,
@@ -258,10 +260,10 @@ def _quality_rows(
 
 def _newest_passed(con: duckdb.DuckDBPyConnection, as_of: date, settings: Settings) -> date | None:
     """The newest snapshot whose next days, as many as count as forward value, are over as of a date and have lines."""
-    last = con.execute(f"SELECT CAST(MAX(ordered_at) AS DATE) FROM {TRANSACTIONS.name}").fetchone()
+    last = con.execute(f"SELECT MAX(ordered_at) FROM {TRANSACTIONS.name}").fetchone()
     if last is None or last[0] is None:
         return None
-    over = min(as_of, last[0] + SETTLED) - timedelta(days=settings.forward_days)
+    over = min(as_of, local_day(last[0], recorded_zone(con, as_of)) + SETTLED) - timedelta(days=settings.forward_days)
     return latest_date(con, CUSTOMER_FEATURES, settings.quiet_days, until=over)
 
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import duckdb
 import numpy as np
 
+from segmentation.features.macros import duckdb_shop_time
 from segmentation.metadata.features import Feature
 from segmentation.metadata.tables.raw import REJECTED, TRANSACTIONS
+from segmentation.shop_calendar import UNIVERSAL, first_moment
 
 LEAST_SPREAD = 0.01
 SPREADS = 6.0
@@ -21,16 +23,22 @@ NORMAL_MAD = 1.4826
 
 PRICE_JUMP = 2.0
 
-# A month by month look: $ends are the dates that snapshots were or would have been taken.
+# A month by month look: $ends are the dates that snapshots were or would have been taken; $from and $to are the moments
+# (UTC) at which these months begin and end in the shop's calendar.
 FIGURES = f"""
 WITH months AS (
-    SELECT month_end, CAST(month_end - INTERVAL 1 MONTH AS DATE) AS month_start
-    FROM (SELECT unnest($ends::DATE[]) AS month_end)
+    SELECT month_end, CAST(month_end - INTERVAL 1 MONTH AS DATE) AS month_start, starts_at, ends_at
+    FROM (
+        SELECT
+            unnest($ends::DATE[]) AS month_end,
+            unnest($from::TIMESTAMP[]) AS starts_at,
+            unnest($to::TIMESTAMP[]) AS ends_at
+    )
 ),
 lines AS (
     SELECT month_end, product_id, unit_price, quantity, discount, category, country, channel, ordered_at
     FROM {TRANSACTIONS.name}
-    JOIN months ON ordered_at >= month_start AND ordered_at < month_end
+    JOIN months ON ordered_at >= starts_at AND ordered_at < ends_at
 ),
 shares AS (
     SELECT
@@ -40,8 +48,8 @@ shares AS (
         AVG(CAST(channel IS NULL AS DOUBLE)) AS missing_channel,
         EXP(-COUNT(*) FILTER (discount <> 0)) AS no_discounts,
         EXP(-COUNT(*) FILTER (quantity < 0)) AS no_returns,
-        1 - COUNT(DISTINCT CAST(ordered_at AS DATE)) / date_diff('day', any_value(month_end - INTERVAL 1 MONTH),
-            month_end) AS days_without_lines
+        1 - COUNT(DISTINCT CAST(shop_time(ordered_at) AS DATE))
+            / date_diff('day', any_value(month_end - INTERVAL 1 MONTH), month_end) AS days_without_lines
     FROM lines
     GROUP BY month_end
 ),
@@ -135,10 +143,27 @@ class OddLines:
         return CONCERNED[self.figure](feature)
 
 
-def read_figures(con: duckdb.DuckDBPyConnection, ends: Sequence[date]) -> dict[date, dict[str, float | None]]:
-    """The figures of the months that end with the given dates; months without any line are left out."""
-    rows = con.execute(FIGURES, {"ends": list(ends)}).fetchall()
+def read_figures(
+    con: duckdb.DuckDBPyConnection, ends: Sequence[date], zone: str = UNIVERSAL
+) -> dict[date, dict[str, float | None]]:
+    """The figures of the months that end with the given dates; months without any line are left out.
+
+    Args:
+        con: A cursor of the lake.
+        ends: The dates.
+        zone: The shop's time zone.
+    """
+    begins = [first_moment(_month_before(end), zone) for end in ends]
+    finishes = [first_moment(end, zone) for end in ends]
+    con.execute(f"CREATE OR REPLACE TEMP MACRO {duckdb_shop_time(zone, min(begins), max(finishes))}")
+    rows = con.execute(FIGURES, {"ends": list(ends), "from": begins, "to": finishes}).fetchall()
     return {row[0]: dict(zip(MEANINGS, row[1:], strict=True)) for row in rows}
+
+
+def _month_before(day: date) -> date:
+    """The same day of the month before, or its last one, as SQL has it."""
+    last_of_before = day.replace(day=1) - timedelta(days=1)
+    return last_of_before.replace(day=min(day.day, last_of_before.day))
 
 
 def compare(now: dict[str, float | None], before: Sequence[dict[str, float | None]]) -> list[OddLines]:

@@ -5,15 +5,17 @@ whether they come back at all. What decides (the axis) is learned at an earlier 
 """
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import duckdb
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from segmentation.features.records import recorded_zone
 from segmentation.metadata.tables.raw import TRANSACTIONS
 from segmentation.modeling.artefact import Floats, Ints
+from segmentation.shop_calendar import first_moment
 
 Booleans = NDArray[np.bool_]
 
@@ -41,9 +43,15 @@ class Outcome:
     returned: Booleans
 
 
+def outcome_span(con: duckdb.DuckDBPyConnection, as_of: date, days: int) -> dict[str, datetime]:
+    """What `OUTCOMES` binds: the `days` from `as_of` on, as they begin in the time zone of the snapshot."""
+    zone = recorded_zone(con, as_of)
+    return {"start": first_moment(as_of, zone), "end": first_moment(as_of + timedelta(days=days), zone)}
+
+
 def read_outcome(con: duckdb.DuckDBPyConnection, as_of: date, days: int, customer_ids: pl.Series) -> Outcome:
     """What the given customers did in the `days` from `as_of` on."""
-    found = con.execute(OUTCOMES, {"start": as_of, "end": as_of + timedelta(days=days)}).pl()
+    found = con.execute(OUTCOMES, outcome_span(con, as_of, days)).pl()
     theirs = pl.DataFrame({"customer_id": customer_ids}).join(
         found, on="customer_id", how="left", maintain_order="left"
     )
