@@ -131,7 +131,9 @@ class Transaction(Item, frozen=True, forbid_unknown_fields=True, kw_only=True):
     order_id: str | None = None
     ordered_at: Annotated[
         str | None,
-        msgspec.Meta(description="When it was ordered, or the day; UTC, unless it says otherwise."),
+        msgspec.Meta(
+            description="When it was ordered (UTC, unless it says otherwise), or the day in the shop's time zone."
+        ),
     ] = None
     country: str | None = None
     channel: str | None = None
@@ -265,7 +267,7 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         list[Annotated[Item, _required("product_id", "quantity")]], msgspec.Meta(min_length=1, max_length=1000)
     ]
     ordered_at: Annotated[
-        str | None, msgspec.Meta(description="When, or the day (ISO 8601); noon of the day before `as_of` if left out.")
+        str | None, msgspec.Meta(description="When, or the day (ISO 8601); noon before `as_of` if left out.")
     ] = None
     country: str | None = None
     channel: str | None = None

@@ -120,7 +120,7 @@ def score_frame(frame: Frame, chunk_rows: int) -> Iterator[Call[pl.DataFrame]]:
 def score_transactions(
     transactions: Iterable[Transaction | Row], as_of: date | None = None
 ) -> Call[TransactionsAnswer]:
-    """The segments of the customers in some order lines; those before a day (UTC) count, all if it is None."""
+    """The segments of the customers in some order lines; those before a day of the shop count, all if it is None."""
     return _post("/v1/score/transactions", {"transactions": list(transactions), "as_of": as_of}, TransactionsAnswer)
 
 

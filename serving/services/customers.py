@@ -5,7 +5,7 @@ Everything here blocks, and runs in a worker thread on one snapshot of the lake.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from http import HTTPStatus
 from threading import Lock
@@ -26,7 +26,7 @@ from segmentation.explanations.customers import (
 from segmentation.explanations.wording import quoted_id
 from segmentation.features.customer_lines import read_customer_lines
 from segmentation.features.one_customer import OrderLine
-from segmentation.features.windows import EARLIEST, Window
+from segmentation.features.windows import EARLIEST
 from segmentation.modeling import registry
 from segmentation.modeling.artefact import Floats
 from segmentation.settings import Settings
@@ -108,7 +108,8 @@ class CustomerService:
             values = np.array(found.model.values_of(found.features), dtype=np.float64)
             answer["why"] = read_contributions(con, self._case(question.customer_id, found), values, self._typical.read)
         if "moves" in question.include:
-            answer["moves"] = read_changes(con, self._case(question.customer_id, found), self._lines.calculator())
+            case = self._case(question.customer_id, found)
+            answer["moves"] = read_changes(con, case, self._lines.calculator(case.window.zone))
         return CustomerAnswer(**answer)
 
     def what_if(
@@ -119,11 +120,12 @@ class CustomerService:
         Raises:
             ProblemError: There is no such customer (404), or an order lies at or after the date (400).
         """
-        as_of = request.as_of or day_after(request.orders, self._lines.tomorrow())
-        own = read_customer_lines(con, customer_id, Window(as_of, EARLIEST))
+        as_of = request.as_of or day_after(request.orders, self._lines)
+        window, _ = self._lines.scope(as_of)
+        own = read_customer_lines(con, customer_id, replace(window, start=EARLIEST))
         if not own:
             raise _unknown(f"The lake has no lines of customer {quoted_id(customer_id)} before {as_of}.")
-        imagined = lines_of(request.orders, as_of, self._lines)
+        imagined = lines_of(request.orders, window, self._lines)
         cases: dict[str, Sequence[OrderLine]] = {"without": own, "with": [*own, *imagined]}
         lines = [{**line, "customer_id": case} for case, each in cases.items() for line in each]
         found = self._lines.features(lines, as_of)

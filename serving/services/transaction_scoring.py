@@ -5,14 +5,16 @@ from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
 from threading import Lock
 
+import msgspec
 from anyio import CapacityLimiter, to_thread
 
 from segmentation.clock import Clock
 from segmentation.errors import SegmentationError
 from segmentation.features.one_customer import FeatureCalculator, OrderLine
-from segmentation.features.records import recorded_scopes, scope_of
+from segmentation.features.records import recorded_scopes, scope_of, zone_of
 from segmentation.features.windows import Window
 from segmentation.settings import Settings
+from segmentation.shop_calendar import UNIVERSAL, first_moment, local_day
 from segmentation.sources.line_contract import BrokenRule, LineContract
 from serving.api.contract import Customer, Features, Transaction, TransactionsAnswer, TransactionsRequest
 from serving.api.limits import too_many
@@ -47,7 +49,7 @@ class LineScorer:
         self._clock = clock
         self._limiter = CapacityLimiter(1)
         self._opening = Lock()
-        self._calculator: FeatureCalculator | None = None
+        self._calculators: dict[str, FeatureCalculator] = {}
         self._contract: LineContract | None = None
 
     async def score(self, champion: Champion, request: TransactionsRequest) -> TransactionsAnswer:
@@ -82,7 +84,8 @@ class LineScorer:
         """
         window, home_market = self.scope(as_of)
         try:
-            found = self.calculator().compute(lines, as_of, lookback_days=window.lookback_days, home_market=home_market)
+            calculator = self.calculator(window.zone)
+            found = calculator.compute(lines, as_of, lookback_days=window.lookback_days, home_market=home_market)
         except SegmentationError as error:
             raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", str(error)) from error
         return {customer_id: Features(**values) for customer_id, values in found.items()}
@@ -93,7 +96,8 @@ class LineScorer:
         Raises:
             ProblemError: The lake would refuse some (400); the detail says which, and by which rules.
         """
-        found = self.contract().check(lines, self._clock())
+        zone = self.zone()
+        found = self.contract().check([in_shop_days(line, zone) for line in lines], self._clock())
         if found.broken:
             raise _refused(found.broken, places)
         return found.lines
@@ -101,20 +105,38 @@ class LineScorer:
     def scope(self, as_of: date) -> tuple[Window, str | None]:
         """The window and the home market of a date: as recorded, or else those that its snapshot would get."""
         try:
-            return scope_of(self._windows.value or {}, as_of, self._settings)
+            window, home_market = scope_of(self._windows.value or {}, as_of, self._settings)
+            _ = window.starts_at, window.ends_at  # the first and the last days begin before or after all time
         except OverflowError as error:
             raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", f"{as_of} is no date to ask for.") from error
+        return window, home_market
 
     def tomorrow(self) -> date:
-        """The first day (UTC) before which everything has happened."""
-        return self._clock().date() + timedelta(days=1)
+        """The first day of the shop's calendar before which everything has happened."""
+        return self.day_of(self._clock()) + timedelta(days=1)
 
-    def calculator(self) -> FeatureCalculator:
-        """Opened at first use, since that takes a third of a second."""
+    def zone(self) -> str:
+        """The shop's time zone, where none is on record for a date."""
+        return zone_of(self._windows.value or {}, self._settings)
+
+    def day_of(self, moment: datetime) -> date:
+        """The day that it is at a moment (UTC) in the shop's calendar.
+
+        Raises:
+            ProblemError: That is after all days (400).
+        """
+        try:
+            return local_day(moment, self.zone())
+        except OverflowError as error:
+            detail = f"{moment.isoformat()} is before or after all days of the shop."
+            raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", detail) from error
+
+    def calculator(self, zone: str) -> FeatureCalculator:
+        """The one of a time zone, opened at first use, since that takes a third of a second."""
         with self._opening:
-            if self._calculator is None:
-                self._calculator = FeatureCalculator()
-            return self._calculator
+            if zone not in self._calculators:
+                self._calculators[zone] = FeatureCalculator(zone)
+            return self._calculators[zone]
 
     def contract(self) -> LineContract:
         """Opened at first use, too."""
@@ -125,7 +147,7 @@ class LineScorer:
 
     def close(self) -> None:
         """Close what is open."""
-        for opened in (self._calculator, self._contract):
+        for opened in (*self._calculators.values(), self._contract):
             if opened is not None:
                 opened.close()
 
@@ -138,6 +160,22 @@ def _refused(broken: Sequence[BrokenRule], places: Sequence[str]) -> ProblemErro
     more = f"; and {len(by_line) - MAX_TOLD} more" if len(by_line) > MAX_TOLD else ""
     detail = f"What the lake refuses can't be scored: {'; '.join(told)}{more}."
     return ProblemError(HTTPStatus.BAD_REQUEST, "refused-transaction", detail)
+
+
+def in_shop_days(transaction: Transaction, zone: str) -> Transaction:
+    """A line whose day without a clock, if it has one, is told by the moment (UTC) at which the shop's day begins."""
+    given = transaction.ordered_at
+    if zone == UNIVERSAL or given is None or len(given) != len("2024-01-01"):
+        return transaction
+    return msgspec.structs.replace(transaction, ordered_at=shop_moment(given, zone))
+
+
+def shop_moment(given: str, zone: str) -> str:
+    """A time as given, but the moment (UTC) at which the shop's day begins where it is a day without a clock."""
+    try:
+        return f"{first_moment(date.fromisoformat(given), zone).isoformat()}Z"
+    except (ValueError, OverflowError):  # no day; who checks times says what it is
+        return given
 
 
 def in_utc(moment: datetime) -> datetime:
