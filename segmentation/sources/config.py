@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from segmentation.errors import SourceError
 from segmentation.settings import Settings
-from segmentation.sources.profiles.profile import Profile, load_profile, require_line_ids
+from segmentation.sources.profiles.profile import Profile, load_profile, require_line_ids, require_single_lines
 from segmentation.sources.profiles.yaml_text import NOTHING, YamlTextError, parse_yaml_text, without_nothing
 
 PLUGINS = "segmentation.sources"
@@ -85,6 +85,7 @@ class SourceConfig(BaseModel):
         profile = load_profile(self.profile)
         if self.delivers:
             require_line_ids(profile)
+            require_single_lines(profile)
         return profile
 
 

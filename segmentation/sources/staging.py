@@ -19,7 +19,7 @@ import duckdb
 from segmentation.settings import Settings
 from segmentation.sources.profiles.contract import GENERIC_RULES
 from segmentation.sources.profiles.profile import Inputs, Profile
-from segmentation.sources.readers.binding import Wanted
+from segmentation.sources.readers.binding import Binding, Wanted
 from segmentation.sources.readers.files import Lines, OnColumns, drop_lines, read_lines
 from segmentation.sources.readers.limits import ReadingLimits
 from segmentation.sources.readers.paths import InputFile
@@ -153,6 +153,7 @@ class Staging:
         inputs: Inputs | None = None,
         keep: str = "true",
         on_columns: OnColumns = lambda *_: None,
+        is_ordered: bool = False,
     ) -> Iterator[list[Lines]]:
         """The lines of files, one relation per set of equal headers, for a while; the profile's from now on.
 
@@ -162,6 +163,7 @@ class Staging:
             inputs: What is read from them; the profile's inputs if None.
             keep: SQL condition over the inputs, as `read_lines` has it.
             on_columns: Told the columns of each file.
+            is_ordered: Whether lines keep their place in the file, as `row_at`.
 
         Raises:
             SourceError: A file can't be read. Single lines that can't be split into fields go to `MALFORMED_LINES`.
@@ -169,13 +171,14 @@ class Staging:
         self.use_profile(profile)
         groups = read_lines(
             self.con,
-            f"lines_{next(self._numbers)}",
+            self._relation_name(),
             input_files,
             Wanted(
                 profile.name,
                 inputs_of(profile) if inputs is None else inputs,
                 profile.reader,
                 ReadingLimits.of(self._settings),
+                is_ordered,
             ),
             malformed=Relation.MALFORMED_LINES,
             keep=keep,
@@ -233,6 +236,16 @@ class Staging:
         for relation, query in ((Relation.ACCEPTED_LINES, ACCEPTED), (Relation.REJECTED_LINES, REJECTED)):
             self.con.execute(f"CREATE OR REPLACE TEMP VIEW {relation} AS {query.format(**names)}")
 
+    def hold(self, query: str, headers: Binding, types: Mapping[str, str]) -> Lines:
+        """Lines that a query makes of others, until they are given up."""
+        name = self._relation_name()
+        self.con.execute(f"CREATE TEMP TABLE {name} AS {query}")
+        return Lines(name, headers, dict(types))
+
+    def give_up(self, lines: Lines) -> None:
+        """Forget lines that are held, and the memory that they take."""
+        self.con.execute(f"DROP TABLE {lines.relation}")
+
     def query(self, relation: Relation) -> duckdb.DuckDBPyRelation:
         """What a relation holds, to be read while the connection is open."""
         return self.con.sql(f"FROM {relation}")
@@ -249,6 +262,9 @@ class Staging:
             yield
         finally:
             self.con.unregister(relation)
+
+    def _relation_name(self) -> str:
+        return f"lines_{next(self._numbers)}"
 
     def _empty(self, relation: Relation, columns: str) -> None:
         self.con.execute(f"CREATE OR REPLACE TEMP TABLE {relation} ({columns})")

@@ -9,6 +9,7 @@ import duckdb
 
 from segmentation.errors import SourceError
 from segmentation.sources.batch.product_list import read_product_list
+from segmentation.sources.batch.related_lines import related_lines
 from segmentation.sources.profiles.contract import CLEANED_BY
 from segmentation.sources.profiles.profile import Profile
 from segmentation.sources.readers.files import Lines
@@ -77,7 +78,8 @@ def inspect(
     staging.begin(now)
     files = [InputFile(file_id, path) for file_id, path in enumerate(paths)]
     columns: dict[int, dict[str, str]] = {}
-    with staging.lines(
+    with related_lines(
+        staging,
         profile,
         files,
         on_columns=lambda file, found: columns.setdefault(file.file_id, {}).update(found),

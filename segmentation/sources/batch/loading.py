@@ -18,6 +18,7 @@ from segmentation.metadata.tables.raw import LOADS, REJECTED, TRANSACTIONS
 from segmentation.progress import Narrator
 from segmentation.sources.batch.day_changes import note_changed_days
 from segmentation.sources.batch.product_list import read_product_list
+from segmentation.sources.batch.related_lines import related_lines
 from segmentation.sources.batch.source_files import SourceFile, read_source_files
 from segmentation.sources.profiles.profile import parse_profile
 from segmentation.sources.readers.paths import InputFile
@@ -290,7 +291,7 @@ def _validate_source(
     has_product_list = read_product_list(staging, profile, source, [Path(file.path) for file in files.values()])
     moment, window = moment_of(profile), LoadWindow(days.start, days.end)
     with (
-        staging.lines(profile, covering, keep=window.contains(moment)) as groups,
+        related_lines(staging, profile, covering, keep=window.contains(moment)) as groups,
         profile_errors(profile, source),
     ):
         in_window = window.contains("min(moment)")

@@ -8,6 +8,7 @@ import duckdb
 
 from segmentation.metadata.tables.raw import PRODUCTS, TRANSACTIONS
 from segmentation.sources.batch.product_list import read_product_list
+from segmentation.sources.batch.related_lines import related_lines
 from segmentation.sources.batch.source_files import SourceFile, read_source_files
 from segmentation.sources.profiles.contract import PRODUCT_CLEANED_BY
 from segmentation.sources.profiles.profile import Profile, parse_profile
@@ -111,7 +112,7 @@ def _read_names(staging: Staging, profile: Profile, source: str, paths: Sequence
         return
     files = [InputFile(number, path) for number, path in enumerate(paths)]
     expressions = {"product_id": profile.columns["product_id"], "product_name": profile.product_name}
-    with staging.lines(profile, files) as groups:
+    with related_lines(staging, profile, files) as groups:
         named_lines = " UNION ALL ".join(
             NAMED_LINES.format(mapped=mapped(expressions, PRODUCT_CLEANED_BY, lines)) for lines in groups
         )

@@ -15,7 +15,7 @@ from segmentation.sources.incremental.known_ids import KnownIds
 from segmentation.sources.incremental.offsets import reached
 from segmentation.sources.incremental.upsert_transaction import UpsertTransaction
 from segmentation.sources.profiles.contract import DELIVERED_RULES
-from segmentation.sources.profiles.profile import Profile, require_line_ids
+from segmentation.sources.profiles.profile import Profile, require_line_ids, require_single_lines
 from segmentation.sources.readers.records import Record, as_lines, as_table
 from segmentation.sources.rules.mapping import profile_errors
 from segmentation.sources.schema_drift import columns_of, last_columns, observe
@@ -62,6 +62,7 @@ class Upserter:
         """
         for delivery in deliveries:
             require_line_ids(delivery.profile)
+            require_single_lines(delivery.profile)
         starts = [0, *accumulate(len(delivery.records) for delivery in deliveries)]
         self._stage(deliveries, starts, now)
         sources = sorted({delivery.source for delivery in deliveries})

@@ -110,6 +110,13 @@ class ProductList(_Part):
         return self
 
 
+class Carry(_Part):
+    """Inputs that stand on one line of an order and hold for all of them."""
+
+    by: Name | None = Field(None, description="The order's input; None: whatever stands in the lines above.")
+    inputs: tuple[Name, ...] = Field(min_length=1)
+
+
 class Profile(_Part):
     """How one kind of source is read and mapped to the transaction contract."""
 
@@ -123,6 +130,7 @@ class Profile(_Part):
     product_name: Expression | None = Field(None, description="What a line calls its product, for lack of a list.")
     rules: tuple[Rule, ...] = ()
     products: ProductList | None = None
+    carry: Carry | None = Field(None, description="What is filled in from other lines of the same order in the file.")
 
     @model_validator(mode="after")
     def _columns_are_known(self) -> "Profile":
@@ -133,6 +141,13 @@ class Profile(_Part):
             raise ValueError(f"an input can't be called {', '.join(taken)}")
         if problems := [f"inputs.{name}: {problem}" for name in self.inputs if (problem := problem_of_name(name))]:
             raise ValueError("; ".join(problems))
+        return self
+
+    @model_validator(mode="after")
+    def _carried_inputs_are_known(self) -> "Profile":
+        carried = (*self.carry.inputs, *([self.carry.by] if self.carry.by else [])) if self.carry else ()
+        if unknown := sorted(set(carried) - set(self.inputs)):
+            raise ValueError(f"`carry` names {', '.join(unknown)}, which `inputs` lacks")
         return self
 
     def to_yaml(self) -> str:
@@ -262,4 +277,17 @@ def require_line_ids(profile: Profile) -> None:
             f"The profile {profile.name} gives no line_id. Lines that are pushed, streamed or read from a database "
             "need one, so that a repeated or corrected line is told from a new one; for example "
             "`line_id: order || '/' || position`."
+        )
+
+
+def require_single_lines(profile: Profile) -> None:
+    """Complain about a profile that puts lines together from several: what is delivered is looked at line by line.
+
+    Raises:
+        SourceError: So it is.
+    """
+    if profile.carry is not None:
+        raise SourceError(
+            f"The profile {profile.name} fills lines in from others (`carry`), which only files can have. Lines that "
+            "are pushed, streamed or read from a database have to be whole."
         )

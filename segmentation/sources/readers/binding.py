@@ -22,12 +22,14 @@ class Wanted:
         inputs: The inputs and the headers that they may have.
         reader: How text and spreadsheets are read.
         limits: What reading a file may cost.
+        is_ordered: Whether lines keep their place in the file, as `row_at`.
     """
 
     profile: str
     inputs: Inputs
     reader: Reader
     limits: ReadingLimits
+    is_ordered: bool = False
 
 
 Binding = dict[str, str | None]

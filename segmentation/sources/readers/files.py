@@ -1,14 +1,15 @@
 """The lines of a source's files as relations that SQL can work on: one per set of equal headers.
 
-Each relation has `file_id` and one column per input of the profile. Parquet files are scanned where they are, with
-their own types; text and spreadsheet files are read once into a temporary table of text columns. What the lines mean
-is not known here.
+Each relation has `file_id`, one column per input of the profile and, where it is asked for, `row_at`, the line's place.
+Parquet files are scanned where they are, with their own types; text and spreadsheet files are read once into a
+temporary table of text columns. What the lines mean is not known here.
 """
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import count
 
 import duckdb
 
@@ -30,10 +31,13 @@ FROM parquet_metadata($path) FULL JOIN parquet_file_metadata($path) ON true
 
 VALUE_BYTES = 8
 
+PART_BITS = 32
+"""A part of a file has fewer lines than fit into so many."""
+
 PARQUET_LINES = """
 CREATE TEMP VIEW {name} AS
 SELECT [{file_ids}][CAST(file_index AS BIGINT) + 1] AS file_id, {columns}
-FROM read_parquet([{paths}], binary_as_string = true)
+FROM read_parquet([{paths}], binary_as_string = true{options})
 """
 
 TEXT_LINES = "CREATE TEMP TABLE {name} (file_id INTEGER, {columns})"
@@ -134,7 +138,14 @@ def _scan_parquet(
         on_columns(file, columns)
         groups.setdefault(tuple(columns.items()), []).append(file)
     return [
-        _parquet_view(con, f"{name}_{number}", group, bind(wanted, dict(columns), group[0].path), dict(columns))
+        _parquet_view(
+            con,
+            f"{name}_{number}",
+            group,
+            bind(wanted, dict(columns), group[0].path),
+            dict(columns),
+            is_ordered=wanted.is_ordered,
+        )
         for number, (columns, group) in enumerate(groups.items())
     ]
 
@@ -157,7 +168,13 @@ def _check_parquet_size(con: duckdb.DuckDBPyConnection, file: InputFile, limits:
 
 
 def _parquet_view(
-    con: duckdb.DuckDBPyConnection, name: str, files: list[InputFile], binding: Binding, columns: dict[str, str]
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    files: list[InputFile],
+    binding: Binding,
+    columns: dict[str, str],
+    *,
+    is_ordered: bool,
 ) -> Lines:
     types = {key: "VARCHAR" if header is None else _exact(columns[header]) for key, header in binding.items()}
     selected = ", ".join(
@@ -166,7 +183,9 @@ def _parquet_view(
     )
     file_ids = ", ".join(str(file.file_id) for file in files)
     paths = ", ".join(literal(as_pattern(file.path)) for file in files)
-    con.execute(PARQUET_LINES.format(name=name, file_ids=file_ids, columns=selected, paths=paths))
+    options = ", file_row_number = true" if is_ordered else ""
+    selected += ", file_row_number AS row_at" if is_ordered else ""
+    con.execute(PARQUET_LINES.format(name=name, file_ids=file_ids, columns=selected, paths=paths, options=options))
     return Lines(name, binding, types)
 
 
@@ -184,6 +203,7 @@ def _read_text(
     on_columns: OnColumns,
 ) -> list[Lines]:
     groups: dict[tuple[tuple[str, str | None], ...], Lines] = {}
+    numbers = count()
     for file in files:
         with (
             reading_errors(file.path, wanted.reader.encoding),
@@ -196,15 +216,21 @@ def _read_text(
                 if key not in groups:
                     groups[key] = Lines(f"{name}_{len(groups)}", binding, dict.fromkeys(binding, "VARCHAR"))
                     texts = ", ".join(f"{identifier(each)} VARCHAR" for each in binding)
+                    texts += ", row_at BIGINT" if wanted.is_ordered else ""
                     con.execute(TEXT_LINES.format(name=groups[key].relation, columns=texts))
-                _insert(con, groups[key], file, part, keep)
+                _insert(con, groups[key], file, part, keep, next(numbers) if wanted.is_ordered else None)
     return list(groups.values())
 
 
-def _insert(con: duckdb.DuckDBPyConnection, lines: Lines, file: InputFile, part: TextChunk, keep: str) -> None:
+def _insert(
+    con: duckdb.DuckDBPyConnection, lines: Lines, file: InputFile, part: TextChunk, keep: str, number: int | None
+) -> None:
+    """Add a part of a file; `number` is the part's where lines keep their place."""
     columns = ", ".join(
         f"{'CAST(NULL AS VARCHAR)' if header is None else part.columns[header]} AS {identifier(key)}"
         for key, header in lines.headers.items()
     )
+    if number is not None:
+        columns += f", {number << PART_BITS} + row_number() OVER () AS row_at"
     insert = INSERT_TEXT_LINES.format(name=lines.relation, columns=columns, relation=part.relation, keep=keep)
     con.execute(insert, {"file_id": file.file_id})

@@ -160,7 +160,10 @@ def test_pushed_records_may_be_nested_too() -> None:
             "ordered_at": f"'{NOW}'",
         },
     )
-    records = [{"id": 1, "Customer": {"ID": 7}, "lines": [{"sku": "a"}]}, {"id": 2, "customer": None}]
+    records: list[dict[str, object]] = [
+        {"id": 1, "Customer": {"ID": 7}, "lines": [{"sku": "a"}]},
+        {"id": 2, "customer": None},
+    ]
 
     assert as_table(made, records, [0, 1]).to_pydict() == {
         "file_id": [0, 1],

@@ -3,9 +3,11 @@
 import shutil
 from collections import Counter
 from datetime import date, timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as example_settings
@@ -53,7 +55,8 @@ def forget_all(lake: Lake) -> None:
     """As if nothing had been registered."""
     with lake.cursor() as con:
         for table in ("source_files", "transactions", "rejected_transactions", "loads", "changed_days"):
-            lake.transaction(con, Commit("forget"), lambda c, t=table: c.execute(f"DELETE FROM raw.{t}"))
+            delete = f"DELETE FROM raw.{table}"
+            lake.transaction(con, Commit("forget"), partial(duckdb.DuckDBPyConnection.execute, query=delete))
 
 
 @pytest.mark.parametrize("names", [("a", "b"), ("b", "a")])
