@@ -163,6 +163,8 @@ def facts_of(found: DryRun) -> dict[str, object]:
         "lines_read": found.report.lines_read,
         "lines_accepted": found.report.accepted,
         "lines_rejected": found.report.rejected,
+        "lines_joined": found.report.lines_joined,
+        "remarks": list(found.report.remarks),
         "rejects": found.rejects.to_dicts(),
         "preview": found.preview.to_dicts(),
         "problems": list(found.problems),

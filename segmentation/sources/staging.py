@@ -22,6 +22,7 @@ from segmentation.sources.profiles.profile import Inputs, Profile
 from segmentation.sources.readers.binding import Binding, Wanted
 from segmentation.sources.readers.files import Lines, OnColumns, drop_lines, read_lines
 from segmentation.sources.readers.limits import ReadingLimits
+from segmentation.sources.readers.line_accounts import LineAccount
 from segmentation.sources.readers.paths import InputFile
 from segmentation.sources.rules.deduplication import ACCEPTED, DEDUPLICATED, REJECTED
 from segmentation.sources.rules.mapping import ALL_TIME, LoadWindow
@@ -48,6 +49,7 @@ class Relation(StrEnum):
     ACCEPTED_LINES = "accepted_lines"
     REJECTED_LINES = "rejected_lines"
     LINE_COUNTS = "line_counts"
+    JOINED_LINES = "joined_lines"
     DAY_COUNTS = "day_counts"
     COMPARED_DAYS = "compared_days"
 
@@ -108,6 +110,7 @@ class Staging:
 
     Attributes:
         con: The connection, for queries that name relations of `Relation`.
+        accounts: By `file_id`, what has become of the physical lines of the text files that were read since `begin`.
     """
 
     def __init__(self, con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
@@ -116,6 +119,7 @@ class Staging:
         self._settings = settings
         self._window = ALL_TIME
         self._numbers = count()
+        self.accounts: dict[int, LineAccount] = {}
         define_macros(con)
         con.execute(CUSTOMER_BUCKET_MACRO)
         self._empty(Relation.MALFORMED_LINES, "file_id INTEGER, line VARCHAR")
@@ -135,6 +139,7 @@ class Staging:
             window: Lines of other times are left out.
         """
         self._window = window
+        self.accounts = {}
         bound_times(self.con, self._settings.earliest_day, now)
         self._empty(Relation.MALFORMED_LINES, "file_id INTEGER, line VARCHAR")
         self._empty(Relation.VALIDATED_LINES, COLUMNS)
@@ -169,6 +174,11 @@ class Staging:
             SourceError: A file can't be read. Single lines that can't be split into fields go to `MALFORMED_LINES`.
         """
         self.use_profile(profile)
+        read: dict[int, LineAccount] = {}
+
+        def note(file: InputFile, account: LineAccount) -> None:
+            read[file.file_id] = read[file.file_id] + account if file.file_id in read else account
+
         groups = read_lines(
             self.con,
             self._relation_name(),
@@ -176,14 +186,16 @@ class Staging:
             Wanted(
                 profile.name,
                 inputs_of(profile) if inputs is None else inputs,
-                profile.reader,
+                profile.reader if inputs is None else profile.reader.of_companions(),
                 ReadingLimits.of(self._settings),
                 is_ordered,
             ),
             malformed=Relation.MALFORMED_LINES,
             keep=keep,
             on_columns=on_columns,
+            on_read=note,
         )
+        self.accounts |= read
         try:
             yield groups
         finally:

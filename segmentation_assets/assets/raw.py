@@ -141,6 +141,7 @@ def _of_run(report: LoadReport) -> dict[str, dg.MetadataValue]:
     return {
         "lines_read_by_run": dg.MetadataValue.int(report.lines_read),
         "lines_rejected_by_run": dg.MetadataValue.int(report.rejected),
+        "lines_joined_by_run": dg.MetadataValue.int(report.lines_joined),
         "rejected_by_reason": dg.MetadataValue.md(table if reasons else "none"),
     }
 

@@ -33,7 +33,7 @@ WHERE line_id IN (SELECT line_id FROM {TRANSACTIONS.name} WHERE ordered_at >= $s
 
 RECONCILIATION = f"""
 WITH loaded AS (
-    SELECT COALESCE(SUM(lines_read), 0) AS lines_read
+    SELECT COALESCE(SUM(lines_read), 0) AS lines_read, COALESCE(SUM(lines_joined), 0) AS lines_joined
     FROM {LOADS.name}
     WHERE ordered_on IS NULL OR (ordered_on >= $start AND ordered_on < $end)
 ),
@@ -50,7 +50,7 @@ rejected AS (
     FROM {REJECTED.name} SEMI JOIN of_files USING (source)
     WHERE ordered_on IS NULL OR (ordered_on >= $start AND ordered_on < $end)
 )
-SELECT lines_read, accepted, rejected FROM loaded, accepted, rejected
+SELECT lines_read, accepted, rejected, lines_joined FROM loaded, accepted, rejected
 """
 
 WEEKS = f"""
@@ -134,11 +134,12 @@ def accepted_and_rejected_add_up(
     """Lines of files add up: those accepted and rejected are those that were read. Other sources have own checks."""
     with warehouse.get_connection() as con:
         row = con.execute(RECONCILIATION, days_of(context).parameters).fetchone()
-    read, accepted, rejected = (int(n) for n in row or (0, 0, 0))
+    read, accepted, rejected, joined = (int(n) for n in row or (0, 0, 0, 0))
+    told = f"; quotations joined {joined:,} physical lines to others" if joined else ""
     return dg.AssetCheckResult(
         passed=read == accepted + rejected,
-        metadata={"lines_read": read, "accepted": accepted, "rejected": rejected},
-        description=f"{read:,} lines read, {accepted:,} accepted, {rejected:,} rejected",
+        metadata={"lines_read": read, "accepted": accepted, "rejected": rejected, "lines_joined": joined},
+        description=f"{read:,} lines read, {accepted:,} accepted, {rejected:,} rejected{told}",
     )
 
 

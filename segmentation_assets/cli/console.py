@@ -123,6 +123,12 @@ def show_rejected(reasons: list[tuple[str, int]], read: int) -> None:
         out.print(f"  {count:>9,}  {escape(reason)}", highlight=False)
 
 
+def show_joined(joined: int) -> None:
+    """Physical lines that are no lines of their own, if there are any."""
+    if joined:
+        out.print(f"[yellow]{joined:,} physical lines were joined to others by quotations[/]", highlight=False)
+
+
 def show_dry_run(found: "DryRun") -> None:
     """What a source would give: days, lines, why some are refused, and the first that are not."""
     files = f"{len(found.paths)} files" if len(found.paths) > 1 else escape("".join(found.paths) or "the first page")
@@ -131,6 +137,8 @@ def show_dry_run(found: "DryRun") -> None:
     show_told(found.notes)
     out.print(f"{files}: {found.first_day} to {found.last_day}, as the source {escape(found.source)}", highlight=False)
     show_rejected([(row["reason"], row["lines"]) for row in found.rejects.to_dicts()], found.report.lines_read)
+    for remark in found.report.remarks:
+        out.print(f"[yellow]{escape(remark)}[/]", soft_wrap=True, highlight=False)
     for row in found.rejects.to_dicts():
         out.print(
             f"[yellow]{escape(row['reason'])}[/], for example {escape(bounded(row['example'], MAX_EXAMPLE))}",

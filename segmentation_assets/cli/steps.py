@@ -8,7 +8,7 @@ import dagster as dg
 
 from segmentation.clock import utc_now
 from segmentation.errors import NotEnoughDataError, SegmentationError, SeveralProblemsError
-from segmentation.metadata.tables.raw import REJECTED, TRANSACTIONS
+from segmentation.metadata.tables.raw import LOADS, REJECTED, TRANSACTIONS
 from segmentation.metadata.tables.segments import SEGMENT_PROFILES
 from segmentation.modeling import registry
 from segmentation.settings import Settings, load_settings
@@ -33,6 +33,11 @@ if TYPE_CHECKING:
     import polars as pl
 
 RAW = ("raw/transactions", "raw/products")
+
+JOINED = f"""
+SELECT COALESCE(SUM(lines_joined), 0) FROM {LOADS.name}
+WHERE ordered_on IS NULL OR (ordered_on >= $start AND ordered_on < $end)
+"""
 
 
 def ingest(path: str | None, profile: str, source: str | None, on_progress: Listener) -> Registration:
@@ -248,4 +253,6 @@ def _show_rejected(settings: Settings, first: date, last: date) -> None:
         accepted = con.execute(
             f"SELECT COUNT(*) FROM {TRANSACTIONS.name} WHERE ordered_at >= $start AND ordered_at < $end", days
         ).fetchall()[0][0]
+        joined = con.execute(JOINED, days).fetchall()[0][0]
     console.show_rejected(reasons, accepted + sum(count for _, count in reasons))
+    console.show_joined(joined)

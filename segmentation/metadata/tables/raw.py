@@ -107,6 +107,12 @@ LOADS = Table(
         Column("lines_read", "BIGINT", "Lines that the file holds for the day.", nullable=False),
         Column("lines_accepted", "BIGINT", "Lines that went to raw.transactions.", nullable=False),
         Column("lines_rejected", "BIGINT", "Lines that went to raw.rejected_transactions.", nullable=False),
+        Column(
+            "lines_joined",
+            "BIGINT",
+            "Physical lines that quotations joined to others, so that they are no lines of their own. A matter of the "
+            "file, whichever day: on its row without a day, 0 on the others; NULL of loads before it was counted.",
+        ),
     ),
 )
 

@@ -46,16 +46,21 @@ COUNT_MALFORMED = f"""
 INSERT INTO {Relation.LINE_COUNTS} SELECT file_id, NULL, count(*) FROM {Relation.MALFORMED_LINES} GROUP BY file_id
 """
 
+JOINED_LINES = "SELECT unnest($file_ids) AS file_id, unnest($lines_joined) AS lines_joined"
+
 DAY_COUNTS = f"""
 WITH counts AS (
-    SELECT file_id, ordered_on, lines_read, 0 AS lines_accepted, 0 AS lines_rejected FROM {Relation.LINE_COUNTS}
+    SELECT file_id, ordered_on, lines_read, 0 AS lines_accepted, 0 AS lines_rejected, 0 AS lines_joined
+    FROM {Relation.LINE_COUNTS}
     UNION ALL
-    SELECT file_id, CAST(ordered_at AS DATE), 0, count(*), 0 FROM {Relation.ACCEPTED_LINES} GROUP BY ALL
+    SELECT file_id, CAST(ordered_at AS DATE), 0, count(*), 0, 0 FROM {Relation.ACCEPTED_LINES} GROUP BY ALL
     UNION ALL
-    SELECT file_id, ordered_on, 0, 0, count(*) FROM {Relation.REJECTED_LINES} GROUP BY ALL
+    SELECT file_id, ordered_on, 0, 0, count(*), 0 FROM {Relation.REJECTED_LINES} GROUP BY ALL
+    UNION ALL
+    SELECT file_id, NULL, 0, 0, 0, lines_joined FROM {Relation.JOINED_LINES} WHERE lines_joined > 0
 )
 SELECT source, path AS source_file, ordered_on, sum(lines_read) AS lines_read, sum(lines_accepted) AS lines_accepted,
-    sum(lines_rejected) AS lines_rejected
+    sum(lines_rejected) AS lines_rejected, sum(lines_joined) AS lines_joined
 FROM counts JOIN {Relation.INPUT_FILES} USING (file_id)
 GROUP BY ALL
 """
@@ -138,6 +143,8 @@ class LoadReport:
         rejected_by_reason: Lines that went to `raw.rejected_transactions`, most frequent reason first.
         days: How many days were loaded.
         sources: The sources that had files for them.
+        lines_joined: Physical lines of the files that quotations joined to others.
+        remarks: By file, what is out of the ordinary about its physical lines.
     """
 
     lines_read: int = 0
@@ -145,6 +152,8 @@ class LoadReport:
     rejected_by_reason: dict[str, int] = field(default_factory=dict)
     days: int = 0
     sources: tuple[str, ...] = ()
+    lines_joined: int = 0
+    remarks: tuple[str, ...] = ()
 
     @property
     def rejected(self) -> int:
@@ -264,6 +273,9 @@ def _validate(staging: Staging, days: _Days, now: datetime, tell: Narrator) -> L
             sources.append(source)
     staging.deduplicate()
     staging.con.execute(COUNT_MALFORMED)
+    joined = {file_id: account.joined for file_id, account in staging.accounts.items() if file_id >= 0}
+    values = {"file_ids": list(joined), "lines_joined": list(joined.values())}
+    staging.create(Relation.JOINED_LINES, JOINED_LINES, values)
     staging.create(Relation.DAY_COUNTS, DAY_COUNTS)
     _refuse_ids_of_other_days(staging.con, days)
     totals = staging.con.execute(TOTALS).fetchone() or (0, 0)
@@ -273,6 +285,12 @@ def _validate(staging: Staging, days: _Days, now: datetime, tell: Narrator) -> L
         rejected_by_reason=dict(staging.con.execute(REASONS).fetchall()),
         days=(days.end - days.start).days,
         sources=tuple(sources),
+        lines_joined=sum(joined.values()),
+        remarks=tuple(
+            f"{days.files[file_id].path}: {account.told}"
+            for file_id, account in staging.accounts.items()
+            if account.told and file_id in joined
+        ),
     )
 
 

@@ -24,6 +24,14 @@ def folded(header: str) -> str:
     return " ".join(" ".join(text.split()).strip(QUOTES).split()).casefold()
 
 
+def shown(header: str) -> str:
+    """A header as it is shown, on one line and without what can't be seen."""
+    text = header.strip()
+    if text.isascii() and text.isprintable():  # almost always
+        return text
+    return " ".join(INVISIBLE.sub("", text).split())
+
+
 def loosely_folded(header: str) -> str:
     """A header's letters and digits alone: `Order-ID`, `order_id` and `orderId` are the same; accents don't count.
 

@@ -31,6 +31,7 @@ from segmentation.sources.profiles.input_names import (
     unknown_names,
     with_quoted_inputs,
 )
+from segmentation.sources.profiles.synonyms import SYNONYMS
 from segmentation.sources.profiles.yaml_text import YamlTextError, parse_yaml_text, without_nothing
 
 SUFFIXES = (".yaml", ".yml")
@@ -55,6 +56,16 @@ class Input(_Part):
 
     headers: tuple[str, ...] = Field(min_length=1)
     optional: bool = False
+    means: str | None = Field(
+        None, description="A contract column whose usual headers count, too, where a file lacks some."
+    )
+
+    @field_validator("means")
+    @classmethod
+    def _means_a_column(cls, means: str | None) -> str | None:
+        if means is not None and means not in SYNONYMS:
+            raise ValueError(f"there is no column {means!r}; known are {', '.join(SYNONYMS)}")
+        return means
 
 
 def _as_input(value: object) -> object:
@@ -73,17 +84,49 @@ class Rule(_Part):
     reject: Expression
 
 
+Ascii = Annotated[str, StringConstraints(pattern=r"^[\x01-\x09\x0b\x0c\x0e-\x7f]$")]
+
+
 class Reader(_Part):
     """How text and spreadsheet files are to be read; Parquet needs none of it."""
 
-    delimiter: str | None = Field(
-        None, pattern=r"^[\x01-\x7f]$", description="CSV, one ASCII character; None: found by the header."
+    format: Literal["csv", "json", "excel", "parquet"] | None = Field(
+        None, description="What the files are; None: by their content and suffix."
     )
+    delimiter: Ascii | Literal["whitespace"] | None = Field(
+        None, description="CSV, one ASCII character, or `whitespace` for any of it; None: found by the header."
+    )
+    quote: Annotated[
+        Ascii | Literal["off"] | None, BeforeValidator(lambda value: "off" if value is False else value)
+    ] = Field(
+        None, description="CSV, what quotes; `off`: nothing does; None: double quotes, unless they are characters."
+    )
+    escape: Ascii | None = Field(
+        None, description="CSV, what makes the next character an ordinary one, beside doubled quotes."
+    )
+    skip: int | None = Field(None, ge=0, le=10_000, description="Lines above the header; None: it is looked for.")
+    names: tuple[str, ...] | None = Field(None, min_length=1, description="The columns of files without a header.")
     encoding: str = Field("utf-8", description="CSV and JSON: any encoding that Python knows.")
     decimal: Literal[".", ","] = Field(".", description="Decimal mark of numbers that are written as text.")
     sheet: str | None = Field(None, description="Excel; None: all sheets that have the profile's columns.")
     path: str | None = Field(None, description="JSON, dotted: the list of records inside of a document.")
     each: str | None = Field(None, description="JSON, dotted: the list inside of a record whose elements are lines.")
+
+    @property
+    def quote_mark(self) -> str | None:
+        """What quotes as far as the profile says; None where nothing does."""
+        return None if self.quote == "off" else self.quote or '"'
+
+    def of_companions(self) -> "Reader":
+        """For files of another layout that come with the lines."""
+        return self.model_copy(update={"format": None, "skip": None, "names": None, "sheet": None})
+
+    @model_validator(mode="after")
+    def _marks_differ(self) -> "Reader":
+        marks = [mark for mark in (self.delimiter, self.quote_mark, self.escape) if mark is not None]
+        if len(set(marks)) < len(marks):
+            raise ValueError("delimiter, quote and escape can't be the same character")
+        return self
 
     @field_validator("encoding")
     @classmethod

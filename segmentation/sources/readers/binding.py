@@ -1,12 +1,14 @@
 """Which column of a file is which input of a profile."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from segmentation.errors import SourceError
+from segmentation.sources.profiles.headers import folded, loosely_folded
 from segmentation.sources.profiles.profile import Inputs, Reader
+from segmentation.sources.profiles.synonyms import SYNONYMS
 from segmentation.sources.readers.limits import ReadingLimits
 
 SHOWN_NAMES, NAME_CHARS = 20, 60
@@ -31,31 +33,33 @@ class Wanted:
     limits: ReadingLimits
     is_ordered: bool = False
 
+    def lacking(self, header: Sequence[str]) -> int:
+        """How many of the inputs that have to be there a header lacks."""
+        bound = _bound(self.inputs, header)
+        return sum(bound[name] is None and not entry.optional for name, entry in self.inputs.items())
+
 
 Binding = dict[str, str | None]
 """Per input, the header that it has in a file; None where an optional one is lacking."""
 
 
 def bind(wanted: Wanted, header: Iterable[str], path: Path) -> Binding:
-    """Find each input's column by its header; case and surrounding white space don't matter.
+    """Find each input's column by its header, as `folded` compares them.
+
+    Where the file lacks some, the usual headers of the contract columns count, too, for inputs that say what they mean.
 
     Raises:
         SourceError: The file lacks an input that isn't optional.
     """
-    present: dict[str, str] = {}
-    for name in header:
-        present.setdefault(_folded(name), name)
-    bound = {
-        name: next((present[_folded(h)] for h in entry.headers if _folded(h) in present), None)
-        for name, entry in wanted.inputs.items()
-    }
+    names = list(header)
+    bound = _bound(wanted.inputs, names)
     lacking = [name for name, entry in wanted.inputs.items() if bound[name] is None and not entry.optional]
     if lacking:
         accepted = "; ".join(f"`{name}` (as {' or '.join(wanted.inputs[name].headers)})" for name in lacking)
+        found = _listed([name for name in dict.fromkeys(names) if name])
         raise SourceError(
-            f"{path} lacks what the profile {wanted.profile} reads: {accepted}. The file has "
-            f"{_listed(list(present.values()))}. Name another profile with --profile, or add the file's "
-            "header to the profile's `inputs`."
+            f"{path} lacks what the profile {wanted.profile} reads: {accepted}. The file has {found}. Name another "
+            "profile with --profile, or add the file's header to the profile's `inputs`."
         )
     return bound
 
@@ -66,8 +70,9 @@ def refuse_repeated(wanted: Wanted, header: Iterable[str], path: Path) -> None:
     Raises:
         SourceError: So it is.
     """
-    known = {_folded(name) for entry in wanted.inputs.values() for name in entry.headers}
-    times = Counter(_folded(name) for name in header)
+    names = list(header)
+    known = {folded(name) for name in _bound(wanted.inputs, names).values() if name is not None}
+    times = Counter(folded(name) for name in names)
     repeated = [name for name in times if times[name] > 1 and name in known]
     if repeated:
         raise SourceError(
@@ -82,5 +87,28 @@ def _listed(names: list[str]) -> str:
     return ", ".join(shown) + more if names else "no columns"
 
 
-def _folded(header: str) -> str:
-    return header.strip().casefold()
+def _bound(inputs: Inputs, header: Iterable[str]) -> Binding:
+    present: dict[str, str] = {}
+    for name in header:
+        present.setdefault(folded(name), name)
+    bound = {
+        name: next((present[key] for key in map(folded, entry.headers) if key in present), None)
+        for name, entry in inputs.items()
+    }
+    # A file that has all that is needed is read by these headers alone, whatever else it has.
+    if any(bound[name] is None and not entry.optional for name, entry in inputs.items()):
+        _bind_usual(inputs, bound, present.values())
+    return bound
+
+
+def _bind_usual(inputs: Inputs, bound: Binding, header: Iterable[str]) -> None:
+    """Bind what is lacking to columns that are called as the contract's columns usually are, and not taken."""
+    taken = {name for name in bound.values() if name is not None}
+    free: dict[str, str] = {}
+    for name in header:
+        if name not in taken:
+            free.setdefault(loosely_folded(name), name)
+    for name, entry in inputs.items():
+        if bound[name] is None and entry.means is not None:
+            usual = map(loosely_folded, SYNONYMS[entry.means])
+            bound[name] = next((free[key] for key in usual if key in free), None)

@@ -19,7 +19,7 @@ from segmentation.sources.readers.binding import Binding, Wanted, bind
 from segmentation.sources.readers.limits import ReadingBudget, ReadingLimits
 from segmentation.sources.readers.paths import InputFile, as_pattern, format_of, oddity_of
 from segmentation.sources.readers.text_files import reading_errors
-from segmentation.sources.readers.text_parts import TextChunk, text_chunks
+from segmentation.sources.readers.text_parts import OnRead, TextChunk, text_chunks
 from segmentation.warehouse.sql import identifier, literal
 
 PARQUET_COLUMNS = "DESCRIBE FROM read_parquet($path, binary_as_string = true)"
@@ -80,6 +80,7 @@ def read_lines(
     malformed: str,
     keep: str = "true",
     on_columns: OnColumns = lambda *_: None,
+    on_read: OnRead = lambda *_: None,
 ) -> list[Lines]:
     """Make the lines of files readable in SQL.
 
@@ -92,6 +93,7 @@ def read_lines(
         keep: SQL condition over the inputs; text lines that don't meet it are dropped at once. Parquet is scanned
             later, so there it has no effect.
         on_columns: Is told the columns of each file, before it is known whether the profile fits them.
+        on_read: Is told what has become of the physical lines of each text file.
 
     Returns:
         One relation per set of equal headers.
@@ -105,7 +107,7 @@ def read_lines(
     text = [file for file in files if format_of(file.path) != "parquet"]
     return [
         *_scan_parquet(con, f"{name}_parquet", parquet, wanted, on_columns),
-        *_read_text(con, f"{name}_text", text, wanted, malformed, keep, on_columns),
+        *_read_text(con, f"{name}_text", text, wanted, malformed, keep, on_columns, on_read),
     ]
 
 
@@ -201,13 +203,14 @@ def _read_text(
     malformed: str,
     keep: str,
     on_columns: OnColumns,
+    on_read: OnRead,
 ) -> list[Lines]:
     groups: dict[tuple[tuple[str, str | None], ...], Lines] = {}
     numbers = count()
     for file in files:
         with (
             reading_errors(file.path, wanted.reader.encoding),
-            closing(text_chunks(con, file, wanted, malformed)) as parts,
+            closing(text_chunks(con, file, wanted, malformed, on_read)) as parts,
         ):
             for part in parts:
                 on_columns(file, {name: "text" for name in part.columns if name != REFUSED_AS})

@@ -10,6 +10,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from segmentation.sources.profiles.headers import folded
 from segmentation.sources.profiles.profile import Profile
 from segmentation.sources.readers.files import Lines
 from segmentation.sources.readers.json_paths import nested
@@ -99,8 +100,3 @@ def _of_bytes(value: bytes) -> str:
         return value.decode()
     except UnicodeDecodeError:
         return b64encode(value).decode()
-
-
-def folded(header: str) -> str:
-    """A header without what doesn't matter: case and surrounding white space."""
-    return header.strip().casefold()

@@ -5,12 +5,13 @@ for for ever when the process ends. What the lines mean is not known here.
 """
 
 import codecs
-import re
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segmentation.errors import SourceError
+from segmentation.sources.readers.encodings import encoding_of
 from segmentation.sources.readers.limits import ReadingBudget, ReadingLimits
 
 if TYPE_CHECKING:
@@ -19,17 +20,21 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 4 << 20
 """Bytes that are read at a time; no single line may be longer."""
 
-LINE_END = re.compile(rb"[\r\n]")
+GZIP, ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 LinesEnd = Callable[[bytes], int]
 """Where the last whole line of a text ends; 0 if there is none."""
 
 
 def open_bytes(path: Path) -> "pa.NativeFile":
-    """A file's bytes, decompressed as its suffix says."""
+    """A file's bytes, decompressed as its suffix says, or else its first bytes."""
     import pyarrow as pa  # heavy, and only who reads files needs it
 
     codec = {".gz": "gzip", ".zst": "zstd"}.get(path.suffix.lower())
+    if codec is None:
+        with path.open("rb") as file:
+            start = file.read(4)
+        codec = "gzip" if start.startswith(GZIP) else "zstd" if start == ZSTANDARD else None
     return pa.input_stream(str(path), compression=codec)
 
 
@@ -46,27 +51,43 @@ def read_blocks(path: Path, limits: ReadingLimits) -> Iterator[bytes]:
             yield block
 
 
-def whole_lines(path: Path, encoding: str, limits: ReadingLimits, lines_end: LinesEnd) -> Iterator[bytes]:
+def whole_lines(
+    path: Path,
+    encoding: str,
+    limits: ReadingLimits,
+    lines_end: LinesEnd,
+    *,
+    skip: int = 0,
+    on_text: Callable[[bytes], object] = lambda _: None,
+) -> Iterator[bytes]:
     """A text file's lines in UTF-8; the last of all may lack its end.
 
     Args:
         path: The file.
-        encoding: How it is written.
+        encoding: How it is written, unless its first bytes say otherwise.
         limits: What reading it may cost.
         lines_end: Where the last whole line of a text ends.
+        skip: Bytes of UTF-8 that are left out at the beginning.
+        on_text: Told all of the text, what is left out included, before it is cut into lines.
 
     Raises:
         SourceError: It exceeds a limit, or has a line of more than `BLOCK_BYTES`.
         UnicodeError: It is not in the encoding.
     """
-    rest = b""
+    rest, ended = b"", False
     for block in _in_utf8(read_blocks(path, limits), encoding):
-        text = rest + block
+        on_text(block)
+        text = rest + block[skip:]
+        skip = max(0, skip - len(block))
+        # The other half of a line end that two blocks share is no line of its own.
+        text = text[1:] if ended and text.startswith(b"\n") else text
+        ended = ended and not text
         end = lines_end(text)
         rest = text[end:]
         if len(rest) > BLOCK_BYTES:
             raise too_long(path)
         if end:
+            ended = not rest and text.endswith(b"\r")
             yield text[:end]
     if rest:
         yield rest
@@ -76,44 +97,19 @@ def too_long(path: Path) -> SourceError:
     """What is said about a line that doesn't end."""
     return SourceError(
         f"{path} has a line of more than {BLOCK_BYTES >> 20} MB, most likely since a quotation mark is never closed. "
-        "Mend the line."
+        "Mend the line, or add `reader: {quote: off}` to the profile if quotation marks are characters there."
     )
 
 
-def end_of_plain_lines(text: bytes) -> int:
-    """Where the last whole line ends, if every line break is one."""
-    return max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
-
-
-def end_of_csv_lines(delimiter: str) -> LinesEnd:
-    """Where the last whole line of CSV ends, whose fields may be quoted and then hold line breaks."""
-    mark = re.escape(delimiter.encode())
-    # A closing quotation mark is no half of a doubled one, which leaves one way to read a line, and so nothing to try
-    # again. (Possessive quantifiers would say that, too; Python 3.11.2 gets them wrong.)
-    field = rb'(?:"[^"]*(?:""[^"]*)*"(?!")|(?!"))[^' + mark + rb"\r\n]*"
-    line = re.compile(field + rb"(?:" + mark + field + rb")*[\r\n]+")
-
-    def lines_end(text: bytes) -> int:
-        first = text.find(b'"')
-        if first < 0:
-            return end_of_plain_lines(text)
-        end = end_of_plain_lines(text[:first])
-        while found := line.match(text, end):
-            end = found.end()
-        return end
-
-    return lines_end
-
-
 def _in_utf8(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    first = next(blocks, b"")
+    encoding = encoding_of(first, encoding)
     is_utf8 = codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
     decoder = codecs.getincrementaldecoder("utf-8" if is_utf8 else encoding)()
-    is_first = True
-    for block in blocks:
+    for number, block in enumerate(chain([first], blocks)):
         text = decoder.decode(block)
         # What is UTF-8 already has only been checked.
         written = block if is_utf8 else text.encode()
-        yield written.removeprefix(codecs.BOM_UTF8) if is_first else written
-        is_first = False
+        yield written if number else written.removeprefix(codecs.BOM_UTF8)
     if tail := decoder.decode(b"", final=True):
         yield tail.encode()

@@ -4,7 +4,7 @@ How bytes become fields is in `text_files`; which columns are used is decided in
 only until the next part is asked for.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ import duckdb
 from segmentation.errors import SourceError
 from segmentation.sources.readers.binding import Wanted, bind, refuse_repeated
 from segmentation.sources.readers.json_files import json_fields
+from segmentation.sources.readers.line_accounts import LineAccount
 from segmentation.sources.readers.paths import InputFile, format_of
 from segmentation.sources.readers.text_files import CsvFile
 from segmentation.sources.readers.workbooks import check_workbook
@@ -41,8 +42,12 @@ class TextChunk:
     columns: dict[str, str]
 
 
+OnRead = Callable[[InputFile, LineAccount], object]
+"""Is told what has become of the physical lines of a text file, or of a part of it."""
+
+
 def text_chunks(
-    con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted, malformed: str
+    con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted, malformed: str, on_read: OnRead
 ) -> Generator[TextChunk]:
     """The parts of a file; its malformed lines are in the relation `malformed` once all have been taken.
 
@@ -51,15 +56,17 @@ def text_chunks(
     """
     kind = format_of(file.path)
     if kind == "csv":
-        yield from _csv(con, file, wanted, malformed)
+        yield from _csv(con, file, wanted, malformed, on_read)
     elif kind == "json":
         yield from _json(con, file, wanted, malformed)
     else:
         yield from _excel(con, file, wanted)
 
 
-def _csv(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted, malformed: str) -> Iterator[TextChunk]:
-    csv = CsvFile(file.path, wanted.reader, wanted.limits)
+def _csv(
+    con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted, malformed: str, on_read: OnRead
+) -> Iterator[TextChunk]:
+    csv = CsvFile(file.path, wanted.reader, wanted.limits, wanted.lacking)
     refuse_repeated(wanted, csv.header, file.path)
     columns = {name: f"c{position}" for position, name in enumerate(csv.header)}
     for table in csv.tables():
@@ -70,6 +77,7 @@ def _csv(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted, malfor
 
             with _incoming(con, pa.table({"line": csv.malformed})):
                 con.execute(ADD_MALFORMED.format(malformed=malformed), {"file_id": file.file_id})
+    on_read(file, csv.account)
 
 
 def _json(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted, malformed: str) -> Iterator[TextChunk]:

@@ -16,7 +16,7 @@ from segmentation.errors import SourceError
 from segmentation.sources.profiles.profile import Reader
 from segmentation.sources.readers import text_blocks
 from segmentation.sources.readers.limits import ReadingLimits
-from segmentation.sources.readers.text_blocks import end_of_csv_lines
+from segmentation.sources.readers.quotations import Dialect
 from segmentation.sources.readers.text_files import CsvFile
 
 LIMITS = ReadingLimits(seconds=60, content_bytes=1 << 30, ratio=1e9)
@@ -43,15 +43,15 @@ def test_a_text_that_is_cut_after_a_whole_line_parses_as_it_does_uncut(
     records: list[tuple[str, str, str, str]], cut: int
 ) -> None:
     text = "".join(f"{a},{b},{c}{end}" for a, b, c, end in records).encode()
-    end = end_of_csv_lines(",")(text[:cut])
+    end = Dialect(",").last_end(text[:cut])
     assert end <= cut
     assert _parsed(text[:end]) + _parsed(text[end:]) == _parsed(text)
 
 
 def test_a_whole_text_is_all_taken() -> None:
     text = b'a,"b\n",c\n"a""x",b,c\r\n\n'
-    assert end_of_csv_lines(",")(text) == len(text)
-    assert end_of_csv_lines(",")(text + b'"open,\n') == len(text)
+    assert Dialect(",").last_end(text) == len(text)
+    assert Dialect(",").last_end(text + b'"open,\n') == len(text)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "utf-16", "shift_jis", "utf-32"])
