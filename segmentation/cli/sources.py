@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from segmentation.cli.output import JsonFlag, console, print_json
+from segmentation.cli.suggestion import suggest_profile
 from segmentation.clock import utc_now
 from segmentation.errors import SegmentationError
 from segmentation.settings import Settings, load_settings
@@ -102,6 +103,9 @@ def show_drift(name: Annotated[str, typer.Argument(help="A declared source.")]) 
         return
     console.print(f"{escape(str(drift))} (since {escape(drift.seen_in)})", soft_wrap=True)
     raise typer.Exit(1)
+
+
+sources.command("suggest")(suggest_profile)
 
 
 def how_to_add(settings: Settings) -> str:
