@@ -74,6 +74,8 @@ class Variable(StrEnum):
     LATEST_US = "latest_us"
     PROFILE_TIMEZONE = "profile_timezone"
     PROFILE_DECIMAL = "profile_decimal"
+    PROFILE_DATES = "profile_dates"
+    PROFILE_NULLS = "profile_nulls"
 
 
 SET_EARLIEST = f"""
@@ -85,9 +87,14 @@ SET VARIABLE {Variable.LATEST_US} = CAST(epoch_us(CAST($now AS TIMESTAMP) + INTE
 """
 
 
+MACRO_FILES = ("spellings.sql", "numbers.sql", "dates.sql", "macros.sql")
+"""What expressions of profiles may call; each file builds on those before it."""
+
+
 def define_macros(con: duckdb.DuckDBPyConnection) -> None:
     """Define what expressions of profiles may call; `bound_times` and `read_as` say what they read."""
-    con.execute((files("segmentation.sources.rules") / "macros.sql").read_text(encoding="utf-8"))
+    for name in MACRO_FILES:
+        con.execute((files("segmentation.sources.rules") / name).read_text(encoding="utf-8"))
 
 
 def bound_times(con: duckdb.DuckDBPyConnection, earliest: date, now: datetime) -> None:
@@ -98,8 +105,15 @@ def bound_times(con: duckdb.DuckDBPyConnection, earliest: date, now: datetime) -
 
 def read_as(con: duckdb.DuckDBPyConnection, profile: Profile) -> None:
     """Let the macros read times and numbers as a profile says, from now on."""
-    con.execute(f"SET VARIABLE {Variable.PROFILE_TIMEZONE} = $zone", {"zone": profile.timezone})
-    con.execute(f"SET VARIABLE {Variable.PROFILE_DECIMAL} = $mark", {"mark": profile.reader.decimal})
+    reader = profile.reader
+    values = {
+        Variable.PROFILE_TIMEZONE: profile.timezone,
+        Variable.PROFILE_DECIMAL: reader.decimal,
+        Variable.PROFILE_DATES: reader.dates or "",
+        Variable.PROFILE_NULLS: [text.strip().lower() for text in reader.nulls] or None,
+    }
+    for name, value in values.items():
+        con.execute(f"SET VARIABLE {name} = $value", {"value": value})
 
 
 class Staging:

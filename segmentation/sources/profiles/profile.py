@@ -108,6 +108,10 @@ class Reader(_Part):
     names: tuple[str, ...] | None = Field(None, min_length=1, description="The columns of files without a header.")
     encoding: str = Field("utf-8", description="CSV and JSON: any encoding that Python knows.")
     decimal: Literal[".", ","] = Field(".", description="Decimal mark of numbers that are written as text.")
+    dates: Literal["month_first", "day_first", "year_first"] | None = Field(
+        None, description="How dates such as 05/06/21 are read; None: the month first, before points the day."
+    )
+    nulls: tuple[str, ...] = Field((), description="What stands for nothing in ids and texts, beside NULL and such.")
     sheet: str | None = Field(None, description="Excel; None: all sheets that have the profile's columns.")
     path: str | None = Field(None, description="JSON, dotted: the list of records inside of a document.")
     each: str | None = Field(None, description="JSON, dotted: the list inside of a record whose elements are lines.")

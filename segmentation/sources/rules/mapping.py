@@ -21,7 +21,10 @@ from segmentation.warehouse.sql import brief_error, identifier, literal
 # DuckDB computes an expression anew wherever a macro repeats it; as a column of an inner query it is computed once.
 RAW = "SELECT file_id, {inputs}, {columns} FROM {relation} AS input"
 
-MAPPED = "SELECT file_id, {inputs}, {columns} FROM ({raw})"
+# So is the moment: the macro that reads it is long, and its plan takes time where a delivery has one line.
+MOMENT = "SELECT *, {macro}(raw_ordered_at) AS moment"
+
+MAPPED = "SELECT file_id, {inputs}, {columns} FROM ({moment} FROM ({raw}))"
 
 FILLED = """
 SELECT file_id, {inputs}, {columns}, {key} AS line_key, mapped_line_id IS NOT NULL AS has_own_id,
@@ -71,7 +74,7 @@ ALL_TIME = LoadWindow(date.min, date.max)
 
 def moment_of(profile: Profile) -> str:
     """SQL over the inputs: the line's `ordered_at` in UTC, NULL where its date can't be read."""
-    return _cleaned("ordered_at", CLEANED_BY["ordered_at"], f"({profile.columns['ordered_at']}\n)")
+    return f"plausible({CLEANED_BY['ordered_at']}(({profile.columns['ordered_at']}\n)))"
 
 
 def mapped(expressions: Mapping[str, str], cleaned_by: Mapping[str, str], lines: Lines) -> str:
@@ -84,15 +87,18 @@ def mapped(expressions: Mapping[str, str], cleaned_by: Mapping[str, str], lines:
     """
     raw = ", ".join(f"({sql}\n) AS raw_{name}" for name, sql in expressions.items() if name in cleaned_by)
     columns = ", ".join(
-        f"{_cleaned(name, macro, f'raw_{name}') if name in expressions else NULLS[macro]} AS mapped_{name}"
+        f"{_mapped(name, macro) if name in expressions else NULLS[macro]} AS mapped_{name}"
         for name, macro in cleaned_by.items()
     )
+    moment = "SELECT *"
     if "ordered_at" in expressions:
-        columns += f", coalesce(isfinite({cleaned_by['ordered_at']}(raw_ordered_at)), false) AS mapped_is_dated"
+        moment = MOMENT.format(macro=cleaned_by["ordered_at"])
+        columns += ", coalesce(isfinite(moment), false) AS mapped_is_dated"
     renamed = ", ".join(f"input.{identifier(name)} AS in_{name}" for name in lines.types)
     return MAPPED.format(
         inputs=", ".join(inputs(lines)),
         columns=columns,
+        moment=moment,
         raw=RAW.format(inputs=renamed, columns=raw, relation=lines.relation),
     )
 
@@ -172,8 +178,8 @@ def profile_errors(profile: Profile, source: str) -> Iterator[None]:
         ) from error
 
 
-def _cleaned(column: str, macro: str, value: str) -> str:
-    return f"plausible({macro}({value}))" if column == "ordered_at" else f"{macro}({value})"
+def _mapped(column: str, macro: str) -> str:
+    return "plausible(moment)" if column == "ordered_at" else f"{macro}(raw_{column})"
 
 
 def _json(value: str, kind: str) -> str:

@@ -7,7 +7,7 @@ import duckdb
 
 import segmentation.sources
 from segmentation.settings import Settings
-from segmentation.sources.staging import Relation, Staging, Variable
+from segmentation.sources.staging import MACRO_FILES, Relation, Staging, Variable
 from segmentation_assets_tests.domain.sources.shop_files import NOW, changed
 
 SOURCES = Path(segmentation.sources.__file__).parent
@@ -19,12 +19,12 @@ OTHERS = [
 
 
 def test_the_macros_read_just_the_variables_that_the_staging_area_sets() -> None:
-    macros = (SOURCES / "rules" / "macros.sql").read_text()
+    macros = "".join((SOURCES / "rules" / name).read_text() for name in MACRO_FILES)
     assert set(re.findall(r"getvariable\('(\w+)'\)", macros)) == set(Variable)
     with duckdb.connect() as con:
         staging = Staging(con, Settings())
         staging.begin(NOW)
-        staging.use_profile(changed("canonical", timezone="Europe/Paris"))
+        staging.use_profile(changed("canonical", timezone="Europe/Paris", reader={"nulls": ["0"]}))
         missing = [name for name in Variable if con.execute(f"SELECT getvariable('{name}')").fetchone() == (None,)]
     assert missing == []
 
