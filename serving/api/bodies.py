@@ -15,6 +15,7 @@ import msgspec
 from segmentation.metadata.features import BY_NAME, Feature
 from serving.api.contract import Customer, ScoreRequest
 from serving.api.problems import ProblemError
+from serving.api.unbounded import decode_customer, decode_request
 
 T = TypeVar("T")
 
@@ -62,9 +63,15 @@ class Language:
 class Decoder(Generic[T]):
     """Decodes one type strictly: nothing is converted, and nothing unknown is passed over."""
 
-    def __init__(self, name: str, decode: Callable[[bytes | msgspec.Raw], T]) -> None:
+    def __init__(
+        self,
+        name: str,
+        decode: Callable[[bytes | msgspec.Raw], T],
+        unbounded: Callable[[bytes | msgspec.Raw], T] | None = None,
+    ) -> None:
         self._name = name
-        self._decode = decode
+        self._bounded = decode
+        self._unbounded = unbounded
 
     def __call__(self, body: bytes) -> T:
         """Decode a body.
@@ -76,6 +83,14 @@ class Decoder(Generic[T]):
             return self._decode(body)
         except DECODING_ERRORS as error:
             raise self._refusal(error, "") from error
+
+    def _decode(self, body: bytes | msgspec.Raw) -> T:
+        try:
+            return self._bounded(body)
+        except msgspec.ValidationError as error:
+            if self._unbounded is None or not _IMPOSSIBLE_FEATURE.fullmatch(str(error)):
+                raise
+        return self._unbounded(body)
 
     def each(self, rows: Sequence[msgspec.Raw], start: int) -> list[T]:
         """Decode customers, the first of whom is number `start` of the request.
@@ -108,25 +123,28 @@ def _join_msgpack(version: int, scores: Sequence[bytes]) -> bytes:
     return b"".join([b"\x82", encode("model_version"), encode(version), encode("results"), array32, *scores])
 
 
-def _language(name: str, media_type: str, aliases: tuple[str, ...], module: Any, join: Any) -> Language:
+def _language(
+    name: str, media_type: str, aliases: tuple[str, ...], module: Any, join: Any, unbounded: tuple[Any, Any]
+) -> Language:
     return Language(
         media_type,
         aliases,
-        Decoder(name, module.Decoder(ScoreRequest).decode),
+        Decoder(name, module.Decoder(ScoreRequest).decode, unbounded[0]),
         Decoder(name, module.Decoder(RawRequest).decode),
-        Decoder(name, module.Decoder(Customer).decode),
+        Decoder(name, module.Decoder(Customer).decode, unbounded[1]),
         module.Encoder().encode,
         join,
     )
 
 
-JSON = _language("JSON", "application/json", (), msgspec.json, _join_json)
+JSON = _language("JSON", "application/json", (), msgspec.json, _join_json, (None, None))
 MSGPACK = _language(
     "MessagePack",
     "application/msgpack",
     ("application/vnd.msgpack", "application/x-msgpack"),
     msgspec.msgpack,
     _join_msgpack,
+    (decode_request, decode_customer),
 )
 
 

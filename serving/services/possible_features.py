@@ -14,7 +14,7 @@ def refuse_impossible(table: pa.Table, part_rows: int) -> None:
     """Refuse the first value that its feature can't have, as the decoders of rows do.
 
     Args:
-        table: Columns of features, numbers or booleans; null or NaN where missing.
+        table: Columns of features, numbers or booleans; null or NaN where missing, and infinite at the end of a range.
         part_rows: Rows that are looked at together.
 
     Raises:
@@ -39,5 +39,5 @@ def _is_impossible(feature: Feature, values: Floats) -> npt.NDArray[np.bool_]:
     if highest is not None:
         is_wrong |= values > highest
     if feature.type == "BIGINT":
-        is_wrong |= (values != np.trunc(values)) & ~np.isnan(values)
-    return is_wrong
+        is_wrong |= values != np.trunc(values)
+    return is_wrong & np.isfinite(values)
