@@ -101,6 +101,17 @@ class Settings(BaseSettings):
     max_compression_ratio: float = Field(
         250, ge=1, description="How many times its own size that may be; files that hold up to 64 MiB are free of it."
     )
+    currency: str = Field(
+        "",
+        pattern=r"^([A-Z]{3})?$",
+        description="Reporting currency (ISO 4217, such as `EUR`), in which money is stored; empty: the one that all "
+        "lines have.",
+    )
+    exchange_rates: Path | None = Field(
+        None,
+        description="CSV or Parquet with `day, currency, rate`: so many units of `currency` is one of that currency. "
+        "Unset: lines in other currencies are refused.",
+    )
     earliest_day: date = Field(
         date(2005, 1, 1),
         description="Lines of before are rejected as `implausible_date`: such dates stand for unknown ones.",
@@ -295,6 +306,12 @@ class Settings(BaseSettings):
     def _segments_form_a_range(self) -> "Settings":
         if self.min_segments > self.max_segments:
             raise ValueError(f"min_segments ({self.min_segments}) exceeds max_segments ({self.max_segments})")
+        return self
+
+    @model_validator(mode="after")
+    def _rates_lead_to_a_currency(self) -> "Settings":
+        if self.exchange_rates is not None and not self.currency:
+            raise ValueError("exchange_rates need currency, the reporting currency that they lead to")
         return self
 
     @model_validator(mode="after")

@@ -25,10 +25,11 @@ SAMPLE_CUSTOMERS = 10_000
 DONE = "size.json"
 
 LOAD = """
-INSERT INTO raw.transactions
+INSERT INTO raw.transactions BY NAME
 SELECT
     line_id, order_id, customer_id, product_id, category, quantity, unit_price, amount, discount, ordered_at, country,
-    channel, 'benchmark', TIMESTAMP '2026-01-01', temp.customer_bucket(customer_id, {buckets})
+    channel, 'benchmark' AS source, TIMESTAMP '2026-01-01' AS ingested_at,
+    temp.customer_bucket(customer_id, {buckets}) AS customer_bucket
 FROM read_parquet($files)
 """
 

@@ -14,6 +14,7 @@ from segmentation.errors import SourceError
 from segmentation.metadata.tables.raw import REJECTED, TRANSACTIONS
 from segmentation.settings import Settings
 from segmentation.sources.batch.copies import without_copies
+from segmentation.sources.batch.currencies import notes_on, totals_of
 from segmentation.sources.batch.inspection import inspect
 from segmentation.sources.batch.loading import LoadReport, validate_files
 from segmentation.sources.batch.registration import as_source_file, files_at, source_name
@@ -24,7 +25,7 @@ from segmentation.sources.profiles.profile import Profile
 from segmentation.sources.readers.addresses import require_allowed
 from segmentation.sources.readers.paths import Located
 from segmentation.sources.reading import files_of, paged
-from segmentation.sources.staging import Staging
+from segmentation.sources.staging import Relation, Staging
 from segmentation.warehouse import Lake
 from segmentation.warehouse.lake import sqlite_path
 from segmentation.warehouse.schema import migrate
@@ -100,6 +101,7 @@ def _dry_run(lake: Lake, at_hand: Located, profile: Profile, name: str, now: dat
         files = [as_source_file(name, text, now, found) for found in facts]
         first, last = min(found.first_day for found in facts), max(found.last_day for found in facts)
         found = validate_files(staging, files, first, last + timedelta(days=1), now=now)
+        notes = (*notes, *notes_on(totals_of(staging.con, Relation.ACCEPTED_LINES), lake.settings.currency))
         rejects, preview = _rejects(found.rejected), _preview(found.accepted)
     read = tuple(file.path for file in files)
     return DryRun(name, read, first, last, found.report, rejects, preview, tuple(at_hand.problems.values()), notes)
@@ -126,9 +128,10 @@ def dry_run_source(settings: Settings, source: SourceConfig, *, now: datetime) -
             with lake.cursor() as con:
                 rejects = _rejects(con.sql(f"FROM {REJECTED.name}"))
                 preview = _preview(con.sql(f"FROM {TRANSACTIONS.name}"))
+                notes = notes_on(totals_of(con, TRANSACTIONS.name), settings.currency)
     accepted = receipt.lines_read - receipt.lines_rejected
     report = LoadReport(receipt.lines_read, accepted, dict(receipt.rejected_by_reason), 0, (source.name,))
-    return DryRun(source.name, (), receipt.first_day, receipt.last_day, report, rejects, preview)
+    return DryRun(source.name, (), receipt.first_day, receipt.last_day, report, rejects, preview, notes=tuple(notes))
 
 
 def _rejects(lines: duckdb.DuckDBPyRelation) -> pl.DataFrame:

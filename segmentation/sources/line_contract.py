@@ -8,40 +8,51 @@ plainly right don't need it.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from operator import itemgetter
 from threading import Lock
 from typing import Any
 
 import duckdb
 
-from segmentation.sources.profiles.contract import CLEANED_BY, GENERIC_RULES
+from segmentation.settings import Settings
+from segmentation.sources.profiles.contract import CLEANED_BY, GENERIC_RULES, NO_EXCHANGE_RATE
 from segmentation.sources.profiles.profile import Input, Profile
+from segmentation.sources.readers.exchange_rates import rates_of
 from segmentation.sources.readers.files import Lines
+from segmentation.sources.rules.currency import Exchange
 from segmentation.sources.rules.plain_lines import as_plain
 from segmentation.sources.rules.validation import broken_rules
 from segmentation.sources.staging import bound_times, define_macros, read_as
+from segmentation.warehouse.sql import literal
 
 TYPES = {
-    **dict.fromkeys(
-        ("order_id", "customer_id", "product_id", "category", "ordered_at", "country", "channel"), "VARCHAR"
-    ),
+    **dict.fromkeys(("order_id", "customer_id", "product_id", "category", "ordered_at"), "VARCHAR"),
+    **dict.fromkeys(("country", "channel", "currency"), "VARCHAR"),
     **dict.fromkeys(("quantity", "unit_price", "amount", "discount"), "DOUBLE"),
 }
 """What a line may say, with DuckDB types; a date is text, to be read as one of a CSV file is."""
 
 FIELDS_OF = {
-    **{name: tuple(each for each in CLEANED_BY if re.search(rf"\b{each}\b", sql)) for name, sql in GENERIC_RULES},
-}
+    name: tuple(each for each in CLEANED_BY if re.search(rf"\b{each}\b", sql)) for name, sql in GENERIC_RULES
+} | {NO_EXCHANGE_RATE: ("currency", "ordered_at")}
 """By rule, the columns that it looks at."""
 
-GIVEN = Lines("given", dict.fromkeys(TYPES), TYPES)
+GIVEN = Lines("given", {name: name for name in TYPES}, TYPES)
 
 CHECKED = tuple(name for name in CLEANED_BY if name in TYPES and name != "unit_price")
 
 TEXTS = ("category", "country", "channel")
 
 MAX_KNOWN_TEXTS = 10_000
+
+RATES = "exchange_rates"
+
+FIRST_CURRENCY = """(
+    SELECT arg_min(code, file_id)
+    FROM (SELECT file_id, clean_currency(currency) AS code FROM given)
+    WHERE regexp_full_match(code, '[A-Z]{3}')
+)"""
 
 INSERT = f"""
 INSERT INTO given SELECT unnest(CAST(? AS INTEGER[])), {", ".join(f"unnest(CAST(? AS {t}[]))" for t in TYPES.values())}
@@ -79,14 +90,19 @@ class CheckedLines:
 class LineContract:
     """Cleans lines, and tells which rules they break. Threads may share one; they take turns."""
 
-    def __init__(self, earliest_day: date, timezone: str = "UTC") -> None:
+    def __init__(self, settings: Settings, timezone: str = "UTC") -> None:
         """Open an in-memory DuckDB.
 
         Args:
-            earliest_day: Lines of before are implausible.
+            settings: Say the earliest plausible day, the reporting currency and its exchange rates.
             timezone: Zone of times that don't say theirs.
         """
-        self._earliest_day = earliest_day
+        self._earliest_day = settings.earliest_day
+        self._rates = rates_of(settings)
+        # Without a reporting currency, all lines of a request are to be in the same one.
+        reporting = literal(settings.currency) if settings.currency else FIRST_CURRENCY
+        self._exchange = Exchange(reporting) if self._rates is None else Exchange(reporting, RATES)
+        self._currencies = {None, settings.currency or None}
         self._planned_at: datetime | None = None
         self._lock = Lock()
         inputs = {name: Input(headers=(name,)) for name in TYPES}
@@ -130,7 +146,7 @@ class LineContract:
         found: list[dict[str, Any]] = []
         for line in lines:
             plain = as_plain(line, texts=self._texts, earliest=earliest, latest=latest, is_utc=is_utc)
-            if plain is None:
+            if plain is None or line.currency not in self._currencies:
                 return None
             found.append(plain)
         return found
@@ -151,7 +167,9 @@ class LineContract:
         """Plan the statement, which has the bounds of plausible times in it."""
         if minute != self._planned_at:
             bound_times(self._con, self._earliest_day, minute)
-            query = broken_rules(self._profile, GIVEN, CHECKED, GENERIC_RULES)
+            if self._rates is not None:
+                self._rates.read(self._con, RATES)
+            query = broken_rules(self._profile, GIVEN, CHECKED, GENERIC_RULES, self._exchange)
             self._con.execute(f"PREPARE checked AS {query}")
             self._planned_at = minute
 

@@ -20,17 +20,20 @@ from segmentation.settings import Settings
 from segmentation.sources.profiles.contract import GENERIC_RULES
 from segmentation.sources.profiles.profile import Inputs, Profile
 from segmentation.sources.readers.binding import Binding, Wanted
+from segmentation.sources.readers.exchange_rates import rates_of
 from segmentation.sources.readers.files import Lines, OnColumns, drop_lines, read_lines
 from segmentation.sources.readers.limits import ReadingLimits
 from segmentation.sources.readers.line_accounts import LineAccount
 from segmentation.sources.readers.paths import InputFile
+from segmentation.sources.rules.currency import Exchange
 from segmentation.sources.rules.deduplication import ACCEPTED, DEDUPLICATED, REJECTED
-from segmentation.sources.rules.mapping import ALL_TIME, LoadWindow
+from segmentation.sources.rules.mapping import ALL_TIME, LoadWindow, gives_currencies
 from segmentation.sources.rules.relations import inputs_of, refusals
 from segmentation.sources.rules.validation import COLUMNS, repeated_keys, validated
 from segmentation.warehouse import Lake
 from segmentation.warehouse.customer_bucket import CUSTOMER_BUCKET_MACRO
 from segmentation.warehouse.schema import customer_buckets
+from segmentation.warehouse.sql import literal
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,6 +45,7 @@ class Relation(StrEnum):
     MALFORMED_LINES = "malformed_lines"
     VALIDATED_LINES = "validated_lines"
     DUPLICATE_CANDIDATES = "duplicate_candidates"
+    EXCHANGE_RATES = "exchange_rates"
 
     INPUT_FILES = "input_files"
     PRODUCT_LIST = "product_list"
@@ -125,15 +129,17 @@ class Staging:
     Attributes:
         con: The connection, for queries that name relations of `Relation`.
         accounts: By `file_id`, what has become of the physical lines of the text files that were read since `begin`.
+        settings: Bound what is read.
     """
 
     def __init__(self, con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
         """Define what expressions of profiles may call; settings bound what is read."""
         self.con = con
-        self._settings = settings
+        self.settings = settings
         self._window = ALL_TIME
         self._numbers = count()
         self.accounts: dict[int, LineAccount] = {}
+        self._rates = rates_of(settings)
         define_macros(con)
         con.execute(CUSTOMER_BUCKET_MACRO)
         self._empty(Relation.MALFORMED_LINES, "file_id INTEGER, line VARCHAR")
@@ -154,7 +160,7 @@ class Staging:
         """
         self._window = window
         self.accounts = {}
-        bound_times(self.con, self._settings.earliest_day, now)
+        bound_times(self.con, self.settings.earliest_day, now)
         self._empty(Relation.MALFORMED_LINES, "file_id INTEGER, line VARCHAR")
         self._empty(Relation.VALIDATED_LINES, COLUMNS)
         self._empty(Relation.DUPLICATE_CANDIDATES, "line_key UBIGINT")
@@ -201,7 +207,7 @@ class Staging:
                 profile.name,
                 inputs_of(profile) if inputs is None else inputs,
                 profile.reader if inputs is None else profile.reader.of_companions(),
-                ReadingLimits.of(self._settings),
+                ReadingLimits.of(self.settings),
                 is_ordered,
             ),
             malformed=Relation.MALFORMED_LINES,
@@ -247,6 +253,7 @@ class Staging:
                 product_list=Relation.PRODUCT_LIST if has_product_list else None,
                 buckets=self._buckets,
                 rules=[*refusals(profile), *rules],
+                exchange=self._exchange() if gives_currencies(profile, lines) else None,
             )
             self.con.execute(f"INSERT INTO {Relation.VALIDATED_LINES} BY NAME {query}")
 
@@ -291,6 +298,13 @@ class Staging:
 
     def _relation_name(self) -> str:
         return f"lines_{next(self._numbers)}"
+
+    def _exchange(self) -> Exchange | None:
+        """How money is brought to the reporting currency; the rates are read again when their file has changed."""
+        if self._rates is None:
+            return None
+        self._rates.read(self.con, Relation.EXCHANGE_RATES)
+        return Exchange(literal(self.settings.currency), Relation.EXCHANGE_RATES)
 
     def _empty(self, relation: Relation, columns: str) -> None:
         self.con.execute(f"CREATE OR REPLACE TEMP TABLE {relation} ({columns})")

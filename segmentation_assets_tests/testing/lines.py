@@ -42,7 +42,7 @@ def insert_lines(lake: Lake, lines: Sequence[Line]) -> None:
         rows = _rows(lines, customer_buckets(con))
         con.register("rows", rows)
         con.execute("CREATE OR REPLACE TEMP TABLE staged AS FROM raw.transactions LIMIT 0")
-        con.execute("INSERT INTO temp.staged FROM rows")
+        con.execute("INSERT INTO temp.staged BY NAME FROM rows")
         lake.transaction(con, Commit("lines"), _insert)
 
 

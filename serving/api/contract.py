@@ -116,6 +116,10 @@ class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         Number | None, msgspec.Meta(description="Price of one unit before discount, where `amount` isn't given.")
     ] = None
     category: str | None = None
+    currency: Annotated[
+        str | None,
+        msgspec.Meta(description="What the money is in (ISO 4217); the shop's reporting currency if not given."),
+    ] = None
     discount: Annotated[
         Number | None, msgspec.Meta(description="Money taken off the line's price; 0 if not given.")
     ] = None

@@ -142,7 +142,7 @@ class LineScorer:
         """Opened at first use, too."""
         with self._opening:
             if self._contract is None:
-                self._contract = LineContract(self._settings.earliest_day)
+                self._contract = LineContract(self._settings)
             return self._contract
 
     def close(self) -> None:

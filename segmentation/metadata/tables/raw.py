@@ -16,7 +16,7 @@ TRANSACTIONS = Table(
         Column(
             "unit_price",
             "DOUBLE",
-            "Price of one unit before discount, in the shop's currency.",
+            "Price of one unit before discount, in the reporting currency.",
             nullable=False,
         ),
         Column("amount", "DOUBLE", "What was paid for the line; negative for a return.", nullable=False),
@@ -24,6 +24,17 @@ TRANSACTIONS = Table(
         Column("ordered_at", "TIMESTAMP", "When the order was placed, UTC.", nullable=False),
         Column("country", "VARCHAR", "Country of the customer or delivery, where known."),
         Column("channel", "VARCHAR", "Where it was sold (web, app, store, …), where known."),
+        Column(
+            "currency",
+            "VARCHAR",
+            "What the source's money is in (ISO 4217); NULL where it doesn't say, which is the reporting currency.",
+        ),
+        Column(
+            "exchange_rate",
+            "DOUBLE",
+            "By which price, amount and discount were multiplied to be in the reporting currency; NULL where they are "
+            "as the source gave them.",
+        ),
         Column("source", "VARCHAR", "Name of the source that delivered the line.", nullable=False),
         Column("ingested_at", "TIMESTAMP", "When the line arrived, or its file was registered, UTC.", nullable=False),
         Column(

@@ -16,6 +16,7 @@ import duckdb
 from segmentation.errors import SourceError
 from segmentation.metadata.tables.raw import LOADS, REJECTED, TRANSACTIONS
 from segmentation.progress import Narrator
+from segmentation.sources.batch.currencies import refuse_mixed
 from segmentation.sources.batch.day_changes import note_changed_days
 from segmentation.sources.batch.product_list import read_product_list
 from segmentation.sources.batch.related_lines import related_lines
@@ -278,6 +279,7 @@ def _validate(staging: Staging, days: _Days, now: datetime, tell: Narrator) -> L
     staging.create(Relation.JOINED_LINES, JOINED_LINES, values)
     staging.create(Relation.DAY_COUNTS, DAY_COUNTS)
     _refuse_ids_of_other_days(staging.con, days)
+    refuse_mixed(staging.con, staging.settings, Relation.ACCEPTED_LINES, days.as_values())
     totals = staging.con.execute(TOTALS).fetchone() or (0, 0)
     return LoadReport(
         lines_read=int(totals[0]),

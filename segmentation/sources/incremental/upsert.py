@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from itertools import accumulate, groupby
 
+from segmentation.metadata.tables.raw import TRANSACTIONS
 from segmentation.sources.incremental.deliveries import Delivery, Malformed, Receipt
 from segmentation.sources.incremental.known_ids import KnownIds
 from segmentation.sources.incremental.offsets import reached
 from segmentation.sources.incremental.upsert_transaction import UpsertTransaction
-from segmentation.sources.profiles.contract import DELIVERED_RULES
+from segmentation.sources.profiles.contract import DELIVERED_RULES, NO_EXCHANGE_RATE
 from segmentation.sources.profiles.profile import Profile, require_line_ids, require_single_lines
 from segmentation.sources.readers.records import Record, as_lines, as_table
 from segmentation.sources.rules.mapping import profile_errors
@@ -24,9 +25,20 @@ from segmentation.warehouse import Commit, Lake
 
 STAGED_LINES = f"""
 SELECT validated.* EXCLUDE (file_id, remark), file_id AS ordinal, delivery, source, hash(line_id) AS id_hash,
-    remark[1].reason AS reason
+    coalesce(
+        remark[1].reason,
+        CASE WHEN currency <> $reporting AND exchange_rate IS NULL THEN '{NO_EXCHANGE_RATE}' END
+    ) AS reason
 FROM {Relation.VALIDATED_LINES} AS validated
 JOIN {Relation.DELIVERY_SPANS} ON file_id BETWEEN first_ordinal AND last_ordinal
+"""
+
+FIRST_CURRENCY = f"""
+SELECT currency FROM {Relation.VALIDATED_LINES} WHERE currency IS NOT NULL AND remark IS NULL ORDER BY file_id LIMIT 1
+"""
+
+CURRENCY_OF_LAKE = f"""
+SELECT currency FROM {TRANSACTIONS.name} WHERE currency IS NOT NULL AND exchange_rate IS NULL LIMIT 1
 """
 
 
@@ -102,7 +114,16 @@ class Upserter:
             }
         )
         with self._staging.holding(Relation.DELIVERY_SPANS, spans):
-            self._staging.create(Relation.STAGED_LINES, STAGED_LINES)
+            self._staging.create(Relation.STAGED_LINES, STAGED_LINES, {"reporting": self._reporting_currency()})
+
+    def _reporting_currency(self) -> str | None:
+        """The one that lines without a rate have to be in: as is set, else as in the lake, else that of the first."""
+        if self._lake.settings.currency:
+            return self._lake.settings.currency
+        first = self._staging.con.execute(FIRST_CURRENCY).fetchone()
+        of_lake = self._staging.con.execute(CURRENCY_OF_LAKE).fetchone() if first else None
+        found = of_lake or first
+        return None if found is None else str(found[0])
 
     def _validate(self, source: str, profile: Profile, numbered: Sequence[tuple[Delivery, int]]) -> None:
         records: list[Record] = []

@@ -16,8 +16,12 @@ CLEANED_BY = {
     "ordered_at": "utc",
     "country": "clean_text",
     "channel": "clean_text",
+    "currency": "clean_currency",
 }
 """Per column that a profile may map: the macro (macros.sql) that brings its expression to the contract's type."""
+
+CONTRACT_COLUMNS = (*CLEANED_BY, "exchange_rate")
+"""The columns of a validated line; the rate by which its money was converted is no source's business."""
 
 REQUIRED = ("order_id", "customer_id", "product_id", "quantity", "ordered_at")
 """Columns that every profile maps; beside them, it maps `unit_price` or `amount`."""
@@ -34,6 +38,9 @@ PRODUCT_CLEANED_BY = {
 IMPLAUSIBLE_DATE = "implausible_date"
 """Reason for a line whose date can be read, but is before `SEGMENTATION_EARLIEST_DAY` or more than a day ahead."""
 
+NO_EXCHANGE_RATE = "no_exchange_rate"
+"""Reason for a line in another currency than the reporting one, of a day without a rate."""
+
 GENERIC_RULES = (
     ("missing_order", "order_id IS NULL"),
     ("missing_customer", "customer_id IS NULL"),
@@ -41,6 +48,8 @@ GENERIC_RULES = (
     ("nul_in_customer", "contains(customer_id, chr(0))"),  # nobody could look for them
     (IMPLAUSIBLE_DATE, "ordered_at IS NULL AND is_dated"),
     ("unparsable_date", "ordered_at IS NULL"),
+    ("unknown_currency", "NOT regexp_full_match(currency, '[A-Z]{3}')"),
+    (NO_EXCHANGE_RATE, "lacks_exchange_rate"),
     ("missing_quantity", "quantity IS NULL"),
     ("zero_quantity", "quantity = 0"),
     ("missing_price", "unit_price IS NULL OR amount IS NULL"),

@@ -12,13 +12,13 @@ first file that says so (a repeat changes nothing).
 """
 
 from segmentation.sources.profiles.contract import (
-    CLEANED_BY,
+    CONTRACT_COLUMNS,
     DUPLICATE_LINE_ID,
     MALFORMED_LINE,
     REPEATED_IN_OTHER_FILE,
 )
 
-COLUMNS = ", ".join(name for name in CLEANED_BY if name != "line_id")
+COLUMNS = ", ".join(name for name in CONTRACT_COLUMNS if name != "line_id")
 
 DEDUPLICATED = f"""
 WITH remarked AS (

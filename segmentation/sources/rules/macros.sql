@@ -27,6 +27,9 @@ CREATE OR REPLACE TEMP MACRO clean_id
         ELSE CAST(x AS VARCHAR)
     END;
 
+-- clean_currency(x): a currency's three letters, or whatever else stands for it, in upper case.
+CREATE OR REPLACE TEMP MACRO clean_currency(x) AS upper(clean_text(x));
+
 -- as_number(x): a DOUBLE from text such as "12.5", "1,234.50", "£2.55" (or, where the profile's decimal mark is a
 -- comma, "1.234,50"); NULL if it can't be read. What is no plain number is in numbers.sql.
 CREATE OR REPLACE TEMP MACRO plain_number(x) AS CASE

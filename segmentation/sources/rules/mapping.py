@@ -16,6 +16,7 @@ from segmentation.errors import SourceError
 from segmentation.sources.profiles.contract import CLEANED_BY, REFUSED_AS
 from segmentation.sources.profiles.profile import Profile
 from segmentation.sources.readers.files import Lines
+from segmentation.sources.rules.currency import Exchange, converted
 from segmentation.warehouse.sql import brief_error, identifier, literal
 
 # DuckDB computes an expression anew wherever a macro repeats it; as a column of an inner query it is computed once.
@@ -28,7 +29,7 @@ MAPPED = "SELECT file_id, {inputs}, {columns} FROM ({moment} FROM ({raw}))"
 
 FILLED = """
 SELECT file_id, {inputs}, {columns}, {key} AS line_key, mapped_line_id IS NOT NULL AS has_own_id,
-    mapped_is_dated AS is_dated
+    mapped_is_dated AS is_dated, CAST(NULL AS DOUBLE) AS exchange_rate, false AS lacks_exchange_rate
 FROM mapped
 WHERE {in_window}
 """
@@ -50,6 +51,7 @@ NULLS = {
     "clean_text": "CAST(NULL AS VARCHAR)",
     "as_number": "CAST(NULL AS DOUBLE)",
     "utc": "CAST(NULL AS TIMESTAMP)",
+    "clean_currency": "CAST(NULL AS VARCHAR)",
 }
 """What a column is that has no expression."""
 
@@ -112,14 +114,14 @@ def inputs(lines: Lines) -> list[str]:
     return [f"in_{name}" for name in lines.types]
 
 
-def filled(profile: Profile, source: str, lines: Lines, window: LoadWindow) -> str:
+def filled(profile: Profile, source: str, lines: Lines, window: LoadWindow, exchange: Exchange | None = None) -> str:
     """SQL of the relation `filled` over `mapped`: contract columns, within a window.
 
     Beside them: `line_key`, equal for lines that may be duplicates of each other, `has_own_id`, and `is_dated`, whether
-    the date can be read, plausible or not.
+    the date can be read, plausible or not. Money is brought to one currency as `exchange` says; None: not at all.
     """
     values = {name: f"mapped_{name}" for name in CLEANED_BY} | FILLED_BY
-    return FILLED.format(
+    sql = FILLED.format(
         inputs=", ".join(inputs(lines)),
         columns=", ".join(
             f"{sql.format(fingerprint=fingerprint(source, lines))} AS {name}" for name, sql in values.items()
@@ -127,6 +129,7 @@ def filled(profile: Profile, source: str, lines: Lines, window: LoadWindow) -> s
         key=line_key(profile, lines),
         in_window=window.contains("mapped_ordered_at"),
     )
+    return sql if exchange is None else converted(sql, exchange)
 
 
 def line_key(profile: Profile, lines: Lines) -> str:
@@ -152,6 +155,13 @@ def fingerprint(source: str, lines: Lines) -> str:
 def _gives_ids(profile: Profile, lines: Lines) -> bool:
     words = set(re.findall(r"\w+", profile.columns.get("line_id", "")))
     return any(header is not None for name, header in lines.headers.items() if name in words)
+
+
+def gives_currencies(profile: Profile, lines: Lines) -> bool:
+    """Whether the lines may name any; a file that lacks the column for it costs nothing."""
+    words = set(re.findall(r"\w+", profile.columns.get("currency", "")))
+    used = [header for name, header in lines.headers.items() if name in words]
+    return "currency" in profile.columns and (not used or any(header is not None for header in used))
 
 
 def original_of(lines: Lines) -> str:

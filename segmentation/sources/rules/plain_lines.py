@@ -21,7 +21,7 @@ LOWEST, HIGHEST = 1e-6, 1e11
 def as_plain(
     line: Any, *, texts: Container[str | None], earliest: datetime, latest: datetime, is_utc: bool
 ) -> dict[str, Any] | None:
-    """A line in contract columns; None if it isn't plain.
+    """A line in contract columns; None if it isn't plain. Its currency is to be looked at by whoever asks.
 
     Args:
         line: An object with the contract's columns as attributes, None where nothing is said.
@@ -49,6 +49,7 @@ def as_plain(
         "ordered_at": ordered_at,
         "country": line.country,
         "channel": line.channel,
+        "currency": line.currency,
     }
 
 

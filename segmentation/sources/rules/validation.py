@@ -9,16 +9,17 @@ from collections.abc import Sequence
 import duckdb
 
 from segmentation.errors import SourceError
-from segmentation.sources.profiles.contract import CLEANED_BY, PRODUCT_CLEANED_BY
+from segmentation.sources.profiles.contract import CLEANED_BY, CONTRACT_COLUMNS, PRODUCT_CLEANED_BY
 from segmentation.sources.profiles.profile import Profile
 from segmentation.sources.readers.files import Lines
+from segmentation.sources.rules.currency import Exchange
 from segmentation.sources.rules.mapping import ALL_TIME, LoadWindow, filled, fingerprint, line_key, mapped, original_of
 from segmentation.warehouse.sql import brief_error, literal
 
 COLUMNS = """
     file_id INTEGER, line_id VARCHAR, order_id VARCHAR, customer_id VARCHAR, product_id VARCHAR, category VARCHAR,
     quantity DOUBLE, unit_price DOUBLE, amount DOUBLE, discount DOUBLE, ordered_at TIMESTAMP, country VARCHAR,
-    channel VARCHAR, customer_bucket INTEGER,
+    channel VARCHAR, currency VARCHAR, exchange_rate DOUBLE, customer_bucket INTEGER,
     remark STRUCT(
         reason VARCHAR, reason_if_repeated VARCHAR, fingerprint VARCHAR, has_own_id BOOLEAN, original VARCHAR
     )[]
@@ -95,6 +96,7 @@ def validated(
     product_list: str | None,
     buckets: int,
     rules: Sequence[tuple[str, str]],
+    exchange: Exchange | None = None,
 ) -> str:
     """SQL of the lines of the window with what is to be said about each: `COLUMNS`.
 
@@ -107,26 +109,33 @@ def validated(
         product_list: Relation of the source's products, which gives lines their category; None if there is none.
         buckets: How many customer buckets the lake has.
         rules: Name and SQL condition of the rules that follow.
+        exchange: How money is brought to one currency; None: not at all.
     """
     return VALIDATED.format(
         mapped=mapped(profile.columns, CLEANED_BY, lines),
-        filled=filled(profile, source, lines, window),
+        filled=filled(profile, source, lines, window, exchange),
         categorised=CATEGORISED.format(product_list=product_list) if product_list else "FROM filled",
         input=_input(lines),
         candidates=candidates,
         reason=_reason(profile, rules),
-        columns=", ".join(CLEANED_BY),
+        columns=", ".join(CONTRACT_COLUMNS),
         buckets=buckets,
         fingerprint=fingerprint(source, lines),
         original=original_of(lines),
     )
 
 
-def broken_rules(profile: Profile, lines: Lines, columns: Sequence[str], rules: Sequence[tuple[str, str]]) -> str:
+def broken_rules(
+    profile: Profile,
+    lines: Lines,
+    columns: Sequence[str],
+    rules: Sequence[tuple[str, str]],
+    exchange: Exchange | None = None,
+) -> str:
     """SQL of `file_id`, `broken` and columns of all lines; `broken` names all rules that a line breaks, in one text."""
     return BROKEN_RULES.format(
         mapped=mapped(profile.columns, CLEANED_BY, lines),
-        filled=filled(profile, profile.name, lines, ALL_TIME),
+        filled=filled(profile, profile.name, lines, ALL_TIME, exchange),
         columns=", ".join(columns),
         broken=", ".join(f"CASE WHEN {_condition(sql)} THEN {literal(name)} END" for name, sql in rules),
     )
