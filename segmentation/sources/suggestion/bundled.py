@@ -32,9 +32,10 @@ def text_of(name: str, timezone: str | None) -> str:
 def _columns_there(profile: Profile, headers: set[str]) -> int:
     """How many of a profile's columns there are; 0 if one that it needs is lacking."""
     needed = [entry for entry in profile.inputs.values() if not entry.optional]
-    if len(needed) < MIN_COLUMNS or not all(_is_there(entry, headers) for entry in needed):
+    if not all(_is_there(entry, headers) for entry in needed):
         return 0
-    return sum(_is_there(entry, headers) for entry in profile.inputs.values())
+    found = sum(_is_there(entry, headers) for entry in profile.inputs.values())
+    return found if found >= MIN_COLUMNS else 0
 
 
 def _is_there(entry: Input, headers: set[str]) -> bool:

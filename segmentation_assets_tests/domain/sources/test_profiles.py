@@ -19,6 +19,8 @@ from segmentation.sources.staging import Staging
 from segmentation.warehouse.customer_bucket import customer_bucket
 from segmentation_assets_tests.domain.sources.shop_files import changed
 
+DOCS = Path(__file__).parents[3] / "docs" / "sources.md"
+
 MINIMAL = {
     "name": "mine",
     "inputs": {"o": ["Order"], "c": "Customer", "p": ["Product"], "q": ["Units"], "u": ["Price"], "t": ["When"]},
@@ -48,7 +50,10 @@ def value(con: duckdb.DuckDBPyConnection, expression: str, *, timezone: str = "U
 
 
 def test_the_bundled_profiles_are_the_documented_ones() -> None:
-    assert bundled_profiles() == ("canonical", "complete-journey", "uci-online-retail")
+    section = DOCS.read_text(encoding="utf-8").split("## Bundled profiles")[1].split("\n## ")[0]
+    documented = [line.split("`")[1] for line in section.splitlines() if line.startswith("| `")]
+
+    assert sorted(documented) == list(bundled_profiles())
 
 
 @pytest.mark.parametrize("name", bundled_profiles())
@@ -67,8 +72,8 @@ def test_a_profile_of_ones_own_is_loaded_by_its_path(tmp_path: Path) -> None:
 
 
 def test_an_unknown_profile_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(SourceError, match=r"no profile 'shopify'.*canonical, complete-journey, uci-online-retail"):
-        load_profile("shopify")
+    with pytest.raises(SourceError, match=r"no profile 'corner-shop'.*canonical, cdnow, complete-journey"):
+        load_profile("corner-shop")
 
 
 def test_a_profile_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,71 @@
+"""Each bundled profile reads its sample: the lines, customers and money that the made-up shop had."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from segmentation.sources.suggestion.suggesting import suggest
+from segmentation.warehouse import Lake
+from segmentation_assets_tests.domain.sources.shop_files import ingest, rows_of
+from segmentation_assets_tests.samples.made_up_shop import Order, orders
+from segmentation_assets_tests.samples.make import write_samples
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+
+READ = """
+SELECT count(*), count(DISTINCT customer_id), count(DISTINCT order_id), round(sum(amount), 2), min(ordered_at)
+FROM raw.transactions
+"""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What of an order a layout tells.
+
+    Attributes:
+        is_sold: Whether the order counts.
+        lines: How many lines it has.
+        is_returned: Whether what was paid back has lines of its own, as many again.
+        seconds: Whether times have them.
+    """
+
+    is_sold: Callable[[Order], bool] = lambda order: order.outcome == "paid"
+    lines: Callable[[Order], int] = lambda order: len(order.lines)
+    is_returned: bool = False
+
+
+BY_PROFILE = {
+    "woocommerce": Expected(),
+    "square": Expected(lambda order: order.outcome in ("paid", "refunded") and order.customer != 1, is_returned=True),
+    "stripe": Expected(lambda order: order.outcome in ("paid", "pending"), lambda _: 1),
+    "ga4": Expected(lambda order: order.outcome != "cancelled", is_returned=True),
+}
+
+
+def test_the_samples_are_what_the_script_writes(tmp_path: Path) -> None:
+    write_samples(tmp_path)
+
+    for path in (path for path in tmp_path.rglob("*") if path.is_file()):
+        assert (SAMPLES / path.relative_to(tmp_path)).read_bytes() == path.read_bytes(), path.name
+
+
+@pytest.mark.parametrize("name", sorted(BY_PROFILE))
+def test_a_bundled_profile_reads_what_the_shop_sold(lake: Lake, name: str) -> None:
+    expected = BY_PROFILE[name]
+    sold = [order for order in orders() if expected.is_sold(order)]
+    back = [order for order in sold if order.outcome == "refunded"] if expected.is_returned else []
+
+    ingest(lake, SAMPLES / name, name)
+
+    ((lines, customers, _, money, first),) = rows_of(lake, READ)
+    assert lines == sum(map(expected.lines, [*sold, *back]))
+    assert customers == len({order.customer for order in sold})
+    assert money == pytest.approx(sum(order.total for order in sold) - sum(order.total for order in back))
+    assert abs((first - min(order.at for order in sold).replace(tzinfo=None)).total_seconds()) < 6 * 3600
+
+
+@pytest.mark.parametrize("name", sorted(BY_PROFILE))
+def test_a_sample_is_known_by_its_columns(name: str) -> None:
+    assert suggest([str(SAMPLES / name)]).bundled == name
