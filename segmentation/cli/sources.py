@@ -9,12 +9,13 @@ from rich.table import Table
 from segmentation.cli.output import JsonFlag, console, print_json
 from segmentation.cli.suggestion import suggest_profile
 from segmentation.clock import utc_now
-from segmentation.errors import SegmentationError
+from segmentation.errors import SegmentationError, SourceError
 from segmentation.settings import Settings, load_settings
 from segmentation.sources import reading
 from segmentation.sources.config import EXAMPLE_OF, TYPES, SourceConfig, declared_source, declared_sources, plugins
 from segmentation.sources.incremental.delivery_totals import DeliveryTotals, read_totals
 from segmentation.sources.schema_drift import accept, read_drift
+from segmentation.sources.source_samples import sample_of_source
 from segmentation.warehouse import Lake
 from segmentation.warehouse.schema import migrate
 
@@ -52,7 +53,7 @@ def list_sources(as_json: JsonFlag = False) -> None:
 def check_sources(
     name: Annotated[str | None, typer.Argument(help="A declared source; all of them if left out.")] = None,
 ) -> None:
-    """Try to reach each source, and read its profile; exit code 1 if one can't be used.
+    """Try to reach each source, and read its first lines through its profile; exit code 1 if one can't be used.
 
     For example: segmentation sources check till
     """
@@ -62,7 +63,11 @@ def check_sources(
     for source in chosen.values():
         try:
             found = reading.check(settings, source)
-            console.print(f"[green]✓[/] {escape(source.name)}: {escape(found)}", soft_wrap=True)
+            sample = sample_of_source(settings, source, now=utc_now().replace(microsecond=0))
+            if sample and sample.lines_read and not sample.accepted:
+                raise SourceError(f"{sample}. `segmentation ingest {source.name} --dry-run` shows examples.")
+            told = f"{found}; {sample}" if sample else found
+            console.print(f"[green]✓[/] {escape(source.name)}: {escape(told)}", soft_wrap=True)
         except SegmentationError as error:
             failed = True
             console.print(f"[red]✗[/] {escape(source.name)}: {escape(str(error))}", soft_wrap=True)
