@@ -103,10 +103,11 @@ order is its purchase lines and happens at the earliest of them; revenue sums am
 before the date, and within `SEGMENTATION_LOOKBACK_DAYS` of it, count. Customers are those with a purchase in that
 window.
 
-Dates, weekdays, hours and months are those of the shop's calendar (`SEGMENTATION_TIMEZONE`; without it, of the zone that
-the profiles of the ingested files name, if they agree, else UTC): a date begins at midnight there, and an order of Monday
-morning is one of Monday, wherever the server is. Where clocks skip midnight, the date begins with the first moment after
-it. What is measured in days (recency, tenure, gaps) is elapsed time, 24 hours each, whatever clocks do meanwhile.
+Dates, weekdays, hours and months are those of the shop's calendar (`SEGMENTATION_TIMEZONE`; without it, of the zone
+that the profiles of the ingested files name, if they agree, else UTC): a date begins at midnight there, and an order of
+Monday morning is one of Monday, wherever the server is. Where clocks skip midnight, the date begins with the first
+moment after it. What is measured in days (recency, tenure, gaps) is elapsed time, 24 hours each, whatever clocks do
+meanwhile.
 
 "From" and "to" bound what there can be; the scorer refuses other values. "Transform" is how a model makes a feature
 comparable before it scales it; "missing" is what a model takes for NULL.
