@@ -57,7 +57,7 @@ class Dialect:
         """The records of whole lines that hold line ends, and where they begin."""
         place = end_of_plain_lines(text[: self._first_mark(text)])
         while place < len(text) and (found := self._record.match(text, place)):
-            record = found[0].rstrip(b"\r\n")
+            record = text[place : found.start(1)]
             if LINE_END.search(record):
                 yield place, record
             place = found.end() if found.end() > place else len(text)
@@ -108,7 +108,7 @@ class Dialect:
 
     @cached_property
     def _record(self) -> re.Pattern[bytes]:
-        return re.compile(self._fields + rb"(?:\r\n|\r|\n|\Z)", re.S)
+        return re.compile(self._fields + rb"(\r\n|\r|\n|\Z)", re.S)
 
     @cached_property
     def _whole(self) -> re.Pattern[bytes]:

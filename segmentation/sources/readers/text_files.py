@@ -183,7 +183,10 @@ class CsvFile:
 
     def _count_joined(self, lines: bytes, table: "pa.Table", malformed: list[str], before: int) -> None:
         """Count the line ends inside of fields by what was parsed, and ask whether they should be there."""
-        inside = _line_ends_in(table) + sum(count_line_ends(row.encode()) for row in malformed)
+        if self._dialect.escape is None:
+            inside = _line_ends_in(table) + sum(count_line_ends(row.encode()) for row in malformed)
+        else:  # the halves of a line end may be escaped apart, and be together in the value
+            inside = sum(count_line_ends(record) for _, record in self._dialect.joined(lines))
         if not inside:
             return
         account, dialect = self.account, self._dialect
