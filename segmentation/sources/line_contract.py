@@ -90,18 +90,21 @@ class CheckedLines:
 class LineContract:
     """Cleans lines, and tells which rules they break. Threads may share one; they take turns."""
 
-    def __init__(self, settings: Settings, timezone: str = "UTC") -> None:
+    def __init__(self, settings: Settings, timezone: str = "UTC", days_zone: str = "UTC") -> None:
         """Open an in-memory DuckDB.
 
         Args:
             settings: Say the earliest plausible day, the reporting currency and its exchange rates.
             timezone: Zone of times that don't say theirs.
+            days_zone: Zone in which the days of exchange rates begin.
         """
         self._earliest_day = settings.earliest_day
         self._rates = rates_of(settings)
         # Without a reporting currency, all lines of a request are to be in the same one.
         reporting = literal(settings.currency) if settings.currency else FIRST_CURRENCY
-        self._exchange = Exchange(reporting) if self._rates is None else Exchange(reporting, RATES)
+        self._exchange = (
+            Exchange(reporting, days_zone) if self._rates is None else Exchange(reporting, days_zone, RATES)
+        )
         self._currencies = {None, settings.currency or None}
         self._planned_at: datetime | None = None
         self._lock = Lock()

@@ -253,7 +253,7 @@ class Staging:
                 product_list=Relation.PRODUCT_LIST if has_product_list else None,
                 buckets=self._buckets,
                 rules=[*refusals(profile), *rules],
-                exchange=self._exchange() if gives_currencies(profile, lines) else None,
+                exchange=self._exchange(profile) if gives_currencies(profile, lines) else None,
             )
             self.con.execute(f"INSERT INTO {Relation.VALIDATED_LINES} BY NAME {query}")
 
@@ -299,12 +299,13 @@ class Staging:
     def _relation_name(self) -> str:
         return f"lines_{next(self._numbers)}"
 
-    def _exchange(self) -> Exchange | None:
+    def _exchange(self, profile: Profile) -> Exchange | None:
         """How money is brought to the reporting currency; the rates are read again when their file has changed."""
         if self._rates is None:
             return None
         self._rates.read(self.con, Relation.EXCHANGE_RATES)
-        return Exchange(literal(self.settings.currency), Relation.EXCHANGE_RATES)
+        zone = (self.settings.timezone or "UTC") if profile.timezone == "UTC" else profile.timezone
+        return Exchange(literal(self.settings.currency), zone, Relation.EXCHANGE_RATES)
 
     def _empty(self, relation: Relation, columns: str) -> None:
         self.con.execute(f"CREATE OR REPLACE TEMP TABLE {relation} ({columns})")

@@ -50,7 +50,7 @@ class LineScorer:
         self._limiter = CapacityLimiter(1)
         self._opening = Lock()
         self._calculators: dict[str, FeatureCalculator] = {}
-        self._contract: LineContract | None = None
+        self._contracts: dict[str, LineContract] = {}
 
     async def score(self, champion: Champion, request: TransactionsRequest) -> TransactionsAnswer:
         """Score the customers in some lines.
@@ -97,7 +97,7 @@ class LineScorer:
             ProblemError: The lake would refuse some (400); the detail says which, and by which rules.
         """
         zone = self.zone()
-        found = self.contract().check([in_shop_days(line, zone) for line in lines], self._clock())
+        found = self.contract(zone).check([in_shop_days(line, zone) for line in lines], self._clock())
         if found.broken:
             raise _refused(found.broken, places)
         return found.lines
@@ -138,18 +138,17 @@ class LineScorer:
                 self._calculators[zone] = FeatureCalculator(zone)
             return self._calculators[zone]
 
-    def contract(self) -> LineContract:
-        """Opened at first use, too."""
+    def contract(self, zone: str) -> LineContract:
+        """The one of a time zone, opened at first use, too."""
         with self._opening:
-            if self._contract is None:
-                self._contract = LineContract(self._settings)
-            return self._contract
+            if zone not in self._contracts:
+                self._contracts[zone] = LineContract(self._settings, days_zone=zone)
+            return self._contracts[zone]
 
     def close(self) -> None:
         """Close what is open."""
-        for opened in (*self._calculators.values(), self._contract):
-            if opened is not None:
-                opened.close()
+        for opened in (*self._calculators.values(), *self._contracts.values()):
+            opened.close()
 
 
 def _refused(broken: Sequence[BrokenRule], places: Sequence[str]) -> ProblemError:

@@ -7,6 +7,8 @@ for files without any rates, `batch.currencies`.
 
 from dataclasses import dataclass
 
+from segmentation.warehouse.sql import literal
+
 CONVERTED = """
 SELECT filled.* REPLACE (
     unit_price * coalesce(rates.rate, 1) AS unit_price,
@@ -16,8 +18,10 @@ SELECT filled.* REPLACE (
     {lacks_rate} AS lacks_exchange_rate
 )
 FROM ({filled}) AS filled
-LEFT JOIN {rates} AS rates ON filled.currency = rates.currency AND CAST(filled.ordered_at AS DATE) = rates.day
+LEFT JOIN {rates} AS rates ON filled.currency = rates.currency AND CAST({local_time} AS DATE) = rates.day
 """
+
+LOCAL_TIME = "timezone({zone}, timezone('UTC', filled.ordered_at))"
 
 LACKS_RATE = "coalesce(filled.currency <> {reporting} AND rates.rate IS NULL, false)"
 
@@ -30,10 +34,12 @@ class Exchange:
 
     Attributes:
         reporting: SQL of the reporting currency; None where lines may be in any, which others look at.
+        zone: Time zone in which days begin.
         rates: Relation of `currency`, `day` and `rate`: so many units of the reporting currency is one of `currency`.
     """
 
     reporting: str | None
+    zone: str = "UTC"
     rates: str = NO_RATES
 
 
@@ -43,4 +49,5 @@ def converted(filled: str, exchange: Exchange) -> str:
     A line that lacks one stays as it is, and `lacks_exchange_rate` says so.
     """
     lacks_rate = "false" if exchange.reporting is None else LACKS_RATE.format(reporting=exchange.reporting)
-    return CONVERTED.format(filled=filled, rates=exchange.rates, lacks_rate=lacks_rate)
+    local_time = LOCAL_TIME.format(zone=literal(exchange.zone)) if exchange.zone != "UTC" else "filled.ordered_at"
+    return CONVERTED.format(filled=filled, rates=exchange.rates, lacks_rate=lacks_rate, local_time=local_time)

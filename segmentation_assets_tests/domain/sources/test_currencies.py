@@ -146,6 +146,16 @@ def test_a_day_comes_out_the_same_whatever_is_loaded_with_it(settings: Settings,
         assert _rows(lake, MONEY) == together
 
 
+@pytest.mark.parametrize(("profile_zone", "shop_zone"), [("Europe/Berlin", "UTC"), ("UTC", "Europe/Berlin")])
+def test_days_are_those_of_the_source(settings: Settings, tmp_path: Path, profile_zone: str, shop_zone: str) -> None:
+    midnight = DAY.isoformat() if profile_zone != "UTC" else f"{DAY - timedelta(days=1)}T23:00:00Z"
+    profile = CANONICAL.model_copy(update={"timezone": profile_zone})
+    rates = _rates(tmp_path, [(DAY - timedelta(days=1), "USD", 0.5), (DAY, "USD", 0.95)])
+    with _lake(settings, currency="EUR", exchange_rates=rates, timezone=shop_zone) as lake:
+        Upserter(lake).upsert([Delivery("app", profile, [_line(1, "USD", ordered_at=midnight)], "push")], now=NOW)
+        assert _rows(lake, "SELECT exchange_rate FROM raw.transactions") == [(0.95,)]
+
+
 def test_changed_rates_count_once_days_are_loaded_again(settings: Settings, tmp_path: Path) -> None:
     with _lake(settings, currency="EUR", exchange_rates=_rates(tmp_path)) as lake:
         _load(lake, tmp_path, [_line(1, "USD")])

@@ -109,6 +109,8 @@ def test_a_line_is_there_with_all_that_it_says(upserter: Upserter, lake: Lake) -
         "ordered_at": datetime(2025, 5, 30, 10),
         "country": "DE",
         "channel": "web",
+        "currency": None,
+        "exchange_rate": None,
         "source": "app",
         "ingested_at": NOW,
         "customer_bucket": None,
