@@ -107,6 +107,12 @@ def test_the_scorer_gives_the_bits_of_the_pipeline(client: Client, settings: Set
     assert stored["preferred_weekday"] == 1
 
 
+def test_the_ledger_tells_the_zone_of_a_date(client: Client) -> None:
+    [table, *_] = client.get(f"/v1/snapshots/{APRIL}").raise_for_status().json()["tables"]
+    assert (table["timezone"], table["ends_at"]) == ("America/New_York", "2024-04-01T04:00:00Z")
+    assert client.get("/v1/snapshots").raise_for_status().json()["coverage"]["timezone"] == "America/New_York"
+
+
 def test_without_a_date_it_is_tomorrow_in_the_shop(client: Client) -> None:
     assert _score(client, ["2024-07-10T23:00:00Z"], None)["as_of"] == "2024-07-11"
 

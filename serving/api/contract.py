@@ -486,6 +486,7 @@ class SnapshotOfTable(msgspec.Struct, frozen=True, kw_only=True):
     asked_by: str | None
     is_requested: bool
     timezone: str | None = None
+    ends_at: datetime | None = None
 
 
 class SnapshotDetail(SnapshotDate, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 
@@ -48,7 +49,7 @@ def lines_of(orders: Sequence[Order], window: Window, scorer: LineScorer) -> Seq
     moments: list[datetime] = []
     for number, order in enumerate(orders):
         moment = _moment_before(window, order, number, scorer)
-        shared = {"order_id": f"what-if {number}", "country": order.country, "channel": order.channel}
+        shared: dict[str, Any] = {"order_id": f"what-if {number}", "country": order.country, "channel": order.channel}
         for place, item in enumerate(order.items):
             given = Transaction(**msgspec.structs.asdict(item), **shared, customer_id="what-if", ordered_at=PLAUSIBLE)
             lines.append(given)

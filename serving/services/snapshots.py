@@ -115,10 +115,10 @@ def _require(coverage: Coverage, as_of: date) -> None:
 
 
 def _dated(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Facts with a time that says that it is UTC."""
-    made_at = facts["made_at"]
-    moment = made_at if isinstance(made_at, datetime) else datetime.fromisoformat(made_at)
-    return {**facts, "made_at": moment.replace(tzinfo=UTC)}
+    """Facts with times that say that they are UTC."""
+    given = {name: facts[name] for name in ("made_at", "ends_at") if facts.get(name)}
+    moments = {name: at if isinstance(at, datetime) else datetime.fromisoformat(at) for name, at in given.items()}
+    return {**facts, **{name: moment.replace(tzinfo=UTC) for name, moment in moments.items()}}
 
 
 def _answer(facts: Mapping[str, Any], wanted: type[T]) -> T:

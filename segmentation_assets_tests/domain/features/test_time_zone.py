@@ -55,7 +55,7 @@ CALENDAR = {
 moments = st.one_of(
     st.datetimes(datetime(2017, 10, 1), datetime(2018, 11, 7)),
     *(
-        st.timedeltas(timedelta(hours=-30), timedelta(hours=30)).map(lambda shift, day=day: day + shift)
+        st.datetimes(day - timedelta(hours=30), day + timedelta(hours=30))
         for day in (datetime(2018, 11, 4), datetime(2018, 10, 28), datetime(2018, 3, 25), datetime(2017, 11, 4))
     ),
 )

@@ -1,7 +1,9 @@
 """Days of the shop: coverage, states and due dates where the shop's days don't begin at midnight UTC."""
 
 from datetime import date, datetime, timedelta
+from functools import partial
 
+import duckdb
 import pytest
 
 from segmentation.diagnosis import diagnose
@@ -141,8 +143,10 @@ def test_the_ledger_of_an_older_release_is_one_of_utc(lake: Lake) -> None:
     insert_lines(lake, _lines(datetime(2024, 1, 1, 12), datetime(2024, 3, 5)))
     with _made(lake, "UTC", MARCH) as shop, shop.cursor() as con:
         for column in ("timezone", "ends_at"):
-            dropping = f"ALTER TABLE registry.snapshots DROP COLUMN {column}"
-            lake.transaction(con, Commit("old"), lambda c, statement=dropping: c.execute(statement))
+            dropping = partial(
+                duckdb.DuckDBPyConnection.execute, query=f"ALTER TABLE registry.snapshots DROP COLUMN {column}"
+            )
+            lake.transaction(con, Commit("old"), dropping)
         assert _reasons(shop) == ()
         assert latest_date(con, CUSTOMER_FEATURES, 0) == MARCH
 
@@ -161,7 +165,9 @@ def _register(lake: Lake, *zones: str | None) -> None:
         day = date(2024, 1, 1)
         row = [f"s{number}", f"/f{number}", text, 1, day, day, 9, None, NOW]
         with lake.cursor() as con:
-            lake.transaction(con, Commit("file"), lambda c, values=row: c.execute(REGISTER, values))
+            lake.transaction(
+                con, Commit("file"), partial(duckdb.DuckDBPyConnection.execute, query=REGISTER, parameters=row)
+            )
 
 
 @pytest.mark.parametrize(
