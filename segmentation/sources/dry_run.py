@@ -15,9 +15,11 @@ from segmentation.metadata.tables.raw import REJECTED, TRANSACTIONS
 from segmentation.settings import Settings
 from segmentation.sources.batch.copies import without_copies
 from segmentation.sources.batch.currencies import notes_on, totals_of
+from segmentation.sources.batch.file_roles import find_tables
 from segmentation.sources.batch.inspection import inspect
 from segmentation.sources.batch.loading import LoadReport, validate_files
-from segmentation.sources.batch.registration import as_source_file, files_at, source_name
+from segmentation.sources.batch.registration import as_source_file, as_table_file, files_at, source_name
+from segmentation.sources.batch.source_files import SourceFile
 from segmentation.sources.config import FilesSource, SourceConfig
 from segmentation.sources.incremental.deliveries import Delivery
 from segmentation.sources.incremental.upsert import Upserter
@@ -97,13 +99,22 @@ def _dry_run(lake: Lake, at_hand: Located, profile: Profile, name: str, now: dat
         raise SourceError(" ".join(at_hand.problems.values()))
     with Staging.opened(lake) as staging:
         paths, notes = without_copies(staging.con, name, paths)
-        facts = inspect(staging, profile, name, paths, now=now)
-        files = [as_source_file(name, text, now, found) for found in facts]
+        beside: list[SourceFile] = []
+        facts = inspect(
+            staging,
+            profile,
+            name,
+            paths,
+            now=now,
+            tables=find_tables(profile, paths),
+            on_table=lambda found: beside.append(as_table_file(name, text, now, found)),
+        )
+        files = [*(as_source_file(name, text, now, found) for found in facts), *beside]
         first, last = min(found.first_day for found in facts), max(found.last_day for found in facts)
         found = validate_files(staging, files, first, last + timedelta(days=1), now=now)
         notes = (*notes, *notes_on(totals_of(staging.con, Relation.ACCEPTED_LINES), lake.settings.currency))
         rejects, preview = _rejects(found.rejected), _preview(found.accepted)
-    read = tuple(file.path for file in files)
+    read = tuple(str(found.path) for found in facts)
     return DryRun(name, read, first, last, found.report, rejects, preview, tuple(at_hand.problems.values()), notes)
 
 

@@ -12,9 +12,9 @@ from segmentation.clock import utc_now
 from segmentation.errors import SourceError
 from segmentation.settings import Settings
 from segmentation.sources.batch.copies import without_copies
-from segmentation.sources.batch.inspection import state_of
+from segmentation.sources.batch.file_roles import find_tables, line_files, tables_changed
 from segmentation.sources.batch.registration import product_lists_of, register_paths
-from segmentation.sources.batch.source_files import read_source_files
+from segmentation.sources.batch.source_files import read_source_files, state_of
 from segmentation.sources.batch.spans import Span, joined
 from segmentation.sources.config import (
     DatabaseSource,
@@ -161,7 +161,12 @@ def files_of(settings: Settings, source: FilesSource, profile: Profile, tell: Te
         SourceError: There are none, or the store can't be reached.
     """
     if not is_remote(source.path):
-        return look(source.path, product_lists_of(profile))
+        return line_files(profile, look(source.path, product_lists_of(profile)))
+    if profile.tables or profile.files:
+        raise SourceError(
+            f"The profile {profile.name} of the source {source.name} tells files of a folder apart (`files`, "
+            "`tables`), and objects of a bucket aren't. Copy them to a folder and give its path."
+        )
     lists = product_lists_of(profile)
     fetched = fetch(
         settings, source.name, source.path, product_lists=lists, on_file=lambda key: tell(f"Fetching {key}")
@@ -175,12 +180,12 @@ def _pending(
     """Files that are new, have changed, or were registered through another profile; and what is told of copies."""
     with lake.cursor() as con:
         paths, notes = without_copies(con, source.name, paths)
-        known = {
-            file.path: (file.byte_size, file.modified_at)
-            for file in read_source_files(con)
-            if file.source == source.name and file.profile == profile.to_yaml()
-        }
-    return [path for path in paths if known.get(str(path)) != state_of(path)], notes
+        registered = [file for file in read_source_files(con) if file.source == source.name]
+    known = {file.path: (file.byte_size, file.modified_at) for file in registered if file.profile == profile.to_yaml()}
+    pending = [path for path in paths if known.get(str(path)) != state_of(path)]
+    if not pending and tables_changed(find_tables(profile, paths), registered):
+        pending = list(paths[:1])  # all others are looked at with it
+    return pending, notes
 
 
 def _pull(lake: Lake, source: SourceConfig, tell: Tell) -> Reading:
@@ -205,7 +210,8 @@ def _count(settings: Settings, source: FilesSource) -> tuple[int, Mapping[str, s
         if not found and not problems:
             raise SourceError(f"there is no object at {source.path}")
         return found, problems
-    at_hand = look(source.path, product_lists_of(source.read_profile()))
+    profile = source.read_profile()
+    at_hand = line_files(profile, look(source.path, product_lists_of(profile)))
     return len(at_hand.files), at_hand.problems
 
 

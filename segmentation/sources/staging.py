@@ -52,6 +52,8 @@ class Relation(StrEnum):
     DEDUPLICATED_LINES = "deduplicated_lines"
     ACCEPTED_LINES = "accepted_lines"
     REJECTED_LINES = "rejected_lines"
+    TABLE_COUNTS = "table_counts"
+    REFUSED_TABLE_ROWS = "refused_table_rows"
     LINE_COUNTS = "line_counts"
     JOINED_LINES = "joined_lines"
     DAY_COUNTS = "day_counts"
@@ -143,6 +145,7 @@ class Staging:
         define_macros(con)
         con.execute(CUSTOMER_BUCKET_MACRO)
         self._empty(Relation.MALFORMED_LINES, "file_id INTEGER, line VARCHAR")
+        self._empty_tables()
 
     @classmethod
     @contextmanager
@@ -164,6 +167,7 @@ class Staging:
         self._empty(Relation.MALFORMED_LINES, "file_id INTEGER, line VARCHAR")
         self._empty(Relation.VALIDATED_LINES, COLUMNS)
         self._empty(Relation.DUPLICATE_CANDIDATES, "line_key UBIGINT")
+        self._empty_tables()
 
     def use_profile(self, profile: Profile) -> None:
         """Let the macros read times and numbers as a profile says, from now on."""
@@ -188,7 +192,7 @@ class Staging:
             inputs: What is read from them; the profile's inputs if None.
             keep: SQL condition over the inputs, as `read_lines` has it.
             on_columns: Told the columns of each file.
-            is_ordered: Whether lines keep their place in the file, as `row_at`.
+            is_ordered: Whether lines keep their place in the file, as `_row_at`.
 
         Raises:
             SourceError: A file can't be read. Single lines that can't be split into fields go to `MALFORMED_LINES`.
@@ -264,6 +268,7 @@ class Staging:
             "files": Relation.INPUT_FILES,
             "deduplicated": Relation.DEDUPLICATED_LINES,
             "malformed": Relation.MALFORMED_LINES,
+            "table_rows": Relation.REFUSED_TABLE_ROWS,
         }
         self.create(Relation.DEDUPLICATED_LINES, DEDUPLICATED.format(**names))
         for relation, query in ((Relation.ACCEPTED_LINES, ACCEPTED), (Relation.REJECTED_LINES, REJECTED)):
@@ -295,6 +300,10 @@ class Staging:
             yield
         finally:
             self.con.unregister(relation)
+
+    def _empty_tables(self) -> None:
+        self._empty(Relation.TABLE_COUNTS, "file_id INTEGER, rows_read BIGINT, rows_used BIGINT")
+        self._empty(Relation.REFUSED_TABLE_ROWS, "file_id INTEGER, reason VARCHAR, original VARCHAR")
 
     def _relation_name(self) -> str:
         return f"lines_{next(self._numbers)}"

@@ -9,7 +9,8 @@ import dagster as dg
 
 from segmentation.errors import SourceError
 from segmentation.settings import Settings
-from segmentation.sources.profiles.profile import load_profile
+from segmentation.sources.batch.file_roles import files_of_table, is_line_file
+from segmentation.sources.profiles.profile import Profile, load_profile
 from segmentation.sources.readers.paths import oddity_of
 from segmentation_assets.assets.raw import FileConfig, RegistrationConfig, inbox_profile
 from segmentation_assets.automation.jobs import register_files
@@ -72,11 +73,19 @@ def inbox_files(settings: Settings, now: float, problems: list[str]) -> Iterator
         for path in sorted(folder.iterdir()):
             if path.is_dir() or path.name.startswith(".") or path.suffix in (".yaml", ".yml") or path.name in others:
                 continue
+            if not is_line_file(profile, path):
+                continue
             if oddity := oddity_of(path, inbox):
                 problems.append(f"{path} {oddity}")
             elif now - (status := path.stat()).st_mtime >= SETTLED_AFTER_S:
                 file = FileConfig(path=str(path.absolute()), profile=inbox_profile(folder))
-                yield file, f"{status.st_mtime_ns}:{status.st_size}"
+                yield file, f"{status.st_mtime_ns}:{status.st_size}{_mark_of_tables(profile, path)}"
+
+
+def _mark_of_tables(profile: Profile, path: Path) -> str:
+    """What changes when a table beside a file of lines does; nothing if there are no tables."""
+    found = {table for name in profile.tables for table in files_of_table(profile, name, [path])}
+    return "".join(f":{table.stat().st_mtime_ns}" for table in sorted(found - {path.resolve()}))
 
 
 def _request(file: FileConfig, mark: str) -> dg.RunRequest:

@@ -33,7 +33,9 @@ WHERE line_id IN (SELECT line_id FROM {TRANSACTIONS.name} WHERE ordered_at >= $s
 
 RECONCILIATION = f"""
 WITH loaded AS (
-    SELECT COALESCE(SUM(lines_read), 0) AS lines_read, COALESCE(SUM(lines_joined), 0) AS lines_joined
+    -- Rows of tables that lines were joined with have no day; they are no lines.
+    SELECT COALESCE(SUM(lines_read), 0) - COALESCE(SUM(lines_accepted) FILTER (ordered_on IS NULL), 0) AS lines_read,
+        COALESCE(SUM(lines_joined), 0) AS lines_joined
     FROM {LOADS.name}
     WHERE ordered_on IS NULL OR (ordered_on >= $start AND ordered_on < $end)
 ),

@@ -100,8 +100,10 @@ SOURCE_FILES = Table(
         Column("path", "VARCHAR", "Absolute path or URL of the file.", nullable=False),
         Column("profile", "VARCHAR", "The profile (YAML) that reads the file.", nullable=False),
         Column("line_count", "BIGINT", "Lines in the file.", nullable=False),
-        Column("first_day", "DATE", "Day of its earliest line (UTC); NULL if no line has a readable date."),
-        Column("last_day", "DATE", "Day of its latest line (UTC); NULL if no line has a readable date."),
+        Column(
+            "first_day", "DATE", "Day of its earliest line (UTC); NULL if it is a table that lines are joined with."
+        ),
+        Column("last_day", "DATE", "Day of its latest line (UTC); NULL if it is a table."),
         Column("byte_size", "BIGINT", "Size of the file.", nullable=False),
         Column("modified_at", "TIMESTAMP", "When the file was last changed before it was registered, UTC."),
         Column("registered_at", "TIMESTAMP", "When the file was first registered, UTC.", nullable=False),
@@ -110,7 +112,8 @@ SOURCE_FILES = Table(
 
 LOADS = Table(
     "raw.loads",
-    "One source file and day as last loaded: how many lines were read, accepted and rejected.",
+    "One source file and day as last loaded: how many lines were read, accepted and rejected. A table that lines are "
+    "joined with has one row, without a day: its rows that a line names count as accepted.",
     (
         Column("source", "VARCHAR", "Name of the source.", nullable=False),
         Column("source_file", "VARCHAR", "The file that holds the lines.", nullable=False),

@@ -1,15 +1,17 @@
 """What a file holds, seen through a profile: how many lines, of which days. Nothing is written here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
 
 from segmentation.errors import SourceError
+from segmentation.sources.batch.file_roles import Tables
 from segmentation.sources.batch.product_list import read_product_list
 from segmentation.sources.batch.related_lines import related_lines
+from segmentation.sources.batch.source_files import state_of
 from segmentation.sources.profiles.contract import CLEANED_BY
 from segmentation.sources.profiles.profile import Profile
 from segmentation.sources.readers.files import Lines
@@ -31,6 +33,12 @@ GROUP BY file_id
 MOMENTS = """
 SELECT file_id, mapped_ordered_at AS moment, CASE WHEN mapped_ordered_at IS NULL THEN {original} END AS undated
 FROM ({mapped})
+"""
+
+TABLE_LINES = f"""
+SELECT
+    (SELECT CAST(coalesce(sum(rows_read), 0) AS BIGINT) FROM {Relation.TABLE_COUNTS} WHERE file_id = $file_id)
+    + (SELECT count(*) FROM {Relation.MALFORMED_LINES} WHERE file_id = $file_id)
 """
 
 
@@ -59,8 +67,32 @@ class FileFacts:
     columns: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class TableFacts:
+    """What was found in one file of a table.
+
+    Attributes:
+        path: Where it is.
+        line_count: Its rows, malformed ones included.
+        byte_size: Its size.
+        modified_at: When it was last changed, UTC.
+    """
+
+    path: Path
+    line_count: int
+    byte_size: int
+    modified_at: datetime
+
+
 def inspect(
-    staging: Staging, profile: Profile, source: str, paths: Sequence[Path], *, now: datetime
+    staging: Staging,
+    profile: Profile,
+    source: str,
+    paths: Sequence[Path],
+    *,
+    now: datetime,
+    tables: Tables | None = None,
+    on_table: Callable[[TableFacts], object] = lambda _: None,
 ) -> list[FileFacts]:
     """Look into files, and check that the profile fits them and that their product list is there.
 
@@ -70,6 +102,8 @@ def inspect(
         source: Name of their source.
         paths: The files.
         now: In UTC, without a zone; lines of more than a day later have no readable date.
+        tables: By table of the profile, its files.
+        on_table: Told what is in each file that holds tables alone.
 
     Raises:
         SourceError: A file is missing, empty, damaged, lacks a column or has no line with a readable date; a product
@@ -77,11 +111,14 @@ def inspect(
     """
     staging.begin(now)
     files = [InputFile(file_id, path) for file_id, path in enumerate(paths)]
+    numbers = _numbered([*paths, *sorted({path for of_table in (tables or {}).values() for path in of_table})])
+    of_tables = {name: [InputFile(numbers[path], path) for path in found] for name, found in (tables or {}).items()}
     columns: dict[int, dict[str, str]] = {}
     with related_lines(
         staging,
         profile,
         files,
+        of_tables,
         on_columns=lambda file, found: columns.setdefault(file.file_id, {}).update(found),
     ) as groups:
         for lines in groups:
@@ -91,8 +128,15 @@ def inspect(
             check_profile(staging.con, profile, lines)
         with profile_errors(profile, source):
             counts = {row[0]: row[1:] for row in staging.con.execute(_counts(profile, groups)).fetchall()}
+    for path, number in list(numbers.items())[len(paths) :]:
+        ((lines,),) = staging.con.execute(TABLE_LINES, {"file_id": number}).fetchall()
+        on_table(TableFacts(path, lines, *state_of(path)))
     read_product_list(staging, profile, source, paths)
     return [_facts(file.path, profile, counts.get(file.file_id), columns.get(file.file_id, {})) for file in files]
+
+
+def _numbered(paths: Iterable[Path]) -> dict[Path, int]:
+    return {path: number for number, path in enumerate(dict.fromkeys(paths))}
 
 
 def _counts(profile: Profile, groups: Sequence[Lines]) -> str:
@@ -117,12 +161,6 @@ def _facts(
             "after tomorrow."
         )
     return FileFacts(path, line_count, min(days), max(days), frozenset(days), *state_of(path), columns)
-
-
-def state_of(path: Path) -> tuple[int, datetime]:
-    """A file's size, and when it was last changed, UTC."""
-    status = path.stat()
-    return status.st_size, datetime.fromtimestamp(status.st_mtime, UTC).replace(tzinfo=None)
 
 
 def _is_empty(con: duckdb.DuckDBPyConnection, lines: Lines) -> bool:

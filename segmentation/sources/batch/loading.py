@@ -18,6 +18,7 @@ from segmentation.metadata.tables.raw import LOADS, REJECTED, TRANSACTIONS
 from segmentation.progress import Narrator
 from segmentation.sources.batch.currencies import refuse_mixed
 from segmentation.sources.batch.day_changes import note_changed_days
+from segmentation.sources.batch.file_roles import registered_tables
 from segmentation.sources.batch.product_list import read_product_list
 from segmentation.sources.batch.related_lines import related_lines
 from segmentation.sources.batch.source_files import SourceFile, read_source_files
@@ -58,6 +59,8 @@ WITH counts AS (
     UNION ALL
     SELECT file_id, ordered_on, 0, 0, count(*), 0 FROM {Relation.REJECTED_LINES} GROUP BY ALL
     UNION ALL
+    SELECT file_id, NULL, rows_read, rows_used, 0, 0 FROM {Relation.TABLE_COUNTS}
+    UNION ALL
     SELECT file_id, NULL, 0, 0, 0, lines_joined FROM {Relation.JOINED_LINES} WHERE lines_joined > 0
 )
 SELECT source, path AS source_file, ordered_on, sum(lines_read) AS lines_read, sum(lines_accepted) AS lines_accepted,
@@ -90,7 +93,12 @@ ORDER BY line_id
 LIMIT 1
 """
 
-TOTALS = f"SELECT coalesce(sum(lines_read), 0), coalesce(sum(lines_accepted), 0) FROM {Relation.DAY_COUNTS}"
+# Rows of tables that lines were joined with have no day; they are no lines.
+TOTALS = f"""
+SELECT coalesce(sum(lines_read), 0) - coalesce(sum(lines_accepted) FILTER (ordered_on IS NULL), 0),
+    coalesce(sum(lines_accepted) FILTER (ordered_on IS NOT NULL), 0)
+FROM {Relation.DAY_COUNTS}
+"""
 
 REASONS = f"""
 SELECT reason, count(*) AS lines FROM {Relation.REJECTED_LINES} GROUP BY reason ORDER BY lines DESC, reason
@@ -130,6 +138,9 @@ FROM {Relation.REJECTED_LINES} JOIN {Relation.INPUT_FILES} USING (file_id)
 
 INSERT_COUNTS = f"INSERT INTO {LOADS.name} BY NAME FROM {Relation.DAY_COUNTS}"
 
+TABLES = "\ntables:\n"
+"""What profiles with tables have, written as they are registered."""
+
 MAX_ATTEMPTS = 5
 """How often a load begins anew because files were registered meanwhile."""
 
@@ -140,6 +151,7 @@ class LoadReport:
 
     Attributes:
         lines_read: Lines that the files hold for the days, undated ones included; counted before they were validated.
+            Rows of tables are among them only if they were refused.
         accepted: Lines that went to `raw.transactions`.
         rejected_by_reason: Lines that went to `raw.rejected_transactions`, most frequent reason first.
         days: How many days were loaded.
@@ -186,7 +198,17 @@ class _Days:
     files: tuple[SourceFile, ...]
 
     def covering(self, files: Sequence[SourceFile]) -> list[SourceFile]:
-        return [file for file in files if file.covers(self.start, self.end)]
+        return [file for file in files if file.is_table() or file.covers(self.start, self.end)]
+
+    def read(self) -> list[bool]:
+        """Per file, whether it has to be read: it covers the days, or it belongs to one that does.
+
+        With tables, all files of a source do: which rows of tables no line names, and which is the first of a key, must
+        not depend on the days that are loaded.
+        """
+        covering = {file.source for file in self.files if file.covers(self.start, self.end)}
+        whole = covering & {file.source for file in self.files if file.is_table() or TABLES in file.profile}
+        return [file.source in whole or file.covers(self.start, self.end) for file in self.files]
 
     def as_values(self) -> dict[str, object]:
         return {"sources": sorted({file.source for file in self.files}), "start": self.start, "end": self.end}
@@ -260,14 +282,14 @@ def _validate(staging: Staging, days: _Days, now: datetime, tell: Narrator) -> L
         "sources": [file.source for file in days.files],
         "paths": [file.path for file in days.files],
         "registered": [file.registered_at for file in days.files],
-        "is_read": [file.covers(days.start, days.end) for file in days.files],
+        "is_read": days.read(),
     }
     staging.create(Relation.INPUT_FILES, INPUT_FILES, values)
     staging.create(Relation.LINE_COUNTS, NO_LINE_COUNTS)
     sources = []
     for source, files in groupby(enumerate(days.files), key=lambda numbered: numbered[1].source):
         of_source = dict(files)
-        covering = [InputFile(n, Path(file.path)) for n, file in of_source.items() if values["is_read"][n]]
+        covering = {n: file for n, file in of_source.items() if values["is_read"][n]}
         if covering:
             tell(f"Reading {len(covering)} files of {source}")
             _validate_source(staging, days, source, of_source, covering)
@@ -297,21 +319,28 @@ def _validate(staging: Staging, days: _Days, now: datetime, tell: Narrator) -> L
 
 
 def _validate_source(
-    staging: Staging, days: _Days, source: str, files: Mapping[int, SourceFile], covering: Sequence[InputFile]
+    staging: Staging, days: _Days, source: str, files: Mapping[int, SourceFile], covering: Mapping[int, SourceFile]
 ) -> None:
     """Validate the lines of the files that cover the days; `files` are all of the source, by their numbers."""
     profile = parse_profile(next(iter(files.values())).profile, f"of the source {source}")
-    for file in covering:
-        if file.path.is_file() and file.path.stat().st_size != files[file.file_id].byte_size:
+    for file in covering.values():
+        if file.is_there() and Path(file.path).stat().st_size != file.byte_size:
             raise SourceError(
                 f"{file.path} has changed since it was registered. Ingest it again, so that the platform knows which "
                 "days it covers now: `segmentation ingest PATH --profile …`."
             )
     # The list of all files, not of the covering ones, so that a day comes out the same whatever it is loaded with.
-    has_product_list = read_product_list(staging, profile, source, [Path(file.path) for file in files.values()])
+    paths = [Path(file.path) for file in files.values() if not file.is_table()]
+    has_product_list = read_product_list(staging, profile, source, paths)
     moment, window = moment_of(profile), LoadWindow(days.start, days.end)
     with (
-        related_lines(staging, profile, covering, keep=window.contains(moment)) as groups,
+        related_lines(
+            staging,
+            profile,
+            [InputFile(number, Path(file.path)) for number, file in covering.items() if not file.is_table()],
+            registered_tables(profile, covering),
+            keep=window.contains(moment),
+        ) as groups,
         profile_errors(profile, source),
     ):
         in_window = window.contains("min(moment)")

@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 
 from segmentation.metadata.tables.raw import PRODUCTS, TRANSACTIONS
+from segmentation.sources.batch.file_roles import registered_tables
 from segmentation.sources.batch.product_list import read_product_list
 from segmentation.sources.batch.related_lines import related_lines
 from segmentation.sources.batch.source_files import SourceFile, read_source_files
@@ -98,21 +99,22 @@ def load_products(lake: Lake, commit: Commit) -> int:
 
 def _collect(staging: Staging, source: str, files: Sequence[SourceFile]) -> None:
     profile = parse_profile(files[0].profile, f"of the source {source}")
-    paths = [Path(file.path) for file in files]
+    paths = [Path(file.path) for file in files if not file.is_table()]
     if read_product_list(staging, profile, source, paths):
         staging.con.execute(COLLECT_LISTED, {"source": source})
     else:
-        _read_names(staging, profile, source, paths)
+        _read_names(staging, profile, source, files)
         staging.con.execute(COLLECT_FROM_LINES, {"source": source})
 
 
-def _read_names(staging: Staging, profile: Profile, source: str, paths: Sequence[Path]) -> None:
+def _read_names(staging: Staging, profile: Profile, source: str, registered: Sequence[SourceFile]) -> None:
     if profile.product_name is None:
         staging.create(Relation.PRODUCT_NAMES, NO_NAMES)
         return
-    files = [InputFile(number, path) for number, path in enumerate(paths)]
+    numbered = dict(enumerate(registered))
+    files = [InputFile(number, Path(file.path)) for number, file in numbered.items() if not file.is_table()]
     expressions = {"product_id": profile.columns["product_id"], "product_name": profile.product_name}
-    with related_lines(staging, profile, files) as groups:
+    with related_lines(staging, profile, files, registered_tables(profile, numbered)) as groups:
         named_lines = " UNION ALL ".join(
             NAMED_LINES.format(mapped=mapped(expressions, PRODUCT_CLEANED_BY, lines)) for lines in groups
         )

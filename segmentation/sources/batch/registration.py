@@ -13,7 +13,8 @@ import duckdb
 from segmentation.errors import SourceError
 from segmentation.metadata.tables.raw import DELIVERIES, LOADS
 from segmentation.sources.batch.copies import without_copies
-from segmentation.sources.batch.inspection import FileFacts, inspect
+from segmentation.sources.batch.file_roles import find_tables, line_files, tables_changed
+from segmentation.sources.batch.inspection import FileFacts, TableFacts, inspect
 from segmentation.sources.batch.source_files import SourceFile, read_source_files, replace_source_files
 from segmentation.sources.batch.spans import Span, spans_of
 from segmentation.sources.config import SOURCE_NAME
@@ -101,10 +102,22 @@ def register_paths(
     with Staging.opened(lake) as staging:
         paths, notes = without_copies(staging.con, source, paths)
         before = _of_source(staging.con, source)
-        known = [Path(file.path) for file in before if file.profile != text and file.is_there()]
-        again = [path for path in known if path not in paths]
-        facts = inspect(staging, profile, source, [*paths, *again], now=now)
+        known = [Path(file.path) for file in before if not file.is_table() and file.is_there()]
+        tables = find_tables(profile, [*paths, *known])
+        is_new = tables_changed(tables, before) or any(file.profile != text for file in before)
+        again = [path for path in known if path not in paths] if is_new else []
+        beside: list[SourceFile] = []
+        facts = inspect(
+            staging,
+            profile,
+            source,
+            [*paths, *again],
+            now=now,
+            tables=tables,
+            on_table=lambda found: beside.append(as_table_file(source, text, now, found)),
+        )
         rows = [as_source_file(source, text, now, found) for found in facts]
+        rows += [file for file in beside if Path(file.path) not in known]
         commit = Commit(f"Register {len(paths)} files of {source}", asset="raw/source_files")
         _write(lake, staging.con, source, rows, commit)
         days = _days_to_load(staging.con, source, rows, _changed(before, rows))
@@ -164,7 +177,7 @@ def files_at(path: str | None, profile: Profile) -> Located:
     """
     if path is None and profile.location is None:
         raise SourceError(f"The profile {profile.name} doesn't say where its data is; give the path of a file.")
-    return look(path or profile.location or "", product_lists_of(profile))
+    return line_files(profile, look(path or profile.location or "", product_lists_of(profile)))
 
 
 def product_lists_of(profile: Profile) -> tuple[str, ...]:
@@ -191,13 +204,20 @@ def as_source_file(source: str, text: str, registered_at: datetime, found: FileF
     )
 
 
+def as_table_file(source: str, text: str, registered_at: datetime, found: TableFacts) -> SourceFile:
+    """A file of a table as a row of `raw.source_files`."""
+    path, lines, size, modified_at = str(found.path), found.line_count, found.byte_size, found.modified_at
+    return SourceFile(source, path, text, lines, None, None, size, modified_at, registered_at)
+
+
 def _merged(before: Sequence[SourceFile], rows: Sequence[SourceFile]) -> list[SourceFile]:
     """The rows of a source after `rows` have been registered on top of those `before`."""
-    after = {file.path: replace(file, profile=rows[0].profile) for file in before}
+    known_at = {file.path: replace(file, profile=rows[0].profile) for file in before}
+    after = {path: file for path, file in known_at.items() if not file.is_table()}  # `rows` have all tables
     for row in rows:
-        known = after.get(row.path) or _moved_from(row, after.values())
+        known = known_at.get(row.path) or _moved_from(row, after.values())
         if known is not None:
-            del after[known.path]
+            after.pop(known.path, None)
         after[row.path] = row if known is None else replace(row, registered_at=known.registered_at)
     return [after[path] for path in sorted(after)]
 

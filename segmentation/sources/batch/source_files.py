@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
@@ -36,9 +36,19 @@ class SourceFile:
             return False
         return self.first_day < end and self.last_day >= start
 
+    def is_table(self) -> bool:
+        """Whether the file holds tables that lines are joined with, and no lines."""
+        return self.first_day is None
+
     def is_there(self) -> bool:
         """Whether the file still is where it was registered."""
         return Path(self.path).is_file()
+
+
+def state_of(path: Path) -> tuple[int, datetime]:
+    """A file's size, and when it was last changed, UTC."""
+    status = path.stat()
+    return status.st_size, datetime.fromtimestamp(status.st_mtime, UTC).replace(tzinfo=None)
 
 
 def read_source_files(con: duckdb.DuckDBPyConnection) -> list[SourceFile]:

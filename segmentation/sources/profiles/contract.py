@@ -88,6 +88,12 @@ line counts as often as the file has it that has it most often."""
 NO_LINES = "no_lines"
 """Reason for a record of a JSON file whose list of lines is empty or missing."""
 
+UNMATCHED = "unmatched_{table}"
+"""Reason for a line that names a row of a table which the table hasn't."""
+
+UNMATCHED_ROW = "unmatched_row"
+"""Reason for a row of a table that no line names."""
+
 REFUSED_AS = "refused_as"
 """Name of what `input` has beside a profile's inputs where lines are put together from several records: the reason for
 which that was not possible, NULL where it was."""

@@ -164,6 +164,51 @@ class Carry(_Part):
     inputs: tuple[Name, ...] = Field(min_length=1)
 
 
+class TableInput(Input):
+    """One column of a table that lines are joined with; several rows of a key are combined."""
+
+    combine: Literal["sum", "min", "max", "first", "last", "count", "list"] | None = None
+
+
+def _as_names(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+class JoinedTable(_Part):
+    """A table that belongs to the lines: rows that they are joined with by a key, or further lines."""
+
+    files: Annotated[tuple[str, ...], BeforeValidator(_as_names)] | None = Field(
+        None, min_length=1, description="Names or globs, from the lines' folder; None: the file of the lines itself."
+    )
+    sheet: str | None = Field(None, description="Excel: the table's sheet.")
+    path: str | None = Field(None, description="JSON, dotted: the list of the table's records in a document.")
+    optional: bool = Field(False, description="Whether there may be no file, and no row for a line.")
+    lines: bool = Field(False, description="Whether its rows are further lines, instead of being joined.")
+    key: dict[Name, Name] = Field({}, description="The table's inputs = inputs of lines, or of an earlier table.")
+    inputs: dict[Name, Annotated[TableInput, BeforeValidator(_as_input)]]
+
+    @property
+    def is_combined(self) -> bool:
+        """Whether several rows of a key become one."""
+        return any(entry.combine for entry in self.inputs.values())
+
+    @model_validator(mode="after")
+    def _can_be_read(self) -> "JoinedTable":
+        if self.files is None and self.sheet is None and self.path is None:
+            raise ValueError("a table needs `files`, or in the file of the lines a `sheet` or `path`")
+        if self.lines == bool(self.key):
+            raise ValueError("a table needs a `key`; one whose rows are further lines (`lines: true`) has none")
+        if unknown := [name for name in self.key if name not in self.inputs]:
+            raise ValueError(f"`key` names {', '.join(unknown)}, which the table's `inputs` lack")
+        uncombined = [name for name, entry in self.inputs.items() if name not in self.key and not entry.combine]
+        combined = [name for name in self.key if self.inputs[name].combine]
+        if self.is_combined and (uncombined or combined):
+            raise ValueError(
+                f"of a table either all inputs but the key have `combine` or none; see {(uncombined + combined)[0]}"
+            )
+        return self
+
+
 class Profile(_Part):
     """How one kind of source is read and mapped to the transaction contract."""
 
@@ -171,12 +216,16 @@ class Profile(_Part):
     description: str = ""
     location: str | None = Field(None, description="`package:PACKAGE/PATH` of data that an installed package ships.")
     timezone: str = Field("UTC", description="Zone of times that don't say theirs.")
+    files: Annotated[tuple[str, ...], BeforeValidator(_as_names)] | None = Field(
+        None, min_length=1, description="Names or globs of a folder's files of lines; None: all but those of `tables`."
+    )
     reader: Reader = Reader()
     inputs: Inputs
     columns: dict[str, Expression] = Field(description="One SQL expression over the inputs per contract column.")
     product_name: Expression | None = Field(None, description="What a line calls its product, for lack of a list.")
     rules: tuple[Rule, ...] = ()
     products: ProductList | None = None
+    tables: dict[Name, JoinedTable] = Field({}, description="What lines are joined with, in this order.")
     carry: Carry | None = Field(None, description="What is filled in from other lines of the same order in the file.")
 
     @model_validator(mode="after")
@@ -189,6 +238,37 @@ class Profile(_Part):
         if problems := [f"inputs.{name}: {problem}" for name in self.inputs if (problem := problem_of_name(name))]:
             raise ValueError("; ".join(problems))
         return self
+
+    @model_validator(mode="after")
+    def _tables_fit(self) -> "Profile":
+        known = self.line_inputs
+        for name, table in self.tables.items():
+            if table.lines:
+                continue
+            if unknown := [other for other in table.key.values() if other not in known]:
+                raise ValueError(f"tables.{name}: no line and no table before it has {', '.join(unknown)} of its `key`")
+            if taken := sorted({REFUSED_AS, *known} & set(table.inputs)):
+                raise ValueError(
+                    f"tables.{name}: inputs of tables need names of their own; {', '.join(taken)} is taken"
+                )
+            known |= table.inputs
+        return self
+
+    @property
+    def line_inputs(self) -> Inputs:
+        """The inputs of lines, wherever lines are."""
+        inputs: Inputs = {}
+        for table in self.tables.values():
+            inputs |= table.inputs if table.lines else {}
+        return inputs | self.inputs
+
+    @property
+    def all_inputs(self) -> Inputs:
+        """The inputs that expressions may use: those of lines and of all tables."""
+        inputs = self.line_inputs
+        for table in self.tables.values():
+            inputs |= {} if table.lines else table.inputs
+        return inputs
 
     @model_validator(mode="after")
     def _carried_inputs_are_known(self) -> "Profile":
@@ -282,23 +362,23 @@ def _with_quoted_inputs(con: duckdb.DuckDBPyConnection, profile: Profile) -> Pro
         return {name: with_quoted_inputs(con, sql, inputs) for name, sql in expressions.items()}
 
     update: dict[str, object] = {
-        "columns": changed(profile.columns, profile.inputs),
+        "columns": changed(profile.columns, profile.all_inputs),
         "rules": tuple(
-            rule.model_copy(update={"reject": with_quoted_inputs(con, rule.reject, profile.inputs)})
+            rule.model_copy(update={"reject": with_quoted_inputs(con, rule.reject, profile.all_inputs)})
             for rule in profile.rules
         ),
     }
     if profile.product_name is not None:
-        update["product_name"] = with_quoted_inputs(con, profile.product_name, profile.inputs)
+        update["product_name"] = with_quoted_inputs(con, profile.product_name, profile.all_inputs)
     if (products := profile.products) is not None:
         update["products"] = products.model_copy(update={"columns": changed(products.columns, products.inputs)})
     return profile.model_copy(update=update)
 
 
 def _sql_problems(con: duckdb.DuckDBPyConnection, profile: Profile) -> Iterator[str]:
-    over_inputs = [(f"columns.{name}", sql, profile.inputs) for name, sql in profile.columns.items()]
+    over_inputs = [(f"columns.{name}", sql, profile.all_inputs) for name, sql in profile.columns.items()]
     if profile.product_name is not None:
-        over_inputs.append(("product_name", profile.product_name, profile.inputs))
+        over_inputs.append(("product_name", profile.product_name, profile.all_inputs))
     if profile.products is not None:
         inputs = profile.products.inputs
         over_inputs += [(f"products.columns.{name}", sql, inputs) for name, sql in profile.products.columns.items()]
@@ -306,7 +386,7 @@ def _sql_problems(con: duckdb.DuckDBPyConnection, profile: Profile) -> Iterator[
         if problem := problem_of_expression(con, sql, inputs) or unknown_names(con, sql, inputs):
             yield f"{place}: {problem}"
     for rule in profile.rules:  # they see the contract's columns, too
-        if problem := problem_of_expression(con, rule.reject, profile.inputs):
+        if problem := problem_of_expression(con, rule.reject, profile.all_inputs):
             yield f"rules.{rule.name}: {problem}"
     zone = con.execute("SELECT count(*) FROM pg_timezone_names() WHERE name = $name", {"name": profile.timezone})
     if zone.fetchone() == (0,):
@@ -333,8 +413,10 @@ def require_single_lines(profile: Profile) -> None:
     Raises:
         SourceError: So it is.
     """
-    if profile.carry is not None:
+    parts = [name for name in ("carry", "tables") if getattr(profile, name)]
+    if parts:
         raise SourceError(
-            f"The profile {profile.name} fills lines in from others (`carry`), which only files can have. Lines that "
-            "are pushed, streamed or read from a database have to be whole."
+            f"The profile {profile.name} puts lines together from several (`{parts[0]}`), which only files can have. "
+            "Lines that are pushed, streamed or read from a database have to be whole; a database can join them itself "
+            "(`query:`)."
         )

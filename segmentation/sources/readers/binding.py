@@ -24,7 +24,7 @@ class Wanted:
         inputs: The inputs and the headers that they may have.
         reader: How text and spreadsheets are read.
         limits: What reading a file may cost.
-        is_ordered: Whether lines keep their place in the file, as `row_at`.
+        is_ordered: Whether lines keep their place in the file, as `_row_at`.
     """
 
     profile: str

@@ -1,6 +1,6 @@
 """The lines of a source's files as relations that SQL can work on: one per set of equal headers.
 
-Each relation has `file_id`, one column per input of the profile and, where it is asked for, `row_at`, the line's place.
+Each relation has `file_id`, one column per input of the profile and, where it is asked for, `_row_at`, its place.
 Parquet files are scanned where they are, with their own types; text and spreadsheet files are read once into a
 temporary table of text columns. What the lines mean is not known here.
 """
@@ -186,7 +186,7 @@ def _parquet_view(
     file_ids = ", ".join(str(file.file_id) for file in files)
     paths = ", ".join(literal(as_pattern(file.path)) for file in files)
     options = ", file_row_number = true" if is_ordered else ""
-    selected += ", file_row_number AS row_at" if is_ordered else ""
+    selected += ", file_row_number AS _row_at" if is_ordered else ""
     con.execute(PARQUET_LINES.format(name=name, file_ids=file_ids, columns=selected, paths=paths, options=options))
     return Lines(name, binding, types)
 
@@ -219,7 +219,7 @@ def _read_text(
                 if key not in groups:
                     groups[key] = Lines(f"{name}_{len(groups)}", binding, dict.fromkeys(binding, "VARCHAR"))
                     texts = ", ".join(f"{identifier(each)} VARCHAR" for each in binding)
-                    texts += ", row_at BIGINT" if wanted.is_ordered else ""
+                    texts += ", _row_at BIGINT" if wanted.is_ordered else ""
                     con.execute(TEXT_LINES.format(name=groups[key].relation, columns=texts))
                 _insert(con, groups[key], file, part, keep, next(numbers) if wanted.is_ordered else None)
     return list(groups.values())
@@ -234,6 +234,6 @@ def _insert(
         for key, header in lines.headers.items()
     )
     if number is not None:
-        columns += f", {number << PART_BITS} + row_number() OVER () AS row_at"
+        columns += f", {number << PART_BITS} + row_number() OVER () AS _row_at"
     insert = INSERT_TEXT_LINES.format(name=lines.relation, columns=columns, relation=part.relation, keep=keep)
     con.execute(insert, {"file_id": file.file_id})

@@ -91,5 +91,7 @@ REJECTED = f"""
 SELECT file_id, CAST(ordered_at AS DATE) AS ordered_on, reason, original FROM {{deduplicated}} WHERE reason IS NOT NULL
 UNION ALL
 SELECT file_id, NULL, '{MALFORMED_LINE}', CAST(to_json(line) AS VARCHAR) FROM {{malformed}}
+UNION ALL
+SELECT file_id, NULL, reason, original FROM {{table_rows}}
 """
-"""The rejected lines: those of `{deduplicated}` with a reason, and those of `{malformed}`."""
+"""The rejected lines: those of `{deduplicated}` with a reason, those of `{malformed}`, and refused rows of tables."""

@@ -110,6 +110,6 @@ def test_what_is_carried_has_to_be_an_input() -> None:
 
 
 def test_delivered_lines_have_to_be_whole() -> None:
-    with pytest.raises(SourceError, match=r"fills lines in from others \(`carry`\), which only files can have"):
+    with pytest.raises(SourceError, match=r"puts lines together from several \(`carry`\), which only files can have"):
         require_single_lines(with_carry())
     require_single_lines(parse_profile((CASES / CASE / "profile.yaml").read_text(), CASE))
