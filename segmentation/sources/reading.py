@@ -161,7 +161,9 @@ def files_of(settings: Settings, source: FilesSource, profile: Profile, tell: Te
         SourceError: There are none, or the store can't be reached.
     """
     if not is_remote(source.path):
-        return line_files(profile, look(source.path, product_lists_of(profile)))
+        return line_files(
+            profile, look(source.path, product_lists_of(profile), any_suffix=profile.reader.format is not None)
+        )
     if profile.tables or profile.files:
         raise SourceError(
             f"The profile {profile.name} of the source {source.name} tells files of a folder apart (`files`, "
@@ -211,7 +213,9 @@ def _count(settings: Settings, source: FilesSource) -> tuple[int, Mapping[str, s
             raise SourceError(f"there is no object at {source.path}")
         return found, problems
     profile = source.read_profile()
-    at_hand = line_files(profile, look(source.path, product_lists_of(profile)))
+    at_hand = line_files(
+        profile, look(source.path, product_lists_of(profile), any_suffix=profile.reader.format is not None)
+    )
     return len(at_hand.files), at_hand.problems
 
 

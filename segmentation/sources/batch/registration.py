@@ -177,7 +177,10 @@ def files_at(path: str | None, profile: Profile) -> Located:
     """
     if path is None and profile.location is None:
         raise SourceError(f"The profile {profile.name} doesn't say where its data is; give the path of a file.")
-    return line_files(profile, look(path or profile.location or "", product_lists_of(profile)))
+    return line_files(
+        profile,
+        look(path or profile.location or "", product_lists_of(profile), any_suffix=profile.reader.format is not None),
+    )
 
 
 def product_lists_of(profile: Profile) -> tuple[str, ...]:

@@ -16,8 +16,9 @@ import duckdb
 from segmentation.errors import SourceError
 from segmentation.sources.profiles.contract import REFUSED_AS
 from segmentation.sources.readers.binding import Binding, Wanted, bind
+from segmentation.sources.readers.contents import format_at
 from segmentation.sources.readers.limits import ReadingBudget, ReadingLimits
-from segmentation.sources.readers.paths import InputFile, as_pattern, format_of, oddity_of
+from segmentation.sources.readers.paths import InputFile, as_pattern, oddity_of
 from segmentation.sources.readers.text_files import reading_errors
 from segmentation.sources.readers.text_parts import OnRead, TextChunk, text_chunks
 from segmentation.warehouse.sql import identifier, literal
@@ -103,8 +104,9 @@ def read_lines(
     """
     for file in files:
         _check_there(file)
-    parquet = [file for file in files if format_of(file.path) == "parquet"]
-    text = [file for file in files if format_of(file.path) != "parquet"]
+    is_parquet = {file.path: format_at(file.path, wanted.reader) == "parquet" for file in files}
+    parquet = [file for file in files if is_parquet[file.path]]
+    text = [file for file in files if not is_parquet[file.path]]
     return [
         *_scan_parquet(con, f"{name}_parquet", parquet, wanted, on_columns),
         *_read_text(con, f"{name}_text", text, wanted, malformed, keep, on_columns, on_read),
@@ -214,7 +216,7 @@ def _read_text(
         ):
             for part in parts:
                 on_columns(file, {name: "text" for name in part.columns if name != REFUSED_AS})
-                binding = bind(wanted, part.columns, file.path)
+                binding = bind(wanted, part.columns, part.place or file.path)
                 key = tuple(binding.items())
                 if key not in groups:
                     groups[key] = Lines(f"{name}_{len(groups)}", binding, dict.fromkeys(binding, "VARCHAR"))

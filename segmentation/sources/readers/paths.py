@@ -1,6 +1,6 @@
 """Which files a path means: a file, a folder, a glob, or data that an installed package ships.
 
-What is inside the files is not looked at here.
+What is inside the files is not looked at here, but for whether a `.txt` in a folder is a table or a note.
 """
 
 import os
@@ -13,18 +13,29 @@ from stat import S_ISBLK, S_ISCHR, S_ISDIR, S_ISFIFO, S_ISREG, S_ISSOCK
 from typing import Literal
 
 from segmentation.errors import SourceError
+from segmentation.sources.readers.text_tables import has_table
 
-Format = Literal["csv", "json", "parquet", "excel"]
+Format = Literal["csv", "json", "parquet", "excel", "zip"]
 
 FORMATS: dict[str, Format] = {
     ".csv": "csv",
     ".tsv": "csv",
+    ".tab": "csv",
+    ".txt": "csv",
     ".parquet": "parquet",
     ".jsonl": "json",
     ".ndjson": "json",
     ".json": "json",
     ".xlsx": "excel",
+    ".xlsm": "excel",
+    ".xls": "excel",
+    ".ods": "excel",
+    ".zip": "zip",
 }
+NOTES = ".txt"
+"""Suffix of tables and of notes: in folders, those that don't look like tables are passed over."""
+
+START_BYTES = 8_192
 COMPRESSED = (".gz", ".zst")
 COMPRESSIBLE = ("csv", "json")
 PACKAGE = "package:"
@@ -74,13 +85,14 @@ class Located:
     problems: Mapping[str, str]
 
 
-def look(path: str, product_lists: tuple[str, ...] = ()) -> Located:
-    """The files that `path` means. Nothing is opened, so that a pipe that nobody writes to holds up nobody.
+def look(path: str, product_lists: tuple[str, ...] = (), *, any_suffix: bool = False) -> Located:
+    """The files that `path` means. No pipe is opened, so that one that nobody writes to holds up nobody.
 
     Args:
         path: A file; a folder, for all readable files in and below it except hidden ones and product lists; a glob;
             or `package:PACKAGE/PATH`.
         product_lists: Names of files that are product lists, not transactions.
+        any_suffix: Whether a file may have any suffix, since the profile says what it is; not in folders.
 
     Raises:
         SourceError: Nothing is there, or nothing that can be read.
@@ -97,8 +109,11 @@ def look(path: str, product_lists: tuple[str, ...] = ()) -> Located:
         what = "matches no file" if _is_pattern(path) else "does not exist"
         raise SourceError(f"{path} {what}. Check the path (it is taken from {Path.cwd()}).")
     for file in found:
-        if format_of(file) is None:
-            raise SourceError(f"{file} has a suffix that can't be read. Readable are {_readable()}.")
+        if format_of(file) is None and not any_suffix:
+            raise SourceError(
+                f"{file} has a suffix that can't be read. Readable are {_readable()}. If it is one of them by another "
+                "name, say so in the profile, such as `reader: {format: csv}`."
+            )
     return _sorted_out(found, path)
 
 
@@ -162,9 +177,17 @@ def _below(folder: Path, product_lists: set[str]) -> Located:
         if format_of(file) is not None
         and not file.is_dir()
         and file.name not in product_lists
+        and not _is_note(file)
         and not any(part.startswith((".", "_")) for part in file.relative_to(folder).parts)
     )
     return _sorted_out(found, str(folder), folder)
+
+
+def _is_note(file: Path) -> bool:
+    if file.suffix.lower() != NOTES or oddity_of(file) is not None:
+        return False
+    with file.open("rb") as stream:
+        return not has_table(stream.read(START_BYTES).replace(b"\0", b""))
 
 
 def _in_package(location: str) -> Path:

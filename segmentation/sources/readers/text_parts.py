@@ -6,22 +6,24 @@ only until the next part is asked for.
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 
 from segmentation.errors import SourceError
-from segmentation.sources.readers.binding import Wanted, bind, refuse_repeated
+from segmentation.sources.readers.archives import unpacked
+from segmentation.sources.readers.binding import Wanted, refuse_repeated
+from segmentation.sources.readers.contents import format_at
 from segmentation.sources.readers.json_files import json_fields
 from segmentation.sources.readers.line_accounts import LineAccount
-from segmentation.sources.readers.paths import InputFile, format_of
+from segmentation.sources.readers.paths import InputFile
+from segmentation.sources.readers.sheets import read_sheets
 from segmentation.sources.readers.text_files import CsvFile
-from segmentation.sources.readers.workbooks import check_workbook
 from segmentation.warehouse.sql import identifier
 
 if TYPE_CHECKING:
-    import polars as pl
     import pyarrow as pa
 
 _INCOMING = "incoming"
@@ -36,10 +38,12 @@ class TextChunk:
     Attributes:
         relation: What to select from, as long as the next part isn't asked for.
         columns: Per header, the SQL of its column.
+        place: Where the lines are, for messages; None for the file itself.
     """
 
     relation: str
     columns: dict[str, str]
+    place: Path | None = None
 
 
 OnRead = Callable[[InputFile, LineAccount], object]
@@ -54,11 +58,13 @@ def text_chunks(
     Raises:
         SourceError: The file can't be read.
     """
-    kind = format_of(file.path)
+    kind = format_at(file.path, wanted.reader)
     if kind == "csv":
         yield from _csv(con, file, wanted, malformed, on_read)
     elif kind == "json":
         yield from _json(con, file, wanted, malformed)
+    elif kind == "zip":
+        yield from _zip(con, file, wanted, malformed, on_read)
     else:
         yield from _excel(con, file, wanted)
 
@@ -86,11 +92,23 @@ def _json(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted, malfo
 
 
 def _excel(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted) -> Iterator[TextChunk]:
-    sheets = _sheets(file, wanted)
-    chosen = [frame for frame in sheets.values() if _has_columns(frame, file, wanted)]
-    for frame in chosen or list(sheets.values())[:1]:
-        with _incoming(con, frame.to_arrow()):
-            yield TextChunk(_INCOMING, {name: identifier(name) for name in frame.columns})
+    for sheet in read_sheets(file.path, wanted):
+        refuse_repeated(wanted, sheet.header, file.path)
+        names = zip(sheet.header, sheet.lines.columns, strict=False)
+        with _incoming(con, sheet.lines.to_arrow()):
+            yield TextChunk(_INCOMING, {name: identifier(column) for name, column in names if name})
+
+
+def _zip(
+    con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted, malformed: str, on_read: OnRead
+) -> Iterator[TextChunk]:
+    for name, path in unpacked(file.path, wanted.limits, any_suffix=wanted.reader.format is not None):
+        place = file.path / name
+        try:
+            for chunk in text_chunks(con, InputFile(file.file_id, path), wanted, malformed, on_read):
+                yield replace(chunk, place=place)
+        except SourceError as error:
+            raise SourceError(str(error).replace(str(path), str(place))) from error
 
 
 @contextmanager
@@ -100,32 +118,3 @@ def _incoming(con: duckdb.DuckDBPyConnection, table: "pa.Table") -> Iterator[Non
         yield
     finally:
         con.unregister(_INCOMING)
-
-
-def _sheets(file: InputFile, wanted: Wanted) -> "dict[str, pl.DataFrame]":
-    import polars as pl  # heavy, and only who reads workbooks needs it
-
-    check_workbook(file.path, wanted.limits)
-    try:
-        sheets = pl.read_excel(file.path, sheet_id=0, engine="calamine", infer_schema_length=0, raise_if_empty=False)
-    except ModuleNotFoundError as error:
-        raise SourceError(f"Reading {file.path} needs the package fastexcel: pip install fastexcel") from error
-    except Exception as error:
-        raise SourceError(f"{file.path} can't be read as an Excel workbook: {error}") from error
-    wanted_sheet = wanted.reader.sheet
-    if wanted_sheet is None:
-        return sheets
-    if wanted_sheet not in sheets:
-        raise SourceError(
-            f"{file.path} has no sheet {wanted_sheet!r}, which the profile {wanted.profile} names; it has "
-            f"{', '.join(sheets)}."
-        )
-    return {wanted_sheet: sheets[wanted_sheet]}
-
-
-def _has_columns(frame: "pl.DataFrame", file: InputFile, wanted: Wanted) -> bool:
-    try:
-        bind(wanted, frame.columns, file.path)
-    except SourceError:
-        return False
-    return True

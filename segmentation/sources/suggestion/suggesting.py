@@ -7,8 +7,9 @@ from pathlib import Path
 
 from segmentation.errors import SourceError
 from segmentation.sources.profiles.contract import REQUIRED
-from segmentation.sources.profiles.profile import Profile, bundled_profiles, parse_profile
-from segmentation.sources.readers.paths import format_of, look
+from segmentation.sources.profiles.profile import Profile, Reader, bundled_profiles, parse_profile
+from segmentation.sources.readers.contents import format_at
+from segmentation.sources.readers.paths import look
 from segmentation.sources.suggestion.bundled import bundled_for, text_of
 from segmentation.sources.suggestion.dialects import sample_text
 from segmentation.sources.suggestion.drafts import Doubt
@@ -74,7 +75,9 @@ def sample_of(path: Path) -> Sample:
     Raises:
         SourceError: It can't be read.
     """
-    kind = format_of(path)
+    kind = format_at(path, Reader())
+    if kind == "zip":
+        raise SourceError(f"{path} is a zip. Unpack it for the suggestion; its profile then reads the zip, too.")
     if kind == "parquet":
         return sample_parquet(path)
     if kind == "excel":
