@@ -160,8 +160,6 @@ def _add_inputs(draft: Draft, found: Findings) -> None:
 def inputs_of(found: Findings) -> set[str]:
     """Roles whose columns a draft reads."""
     used = set(found.roles) & set(INPUT_OF)
-    if "currency" not in CLEANED_BY:
-        used.discard("currency")
     if "discount" in used and found.roles["discount"].certainty < SURE:
         used.discard("discount")  # of the order, or a percentage
     if {"unit_price", "amount"} <= used and not _is_of_line(found):
