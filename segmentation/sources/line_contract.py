@@ -112,6 +112,7 @@ class LineContract:
         columns = {name: name for name in TYPES}
         self._profile = Profile(name="scored", timezone=timezone, inputs=inputs, columns=columns)
         self._texts: set[str | None] = {None}
+        self._products: set[str] = set()
         self._con = duckdb.connect(":memory:", config={"threads": 1})
         self._con.execute("SET TimeZone = 'UTC'")
         # The statement is planned while the table is empty, and would take for granted what holds for no lines.
@@ -148,19 +149,22 @@ class LineContract:
         is_utc = self._profile.timezone == "UTC"
         found: list[dict[str, Any]] = []
         for line in lines:
-            plain = as_plain(line, texts=self._texts, earliest=earliest, latest=latest, is_utc=is_utc)
+            plain = as_plain(
+                line, texts=self._texts, products=self._products, earliest=earliest, latest=latest, is_utc=is_utc
+            )
             if plain is None or line.currency not in self._currencies:
                 return None
             found.append(plain)
         return found
 
     def _learn(self, lines: Sequence[Any], cleaned: Sequence[dict[str, Any]]) -> None:
-        """Remember texts that cleaning didn't change: of categories, countries and channels there are few."""
-        if len(self._texts) < MAX_KNOWN_TEXTS:
-            pairs = (
-                (getattr(line, name), clean[name]) for line, clean in zip(lines, cleaned, strict=True) for name in TEXTS
-            )
-            self._texts.update(text for text, clean in pairs if text == clean)
+        """Remember what cleaning didn't change: of categories, countries, channels and products there are few."""
+        if len(self._texts) + len(self._products) > MAX_KNOWN_TEXTS:
+            return
+        for line, clean in zip(lines, cleaned, strict=True):
+            self._texts.update(text for name in TEXTS if (text := getattr(line, name)) == clean[name])
+            if line.product_id is not None and line.product_id == clean["product_id"]:
+                self._products.add(line.product_id)
 
     def close(self) -> None:
         """Close the DuckDB."""
