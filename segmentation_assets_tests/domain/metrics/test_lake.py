@@ -55,7 +55,7 @@ INSERT INTO registry.snapshots BY NAME
 INSERT INTO raw.source_files (source, path, profile, line_count, byte_size, registered_at) VALUES
     ('files', '/in/a', 'p', 3, 9, '2024-03-01'), ('files', '/in/b', 'p', 3, 9, '2024-03-02'),
     ('files', '/in/rejected', 'p', 3, 9, '2024-03-09'), ('unread', '/in/c', 'p', 3, 9, '2024-03-03');
-INSERT INTO raw.loads VALUES
+INSERT INTO raw.loads (source, source_file, ordered_on, lines_read, lines_accepted, lines_rejected) VALUES
     ('files', '/in/a', '2024-02-01', 3, 3, 0), ('files', '/in/b', '2024-02-02', 3, 2, 1),
     ('files', '/in/rejected', '2024-02-02', 3, 0, 3);
 INSERT INTO raw.deliveries SELECT source, NULL, NULL, received_at, 5, taken, 0, 5 - taken, 0, '{{}}', NULL, NULL

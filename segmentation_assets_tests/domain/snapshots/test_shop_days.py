@@ -22,7 +22,11 @@ from segmentation_assets_tests.testing.lines import Line, insert_lines
 NOW = datetime(2025, 3, 10, 12)
 MARCH = date(2024, 3, 1)
 NOTHING = (None, None)
-REGISTER = "INSERT INTO raw.source_files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+REGISTER = """
+INSERT INTO raw.source_files
+    (source, path, profile, line_count, first_day, last_day, byte_size, modified_at, registered_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
 
 
 def _lines(*moments: datetime) -> list[Line]:
@@ -67,13 +71,12 @@ def test_a_day_of_the_shop_that_is_not_over_is_never_complete() -> None:
 def test_an_evening_that_is_not_loaded_yet_holds_its_day_back(lake: Lake) -> None:
     """A file of a shop in New York ends at its midnight; the day of UTC with the evening is loaded when it is over."""
     insert_lines(lake, _lines(datetime(2025, 3, 1, 12), datetime(2025, 3, 9, 23)))
-    file = (
-        "INSERT INTO raw.source_files VALUES ('test', '/f', 'name: f', 9, DATE '2025-03-01', DATE '2025-03-10', 9, "
-        "NULL, TIMESTAMP '2025-03-10')"
-    )
+    file = ["test", "/f", "name: f", 9, date(2025, 3, 1), date(2025, 3, 10), 9, None, NOW]
     assert _until(lake, "America/New_York") == date(2025, 3, 10)
     with lake.cursor() as con:
-        lake.transaction(con, Commit("file"), lambda c: c.execute(file))
+        lake.transaction(
+            con, Commit("file"), partial(duckdb.DuckDBPyConnection.execute, query=REGISTER, parameters=file)
+        )
     assert _until(lake, "America/New_York") == date(2025, 3, 9)
     assert _until(lake, "America/New_York", NOW + timedelta(days=1)) == date(2025, 3, 10)
     assert _until(lake, "UTC") == date(2025, 3, 10)
