@@ -39,6 +39,17 @@ sources:
     table: public.order_lines
     cursor: updated_at
 """,
+    "dlt": """\
+sources:
+  shop-api: # what a dlt source reads; needs a `profile:` for its records
+    type: dlt
+    options:
+      source: shopify_dlt:shopify_source
+      resource: orders
+      arguments: {private_app_password: "${SHOP_PASSWORD}", shop_url: https://my-shop.myshopify.com}
+      each: line_items
+      cursor: updated_at
+""",
     "push": """\
 sources:
   web-shop: # lines come in by POST /v1/transactions?source=web-shop
@@ -117,6 +128,32 @@ class DatabaseSource(SourceConfig):
         return self
 
 
+class DltOptions(BaseModel):
+    """Which resource of dlt is read, and how."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str = Field(
+        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
+        description="`package.module:function` of a source or resource of dlt.",
+    )
+    resource: str | None = Field(None, description="Which of a source's resources; not needed if it has one.")
+    arguments: dict[str, Any] = Field({}, description="Of the function.")
+    each: str | None = Field(None, description="List in a record whose elements are the lines.")
+    cursor: str | None = Field(
+        None, description="Field that grows with each change; all is read each time if left out."
+    )
+    start: Any = Field(None, description="Where the cursor begins the first time.")
+    page_lines: int = Field(5_000, ge=1, description="Lines that are written at a time.")
+
+
+class DltSource(SourceConfig):
+    """A resource of dlt, read on by its cursor."""
+
+    type: Literal["dlt"]
+    options: DltOptions
+
+
 class PushSource(SourceConfig):
     """Lines that others send to the scorer's `POST /v1/transactions`."""
 
@@ -167,6 +204,7 @@ TYPES: Mapping[str, type[SourceConfig]] = {
     "files": FilesSource,
     "postgres": DatabaseSource,
     "mysql": DatabaseSource,
+    "dlt": DltSource,
     "push": PushSource,
     "kafka": KafkaSource,
 }

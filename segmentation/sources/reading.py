@@ -18,6 +18,7 @@ from segmentation.sources.batch.source_files import read_source_files, state_of
 from segmentation.sources.batch.spans import Span, joined
 from segmentation.sources.config import (
     DatabaseSource,
+    DltSource,
     FilesSource,
     KafkaSource,
     PluginSource,
@@ -31,6 +32,7 @@ from segmentation.sources.incremental.upsert import Upserter
 from segmentation.sources.profiles.profile import Profile
 from segmentation.sources.readers.addresses import require_allowed
 from segmentation.sources.readers.databases import DatabasePages
+from segmentation.sources.readers.dlt_pages import DltPages
 from segmentation.sources.readers.object_store import count_objects, fetch, is_remote
 from segmentation.sources.readers.pages import PagedSource
 from segmentation.sources.readers.paths import Located, look
@@ -100,6 +102,8 @@ def paged(source: SourceConfig) -> PagedSource:
     """
     if isinstance(source, DatabaseSource):
         return DatabasePages(source)
+    if isinstance(source, DltSource):
+        return DltPages(source)
     if isinstance(source, PluginSource):
         try:
             made: PagedSource = plugins()[source.type].load()(**source.options)

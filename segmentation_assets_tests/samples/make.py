@@ -196,7 +196,7 @@ def cdnow(order: Order) -> Iterator[str]:
 def ga4(order: Order) -> Iterator[Row]:
     """The event of a purchase, that of a refund, and one of a page that was looked at."""
     at = int(order.at.timestamp()) * 1_000_000
-    event = {
+    event: dict[str, object] = {
         "event_date": order.at.strftime("%Y%m%d"),
         "event_timestamp": str(at),
         "event_name": "page_view",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,6 @@ class Expected:
         is_sold: Whether the order counts.
         lines: How many lines it has.
         is_returned: Whether what was paid back has lines of its own, as many again.
-        seconds: Whether times have them.
     """
 
     is_sold: Callable[[Order], bool] = lambda order: order.outcome == "paid"
@@ -63,6 +63,7 @@ def test_a_bundled_profile_reads_what_the_shop_sold(lake: Lake, name: str) -> No
     assert lines == sum(map(expected.lines, [*sold, *back]))
     assert customers == len({order.customer for order in sold})
     assert money == pytest.approx(sum(order.total for order in sold) - sum(order.total for order in back))
+    assert isinstance(first, datetime)
     assert abs((first - min(order.at for order in sold).replace(tzinfo=None)).total_seconds()) < 6 * 3600
 
 
