@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from segmentation.sources.profiles.contract import CLEANED_BY
-from segmentation.sources.profiles.profile import Profile, Reader
 from segmentation.sources.suggestion.drafts import Draft, flow, mapping, scalar
 from segmentation.sources.suggestion.roles import (
     GUESSED,
@@ -83,6 +82,16 @@ def draft_of(found: Findings) -> Draft:
     return draft
 
 
+def is_plain(found: Findings) -> bool:
+    """Whether a sample needs nothing said but its columns: no settings, no rules, no signs to be turned."""
+    draft = Draft()
+    _add_reader(draft, found)
+    _add_carry(draft, found)
+    _add_rules(draft, found)
+    told = [line for line in draft.lines if line and not line.startswith(("reader:", "  delimiter:"))]
+    return not told and not _has_refunds(found, inputs_of(found))
+
+
 def _add_timezone(draft: Draft, found: Findings) -> None:
     moment = found.facts("ordered_at")
     if moment is None or (moment.offsets >= 0.9 and found.timezone is None):
@@ -109,7 +118,6 @@ def _add_reader(draft: Draft, found: Findings) -> None:
     if (mark := decimal_mark(numbers)) == ",":
         reader["decimal"] = mark
     _find_dates(reader, remarks, found)
-    reader = {key: value for key, value in reader.items() if key in Reader.model_fields}
     if not reader:
         return
     draft.add("reader:")
@@ -122,9 +130,6 @@ def _add_reader(draft: Draft, found: Findings) -> None:
 def _find_dates(reader: dict[str, object], remarks: dict[str, str], found: Findings) -> None:
     moment = found.facts("ordered_at")
     if moment is None:
-        return
-    if moment.dates < 0.9 and moment.is_of_serials:
-        reader["dates"] = "excel"
         return
     order, is_open = date_order(moment)
     if order is None:
@@ -198,7 +203,7 @@ def _add_carry(draft: Draft, found: Findings) -> None:
         return
     roles = [role for role in INPUT_OF if role in inputs_of(found) and role != "order_id"]
     carried = [role for role in roles if is_first_line_only(found.roles[role].facts, order)]
-    if carried and "carry" in Profile.model_fields:
+    if carried:
         names = [INPUT_OF[role] for role in carried]
         draft.remark("What stands on an order's first line only holds for its other lines, too.")
         draft.add(f"carry: {mapping({'by': INPUT_OF['order_id'], 'inputs': names})}")
@@ -238,8 +243,11 @@ def _mapped(column: str, found: Findings, used: set[str]) -> tuple[str, str, str
     facts, name = found.roles[column].facts, INPUT_OF[column]
     if column == "customer_id" and facts.emails >= 0.9:
         return f"lower({name})", "addresses differ by case", ""
-    if column == "ordered_at":
-        return _moment(facts, found), "", ""
+    if column == "ordered_at" and "clock" in found.roles:
+        return "as_timestamp(ordered || ' ' || clock)", "", ""
+    if column == "currency" and facts.distinct > 1:
+        told = f"There are {facts.distinct} currencies: rates come by SEGMENTATION_EXCHANGE_RATES (docs/sources.md)."
+        return name, "", told
     if column in ("amount", "unit_price") and "product_id" in used and _is_of_order(facts, found.facts("order_id")):
         return name, "", f"{facts.header} may be the total of the order, which would count on each of its lines."
     if column == "quantity" and _has_refunds(found, used):
@@ -249,15 +257,6 @@ def _mapped(column: str, found: Findings, used: set[str]) -> tuple[str, str, str
     if column == "unit_price" and _has_refunds(found, used):
         return f"abs(as_number({name}))", "", ""
     return name, "", ""
-
-
-def _moment(facts: Facts, found: Findings) -> str:
-    if "clock" in found.roles:
-        return "as_timestamp(ordered || ' ' || clock)"
-    if facts.dates < 0.9 and facts.is_of_epochs:
-        factor = 1_000 if len(facts.values[0]) > 11 else 1_000_000
-        return f"make_timestamp(TRY_CAST(ordered AS BIGINT) * {factor})"
-    return "ordered"
 
 
 def _is_of_order(facts: Facts, order: Facts | None) -> bool:

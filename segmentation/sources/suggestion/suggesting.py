@@ -7,18 +7,23 @@ from pathlib import Path
 
 from segmentation.errors import SourceError
 from segmentation.sources.profiles.contract import REQUIRED
+from segmentation.sources.profiles.headers import folded
 from segmentation.sources.profiles.profile import Profile, Reader, bundled_profiles, parse_profile
+from segmentation.sources.profiles.sql_words import bare_words
 from segmentation.sources.readers.contents import format_at
 from segmentation.sources.readers.paths import look
 from segmentation.sources.suggestion.bundled import bundled_for, text_of
 from segmentation.sources.suggestion.dialects import sample_text
 from segmentation.sources.suggestion.drafts import Doubt
-from segmentation.sources.suggestion.profile_drafts import Findings, draft_of
+from segmentation.sources.suggestion.profile_drafts import Findings, draft_of, is_plain
 from segmentation.sources.suggestion.records import sample_json
 from segmentation.sources.suggestion.roles import GUESSED, Role, roles_of
 from segmentation.sources.suggestion.samples import Sample, sample_parquet
 from segmentation.sources.suggestion.values import Facts
 from segmentation.sources.suggestion.workbooks import sample_workbook
+
+GENERIC = "canonical"
+"""The bundled profile of no particular layout: its columns say nothing of how dates and numbers are written."""
 
 CLOCK_HEADER = re.compile(r"(?i)(order |sale )?(time|uhrzeit|zeit|hora|heure|ora|tijd)( of day)?")
 CLOCK_VALUE = re.compile(r"(?i)\d{1,2}:\d{2}(:\d{2})?(\.\d+)?\s*([ap]m)?")
@@ -58,15 +63,42 @@ def suggest(paths: Sequence[str], *, timezone: str | None = None) -> Suggestion:
     """
     files = [file for path in paths for file in look(path).files]
     sample = sample_of(files[0])
-    if bundled := bundled_for(sample):
-        text = text_of(bundled, timezone)
-        return Suggestion(text, parse_profile(text, bundled), bundled=bundled)
     columns = [Facts.of(column) for column in sample.columns]
     roles = roles_of(columns)
     _find_clock(roles, columns)
+    bundled = bundled_for(sample)
+    if bundled and bundled != GENERIC:
+        return _as_bundled(bundled, roles.get("ordered_at"), timezone)
     _require(sample, roles)
-    draft = draft_of(Findings(_name_of(files[0]), sample, roles, timezone))
+    found = Findings(_name_of(files[0]), sample, roles, timezone)
+    draft = draft_of(found)
+    if bundled and is_plain(found):
+        return _as_bundled(bundled, roles.get("ordered_at"), timezone)
     return Suggestion(draft.text, parse_profile(draft.text, "that is suggested"), tuple(draft.doubts))
+
+
+def _as_bundled(name: str, moment: Role | None, timezone: str | None) -> Suggestion:
+    text = text_of(name, timezone)
+    profile = parse_profile(text, name)
+    doubts = []
+    if timezone is None and moment and _is_local(moment.facts, profile):
+        lines = text.splitlines()
+        at = next((number for number, line in enumerate(lines, start=1) if line.startswith("timezone:")), 1)
+        doubts.append(
+            Doubt(
+                at,
+                f"The times have no offset, and are taken for {profile.timezone}: which zone are they of? "
+                "--timezone writes a copy with it.",
+            )
+        )
+    return Suggestion(text, profile, tuple(doubts), bundled=name)
+
+
+def _is_local(moment: Facts, profile: Profile) -> bool:
+    """Whether a profile takes its moments from a column whose times don't say their zone, nor its name."""
+    read = bare_words(profile.columns["ordered_at"])
+    headers = {folded(header) for name in read & set(profile.inputs) for header in profile.inputs[name].headers}
+    return folded(moment.header) in headers and moment.offsets < 0.9 and "utc" not in moment.header.lower()
 
 
 def sample_of(path: Path) -> Sample:

@@ -147,10 +147,11 @@ def decimal_mark(columns: Sequence[Facts]) -> str | None:
 def date_order(facts: Facts) -> tuple[str | None, bool]:
     """Which of day, month and year is first in dates such as 03/04/2024, and whether the values leave it open.
 
-    None, if the column has no such dates; points are always taken for the day first.
+    None, if the column has no such dates; before points stands the day, unless that can't be.
     """
     votes: Counter[str] = Counter()
-    parted = [match for text in facts.values if (match := PARTED_DATE.fullmatch(text)) and match[2] != "."]
+    matches = [match for text in facts.values if (match := PARTED_DATE.fullmatch(text))]
+    parted = [match for match in matches if match[2] != "." or int(match[3]) > 12]
     for match in parted:
         first, second = int(match[1]), int(match[3])
         if first > 31:

@@ -37,6 +37,8 @@ class Expected:
 
 
 BY_PROFILE = {
+    "shopify": Expected(),
+    "magento": Expected(lines=lambda _: 1),
     "woocommerce": Expected(),
     "square": Expected(lambda order: order.outcome in ("paid", "refunded") and order.customer != 1, is_returned=True),
     "stripe": Expected(lambda order: order.outcome in ("paid", "pending"), lambda _: 1),

@@ -101,6 +101,51 @@ def test_a_bundled_profile_that_fits_is_used(tmp_path: Path) -> None:
     assert (found.bundled, found.profile.timezone) == ("canonical", "Asia/Tokyo")
 
 
+DAY_FIRST = (
+    "order_id,customer_id,product_id,quantity,unit_price,ordered_at\n1,c,p,1,2.5,03/01/2024\n2,c,p,1,2.5,13/03/2024\n"
+)
+
+
+def test_the_canonical_columns_alone_do_not_make_a_file_canonical(tmp_path: Path) -> None:
+    found = suggested(tmp_path / "orders.csv", DAY_FIRST)
+
+    assert (found.bundled, found.profile.reader.dates) == (None, "day_first")
+
+
+def test_what_stands_on_first_lines_only_is_carried(tmp_path: Path) -> None:
+    carry = suggested(tmp_path / "orders.csv", SHOP).profile.carry
+
+    assert carry is not None
+    assert (carry.by, set(carry.inputs)) == ("order_no", {"currency", "status"})
+
+
+def test_columns_by_white_space_without_a_header_get_names(tmp_path: Path) -> None:
+    text = "".join(f" {c:05d} 1997{m:02d}1{c}  {c % 3 + 1}  {10 + c}.77\n" for c in range(1, 9) for m in (1, 5))
+
+    found = suggested(tmp_path / "master.csv", text)
+
+    assert (found.profile.reader.delimiter, found.profile.reader.names) == (
+        "whitespace",
+        ("customer", "ordered", "pieces", "paid"),
+    )
+
+
+def test_quotation_marks_that_quote_nothing_are_characters(tmp_path: Path) -> None:
+    rows = [
+        "order id\tcustomer id\tsku\tprice\torder date\tname",
+        *(f"{n}\tc{n}\tp\t2.5\t2024-03-0{n}\t{name}" for n, name in ((1, "plain"), (2, '"Open'), (3, "x"), (4, 'y "'))),
+    ]
+
+    assert suggested(tmp_path / "orders.tsv", "\n".join(rows) + "\n").profile.reader.quote == "off"
+
+
+def test_several_currencies_ask_for_rates(tmp_path: Path) -> None:
+    found = suggested(tmp_path / "orders.csv", SHOP.replace("EUR", "USD", 1))
+
+    assert found.profile.columns["currency"] == "currency"
+    assert any("SEGMENTATION_EXCHANGE_RATES" in doubt.text for doubt in found.doubts)
+
+
 def test_a_file_without_what_a_profile_needs_is_refused_with_its_columns(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="looks like the ordered at and customer id.*It has colour, size"):
         suggested(tmp_path / "other.csv", "colour,size\nred,big\nblue,small\n")
