@@ -1,6 +1,7 @@
 """Which bundled profile fits a file: the one whose columns are all there."""
 
 import re
+from collections.abc import Collection, Sequence
 from importlib.resources import files
 
 from segmentation.sources.profiles.headers import folded
@@ -11,9 +12,13 @@ MIN_COLUMNS = 4
 """Fewer are in files of all kinds."""
 
 
-def bundled_for(sample: Sample) -> str | None:
-    """The bundled profile with the most columns of a sample, none of those that it needs lacking; None if none fits."""
-    headers = {folded(header) for header in sample.headers}
+def bundled_for(samples: Sequence[Sample]) -> str | None:
+    """The bundled profile with the most columns of files, none of those that it needs lacking; None if none fits.
+
+    Args:
+        samples: One per kind of file: several are tables that belong together.
+    """
+    headers = [{folded(header) for header in sample.headers} for sample in samples]
     found = [(score, name) for name in bundled_profiles() if (score := _columns_there(load_profile(name), headers))]
     return max(found)[1] if found else None
 
@@ -29,13 +34,19 @@ def text_of(name: str, timezone: str | None) -> str:
     return re.sub(r"(?m)^name: .*$", lambda match: f"{match[0]}\n{line}", text, count=1)
 
 
-def _columns_there(profile: Profile, headers: set[str]) -> int:
-    """How many of a profile's columns there are; 0 if one that it needs is lacking."""
-    needed = [entry for entry in profile.inputs.values() if not entry.optional]
-    if not all(_is_there(entry, headers) for entry in needed):
+def _columns_there(profile: Profile, headers: Sequence[set[str]]) -> int:
+    """How many of a profile's columns there are; 0 if one that it needs is lacking, or a table is too many."""
+    joined = [table for table in profile.tables.values() if not table.optional]
+    if (len(headers) > 1) != bool(profile.tables):
         return 0
-    found = sum(_is_there(entry, headers) for entry in profile.inputs.values())
-    return found if found >= MIN_COLUMNS else 0
+    found = [_most_there(inputs.values(), headers) for inputs in (profile.inputs, *(table.inputs for table in joined))]
+    return sum(found) if all(found) and sum(found) >= MIN_COLUMNS else 0
+
+
+def _most_there(inputs: Collection[Input], headers: Sequence[set[str]]) -> int:
+    """How many inputs the file has that has most of them, none that is needed lacking."""
+    fitting = [names for names in headers if all(_is_there(each, names) for each in inputs if not each.optional)]
+    return max((sum(_is_there(each, names) for each in inputs) for names in fitting), default=0)
 
 
 def _is_there(entry: Input, headers: set[str]) -> bool:

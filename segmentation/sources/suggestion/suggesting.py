@@ -22,6 +22,9 @@ from segmentation.sources.suggestion.samples import Sample, sample_parquet
 from segmentation.sources.suggestion.values import Facts
 from segmentation.sources.suggestion.workbooks import sample_workbook
 
+MAX_FILES = 50
+"""What is looked at of a folder."""
+
 GENERIC = "canonical"
 """The bundled profile of no particular layout: its columns say nothing of how dates and numbers are written."""
 
@@ -62,11 +65,12 @@ def suggest(paths: Sequence[str], *, timezone: str | None = None) -> Suggestion:
         NoColumnError: It has no column that can be the time of an order, its customer or its price.
     """
     files = [file for path in paths for file in look(path).files]
-    sample = sample_of(files[0])
+    kinds = _kinds_of(files)
+    bundled = bundled_for(kinds)
+    sample = kinds[0]
     columns = [Facts.of(column) for column in sample.columns]
     roles = roles_of(columns)
     _find_clock(roles, columns)
-    bundled = bundled_for(sample)
     if bundled and bundled != GENERIC:
         return _as_bundled(bundled, roles.get("ordered_at"), timezone)
     _require(sample, roles)
@@ -75,6 +79,12 @@ def suggest(paths: Sequence[str], *, timezone: str | None = None) -> Suggestion:
     if bundled and is_plain(found):
         return _as_bundled(bundled, roles.get("ordered_at"), timezone)
     return Suggestion(draft.text, parse_profile(draft.text, "that is suggested"), tuple(draft.doubts))
+
+
+def _kinds_of(files: Sequence[Path]) -> list[Sample]:
+    """A sample per set of headers."""
+    samples = [sample_of(file) for file in files[:MAX_FILES]]
+    return list({sample.headers: sample for sample in reversed(samples)}.values())[::-1]
 
 
 def _as_bundled(name: str, moment: Role | None, timezone: str | None) -> Suggestion:

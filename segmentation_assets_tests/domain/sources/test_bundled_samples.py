@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,12 @@ SAMPLES = Path(__file__).parents[2] / "samples"
 READ = """
 SELECT count(*), count(DISTINCT customer_id), count(DISTINCT order_id), round(sum(amount), 2), min(ordered_at)
 FROM raw.transactions
+"""
+
+
+SPANS = """
+SELECT customer_id, (date_diff('day', min(ordered_at), max(ordered_at)), count(DISTINCT order_id))
+FROM raw.transactions GROUP BY customer_id
 """
 
 
@@ -40,6 +47,9 @@ BY_PROFILE = {
     "shopify": Expected(),
     "magento": Expected(lines=lambda _: 1),
     "woocommerce": Expected(),
+    "olist": Expected(
+        lambda order: order.outcome in ("paid", "refunded"), lambda order: sum(line.pieces for line in order.lines)
+    ),
     "square": Expected(lambda order: order.outcome in ("paid", "refunded") and order.customer != 1, is_returned=True),
     "stripe": Expected(lambda order: order.outcome in ("paid", "pending"), lambda _: 1),
     "ga4": Expected(lambda order: order.outcome != "cancelled", is_returned=True),
@@ -69,6 +79,24 @@ def test_a_bundled_profile_reads_what_the_shop_sold(lake: Lake, name: str) -> No
     assert abs((first - min(order.at for order in sold).replace(tzinfo=None)).total_seconds()) < 6 * 3600
 
 
-@pytest.mark.parametrize("name", sorted(BY_PROFILE))
+def test_instacarts_relative_days_become_a_span_that_is_the_datas(lake: Lake) -> None:
+    ingest(lake, SAMPLES / "instacart", "instacart")
+
+    spans = dict(rows_of(lake, SPANS))
+    for customer, days in _days_between_orders().items():
+        assert spans[str(customer)] == (sum(days), len(days) + 1)
+
+
+def _days_between_orders() -> dict[int, list[int]]:
+    sold = [order for order in orders() if order.outcome == "paid"]
+    days = {customer: [order.at.date() for order in sold if order.customer == customer] for customer in range(1, 61)}
+    return {
+        customer: [(later - before).days for before, later in pairwise(dates)]
+        for customer, dates in days.items()
+        if dates
+    }
+
+
+@pytest.mark.parametrize("name", [*sorted(BY_PROFILE), "instacart"])
 def test_a_sample_is_known_by_its_columns(name: str) -> None:
     assert suggest([str(SAMPLES / name)]).bundled == name
