@@ -13,8 +13,9 @@ import pyarrow as pa
 
 from segmentation.sources.incremental.deliveries import Malformed
 from segmentation.sources.profiles.contract import REQUIRED
+from segmentation.sources.profiles.headers import folded
 from segmentation.sources.profiles.profile import Profile
-from segmentation.sources.readers.records import Record, as_json, folded
+from segmentation.sources.readers.records import Record, as_json
 from serving.api.bodies import shortened
 from serving.api.limits import too_large
 from serving.api.problems import ProblemError
