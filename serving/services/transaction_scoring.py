@@ -147,8 +147,10 @@ class LineScorer:
 
     def close(self) -> None:
         """Close what is open."""
-        for opened in (*self._calculators.values(), *self._contracts.values()):
-            opened.close()
+        for calculator in self._calculators.values():
+            calculator.close()
+        for contract in self._contracts.values():
+            contract.close()
 
 
 def _refused(broken: Sequence[BrokenRule], places: Sequence[str]) -> ProblemError:

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -136,8 +137,7 @@ def test_what_is_scored_is_what_a_push_would_store(
         with lake.cursor() as con:
             query = f"SELECT CAST(line_id AS INTEGER), {columns} FROM raw.transactions ORDER BY 1"
             stored = {row[0]: dict(zip(CHECKED, row[1:], strict=True)) for row in con.execute(query).fetchall()}
-            for table in ("raw.transactions", "raw.rejected_transactions"):  # or they would be repeated ones
-                lake.transaction(con, Commit("again"), lambda c, table=table: c.execute(f"DELETE FROM {table}"))
+            lake.transaction(con, Commit("again"), _empty)  # or they would be repeated ones
     checked = contract.check([_as_given(line) for line in lines], NOW)
     assert _first_rules(checked.broken, len(lines)) == reasons
     assert {n: line for n, line in enumerate(checked.lines) if reasons[n] is None} == stored
@@ -149,7 +149,7 @@ def test_a_plain_line_is_neither_refused_nor_changed_by_the_rules(
     contract: LineContract, lines: list[dict[str, Any]]
 ) -> None:
     given_lines = [_as_given(line) for line in lines]
-    bounds = {"earliest": datetime(2005, 1, 1), "latest": NOW + timedelta(days=1), "is_utc": True}
+    bounds: dict[str, Any] = {"earliest": datetime(2005, 1, 1), "latest": NOW + timedelta(days=1), "is_utc": True}
     plain = [as_plain(line, texts={None}, products=(), **bounds) for line in given_lines]
     spoilt = _as_given({**GOOD, "customer_id": ""})  # one that isn't plain has all of them checked
     checked = contract.check([*given_lines, spoilt], NOW)
@@ -163,7 +163,7 @@ def test_plain_lines_are_plain(contract: LineContract) -> None:
     line = _as_given({**GOOD, "product_id": "shoe", "customer_id": "a@b.org", "discount": 1.0, "country": "France"})
     first, second = contract.check([line], NOW), contract.check([line], NOW)  # France and the shoe are known by then
     assert (first.lines, list(first.broken)) == (second.lines, list(second.broken))
-    bounds = {"earliest": datetime(2005, 1, 1), "latest": NOW, "is_utc": True}
+    bounds: dict[str, Any] = {"earliest": datetime(2005, 1, 1), "latest": NOW, "is_utc": True}
     assert as_plain(line, texts={None, "France"}, products={"shoe"}, **bounds) is not None
 
 
@@ -195,6 +195,11 @@ def _lake(settings: Settings) -> Lake:
     with Lake(settings, create=True) as lake:
         migrate(lake)
     return Lake(settings, inline_rows=1000)
+
+
+def _empty(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("DELETE FROM raw.transactions")
+    con.execute("DELETE FROM raw.rejected_transactions")
 
 
 def _by_file(settings: Settings, folder: Path, lines: Sequence[Mapping[str, Any]]) -> list[str | None]:
