@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 import dagster as dg
 import msgspec
@@ -95,7 +96,12 @@ def test_automation_promotes_the_first_model_whatever_gates_say(loaded: Graph, m
     assert len(after.get_requested_partitions(CHAMPION)) == 1
 
 
-LENIENT = {"min_stability": 0, "max_customers_moved": 1, "max_revenue_moved": 1, "max_forward_loss": 1}
+LENIENT: dict[str, Any] = {
+    "min_stability": 0,
+    "max_customers_moved": 1,
+    "max_revenue_moved": 1,
+    "max_forward_loss": 1,
+}
 
 
 @pytest.mark.parametrize(("min_separation", "requested"), [(0.1, 1), (0.99, 0)])

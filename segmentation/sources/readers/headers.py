@@ -124,12 +124,11 @@ def with_width(head: Head, text: bytes) -> tuple[tuple[str, ...], int]:
 
 def _rows(text: bytes, dialect: Dialect) -> Iterator[list[str]]:
     lines = io.StringIO(text.decode(errors="replace"), newline="")
-    quoting = csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE
     return csv.reader(
         lines,
         delimiter=dialect.delimiter,
         quotechar=dialect.quote or '"',
-        quoting=quoting,
+        quoting=csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
         escapechar=dialect.escape,
     )
 

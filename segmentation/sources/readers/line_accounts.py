@@ -3,7 +3,7 @@
 Lines are counted by their ends before anything is parsed, so that a parser that loses some is found out.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from segmentation.errors import SourceError
@@ -40,10 +40,16 @@ class LineAccount:
     def __add__(self, other: "LineAccount") -> "LineAccount":
         """Of two files in one."""
         return LineAccount(
-            *(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)[:7]),
-            self.first_joined or other.first_joined,
-            self.first_odd or other.first_odd,
-            self.has_literal_quotes or other.has_literal_quotes,
+            physical=self.physical + other.physical,
+            above=self.above + other.above,
+            records=self.records + other.records,
+            malformed=self.malformed + other.malformed,
+            joined=self.joined + other.joined,
+            blank=self.blank + other.blank,
+            odd_quotes=self.odd_quotes + other.odd_quotes,
+            first_joined=self.first_joined or other.first_joined,
+            first_odd=self.first_odd or other.first_odd,
+            has_literal_quotes=self.has_literal_quotes or other.has_literal_quotes,
         )
 
     @property

@@ -1,7 +1,7 @@
 """Which bundled profile fits a file: the one whose columns are all there."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib.resources import files
 
 from segmentation.sources.profiles.headers import folded
@@ -39,7 +39,8 @@ def _columns_there(profile: Profile, headers: Sequence[set[str]]) -> int:
     joined = [table for table in profile.tables.values() if not table.optional]
     if (len(headers) > 1) != bool(profile.tables):
         return 0
-    found = [_most_there(inputs.values(), headers) for inputs in (profile.inputs, *(table.inputs for table in joined))]
+    tables: list[Mapping[str, Input]] = [profile.inputs, *(table.inputs for table in joined)]
+    found = [_most_there(inputs.values(), headers) for inputs in tables]
     return sum(found) if all(found) and sum(found) >= MIN_COLUMNS else 0
 
 

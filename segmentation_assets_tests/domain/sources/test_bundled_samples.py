@@ -23,7 +23,7 @@ FROM raw.transactions
 
 
 SPANS = """
-SELECT customer_id, (date_diff('day', min(ordered_at), max(ordered_at)), count(DISTINCT order_id))
+SELECT customer_id, date_diff('day', min(ordered_at), max(ordered_at)), count(DISTINCT order_id)
 FROM raw.transactions GROUP BY customer_id
 """
 
@@ -82,7 +82,7 @@ def test_a_bundled_profile_reads_what_the_shop_sold(lake: Lake, name: str) -> No
 def test_instacarts_relative_days_become_a_span_that_is_the_datas(lake: Lake) -> None:
     ingest(lake, SAMPLES / "instacart", "instacart")
 
-    spans = dict(rows_of(lake, SPANS))
+    spans = {row[0]: row[1:] for row in rows_of(lake, SPANS)}
     for customer, days in _days_between_orders().items():
         assert spans[str(customer)] == (sum(days), len(days) + 1)
 

@@ -94,10 +94,8 @@ def test_in_folders_notes_are_passed_over_and_tables_are_not(tmp_path: Path) -> 
 
 def test_the_members_of_a_zip_are_read_as_one_file(lake: Lake, tmp_path: Path) -> None:
     book = write_excel(tmp_path / "book.xlsx", {"Sheet1": LINES[:1]}).read_bytes()
-    path = _zip(
-        tmp_path / "orders.zip",
-        **{"a__csv": ONE, "sub/b__csv": TWO, "c__xlsx": book, "README__txt": "Hello, you,\n", "__MACOSX/._a__csv": "x"},
-    )
+    texts: dict[str, str | bytes] = {"a__csv": ONE, "sub/b__csv": TWO, "README__txt": "Hello, you,\n"}
+    path = _zip(tmp_path / "orders.zip", **texts, **{"c__xlsx": book, "__MACOSX/._a__csv": b"x"})
     assert _found(lake, path).report.accepted == 3
     ingest(lake, path)
     ingest(lake, path)

@@ -114,7 +114,7 @@ def test_what_yaml_makes_of_off_is_off() -> None:
 @pytest.mark.parametrize("settings", [{"quote": ","}, {"escape": '"'}, {"quote": "'", "escape": "'"}])
 def test_delimiter_quote_and_escape_are_three_characters(settings: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="same character"):
-        Reader(delimiter=",", **settings)  # type: ignore[arg-type]
+        Reader(delimiter=",", **settings)
 
 
 CELLS = st.text(st.sampled_from("ab1 ,;\t|\"'\\\n\r\u00e9"), max_size=6)
