@@ -116,6 +116,13 @@ class Settings(BaseSettings):
         date(2005, 1, 1),
         description="Lines of before are rejected as `implausible_date`: such dates stand for unknown ones.",
     )
+    max_unreadable_share: float = Field(
+        0.3,
+        gt=0,
+        le=1,
+        description="A file is not loaded if more of a column's values, as a share of those that are there, can't be "
+        "read as a date or number; 1: lines are refused one by one instead.",
+    )
     partitions_start: date | None = Field(
         None, description="First day of the daily partitions; unset: the first day of the ingested data."
     )

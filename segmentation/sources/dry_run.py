@@ -17,6 +17,7 @@ from segmentation.sources.batch.copies import without_copies
 from segmentation.sources.batch.currencies import notes_on, totals_of
 from segmentation.sources.batch.file_roles import find_tables
 from segmentation.sources.batch.inspection import inspect
+from segmentation.sources.batch.line_warnings import line_warnings
 from segmentation.sources.batch.loading import LoadReport, validate_files
 from segmentation.sources.batch.registration import as_source_file, as_table_file, files_at, source_name
 from segmentation.sources.batch.source_files import SourceFile
@@ -56,6 +57,8 @@ class DryRun:
         preview: The first accepted lines, in columns of the transaction contract.
         problems: Why what lies beside the files can't be read.
         notes: What else people are to know, such as which files are copies of others.
+        stops: Why a load would stop, with the setting that is lacking; it writes nothing then.
+        warnings: What people should look at.
     """
 
     source: str
@@ -67,6 +70,8 @@ class DryRun:
     preview: pl.DataFrame
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    stops: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def dry_run_files(
@@ -114,8 +119,21 @@ def _dry_run(lake: Lake, at_hand: Located, profile: Profile, name: str, now: dat
         found = validate_files(staging, files, first, last + timedelta(days=1), now=now)
         notes = (*notes, *notes_on(totals_of(staging.con, Relation.ACCEPTED_LINES), lake.settings.currency))
         rejects, preview = _rejects(found.rejected), _preview(found.accepted)
-    read = tuple(str(found.path) for found in facts)
-    return DryRun(name, read, first, last, found.report, rejects, preview, tuple(at_hand.problems.values()), notes)
+        headers = {header for each in facts for header in each.columns}
+        odd = line_warnings(found.accepted, staging.con, profile, found.report.rejected_by_reason, headers)
+    return DryRun(
+        source=name,
+        paths=tuple(str(each.path) for each in facts),
+        first_day=first,
+        last_day=last,
+        report=found.report,
+        rejects=rejects,
+        preview=preview,
+        problems=tuple(at_hand.problems.values()),
+        notes=notes,
+        stops=tuple(f"{each.path}: {stop}" for each in facts for stop in each.stops),
+        warnings=(*(f"{each.path}: {warning}" for each in facts for warning in each.warnings), *odd),
+    )
 
 
 def dry_run_source(settings: Settings, source: SourceConfig, *, now: datetime) -> DryRun:
@@ -182,5 +200,7 @@ def facts_of(found: DryRun) -> dict[str, object]:
         "rejects": found.rejects.to_dicts(),
         "preview": found.preview.to_dicts(),
         "problems": list(found.problems),
+        "stops": list(found.stops),
+        "warnings": [*found.stops, *found.warnings],
         "notes": list(found.notes),
     }

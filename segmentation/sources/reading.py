@@ -154,7 +154,7 @@ def _register(lake: Lake, source: FilesSource, tell: Tell) -> Reading:
         spans=joined(span for each in found for span in each.spans),
         files=tuple(path for each in found for path in each.paths),
         problems=tuple(problems),
-        notes=notes,
+        notes=(*notes, *(note for each in found for note in each.notes)),
     )
 
 

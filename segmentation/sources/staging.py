@@ -154,6 +154,11 @@ class Staging:
         with lake.cursor() as con:
             yield cls(con, lake.settings)
 
+    @property
+    def max_unreadable_share(self) -> float:
+        """Which share of a column's values may be unreadable in a file that is loaded."""
+        return self._settings.max_unreadable_share
+
     def begin(self, now: datetime, window: LoadWindow = ALL_TIME) -> None:
         """Forget the lines that have been staged, and be ready for others.
 

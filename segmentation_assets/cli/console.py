@@ -135,6 +135,10 @@ def show_dry_run(found: "DryRun") -> None:
     for problem in found.problems:
         out.print(f"[yellow]{escape(problem)}[/]", soft_wrap=True)
     show_told(found.notes)
+    for stop in found.stops:
+        out.print(f"[red]`ingest` would stop:[/] {escape(stop)}", soft_wrap=True, highlight=False)
+    for warning in found.warnings:
+        out.print(f"[yellow]Warning:[/] {escape(warning)}", soft_wrap=True, highlight=False)
     out.print(f"{files}: {found.first_day} to {found.last_day}, as the source {escape(found.source)}", highlight=False)
     show_rejected([(row["reason"], row["lines"]) for row in found.rejects.to_dicts()], found.report.lines_read)
     for remark in found.report.remarks:

@@ -1,13 +1,15 @@
 """What a file holds, seen through a profile: how many lines, of which days. Nothing is written here."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
 
 from segmentation.errors import SourceError
+from segmentation.sources.batch.column_evidence import ColumnEvidence, column_evidence
+from segmentation.sources.batch.column_verdicts import verdicts_on
 from segmentation.sources.batch.file_roles import Tables
 from segmentation.sources.batch.product_list import read_product_list
 from segmentation.sources.batch.related_lines import related_lines
@@ -16,6 +18,7 @@ from segmentation.sources.profiles.contract import CLEANED_BY
 from segmentation.sources.profiles.profile import Profile
 from segmentation.sources.readers.files import Lines
 from segmentation.sources.readers.paths import InputFile, format_of
+from segmentation.sources.rules.advice import advice_for
 from segmentation.sources.rules.mapping import mapped, original_of, profile_errors
 from segmentation.sources.rules.validation import check_profile
 from segmentation.sources.staging import Relation, Staging
@@ -55,6 +58,8 @@ class FileFacts:
         byte_size: Its size.
         modified_at: When it was last changed, UTC.
         columns: Type by column.
+        stops: Why its lines must not be loaded as they are read now.
+        warnings: What people should look at.
     """
 
     path: Path
@@ -65,6 +70,8 @@ class FileFacts:
     byte_size: int
     modified_at: datetime
     columns: Mapping[str, str]
+    stops: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -128,11 +135,29 @@ def inspect(
             check_profile(staging.con, profile, lines)
         with profile_errors(profile, source):
             counts = {row[0]: row[1:] for row in staging.con.execute(_counts(profile, groups)).fetchall()}
+            evidence = [each for lines in groups for each in column_evidence(staging.con, profile, lines)]
     for path, number in list(numbers.items())[len(paths) :]:
         ((lines,),) = staging.con.execute(TABLE_LINES, {"file_id": number}).fetchall()
         on_table(TableFacts(path, lines, *state_of(path)))
     read_product_list(staging, profile, source, paths)
-    return [_facts(file.path, profile, counts.get(file.file_id), columns.get(file.file_id, {})) for file in files]
+    facts = []
+    for file in files:
+        of_file = [each for each in evidence if each.file_id == file.file_id]
+        found = _facts(file.path, profile, counts.get(file.file_id), columns.get(file.file_id, {}), of_file)
+        verdicts = verdicts_on(of_file, profile, staging.max_unreadable_share)
+        facts.append(replace(found, stops=verdicts.stops, warnings=verdicts.warnings))
+    return facts
+
+
+def refuse_misread(facts: Sequence[FileFacts]) -> None:
+    """Complain about files whose lines say that the profile reads them wrongly.
+
+    Raises:
+        SourceError: There are some; the message names the settings.
+    """
+    stops = [f"{found.path}: {stop}" for found in facts for stop in found.stops]
+    if stops:
+        raise SourceError("\n".join([*stops, "Nothing was loaded or registered."]))
 
 
 def _numbered(paths: Iterable[Path]) -> dict[Path, int]:
@@ -148,7 +173,11 @@ def _counts(profile: Profile, groups: Sequence[Lines]) -> str:
 
 
 def _facts(
-    path: Path, profile: Profile, counts: tuple[int, list[date] | None, str] | None, columns: Mapping[str, str]
+    path: Path,
+    profile: Profile,
+    counts: tuple[int, list[date] | None, str] | None,
+    columns: Mapping[str, str],
+    evidence: Sequence[ColumnEvidence],
 ) -> FileFacts:
     if counts is None:
         raise SourceError(_no_lines(path))
@@ -156,11 +185,18 @@ def _facts(
     if not days:
         raise SourceError(
             f"None of the {line_count} lines of {path} has a date that can be read. The profile {profile.name} takes "
-            f"it from {profile.columns['ordered_at']!r}; a line is {undated}. Use an expression such as "
-            "try_strptime(input, '%d/%m/%Y %H:%M'). Dates before SEGMENTATION_EARLIEST_DAY don't count, nor do those "
-            "after tomorrow."
+            f"it from {profile.columns['ordered_at']!r}; a line is {undated}. {_advice(evidence)}Dates before "
+            "SEGMENTATION_EARLIEST_DAY don't count, nor do those after tomorrow."
         )
     return FileFacts(path, line_count, min(days), max(days), frozenset(days), *state_of(path), columns)
+
+
+def _advice(evidence: Sequence[ColumnEvidence]) -> str:
+    for each in evidence:
+        if each.reading.kind == "date" and each.example is not None:
+            advice = advice_for("date", each.example, each.reading.column, each.reading.text)
+            return f"For values such as {each.example!r}: {advice}. "
+    return ""
 
 
 def _is_empty(con: duckdb.DuckDBPyConnection, lines: Lines) -> bool:

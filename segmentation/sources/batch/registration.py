@@ -14,7 +14,7 @@ from segmentation.errors import SourceError
 from segmentation.metadata.tables.raw import DELIVERIES, LOADS
 from segmentation.sources.batch.copies import without_copies
 from segmentation.sources.batch.file_roles import find_tables, line_files, tables_changed
-from segmentation.sources.batch.inspection import FileFacts, TableFacts, inspect
+from segmentation.sources.batch.inspection import FileFacts, TableFacts, inspect, refuse_misread
 from segmentation.sources.batch.source_files import SourceFile, read_source_files, replace_source_files
 from segmentation.sources.batch.spans import Span, spans_of
 from segmentation.sources.config import SOURCE_NAME
@@ -116,6 +116,7 @@ def register_paths(
             tables=tables,
             on_table=lambda found: beside.append(as_table_file(source, text, now, found)),
         )
+        refuse_misread(facts)
         rows = [as_source_file(source, text, now, found) for found in facts]
         rows += [file for file in beside if Path(file.path) not in known]
         commit = Commit(f"Register {len(paths)} files of {source}", asset="raw/source_files")
@@ -134,7 +135,7 @@ def register_paths(
         load_end=spans[-1][1] + timedelta(days=1),
         spans=spans,
         columns=asked[-1].columns,
-        notes=notes,
+        notes=(*notes, *(f"{found.path}: {warning}" for found in asked for warning in found.warnings)),
     )
 
 

@@ -1,12 +1,14 @@
 """What may stand as an SQL expression in a profile: one scalar expression that looks at one line."""
 
 import json
+from collections.abc import Collection
 from functools import cache
 from typing import Any
 
 import duckdb
 
 PARSE = "SELECT json_serialize_sql('SELECT ' || $expression)"
+UNPARSE = "SELECT json_deserialize_sql(CAST($tree AS JSON))"
 
 REFUSED = {"WINDOW": "a window function", "SUBQUERY": "a subquery", "STAR": "a star"}
 """Classes of DuckDB's syntax tree that reach beyond the line, or stand for several values."""
@@ -97,3 +99,27 @@ def _classes(node: object) -> set[str]:
         return set()
     below = {name for child in node.values() for name in _classes(child)}
     return below | {node["class"]} if isinstance(node.get("class"), str) else below
+
+
+def arguments_of(con: duckdb.DuckDBPyConnection, expression: str, functions: Collection[str]) -> list[str]:
+    """The SQL of what an expression gives to some functions of one argument, wherever in it they are called."""
+    row = con.execute(PARSE, {"expression": expression}).fetchone()
+    statement: dict[str, Any] = json.loads(row[0])["statements"][0] if row else {}
+    return [_text_of(con, statement, argument) for argument in _arguments(statement, functions)]
+
+
+def _arguments(node: object, functions: Collection[str]) -> list[object]:
+    if isinstance(node, list):
+        return [found for child in node for found in _arguments(child, functions)]
+    if not isinstance(node, dict):
+        return []
+    children = node.get("children", [])
+    own = children if node.get("function_name") in functions and len(children) == 1 else []
+    return [*own, *(found for child in node.values() for found in _arguments(child, functions))]
+
+
+def _text_of(con: duckdb.DuckDBPyConnection, statement: dict[str, Any], value: object) -> str:
+    node = {**statement["node"], "select_list": [value]}
+    tree = json.dumps({"error": False, "statements": [{**statement, "node": node}]})
+    row = con.execute(UNPARSE, {"tree": tree}).fetchone()
+    return str(row[0]).removeprefix("SELECT ") if row else ""

@@ -23,9 +23,9 @@ END;
 CREATE OR REPLACE TEMP MACRO is_weekday(x) AS is_listed(x, '||mon|tue|tues|wed|thu|thur|thurs|fri|sat|sun|monday|'
     || 'tuesday|wednesday|thursday|friday|saturday|sunday|mo|di|mi|do|fr|sa|so|montag|dienstag|mittwoch|donnerstag|'
     || 'freitag|samstag|sonnabend|sonntag|lun|mar|mer|jeu|ven|sam|dim|lundi|mardi|mercredi|jeudi|vendredi|samedi|'
-    || 'dimanche|mie|jue|vie|sab|dom|lunes|martes|miercoles|jueves|viernes|sabado|domingo|gio|lunedi|martedi|mercoledi|'
-    || 'giovedi|venerdi|sabato|domenica|ma|wo|vr|za|zo|maandag|dinsdag|woensdag|donderdag|vrijdag|zaterdag|zondag|seg|ter|qua|'
-    || 'qui|sex|segunda|terca|quarta|quinta|sexta|');
+    || 'dimanche|mie|jue|vie|sab|dom|lunes|martes|miercoles|jueves|viernes|sabado|domingo|gio|lunedi|martedi|'
+    || 'mercoledi|giovedi|venerdi|sabato|domenica|ma|wo|vr|za|zo|maandag|dinsdag|woensdag|donderdag|vrijdag|zaterdag|'
+    || 'zondag|seg|ter|qua|qui|sex|segunda|terca|quarta|quinta|sexta|');
 CREATE OR REPLACE TEMP MACRO month_number(x) AS looked_up(x, '|jan:01|january:01|januar:01|janner:01|janv:01|'
     || 'janvier:01|ene:01|enero:01|gen:01|genn:01|gennaio:01|januari:01|janeiro:01|feb:02|february:02|februar:02|'
     || 'febr:02|fev:02|fevr:02|fevrier:02|febrero:02|febbr:02|febbraio:02|februari:02|fevereiro:02|mar:03|march:03|'
