@@ -39,8 +39,8 @@ def _columns_there(profile: Profile, headers: Sequence[set[str]]) -> int:
     joined = [table for table in profile.tables.values() if not table.optional]
     if (len(headers) > 1) != bool(profile.tables):
         return 0
-    tables: list[Mapping[str, Input]] = [profile.inputs, *(table.inputs for table in joined)]
-    found = [_most_there(inputs.values(), headers) for inputs in tables]
+    parts: list[Mapping[str, Input]] = [profile.inputs, *(table.inputs for table in joined)]
+    found = [_most_there(inputs.values(), headers) for inputs in parts]
     return sum(found) if all(found) and sum(found) >= MIN_COLUMNS else 0
 
 

@@ -16,6 +16,8 @@ from segmentation.sources.suggestion.roles import (
     is_first_line_only,
 )
 from segmentation.sources.suggestion.samples import Sample
+from segmentation.sources.suggestion.table_drafts import add_tables, key_input, needed_links
+from segmentation.sources.suggestion.tables import Link, Table
 from segmentation.sources.suggestion.values import Facts, date_order, decimal_mark, number_of
 
 INPUT_OF = {
@@ -55,12 +57,16 @@ class Findings:
         sample: Where it was seen.
         roles: Column by role.
         timezone: Of times that don't say theirs; None if nobody said.
+        lines: The files of the lines, where there are other tables.
+        links: How these are joined with them.
     """
 
     name: str
     sample: Sample
     roles: Mapping[str, Role]
     timezone: str | None
+    lines: Table | None = None
+    links: tuple[Link, ...] = ()
 
     def facts(self, role: str) -> Facts | None:
         """The column of a role."""
@@ -68,14 +74,18 @@ class Findings:
 
 
 def draft_of(found: Findings) -> Draft:
-    """The draft of a profile whose columns all come from one table."""
+    """The draft of a profile."""
     draft = Draft()
     draft.remark(f"A draft for {found.sample.path.name}: look at every line before you rely on it.")
     draft.add(f"name: {found.name}")
     draft.add()
     _add_timezone(draft, found)
+    if found.lines is not None:
+        draft.add(f"files: {flow([found.lines.files])}", "of the folder; its other files are not lines")
+        draft.add()
     _add_reader(draft, found)
     _add_inputs(draft, found)
+    add_tables(draft, found.links, _names_of_inputs(found))
     _add_carry(draft, found)
     _add_columns(draft, found)
     _add_rules(draft, found)
@@ -154,12 +164,33 @@ def _add_inputs(draft: Draft, found: Findings) -> None:
     draft.remark("What the file has: a name for expressions, and the header.")
     draft.add("inputs:")
     for role, name in INPUT_OF.items():
-        if (chosen := found.roles.get(role)) and role in inputs_of(found):
+        if (chosen := found.roles.get(role)) and role in inputs_of(found) and _is_of_lines(chosen.facts, found):
             header = chosen.facts.header if found.sample.has_header else name
             optional = role in ("category", "country", "channel", "discount") and found.sample.has_header
             value = f"{{headers: {flow([header])}, optional: true}}" if optional else flow([header])
             draft.add(f"  {name}: {value}", doubt=_doubt_of(role, chosen, found.sample.has_header))
+    for name, header in _keys_of_lines(found).items():
+        draft.add(f"  {name}: {flow([header])}")
     draft.add()
+
+
+def _is_of_lines(facts: Facts, found: Findings) -> bool:
+    return found.lines is None or any(facts is each for each in found.lines.columns)
+
+
+def _names_of_inputs(found: Findings) -> dict[int, str]:
+    return {id(found.roles[role].facts): name for role, name in INPUT_OF.items() if role in inputs_of(found)}
+
+
+def _keys_of_lines(found: Findings) -> dict[str, str]:
+    """Inputs that lines need only to reach other tables."""
+    names = _names_of_inputs(found)
+    keys: dict[str, str] = {}
+    for link in needed_links(found.links, names):
+        facts = link.parent.column(link.header)
+        if link.parent is found.lines and facts is not None and id(facts) not in names:
+            keys[key_input(link.parent, facts, names)] = facts.header
+    return keys
 
 
 def inputs_of(found: Findings) -> set[str]:
@@ -177,6 +208,8 @@ def _is_of_line(found: Findings) -> bool:
     amount, price, pieces = map(found.roles.get, AMOUNT_PRICE_PIECES)
     if amount is None or price is None or pieces is None or amount.certainty == SURE:
         return amount is not None and amount.certainty == SURE
+    if len({len(role.facts.all_values) for role in (amount, price, pieces)}) > 1:  # of several tables
+        return False
     mark = decimal_mark([amount.facts, price.facts])
     lines = zip(amount.facts.all_values, price.facts.all_values, pieces.facts.all_values, strict=True)
     read = [[number_of(text, mark) for text in line] for line in lines]
@@ -269,7 +302,7 @@ def _is_of_order(facts: Facts, order: Facts | None) -> bool:
 def _has_refunds(found: Findings, used: set[str]) -> bool:
     """Whether some lines have a negative price or amount, and a positive quantity."""
     money, pieces = found.facts("amount" if "amount" in used else "unit_price"), found.facts("quantity")
-    if money is None or pieces is None:
+    if money is None or pieces is None or len(money.all_values) != len(pieces.all_values):
         return False
     mark = decimal_mark([money])
     pairs = zip(money.all_values, pieces.all_values, strict=True)

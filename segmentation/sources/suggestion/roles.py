@@ -1,7 +1,9 @@
 """Which column of a sample is which of the contract: by what it is called, and whether its values can be that."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
 
 from segmentation.sources.profiles.headers import loosely_folded
 from segmentation.sources.profiles.synonyms import AMBIGUOUS, SYNONYMS
@@ -30,6 +32,11 @@ SURE, UNSURE, GUESSED, UNFIT = 3, 2, 1, 0
 
 NEEDED = ("ordered_at", "order_id", "customer_id", "product_id", "quantity", "unit_price")
 """Roles that a column with the right name has, whatever its values look like, if no other has it."""
+
+NUMBERED = re.compile(
+    r"(?i)(^|[^a-z])(id|nr|no|pos|position|row|line|seq|sequence|sequential|index|number|zip|plz|code)$"
+)
+"""Ends of names of columns whose numbers count nothing."""
 
 Fit = Callable[[Facts], bool]
 
@@ -79,7 +86,12 @@ def roles_of(columns: Sequence[Facts]) -> dict[str, Role]:
 
 
 def constant_within(inner: Facts, outer: Facts) -> float:
-    """Of the groups of several lines that `outer` makes, the share in which `inner` has one value at most."""
+    """Of the groups of several lines that `outer` makes, the share in which `inner` has one value at most.
+
+    Not a number for columns of two tables.
+    """
+    if len(inner.all_values) != len(outer.all_values):
+        return nan
     groups: dict[str, list[str]] = {}
     for key, value in zip(outer.all_values, inner.all_values, strict=True):
         if key:
@@ -90,6 +102,8 @@ def constant_within(inner: Facts, outer: Facts) -> float:
 
 def is_first_line_only(facts: Facts, order: Facts) -> bool:
     """Whether a column has values on orders' first lines and nothing on the others."""
+    if len(facts.all_values) != len(order.all_values):  # of another table
+        return False
     first, others = 0, 0
     before = ""
     for key, value in zip(order.all_values, facts.all_values, strict=True):
@@ -120,9 +134,14 @@ def _ranked(role: str, columns: Sequence[Facts]) -> list[tuple[tuple[int, float]
         for level, spellings in ((SURE, SYNONYMS), (SURE, FURTHER), (UNSURE, AMBIGUOUS)):
             if (rank := _rank(facts.header, spellings.get(role, ()))) is not None:
                 if (fits := FITS[role](facts)) or (level == SURE and role in NEEDED):
-                    found.append(((level if fits else UNFIT, facts.filled - rank / 1000), facts))
+                    found.append(((level if fits else UNFIT, _closeness(facts, rank)), facts))
                 break
     return sorted(found, key=lambda each: each[0], reverse=True)
+
+
+def _closeness(facts: Facts, rank: int) -> float:
+    """Which of several columns is the likeliest: what is called unique tells people apart, others their accounts."""
+    return facts.filled - rank / 1000 + ("unique" in facts.header.lower())
 
 
 def _rank(header: str, spellings: Sequence[str]) -> int | None:
@@ -184,6 +203,8 @@ def _tells_orders_apart(facts: Facts, found: Mapping[str, Role]) -> bool:
 
 
 def _counts(facts: Facts) -> bool:
+    if NUMBERED.search(facts.header) or _rank(facts.header, SYNONYMS["line_id"]) is not None:
+        return False
     return 0 < facts.middle <= 50 and not facts.has_leading_zeros and facts.distinct <= 200
 
 

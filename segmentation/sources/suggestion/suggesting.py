@@ -19,6 +19,7 @@ from segmentation.sources.suggestion.profile_drafts import Findings, draft_of, i
 from segmentation.sources.suggestion.records import sample_json
 from segmentation.sources.suggestion.roles import GUESSED, Role, roles_of
 from segmentation.sources.suggestion.samples import Sample, sample_parquet
+from segmentation.sources.suggestion.tables import lines_and_links, tables_of
 from segmentation.sources.suggestion.values import Facts
 from segmentation.sources.suggestion.workbooks import sample_workbook
 
@@ -67,14 +68,19 @@ def suggest(paths: Sequence[str], *, timezone: str | None = None) -> Suggestion:
     files = [file for path in paths for file in look(path).files]
     kinds = _kinds_of(files)
     bundled = bundled_for(kinds)
-    sample = kinds[0]
-    columns = [Facts.of(column) for column in sample.columns]
+    lines, links = lines_and_links(tables_of(kinds))
+    sample = next(kind for kind in kinds if kind.headers == tuple(facts.header for facts in lines.columns))
+    columns = [
+        *lines.columns,
+        *(facts for link in links for facts in link.table.columns if facts.header != link.header),
+    ]
     roles = roles_of(columns)
     _find_clock(roles, columns)
     if bundled and bundled != GENERIC:
         return _as_bundled(bundled, roles.get("ordered_at"), timezone)
     _require(sample, roles)
-    found = Findings(_name_of(files[0]), sample, roles, timezone)
+    name = _name_of(sample.path if len(kinds) == 1 else sample.path.parent)
+    found = Findings(name, sample, roles, timezone, lines if len(kinds) > 1 else None, tuple(links))
     draft = draft_of(found)
     if bundled and is_plain(found):
         return _as_bundled(bundled, roles.get("ordered_at"), timezone)
@@ -82,9 +88,8 @@ def suggest(paths: Sequence[str], *, timezone: str | None = None) -> Suggestion:
 
 
 def _kinds_of(files: Sequence[Path]) -> list[Sample]:
-    """A sample per set of headers."""
-    samples = [sample_of(file) for file in files[:MAX_FILES]]
-    return list({sample.headers: sample for sample in reversed(samples)}.values())[::-1]
+    """A sample per file; of files with equal headers and names that begin alike, there may be several."""
+    return [sample_of(file) for file in files[:MAX_FILES]]
 
 
 def _as_bundled(name: str, moment: Role | None, timezone: str | None) -> Suggestion:

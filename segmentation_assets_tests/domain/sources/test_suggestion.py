@@ -20,6 +20,8 @@ from segmentation.sources.suggestion.drafts import scalar
 from segmentation.sources.suggestion.samples import Column
 from segmentation.sources.suggestion.suggesting import NoColumnError, Suggestion, suggest
 from segmentation.sources.suggestion.values import Facts, date_order, decimal_mark, is_date, is_number
+from segmentation.warehouse import Lake
+from segmentation_assets_tests.domain.sources.shop_files import CASES, ingest, reasons, rows_of
 
 GERMAN = """\
 Belegnr;Pos;Kundennr;Artikel;Bezeichnung;Menge;Einzelpreis;Rabatt %;Datum;Uhrzeit;Kasse
@@ -99,6 +101,25 @@ def test_a_bundled_profile_that_fits_is_used(tmp_path: Path) -> None:
     found = suggested(tmp_path / "orders.csv", text, timezone="Asia/Tokyo")
 
     assert (found.bundled, found.profile.timezone) == ("canonical", "Asia/Tokyo")
+
+
+def test_tables_that_belong_together_are_joined_by_what_they_share(lake: Lake) -> None:
+    found = suggest([str(CASES / "11-tables-that-belong-together")])
+
+    ingest(lake, CASES / "11-tables-that-belong-together", found.profile)
+
+    assert rows_of(lake, "SELECT customer_id, count(*), round(sum(amount), 2) FROM raw.transactions GROUP BY ALL") == [
+        ("u1", 2, 39.99)
+    ]
+    assert reasons(lake) == {"cancelled": 1}
+
+
+def test_a_name_that_numbers_lines_is_no_quantity(tmp_path: Path) -> None:
+    rows = "1,1,c1,a,2.5,2024-03-01\n1,2,c1,b,2.5,2024-03-01\n2,1,c2,a,2.5,2024-03-02\n"
+
+    found = suggested(tmp_path / "o.csv", "order id,order item id,customer id,sku,price,order date\n" + rows)
+
+    assert found.profile.columns["quantity"] == "1"
 
 
 DAY_FIRST = (
