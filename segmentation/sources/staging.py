@@ -157,7 +157,7 @@ class Staging:
     @property
     def max_unreadable_share(self) -> float:
         """Which share of a column's values may be unreadable in a file that is loaded."""
-        return self._settings.max_unreadable_share
+        return self.settings.max_unreadable_share
 
     def begin(self, now: datetime, window: LoadWindow = ALL_TIME) -> None:
         """Forget the lines that have been staged, and be ready for others.
