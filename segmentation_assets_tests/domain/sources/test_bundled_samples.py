@@ -44,6 +44,7 @@ class Expected:
 
 
 BY_PROFILE = {
+    "amazon-orders": Expected(lambda order: order.outcome in ("paid", "refunded")),
     "shopify": Expected(),
     "magento": Expected(lines=lambda _: 1),
     "woocommerce": Expected(),
@@ -77,6 +78,16 @@ def test_a_bundled_profile_reads_what_the_shop_sold(lake: Lake, name: str) -> No
     assert money == pytest.approx(sum(order.total for order in sold) - sum(order.total for order in back))
     assert isinstance(first, datetime)
     assert abs((first - min(order.at for order in sold).replace(tzinfo=None)).total_seconds()) < 6 * 3600
+
+
+def test_lines_of_cdnow_are_read_without_a_header(lake: Lake) -> None:
+    sold = [order for order in orders() if order.outcome == "paid"]
+
+    ingest(lake, SAMPLES / "cdnow" / "CDNOW_master.txt", "cdnow")
+
+    ((lines, customers, _, money, _),) = rows_of(lake, READ)
+    assert (lines, customers) == (len(sold), len({order.customer for order in sold}))
+    assert money == pytest.approx(sum(order.total for order in sold))
 
 
 def test_instacarts_relative_days_become_a_span_that_is_the_datas(lake: Lake) -> None:
