@@ -98,10 +98,10 @@ def features() -> str:
     intro = f"""\
 # Features
 
-What is known of a customer *as of* a date. A purchase line has a positive quantity, a return line a negative one; an
-order is its purchase lines and happens at the earliest of them; revenue sums amounts; days are fractional. Only lines
-before the date, and within `SEGMENTATION_LOOKBACK_DAYS` of it, count. Customers are those with a purchase in that
-window.
+What is known of a customer *as of* a date. A purchase line has a positive quantity, a return line a negative one, a
+refund of money alone none and a negative amount; an order is its purchase lines and happens at the earliest of them;
+revenue sums amounts; days are fractional. Only lines before the date, and within `SEGMENTATION_LOOKBACK_DAYS` of it,
+count. Customers are those with a purchase in that window.
 
 Dates, weekdays, hours and months are those of the shop's calendar (`SEGMENTATION_TIMEZONE`; without it, of the zone
 that the profiles of the ingested files name, if they agree, else UTC): a date begins at midnight there, and an order of

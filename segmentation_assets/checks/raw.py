@@ -9,7 +9,7 @@ from segmentation_assets.metadata import markdown_table
 from segmentation_assets.resources import Clock, WarehouseResource
 
 VIOLATIONS = {
-    "quantity is zero or not finite": "quantity = 0 OR NOT isfinite(quantity)",
+    "quantity is zero without a refund, or not finite": "quantity = 0 AND amount >= 0 OR NOT isfinite(quantity)",
     "unit_price is negative or not finite": "unit_price < 0 OR NOT isfinite(unit_price)",
     "amount is not finite": "NOT isfinite(amount)",
     "amount and quantity have different signs": "amount * quantity < 0",

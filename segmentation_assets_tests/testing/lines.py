@@ -61,7 +61,7 @@ def _rows(lines: Sequence[Line], buckets: int) -> pl.DataFrame:
             "product_id": [line.product_id for line in lines],
             "category": pl.Series([line.category for line in lines], dtype=pl.String),
             "quantity": [float(line.quantity) for line in lines],
-            "unit_price": [float(abs(line.amount / line.quantity)) for line in lines],
+            "unit_price": [float(abs(line.amount / line.quantity)) if line.quantity else 0.0 for line in lines],
             "amount": [float(line.amount) for line in lines],
             "discount": [float(line.discount) for line in lines],
             "ordered_at": [line.ordered_at for line in lines],

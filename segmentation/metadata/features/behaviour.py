@@ -30,7 +30,7 @@ BEHAVIOUR = (
         type="BIGINT",
         unit="returns",
         minimum=0,
-        description="Return documents: orders with a return line.",
+        description="Return documents: orders with a return line; refunds of money alone are none.",
         transform="log",
         formula="number of order_id with a return line",
     ),

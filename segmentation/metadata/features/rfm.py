@@ -41,9 +41,9 @@ RFM = (
         type="DOUBLE",
         unit="money",
         minimum=0,
-        description="Value of return lines, as a positive number.",
+        description="Value of return lines and of refunds of money alone, as a positive number.",
         transform="log",
-        formula="−Σ amount of return lines",
+        formula="−Σ amount of return lines and refunds",
     ),
     Feature(
         name="net_revenue",

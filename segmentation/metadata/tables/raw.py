@@ -12,7 +12,7 @@ TRANSACTIONS = Table(
         CUSTOMER,
         Column("product_id", "VARCHAR", "The product, as the source names it.", nullable=False),
         Column("category", "VARCHAR", "Product category, where the source knows it."),
-        Column("quantity", "DOUBLE", "Units; negative for a return.", nullable=False),
+        Column("quantity", "DOUBLE", "Units; negative for a return, zero for a refund of money alone.", nullable=False),
         Column(
             "unit_price",
             "DOUBLE",

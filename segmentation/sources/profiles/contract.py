@@ -51,7 +51,7 @@ GENERIC_RULES = (
     ("unknown_currency", "NOT regexp_full_match(currency, '[A-Z]{3}')"),
     (NO_EXCHANGE_RATE, "lacks_exchange_rate"),
     ("missing_quantity", "quantity IS NULL"),
-    ("zero_quantity", "quantity = 0"),
+    ("zero_quantity", "quantity = 0 AND NOT coalesce(amount < 0, false)"),
     ("missing_price", "unit_price IS NULL OR amount IS NULL"),
     (
         "not_finite",

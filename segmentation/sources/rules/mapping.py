@@ -38,9 +38,12 @@ IN_WINDOW = "coalesce({moment} BETWEEN TIMESTAMP '{start}' AND TIMESTAMP '{last}
 
 DERIVED_UNIT_PRICE = "(mapped_amount + coalesce(mapped_discount, 0)) / nullif(mapped_quantity, 0)"
 
+PRICE_OF_NOTHING = "CASE WHEN mapped_quantity = 0 THEN 0 END"
+"""The price in a refund of money alone."""
+
 FILLED_BY = {
     "line_id": "coalesce(mapped_line_id, {fingerprint})",
-    "unit_price": f"coalesce(mapped_unit_price, {DERIVED_UNIT_PRICE})",
+    "unit_price": f"coalesce(mapped_unit_price, {DERIVED_UNIT_PRICE}, {PRICE_OF_NOTHING})",
     "discount": "coalesce(mapped_discount, 0)",
     "amount": "coalesce(mapped_amount, mapped_quantity * mapped_unit_price - coalesce(mapped_discount, 0))",
 }

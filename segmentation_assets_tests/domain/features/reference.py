@@ -58,6 +58,11 @@ def differences(found: dict[str, object], expected: dict[str, object]) -> dict[s
     return {name: (found[name], value) for name, value in expected.items() if not same(found[name], value)}
 
 
+def is_refund(line: Line) -> bool:
+    """Goods that came back, or money alone."""
+    return line.quantity < 0 or (line.quantity == 0 and line.amount < 0)
+
+
 def _features(lines: list[Line], as_of: datetime, home_market: str | None, zone: ZoneInfo) -> Row:
     bought = [line for line in lines if line.quantity > 0]
     orders: dict[str, list[Line]] = defaultdict(list)
@@ -67,7 +72,7 @@ def _features(lines: list[Line], as_of: datetime, home_market: str | None, zone:
     moments = {name: min(line.ordered_at for line in order) for name, order in orders.items()}
     shown = {name: moment.replace(tzinfo=UTC).astimezone(zone) for name, moment in moments.items()}
     values = {name: _money(order) for name, order in orders.items()}
-    gross, returned = _money(bought), -_money([line for line in lines if line.quantity < 0])
+    gross, returned = _money(bought), -_money([line for line in lines if is_refund(line)])
 
     discount = sum((Fraction(round(line.discount * 10**6), 10**6) for line in bought), Fraction(0))
 

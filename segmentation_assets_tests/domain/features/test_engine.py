@@ -144,3 +144,17 @@ def test_without_a_look_back_limit_the_oldest_line_counts(settings: Settings) ->
         insert_lines(lake, [Line("a", "1", "p", datetime(2001, 1, 1)), Line("a", "2", "p", datetime(2024, 1, 1))])
         _write(lake, AS_OF)
         assert _snapshot(lake)["order_count"].to_list() == [2]
+
+
+def test_refunds_of_money_alone_are_returned_revenue_and_no_returns(lake: Lake) -> None:
+    refunds = ((2.0, 20.0, "1"), (-1.0, -10.0, "1"), (0.0, -3.0, "2"), (-1.0, -5.0, "3"))
+    lines = [
+        Line("ann", order, "p", MIDNIGHT - timedelta(days=day), quantity=quantity, amount=amount)
+        for day, (quantity, amount, order) in enumerate(refunds, start=1)
+    ]
+    insert_lines(lake, lines)
+
+    _write(lake, AS_OF)
+
+    found = _snapshot(lake).row(0, named=True)
+    assert (found["returned_revenue"], found["net_revenue"], found["return_count"]) == (18.0, 2.0, 2)
