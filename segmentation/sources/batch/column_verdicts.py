@@ -13,7 +13,7 @@ from segmentation.sources.rules.advice import advice_for
 TOLERATED_SHARE = 0.01
 """So many of the texts that fit one reading only may contradict the others: they are refused, each by itself."""
 
-FEWEST_UNREADABLE = 10
+FEWEST_UNREADABLE = 5
 """Fewer values that can't be read stop no load: they are refused, each by itself."""
 
 ORDER_OF = {"/": "month_first", ".": "day_first"}
