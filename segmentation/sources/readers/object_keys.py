@@ -8,7 +8,7 @@ import re
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
-from segmentation.sources.readers.paths import COMPRESSED, Format, format_of
+from segmentation.sources.readers.paths import COMPRESSED, NOTES, Format, format_of
 
 SHOWN_CHARS = 40
 HASH_CHARS = 16
@@ -26,6 +26,11 @@ def matches(key: str, pattern: str) -> bool:
 def format_of_key(key: str) -> Format | None:
     """The format that a key's suffix names; white space after it doesn't count."""
     return format_of(Path(key.rstrip()))
+
+
+def is_note(key: str, pattern: str) -> bool:
+    """Whether a key may be one of notes, which lie beside data: a `.txt` that the pattern doesn't name as such."""
+    return key.rstrip().lower().endswith(NOTES) and not pattern.lower().endswith(NOTES)
 
 
 def is_hidden(key: str) -> bool:

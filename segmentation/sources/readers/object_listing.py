@@ -18,7 +18,7 @@ from obstore.store import ObjectStore
 
 from segmentation.errors import SourceError
 from segmentation.settings import Settings
-from segmentation.sources.readers.object_keys import format_of_key, is_hidden, matches, oddity_of
+from segmentation.sources.readers.object_keys import format_of_key, is_hidden, is_note, matches, oddity_of
 from segmentation.warehouse.extensions import open_duckdb
 from segmentation.warehouse.object_stores import create_secrets, extensions_of
 from segmentation.warehouse.sql import literal
@@ -53,7 +53,7 @@ def list_objects(settings: Settings, store: ObjectStore, bucket: str, pattern: s
     prefix = start if start == pattern else start.rpartition("/")[0]
 
     def is_meant(key: str) -> bool:
-        return matches(key, pattern) and format_of_key(key) is not None
+        return matches(key, pattern) and format_of_key(key) is not None and not is_note(key, pattern)
 
     try:
         found = {each["path"]: _mark(each) for each in _entries(store, prefix, pattern)}
