@@ -15,6 +15,9 @@ LINE_END = re.compile(rb"\r\n|\r|\n")
 UNQUOTED = "\t|"
 """Delimiters of exports that as a rule don't quote: whether a file does is found out."""
 
+LINES_AT_ONCE = 1_000
+"""How many lines are matched at a time: a match of each alone takes most of its time to begin."""
+
 WITH_QUOTE = re.compile(rb'[^\r\n]*"[^\r\n]*')
 
 
@@ -56,7 +59,11 @@ class Dialect:
     def joined(self, text: bytes) -> Iterator[tuple[int, bytes]]:
         """The records of whole lines that hold line ends, and where they begin."""
         place = end_of_plain_lines(text[: self._first_mark(text)])
-        while place < len(text) and (found := self._record.match(text, place)):
+        while place < len(text):
+            while found := self._unjoined.match(text, place):
+                place = found.end()
+            if place == len(text) or not (found := self._record.match(text, place)):
+                return
             record = text[place : found.start(1)]
             if LINE_END.search(record):
                 yield place, record
@@ -82,37 +89,38 @@ class Dialect:
         marks = [mark.encode() for mark in (self.quote, self.escape) if mark is not None]
         return min((place for mark in marks if (place := text.find(mark)) >= 0), default=len(text))
 
-    @cached_property
-    def _field(self) -> bytes:
+    def _fields(self, breaks: bytes = b"") -> bytes:
+        """Fields of one record; those with a quoted or escaped one of `breaks` are left out."""
         mark = re.escape(self.delimiter.encode())
         escape = re.escape(self.escape.encode()) if self.escape else b""
-        escaped = escape + rb"(?:.|\Z)"
+        escaped = escape + (rb"[^" + breaks + rb"]" if breaks else rb"(?:.|\Z)")
         plain = rb"[^" + mark + escape + rb"\r\n]*"
-        rest = plain + (rb"(?:" + escaped + plain + rb")*" if escape else b"")
-        if self.quote is None:
-            return rest
-        # A closing quotation mark is no half of a doubled one, which leaves one way to read a line, and so nothing to
-        # try again. (Possessive quantifiers would say that, too; Python 3.11.2 gets them wrong.)
-        quote = re.escape(self.quote.encode())
-        inner = rb"[^" + quote + escape + rb"]*"
-        more = quote + quote + (rb"|" + escaped if escape else b"")
-        return rb"(?:%b%b(?:(?:%b)%b)*%b(?!%b)|(?!%b))%b" % (quote, inner, more, inner, quote, quote, quote, rest)
-
-    @cached_property
-    def _fields(self) -> bytes:
-        return self._field + rb"(?:" + re.escape(self.delimiter.encode()) + self._field + rb")*"
+        field = plain + (rb"(?:" + escaped + plain + rb")*" if escape else b"")
+        if self.quote is not None:
+            # A closing quotation mark is no half of a doubled one, which leaves one way to read a line, and so nothing
+            # to try again. (Possessive quantifiers would say that, too; Python 3.11.2 gets them wrong.)
+            quote = re.escape(self.quote.encode())
+            inner = rb"[^" + quote + escape + breaks + rb"]*"
+            more = quote + quote + (rb"|" + escaped if escape else b"")
+            parts = (quote, inner, more, inner, quote, quote, quote, field)
+            field = rb"(?:%b%b(?:(?:%b)%b)*%b(?!%b)|(?!%b))%b" % parts
+        return field + rb"(?:" + mark + field + rb")*"
 
     @cached_property
     def _lines(self) -> re.Pattern[bytes]:
-        return re.compile(self._fields + rb"[\r\n]+", re.S)
+        return re.compile(rb"(?:%b[\r\n]+){1,%d}" % (self._fields(), LINES_AT_ONCE), re.S)
+
+    @cached_property
+    def _unjoined(self) -> re.Pattern[bytes]:
+        return re.compile(rb"(?:%b[\r\n]+){1,%d}" % (self._fields(rb"\r\n"), LINES_AT_ONCE), re.S)
 
     @cached_property
     def _record(self) -> re.Pattern[bytes]:
-        return re.compile(self._fields + rb"(\r\n|\r|\n|\Z)", re.S)
+        return re.compile(self._fields() + rb"(\r\n|\r|\n|\Z)", re.S)
 
     @cached_property
     def _whole(self) -> re.Pattern[bytes]:
-        return re.compile(self._fields, re.S)
+        return re.compile(self._fields(), re.S)
 
     @cached_property
     def _stray(self) -> re.Pattern[bytes]:

@@ -172,39 +172,43 @@ class CsvFile:
         account.records += table.num_rows
         account.malformed += len(malformed) - empty
         account.blank += empty
-        physical = count_line_ends(lines) + (not lines.endswith((b"\n", b"\r")))
-        if physical > table.num_rows + len(malformed):  # else each physical line is one
+        gap = count_line_ends(lines) + (not lines.endswith((b"\n", b"\r"))) - table.num_rows - len(malformed)
+        if gap and self._dialect.joins_lines:
+            gap -= self._count_joined(lines, table, malformed, before)
+        if gap:  # else each physical line is one, or in one
             account.blank += self._dialect.blank_lines(lines)
-            if self._dialect.joins_lines:
-                self._count_joined(lines, table, malformed, before)
         if odd := self._dialect.odd_quotes(lines):
             account.odd_quotes += len(odd)
             account.first_odd = account.first_odd or odd[0].decode(errors="replace")
 
-    def _count_joined(self, lines: bytes, table: "pa.Table", malformed: list[str], before: int) -> None:
+    def _count_joined(self, lines: bytes, table: "pa.Table", malformed: list[str], before: int) -> int:
         """Count the line ends inside of fields by what was parsed, and ask whether they should be there."""
         if self._dialect.escape is None:
-            inside = _line_ends_in(table) + sum(count_line_ends(row.encode()) for row in malformed)
+            inside = _line_ends_in(table, has_returns=b"\r" in lines) + sum(
+                count_line_ends(row.encode()) for row in malformed
+            )
         else:  # the halves of a line end may be escaped apart, and be together in the value
             inside = sum(count_line_ends(record) for _, record in self._dialect.joined(lines))
         if not inside:
-            return
+            return 0
         account, dialect = self.account, self._dialect
         account.joined += inside
         held = {row for row in malformed if LINE_END.search(row.encode())}
         for place, record in dialect.joined(lines):
-            first = before + line_of(lines, place)
-            account.first_joined = account.first_joined or first
+            if account.first_joined is None:
+                account.first_joined = before + line_of(lines, place)
             if not self._is_asked:
-                return
+                break
             share = 0.5 if record.decode() in held else 1.0
             if are_lines(record, dialect.delimiter, self._width, share=share):
+                first = before + line_of(lines, place)
                 last = first + count_line_ends(record)
                 raise SourceError(
                     f"{self._path} has a quotation that joins lines {first:,} to {last:,}, {BY_THEMSELVES}. Add "
                     "`reader: {quote: off}` to the profile if its quotation marks are characters, or `reader: {quote: "
                     "'\"'}` if they quote and the lines belong together."
                 )
+        return inside
 
     def _require_whole(self, rest: bytes, before: int) -> None:
         if self._dialect.is_whole(rest):
@@ -217,14 +221,14 @@ class CsvFile:
         )
 
 
-def _line_ends_in(table: "pa.Table") -> int:
+def _line_ends_in(table: "pa.Table", *, has_returns: bool) -> int:
     import pyarrow.compute as pc  # heavy, and only who reads files needs it
 
     def times(ends: str) -> int:
         counts = (pc.sum(pc.count_substring(column, ends)).as_py() for column in table.columns)
         return sum(count or 0 for count in counts)
 
-    return times("\n") + times("\r") - times("\r\n")
+    return times("\n") + (times("\r") - times("\r\n") if has_returns else 0)
 
 
 def json_lines(path: Path, reader: Reader, limits: ReadingLimits) -> "Iterator[pa.Table]":
