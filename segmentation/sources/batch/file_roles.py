@@ -118,7 +118,7 @@ def files_of_lines(profile: Profile, files: Sequence[InputFile]) -> list[tuple[P
 
 def as_profile(profile: Profile, table: JoinedTable) -> Profile:
     """What reads the files of a table: as the lines are read, but for where the table is."""
-    reader = profile.reader.model_copy(update={"sheet": table.sheet, "path": table.path, "each": None})
+    reader = profile.reader.of_companions().model_copy(update={"sheet": table.sheet, "path": table.path})
     return profile.model_copy(
         update={"inputs": dict(table.inputs), "reader": reader, "tables": {}, "carry": None, "products": None}
     )

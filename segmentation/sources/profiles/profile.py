@@ -123,7 +123,8 @@ class Reader(_Part):
 
     def of_companions(self) -> "Reader":
         """For files of another layout that come with the lines."""
-        return self.model_copy(update={"format": None, "skip": None, "names": None, "sheet": None})
+        nothing = dict.fromkeys(("format", "skip", "names", "sheet", "path", "each"))
+        return self.model_copy(update=nothing)
 
     @model_validator(mode="after")
     def _marks_differ(self) -> "Reader":

@@ -246,6 +246,17 @@ def test_tables_have_any_format_and_documents_several_of_them(lake: Lake, tmp_pa
     ]
 
 
+def test_how_the_file_of_the_lines_is_laid_out_is_its_own_matter(lake: Lake, tmp_path: Path) -> None:
+    path = shop(tmp_path / "in")
+    rows = (path / "items.csv").read_text().splitlines()[1:]
+    (path / "items.csv").write_text("\n".join(["Exported today", *rows]) + "\n")
+    names = ["order_id", "order_item_id", "product_id", "price"]
+
+    ingest(lake, path, marketplace(tables=tables(payments=None), reader={"names": names, "skip": 1}))
+
+    assert rows_of(lake, "SELECT count(*) FROM raw.transactions") == [(3,)]
+
+
 def test_rows_of_a_table_may_be_further_lines(lake: Lake, tmp_path: Path) -> None:
     path = shop(tmp_path / "in")
     write(
