@@ -64,7 +64,7 @@ def test_a_refund_without_a_count_is_one_of_money(lake: Lake, tmp_path: Path) ->
 def test_nothing_that_is_no_refund_is_taken_for_one(
     lake: Lake, tmp_path: Path, fields: Row, reason: str | None
 ) -> None:
-    write(tmp_path / "in.csv", [line(1, quantity=0, amount="") | dict(fields), line(2, amount="")])
+    write(tmp_path / "in.csv", [line(1, **{"quantity": 0, "amount": ""} | dict(fields)), line(2, amount="")])
 
     ingest(lake, tmp_path / "in.csv", changed("canonical"))
 
