@@ -120,7 +120,7 @@ class LineContract:
         define_macros(self._con)
         read_as(self._con, self._profile)
         types = ", ".join(f"{name} {kind}" for name, kind in TYPES.items())
-        self._con.execute(f"CREATE TEMP TABLE given (file_id INTEGER, {types})")
+        self._con.execute(f"CREATE TABLE given (file_id INTEGER, {types})")
 
     def check(self, lines: Sequence[Any], now: datetime) -> CheckedLines:
         """Clean lines, and tell which rules they break.

@@ -101,8 +101,8 @@ def _items(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted) -> C
     found = path_to(each, lambda at: keys_at(con, KEYS, at=at))
     if found is None:
         lists = ", ".join(row[0] for row in con.execute(LISTS).fetchall()) or "none"
-        path = wanted.reader.path
-        named = f"`path: {path}`, `each: {each}`" if path else f"`each: {each}`"
+        within = wanted.reader.path
+        named = f"`path: {within}`, `each: {each}`" if within else f"`each: {each}`"
         raise SourceError(
             f"No record of {file.path} has the list {each!r}; the profile {wanted.profile} says {named}. Lists in it: "
             f"{lists}."

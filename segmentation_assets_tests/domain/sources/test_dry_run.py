@@ -47,9 +47,11 @@ def test_a_trial_needs_no_lake_and_leaves_none(settings: Settings, tmp_path: Pat
 )
 @given(changes=st.lists(CHANGES, min_size=1, max_size=8))
 def test_a_trial_tells_what_a_load_then_does(lake: Lake, tmp_path: Path, changes: list[dict[str, object]]) -> None:
-    rows = [*LINES, *(line(number, **change) for number, change in enumerate(changes, start=10))]
+    plain = [line(number) for number in range(100, 120)]  # with few of them the file would be refused
+    rows = [*LINES, *plain, *(line(number, **change) for number, change in enumerate(changes, start=10))]
     name = hashlib.sha256(repr(rows).encode()).hexdigest()[:12]
-    path = write(tmp_path / f"{name}.csv", [{**row, "line_id": f"{name}-{row['line_id']}"} for row in rows])
+    own = [{**row, "line_id": f"{name}-{row['line_id']}-{row['ordered_at']}"} for row in rows]  # no id on two days
+    path = write(tmp_path / f"{name}.csv", own)
     version = lake.version()
 
     found = dry_run_files(lake.settings, str(path), CANONICAL, source=name, now=NOW)
