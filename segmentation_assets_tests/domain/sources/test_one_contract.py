@@ -148,7 +148,7 @@ def test_what_is_scored_is_what_a_push_would_store(
 def test_a_plain_line_is_neither_refused_nor_changed_by_the_rules(
     contract: LineContract, lines: list[dict[str, Any]]
 ) -> None:
-    given_lines = [_as_given(line) for line in lines]
+    given_lines = [_as_given({**line, "currency": None}) for line in lines]  # it is looked at apart
     bounds: dict[str, Any] = {"earliest": datetime(2005, 1, 1), "latest": NOW + timedelta(days=1), "is_utc": True}
     plain = [as_plain(line, texts={None}, products=(), **bounds) for line in given_lines]
     spoilt = _as_given({**GOOD, "customer_id": ""})  # one that isn't plain has all of them checked
