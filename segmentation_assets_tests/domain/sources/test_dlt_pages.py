@@ -72,7 +72,6 @@ columns:
 
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    pytest.importorskip("dlt")
     (tmp_path / "made_up_dlt_shop.py").write_text(SHOP)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "made_up_dlt_shop", raising=False)
