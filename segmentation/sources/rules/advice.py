@@ -14,7 +14,8 @@ DAYS = re.compile(r"(?i)(mon|tues?|wed(nes)?|thu(rs)?|fri|sat(ur)?|sun)(day)?")
 HALVES = re.compile(r"(?i)[ap]m")
 TOKEN = re.compile(r"\d+|[^\W\d_]+|.", re.DOTALL)
 PARTED = re.compile(r"\s*(\d{1,2})([-/.])(\d{1,2})\2(\d{2,4})\s*(?P<time>.*?)\s*")
-USUAL_TIME = re.compile(r"(?i)(\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?(\s*[ap]m)?)?")
+USUAL_TIME = re.compile(r"(?i)(\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?(\s*[ap]m)?(\s*(Z|UTC|GMT|[+-]\d{2}:?\d{2}))?)?")
+OFFSET = re.compile(r"(?<=\d)(?P<space>\s*)[+-]\d{2}:?\d{2}$")
 ZONE = re.compile(r"(?<=\d) ([A-Z]{2,5})$")
 ONE_COMMA, ONE_POINT = re.compile(r"[^\d.,]*\d*,\d+[^\d.,]*"), re.compile(r"[^\d.,]*\d*\.\d+[^\d.,]*")
 
@@ -58,6 +59,8 @@ def _orders(first: int, second: int) -> list[str]:
 
 def strptime_pattern(text: str) -> str | None:
     """The strptime format that a text seems to have; None if it has too few numbers for a date."""
+    if (offset := OFFSET.search(text)) and (before := strptime_pattern(text[: offset.start()])):
+        return f"{before}{offset['space']}%z"
     tokens = TOKEN.findall(text)
     numbers = [token for token in tokens if token.isdigit()]
     has_month = any(MONTHS.fullmatch(token) for token in tokens)

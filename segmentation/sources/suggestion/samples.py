@@ -1,7 +1,8 @@
 """A sample of a file: some of its bytes from all over it, or of its records. What the values mean is in `values`."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 import duckdb
@@ -73,6 +74,14 @@ def sampled_bytes(path: Path) -> bytes:
     if not head.strip():
         raise SourceError(f"{path} is empty. Name a file with some lines.")
     return (head[: head.rfind(b"\n") + 1] or head) + more if more else head
+
+
+def together(samples: Sequence[Sample]) -> Sample:
+    """Samples of files with equal headers as one: the values of all, read as the first that isn't plain UTF-8."""
+    told = next((sample for sample in samples if "encoding" in sample.reader), samples[0])
+    values = zip(*([column.values for column in sample.columns] for sample in samples), strict=True)
+    columns = (Column(header, tuple(chain(*each))) for header, each in zip(told.headers, values, strict=True))
+    return replace(told, columns=tuple(columns))
 
 
 def columns_of(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[Column, ...]:

@@ -18,7 +18,7 @@ from segmentation.sources.suggestion.drafts import Doubt
 from segmentation.sources.suggestion.profile_drafts import Findings, draft_of, is_plain
 from segmentation.sources.suggestion.records import sample_json
 from segmentation.sources.suggestion.roles import GUESSED, Role, roles_of
-from segmentation.sources.suggestion.samples import Sample, sample_parquet
+from segmentation.sources.suggestion.samples import Sample, sample_parquet, together
 from segmentation.sources.suggestion.tables import lines_and_links, tables_of
 from segmentation.sources.suggestion.values import Facts
 from segmentation.sources.suggestion.workbooks import sample_workbook
@@ -69,7 +69,7 @@ def suggest(paths: Sequence[str], *, timezone: str | None = None) -> Suggestion:
     kinds = _kinds_of(files)
     bundled = bundled_for(kinds)
     lines, links = lines_and_links(tables_of(kinds))
-    sample = next(kind for kind in kinds if kind.headers == tuple(facts.header for facts in lines.columns))
+    sample = together([kind for kind in kinds if kind.headers == tuple(facts.header for facts in lines.columns)])
     columns = [
         *lines.columns,
         *(facts for link in links for facts in link.table.columns if facts.header != link.header),

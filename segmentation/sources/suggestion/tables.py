@@ -7,7 +7,7 @@ from pathlib import Path
 
 from segmentation.sources.profiles.headers import folded
 from segmentation.sources.suggestion.roles import roles_of
-from segmentation.sources.suggestion.samples import Sample
+from segmentation.sources.suggestion.samples import Sample, together
 from segmentation.sources.suggestion.values import Facts
 
 OF_LINES = ("line_id", "product_id", "quantity", "unit_price", "amount")
@@ -77,7 +77,7 @@ def _table(group: Sequence[Sample]) -> Table:
     files = names[0] if len(names) == 1 else f"{stem}*{path.suffix}"
     words = [word for word in folded(path.name.split(".")[0]).replace("-", "_").split("_") if word.isidentifier()]
     name = "_".join(word for word in words if word not in ("dataset", "export", "olist")) or "table"
-    columns = tuple(Facts.of(column) for column in group[0].columns)
+    columns = tuple(Facts.of(column) for column in together(group).columns)
     return Table(name if name.isascii() else "table", files, columns)
 
 

@@ -171,6 +171,8 @@ def test_usual_lines_give_no_warning(lake: Lake, tmp_path: Path) -> None:
         ("date", "2021-13-05", "'%Y-%d-%m'"),
         ("date", "2021-05-13 11:01:12 CST", "regexp_replace(day, ' CST$', '')"),
         ("date", "202105", "'%Y%m'"),
+        ("date", "18.01.2023 05h43 +0100", "'%d.%m.%Y %Hh%M %z'"),
+        ("date", "01/18/2023 05:43 -0500", "add `reader: {dates: month_first}`"),
         ("date", "yesterday", "map ordered_at to another input"),
         ("number", "12,50", 'reader: {decimal: ","}'),
         ("number", "5%", "as_number(rtrim(day, '%')) / 100"),
