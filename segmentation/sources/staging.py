@@ -99,8 +99,9 @@ MACRO_FILES = ("spellings.sql", "numbers.sql", "dates.sql", "macros.sql")
 
 def define_macros(con: duckdb.DuckDBPyConnection) -> None:
     """Define what expressions of profiles may call; `bound_times` and `read_as` say what they read."""
-    for name in MACRO_FILES:
-        con.execute((files("segmentation.sources.rules") / name).read_text(encoding="utf-8"))
+    macros = [(files("segmentation.sources.rules") / name).read_text(encoding="utf-8") for name in MACRO_FILES]
+    # As one transaction: beside a lake, each of sixty would look at its catalog.
+    con.execute("\n".join(["BEGIN;", *macros, "COMMIT;"]))
 
 
 def bound_times(con: duckdb.DuckDBPyConnection, earliest: date, now: datetime) -> None:

@@ -22,7 +22,7 @@ OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 WEB_PAGE = re.compile(rb"\s*<(?:!doctype html|html|head|body|table|meta|div)\b", re.I)
 XML = re.compile(rb"\s*<\?xml\b", re.I)
 RECORDS = re.compile(rb"\s*(?:\[\s*)?\{\s*\"")
-WORKBOOK_PARTS = ("xl/workbook.xml", "xl/workbook.bin")
+WORKBOOK_PARTS = ("xl/workbook.", "xl/worksheets/")
 SPREADSHEET = b"application/vnd.oasis.opendocument.spreadsheet"
 
 
@@ -61,7 +61,7 @@ def _of_zip(path: Path, reader: Reader) -> Format:
     try:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
-            is_book = bool(names & set(WORKBOOK_PARTS))
+            is_book = any(name.startswith(WORKBOOK_PARTS) for name in names)
             if not is_book and "mimetype" in names:
                 with archive.open("mimetype") as stream:
                     is_book = stream.read(len(SPREADSHEET)) == SPREADSHEET
