@@ -175,6 +175,10 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
         *("canal", "canal de vente", "canal de venta", "canal de venda", "canal de vendas", "canale"),
         *("canale di vendita", "verkoopkanaal", "kanaal"),
     ),
+    "currency": (
+        *("currency", "currency code", "order currency", "payment currency", "wahrung", "waehrung", "devise", "moneda"),
+        *("divisa", "valuta", "moeda"),
+    ),
 }
 """Per contract column, headers that mean it. No spelling stands for two columns."""
 

@@ -92,8 +92,8 @@ def _plain_moment(text: str | None, is_utc: bool) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:  # the thirtieth of February is the rules' business
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError):  # the thirtieth of February, and the year 10000, are the rules' business
         return None
-    if moment.tzinfo is not None:
-        return moment.astimezone(UTC).replace(tzinfo=None)
     return moment if is_utc else None
