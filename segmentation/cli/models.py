@@ -112,7 +112,7 @@ def promote_model(
         if dry_run:
             return
         commit = Commit(f"models promote {number}", asset="training/champion_model")
-        is_new = lifecycle.promote(
+        promotion = lifecycle.promote(
             lake,
             number,
             actor=actor or getpass.getuser(),
@@ -121,6 +121,7 @@ def promote_model(
             reason=reason,
             override=override,
         )
+    is_new = promotion is not None
     if as_json:
         typer.echo(json.dumps({"champion": number, "is_new": is_new}))
     else:

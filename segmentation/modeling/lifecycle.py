@@ -44,6 +44,17 @@ class PromotionDecision:
     explanation: str
 
 
+@dataclass(frozen=True)
+class Promotion:
+    """A version that has become champion or challenger.
+
+    Attributes:
+        warnings: What gates said against it that only warn, as sentences.
+    """
+
+    warnings: tuple[str, ...] = ()
+
+
 def train_candidate(
     lake: Lake,
     training_set: TrainingSet,
@@ -126,14 +137,14 @@ def decide(lake: Lake, *, actor: str, commit: Commit, now: datetime) -> Promotio
             f"`segmentation models promote {version} --reason …`.",
         )
     alias = "champion" if lake.settings.promotion == "automatic" else "challenger"
-    promotion = _promote(lake, version, actor=actor, commit=commit, now=now, alias=alias)
-    passed = _first_in_spite_of(promotion.warnings) if promotion.warnings else "passed its gates"
+    promotion = promote(lake, version, actor=actor, commit=commit, now=now, alias=alias)
+    passed = _first_in_spite_of(promotion.warnings) if promotion and promotion.warnings else "passed its gates"
     if alias == "champion":
-        return PromotionDecision(version, True, promotion.is_new, f"Model {version} {passed} and serves.")
+        return PromotionDecision(version, True, promotion is not None, f"Model {version} {passed} and serves.")
     return PromotionDecision(
         version,
         False,
-        promotion.is_new,
+        promotion is not None,
         f"Model {version} {passed} and waits: `segmentation models promote {version} --dry-run` shows what would "
         "change.",
     )
@@ -156,7 +167,7 @@ def promote(
     reason: str = "",
     override: bool = False,
     alias: str = "champion",
-) -> bool:
+) -> Promotion | None:
     """Make a version the champion (or the challenger), if it passes all gates.
 
     Args:
@@ -170,39 +181,17 @@ def promote(
         alias: `champion` or `challenger`.
 
     Returns:
-        Whether that is new; false if it was so already.
+        What was said against it; None if it was so already.
 
     Raises:
         SegmentationError: There is no such version, a gate refuses it, or an override has no reason.
     """
-    return _promote(
-        lake, version, actor=actor, commit=commit, now=now, reason=reason, override=override, alias=alias
-    ).is_new
-
-
-@dataclass(frozen=True)
-class _Promotion:
-    is_new: bool
-    warnings: tuple[str, ...] = ()
-
-
-def _promote(
-    lake: Lake,
-    version: int,
-    *,
-    actor: str,
-    commit: Commit,
-    now: datetime,
-    reason: str = "",
-    override: bool = False,
-    alias: str = "champion",
-) -> _Promotion:
     if override and not reason:
         raise SegmentationError("An override needs a reason (--reason): the ledger keeps who set gates aside, and why.")
     with lake.cursor() as con:
         registry.load(con, version)
         if registry.resolve(con, alias) == version:
-            return _Promotion(False)
+            return None
     try:
         verdicts = gates.evaluate(gates.gather(lake, version, lake.settings), lake.settings)
         refusals = [verdict.explanation for verdict in verdicts.values() if verdict.refuses]
@@ -224,7 +213,7 @@ def _promote(
         now=now,
         gates=gates.as_json(verdicts),
     )
-    return _Promotion(is_new, warnings)
+    return Promotion(warnings) if is_new else None
 
 
 def _said(refusals: Sequence[str], warnings: Sequence[str], verdicts: Sequence[str]) -> str:

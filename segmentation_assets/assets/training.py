@@ -141,7 +141,7 @@ def champion_model(
         )
         yield dg.MaterializeResult(metadata={"version": version, "is_new": True, "rolled_back_from": before})
     elif config.version is not None:
-        is_new = lifecycle.promote(
+        promotion = lifecycle.promote(
             warehouse.lake,
             config.version,
             actor=actor,
@@ -150,7 +150,7 @@ def champion_model(
             reason=config.reason,
             override=config.override,
         )
-        yield dg.MaterializeResult(metadata={"version": config.version, "is_new": is_new})
+        yield dg.MaterializeResult(metadata={"version": config.version, "is_new": promotion is not None})
     else:
         decision = lifecycle.decide(warehouse.lake, actor=actor, commit=commit, now=clock())
         context.log.info(decision.explanation)
