@@ -19,6 +19,7 @@ import duckdb
 from segmentation.settings import Settings
 from segmentation.sources.profiles.contract import GENERIC_RULES
 from segmentation.sources.profiles.profile import Inputs, Profile
+from segmentation.sources.readers.arrow_tables import holding
 from segmentation.sources.readers.binding import Binding, Wanted
 from segmentation.sources.readers.exchange_rates import rates_of
 from segmentation.sources.readers.files import Lines, OnColumns, drop_lines, read_lines
@@ -301,11 +302,8 @@ class Staging:
     @contextmanager
     def holding(self, relation: Relation, table: "pa.Table") -> Iterator[None]:
         """Let SQL read an Arrow table under the name of a relation, for a while."""
-        self.con.register(relation, table)
-        try:
+        with holding(self.con, relation, table):
             yield
-        finally:
-            self.con.unregister(relation)
 
     def _empty_tables(self) -> None:
         self._empty(Relation.TABLE_COUNTS, "file_id INTEGER, rows_read BIGINT, rows_used BIGINT")

@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 
 from segmentation.sources.profiles.contract import IMPLAUSIBLE_DATE
+from segmentation.sources.profiles.headers import folded
 from segmentation.sources.profiles.profile import Profile
 
 FEWEST_LINES = 10
@@ -103,10 +104,10 @@ def line_warnings(
 
 def _is_there(profile: Profile, column: str, headers: Collection[str]) -> bool:
     """Whether files have an input that a column is made of."""
-    known = {header.strip().casefold() for header in headers}
+    known = {folded(header) for header in headers}
     words = re.findall(r"\w+", profile.columns.get(column, ""))
     used = [entry for name, entry in profile.inputs.items() if name in words]
-    return any(header.strip().casefold() in known for entry in used for header in entry.headers)
+    return any(folded(header) in known for entry in used for header in entry.headers)
 
 
 def _of_columns(con: duckdb.DuckDBPyConnection, lines: str, mapped: Sequence[str]) -> Iterator[str]:
@@ -152,8 +153,8 @@ def _of_customers(con: duckdb.DuckDBPyConnection, lines: str) -> Iterator[str]:
             f"The customer {customer!r} has {line_count:,} of {count:,} lines ({line_count / count:.0%}). If that is "
             f'nobody, add `reader: {{nulls: ["{customer}"]}}` to the profile.'
         )
-    for condition, folded, difference, remedy in FOLDS:
-        pairs, one, other = _row(con, ALIKE.format(lines=lines, condition=condition, folded=folded))
+    for condition, alike, difference, remedy in FOLDS:
+        pairs, one, other = _row(con, ALIKE.format(lines=lines, condition=condition, folded=alike))
         if pairs:
             yield (
                 f"{pairs:,} customers have ids that differ {difference}, such as {one!r} and {other!r}; if they are "

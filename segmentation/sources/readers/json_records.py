@@ -4,14 +4,13 @@ What is read from a record is in `json_files`.
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 
 from segmentation.errors import SourceError
+from segmentation.sources.readers.arrow_tables import holding
 from segmentation.sources.readers.binding import Wanted
 from segmentation.sources.readers.json_paths import path_to, pointer
 from segmentation.sources.readers.limits import ReadingLimits
@@ -20,7 +19,7 @@ from segmentation.sources.readers.text_blocks import read_blocks
 from segmentation.sources.readers.text_files import is_json_array, json_lines
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 MAX_DOCUMENT_BYTES = 1 << 30
 """What a JSON document may hold that is no array and has more than one line: it is read as a whole."""
@@ -73,7 +72,7 @@ def read_records(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted
             else json_lines(file.path, wanted.reader, wanted.limits)
         )
         for table in texts:
-            with _incoming(con, table):
+            with holding(con, _INCOMING, table):
                 con.execute(ADD_RECORDS)
     if wanted.reader.path:
         found = path_to(wanted.reader.path, lambda at: keys_at(con, KEYS, at=at))
@@ -130,12 +129,3 @@ def _is_json(text: str) -> bool:
 def keys_at(con: duckdb.DuckDBPyConnection, query: str, **values: str) -> list[str]:
     """The keys that a query such as `KEYS` gives."""
     return [row[0] for row in con.execute(query, values).fetchall()]
-
-
-@contextmanager
-def _incoming(con: duckdb.DuckDBPyConnection, table: "pa.Table") -> Iterator[None]:
-    con.register(_INCOMING, table)
-    try:
-        yield
-    finally:
-        con.unregister(_INCOMING)

@@ -5,7 +5,6 @@ only until the next part is asked for.
 """
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ import duckdb
 
 from segmentation.errors import SourceError
 from segmentation.sources.readers.archives import unpacked
+from segmentation.sources.readers.arrow_tables import holding
 from segmentation.sources.readers.binding import Wanted, refuse_repeated
 from segmentation.sources.readers.contents import format_at
 from segmentation.sources.readers.json_files import json_fields
@@ -24,7 +24,7 @@ from segmentation.sources.readers.text_files import CsvFile
 from segmentation.warehouse.sql import identifier
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 _INCOMING = "incoming"
 
@@ -76,12 +76,12 @@ def _csv(
     refuse_repeated(wanted, csv.header, file.path)
     columns = {name: f"c{position}" for position, name in enumerate(csv.header)}
     for table in csv.tables():
-        with _incoming(con, table):
+        with holding(con, _INCOMING, table):
             yield TextChunk(_INCOMING, columns)
         if csv.malformed:
             import pyarrow as pa  # heavy, and only who reads files needs it
 
-            with _incoming(con, pa.table({"line": csv.malformed})):
+            with holding(con, _INCOMING, pa.table({"line": csv.malformed})):
                 con.execute(ADD_MALFORMED.format(malformed=malformed), {"file_id": file.file_id})
     on_read(file, csv.account)
 
@@ -95,7 +95,7 @@ def _excel(con: duckdb.DuckDBPyConnection, file: InputFile, wanted: Wanted) -> I
     for sheet in read_sheets(file.path, wanted):
         refuse_repeated(wanted, sheet.header, file.path)
         names = zip(sheet.header, sheet.lines.columns, strict=False)
-        with _incoming(con, sheet.lines.to_arrow()):
+        with holding(con, _INCOMING, sheet.lines.to_arrow()):
             yield TextChunk(_INCOMING, {name: identifier(column) for name, column in names if name})
 
 
@@ -109,12 +109,3 @@ def _zip(
                 yield replace(chunk, place=place)
         except SourceError as error:
             raise SourceError(str(error).replace(str(path), str(place))) from error
-
-
-@contextmanager
-def _incoming(con: duckdb.DuckDBPyConnection, table: "pa.Table") -> Iterator[None]:
-    con.register(_INCOMING, table)
-    try:
-        yield
-    finally:
-        con.unregister(_INCOMING)

@@ -22,6 +22,7 @@ from segmentation.warehouse import Lake
 from segmentation.warehouse.schema import migrate
 from segmentation_assets_tests.conftest import BUCKETS
 from segmentation_assets_tests.domain.sources.shop_files import NOW
+from segmentation_assets_tests.testing.dialects import HEADERS
 
 HEADER = ("order_id", "customer_id", "product_id", "quantity", "unit_price", "ordered_at")
 ROW = ("1", "c1", "p1", "2", "2.5", "2024-03-01 10:00")
@@ -170,17 +171,7 @@ def _headers() -> Iterator[Wild]:
     )
     lacking = text(row()[:-1], header=HEADER[:-1])
     yield Wild("a column that is lacking", {"a.csv": lacking.encode()}, told=("ordered_at",))
-    synonyms = {
-        "English": ("Order Number", "Customer ID", "SKU", "Quantity", "Unit Price", "Order Date"),
-        "German": ("Bestellnummer", "Kundennummer", "Artikelnummer", "Menge", "Einzelpreis", "Bestelldatum"),
-        "French": (
-            "Numéro de commande",
-            "Numéro client",
-            "Référence produit",
-            "Quantité",
-            "Prix unitaire",
-            "Date commande",
-        ),
+    synonyms = {language: HEADERS[language] for language in ("English", "German", "French")} | {
         "Spanish": ("Número de pedido", "Código cliente", "SKU", "Cantidad", "Precio unitario", "Fecha del pedido"),
         "Italian": ("Numero ordine", "Codice cliente", "SKU", "Quantità", "Prezzo unitario", "Data ordine"),
         "Dutch": ("Bestelnummer", "Klantnummer", "Artikelnummer", "Aantal", "Stukprijs", "Besteldatum"),
