@@ -1,27 +1,20 @@
 """Changes: which next step would move a customer. Each is played on the customer's own lines, in memory."""
 
 from collections.abc import Iterator, Sequence
-from datetime import date
 
 import numpy as np
 
 from segmentation.errors import SegmentationError
 from segmentation.explanations.customer_explanation import Change
 from segmentation.explanations.next_steps import WAITING_AS_LONG, Step, next_steps
-from segmentation.features.one_customer import FeatureCalculator, OrderLine
-from segmentation.features.windows import window_of
+from segmentation.features.one_customer import OrderLine, compute_features
+from segmentation.features.windows import Window, window_of
 from segmentation.metadata.features import BY_NAME
 from segmentation.modeling.artefact import Evaluator, Floats, nearest
 
 
 def find_changes(
-    calculator: FeatureCalculator,
-    evaluator: Evaluator,
-    transactions: Sequence[OrderLine],
-    as_of: date,
-    *,
-    lookback_days: int | None = None,
-    home_market: str | None = None,
+    evaluator: Evaluator, transactions: Sequence[OrderLine], window: Window, home_market: str | None = None
 ) -> list[Change]:
     """The next steps that would move a customer to another segment, the smallest first.
 
@@ -30,26 +23,24 @@ def find_changes(
     segment (one more order, two more, …) only the least is told, and none that leads where doing nothing leads.
 
     Args:
-        calculator: Computes features, in the shop's time zone.
         evaluator: Of the model.
         transactions: The customer's lines, and nobody else's, in the columns of the transaction contract, with
             `ordered_at` as naive datetimes (UTC).
-        as_of: The date from which to look ahead; later lines do not count.
-        lookback_days: Length of the window that the model's features look at.
+        window: The window that the model's features look at, up to the date from which to look ahead.
         home_market: The shop's home market.
 
     Raises:
-        SegmentationError: There is no purchase before `as_of` in the window, or the model uses a feature that compares
+        SegmentationError: There is no purchase in the window, or the model uses a feature that compares
             customers, which nobody has alone.
     """
-    window = window_of(as_of, lookback_days, calculator.zone)
+    as_of = window.as_of
     own = [line for line in transactions if window.starts_at <= line["ordered_at"] < window.ends_at]
     if not any(line["quantity"] > 0 for line in own):
         raise SegmentationError(f"The customer has no purchase in the window before {as_of}.")
-    now, *steps = [Step("waiting", "now", as_of, tuple(own)), *next_steps(own, as_of, calculator.zone)]
+    now, *steps = [Step("waiting", "now", as_of, tuple(own)), *next_steps(own, as_of, window.zone)]
     points = {
         step.text: evaluator.coordinates(row[np.newaxis])
-        for step, row in _features_after(calculator, evaluator, [now, *steps], lookback_days, home_market)
+        for step, row in _features_after(evaluator, [now, *steps], window, home_market)
     }
     targets = {text: int(nearest(point, evaluator.centroids).segment[0]) for text, point in points.items()}
     # A step that leads where waiting leads is not what moves the customer.
@@ -64,11 +55,7 @@ def find_changes(
 
 
 def _features_after(
-    calculator: FeatureCalculator,
-    evaluator: Evaluator,
-    steps: Sequence[Step],
-    lookback_days: int | None,
-    home_market: str | None,
+    evaluator: Evaluator, steps: Sequence[Step], window: Window, home_market: str | None
 ) -> Iterator[tuple[Step, Floats]]:
     """Raw features after each step that leaves the customer with a purchase in the window; shape (d,)."""
     names = evaluator.artefact.feature_names
@@ -78,7 +65,7 @@ def _features_after(
     for as_of in sorted({step.as_of for step in steps}):
         same_day = [step for step in steps if step.as_of == as_of]
         lines = [{**line, "customer_id": step.text} for step in same_day for line in step.lines]
-        found = calculator.compute(lines, as_of, lookback_days=lookback_days, home_market=home_market)
+        found = compute_features(lines, window_of(as_of, window.lookback_days, window.zone), home_market)
         for step in same_day:
             if step.text in found:
                 yield step, np.array([found[step.text][name] for name in names], dtype=np.float64)

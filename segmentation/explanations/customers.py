@@ -18,7 +18,6 @@ from segmentation.explanations.customer_explanation import Change, Contribution,
 from segmentation.explanations.sample import read_sample, typical
 from segmentation.explanations.wording import quoted_id
 from segmentation.features.customer_lines import read_customer_lines
-from segmentation.features.one_customer import FeatureCalculator
 from segmentation.features.records import recorded_scope
 from segmentation.features.windows import Window
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
@@ -90,8 +89,7 @@ def read_explanation(
     features = _read_features(con, customer_id, found, evaluator.artefact.feature_names)
     window, home_market = recorded_scope(con, found, settings)
     case = CustomerCase(customer_id, version, evaluator, window, home_market, settings.quiet_days)
-    with FeatureCalculator(window.zone) as calculator:
-        changes = read_changes(con, case, calculator)
+    changes = read_changes(con, case)
     segments = evaluator.artefact.segments
     nearest = evaluator.assign(features[np.newaxis])
     return CustomerExplanation(
@@ -153,15 +151,12 @@ def read_contributions(
     return tuple(find_contributions(case.evaluator, features, typical_customers))
 
 
-def read_changes(
-    con: duckdb.DuckDBPyConnection, case: CustomerCase, calculator: FeatureCalculator
-) -> tuple[Change, ...]:
+def read_changes(con: duckdb.DuckDBPyConnection, case: CustomerCase) -> tuple[Change, ...]:
     """The next steps that would move a customer, the smallest first.
 
     Args:
         con: A cursor of the lake; may be read-only.
         case: Of the customer.
-        calculator: Computes features of the lines that a step leads to, in the time zone of the window.
 
     Returns:
         Nothing if the lake has no purchase of theirs any more.
@@ -172,16 +167,7 @@ def read_changes(
     lines = read_customer_lines(con, case.customer_id, case.window)
     if not any(line["quantity"] > 0 for line in lines):
         return ()  # they were deleted since, or moved to another date
-    return tuple(
-        find_changes(
-            calculator,
-            case.evaluator,
-            lines,
-            case.window.as_of,
-            lookback_days=case.window.lookback_days,
-            home_market=case.home_market,
-        )
-    )
+    return tuple(find_changes(case.evaluator, lines, case.window, case.home_market))
 
 
 def why_unassigned(con: duckdb.DuckDBPyConnection, customer_id: str, as_of: date | None) -> str:

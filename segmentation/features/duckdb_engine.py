@@ -15,10 +15,10 @@ from tempfile import mkdtemp
 
 import duckdb
 
-from segmentation.features.duckdb_slices import Task, compute_slices
 from segmentation.features.engine import TABLES, Computed, Record, ReplaceRows
 from segmentation.features.macros import duckdb_shop_time
 from segmentation.features.records import Snapshot
+from segmentation.features.slices import Task, compute_slices
 from segmentation.features.stages import code_version, stages
 from segmentation.features.windows import Window
 from segmentation.metadata.features import FEATURES

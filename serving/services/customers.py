@@ -109,7 +109,7 @@ class CustomerService:
             answer["why"] = read_contributions(con, self._case(question.customer_id, found), values, self._typical.read)
         if "moves" in question.include:
             case = self._case(question.customer_id, found)
-            answer["moves"] = read_changes(con, case, self._lines.calculator(case.window.zone))
+            answer["moves"] = read_changes(con, case)
         return CustomerAnswer(**answer)
 
     def what_if(

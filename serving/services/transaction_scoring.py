@@ -10,7 +10,7 @@ from anyio import CapacityLimiter, to_thread
 
 from segmentation.clock import Clock
 from segmentation.errors import SegmentationError
-from segmentation.features.one_customer import FeatureCalculator, OrderLine
+from segmentation.features.one_customer import OrderLine, compute_features
 from segmentation.features.records import recorded_scopes, scope_of, zone_of
 from segmentation.features.windows import Window
 from segmentation.settings import Settings
@@ -49,7 +49,6 @@ class LineScorer:
         self._clock = clock
         self._limiter = CapacityLimiter(1)
         self._opening = Lock()
-        self._calculators: dict[str, FeatureCalculator] = {}
         self._contracts: dict[str, LineContract] = {}
 
     async def score(self, champion: Champion, request: TransactionsRequest) -> TransactionsAnswer:
@@ -84,8 +83,7 @@ class LineScorer:
         """
         window, home_market = self.scope(as_of)
         try:
-            calculator = self.calculator(window.zone)
-            found = calculator.compute(lines, as_of, lookback_days=window.lookback_days, home_market=home_market)
+            found = compute_features(lines, window, home_market)
         except SegmentationError as error:
             raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", str(error)) from error
         return {customer_id: Features(**values) for customer_id, values in found.items()}
@@ -131,15 +129,8 @@ class LineScorer:
             detail = f"{moment.isoformat()} is before or after all days of the shop."
             raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", detail) from error
 
-    def calculator(self, zone: str) -> FeatureCalculator:
-        """The one of a time zone, opened at first use, since that takes a third of a second."""
-        with self._opening:
-            if zone not in self._calculators:
-                self._calculators[zone] = FeatureCalculator(zone)
-            return self._calculators[zone]
-
     def contract(self, zone: str) -> LineContract:
-        """The one of a time zone, opened at first use, too."""
+        """The one of a time zone, opened at first use, since that takes a while."""
         with self._opening:
             if zone not in self._contracts:
                 self._contracts[zone] = LineContract(self._settings, days_zone=zone)
@@ -147,8 +138,6 @@ class LineScorer:
 
     def close(self) -> None:
         """Close what is open."""
-        for calculator in self._calculators.values():
-            calculator.close()
         for contract in self._contracts.values():
             contract.close()
 

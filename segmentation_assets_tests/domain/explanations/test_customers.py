@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date, datetime
 from itertools import permutations
@@ -19,7 +19,7 @@ from segmentation.errors import SegmentationError
 from segmentation.explanations.changes import find_changes
 from segmentation.explanations.contributions import find_contributions
 from segmentation.explanations.customer_explanation import Change
-from segmentation.features.one_customer import FeatureCalculator
+from segmentation.features.windows import window_of
 from segmentation.modeling.artefact import Artefact, Evaluator, Floats
 from segmentation_assets_tests.testing.lines import Line
 
@@ -126,12 +126,6 @@ def test_a_feature_without_a_rule_must_be_known() -> None:
         find_contributions(world, np.array([np.nan]), np.array([[1.0], [2.0]]))
 
 
-@pytest.fixture(scope="module")
-def calculator() -> Iterator[FeatureCalculator]:
-    with FeatureCalculator() as opened:
-        yield opened
-
-
 def bought(day: date, order_id: str = "o1", amount: float = 12.25, products: int = 2, **more: Any) -> list[Any]:
     moment = datetime(day.year, day.month, day.day, 10, 30)
     return [asdict(Line("c", order_id, f"p{i}", moment, amount=amount, **more)) for i in range(products)]
@@ -149,8 +143,8 @@ def sentences(changes: list[Change]) -> list[str]:
     return [change.sentence for change in changes]
 
 
-def test_the_smallest_steps_that_move_a_customer_come_first(calculator: FeatureCalculator) -> None:
-    changes = find_changes(calculator, LOYALTY, bought(date(2024, 6, 21)), AS_OF)
+def test_the_smallest_steps_that_move_a_customer_come_first() -> None:
+    changes = find_changes(LOYALTY, bought(date(2024, 6, 21)), window_of(AS_OF, None))
     assert sentences(changes) == [
         "One more order of 24.50 within 30 days → Loyal",
         "No order for 90 days → Lapsed",
@@ -162,24 +156,24 @@ def test_the_smallest_steps_that_move_a_customer_come_first(calculator: FeatureC
     assert [change.segment_id for change in changes] == [11, 12]
 
 
-def test_the_future_and_what_is_out_of_the_window_are_not_known(calculator: FeatureCalculator) -> None:
+def test_the_future_and_what_is_out_of_the_window_are_not_known() -> None:
     known = bought(date(2024, 6, 21))
     others = [*bought(AS_OF, "later"), *bought(date(2023, 1, 1), "long ago", 5000.0)]
-    expected = sentences(find_changes(calculator, LOYALTY, known, AS_OF, lookback_days=365))
-    assert sentences(find_changes(calculator, LOYALTY, known + others, AS_OF, lookback_days=365)) == expected
+    expected = sentences(find_changes(LOYALTY, known, window_of(AS_OF, 365)))
+    assert sentences(find_changes(LOYALTY, known + others, window_of(AS_OF, 365))) == expected
     with pytest.raises(SegmentationError, match="no purchase in the window before 2024-07-01"):
-        find_changes(calculator, LOYALTY, others, AS_OF, lookback_days=365)
+        find_changes(LOYALTY, others, window_of(AS_OF, 365))
     with pytest.raises(SegmentationError, match="no purchase"):
-        find_changes(calculator, LOYALTY, bought(date(2024, 6, 1), quantity=-1.0), AS_OF)
+        find_changes(LOYALTY, bought(date(2024, 6, 1), quantity=-1.0), window_of(AS_OF, None))
 
 
-def test_who_has_no_purchase_left_is_no_customer_any_more(calculator: FeatureCalculator) -> None:
-    changes = find_changes(calculator, LOYALTY, bought(date(2024, 6, 21)), AS_OF, lookback_days=40)
+def test_who_has_no_purchase_left_is_no_customer_any_more() -> None:
+    changes = find_changes(LOYALTY, bought(date(2024, 6, 21)), window_of(AS_OF, 40))
     assert sentences(changes)[-1] == "No order for 60 days → no purchase left in the window"
     assert (changes[-1].segment_id, changes[-1].segment_name, changes[-1].distance) == (None, None, None)
 
 
-def test_a_larger_order_and_a_return_move_by_what_is_spent(calculator: FeatureCalculator) -> None:
+def test_a_larger_order_and_a_return_move_by_what_is_spent() -> None:
     spend = Plain(
         ("max_order_value", "returned_revenue"),
         np.diag([0.1, 0.1]),
@@ -189,22 +183,22 @@ def test_a_larger_order_and_a_return_move_by_what_is_spent(calculator: FeatureCa
     lines = [*bought(date(2024, 5, 1), "a", 10.0), *bought(date(2024, 6, 1), "b", 20.0), *bought(AS_OF, "c", 99.0)]
     lines += bought(date(2024, 4, 1), "d", 5.0)
     # Orders of 10, 20 and 40: the usual one is 20, the last one 40.
-    assert sentences(find_changes(calculator, spend, lines, AS_OF)) == [
+    assert sentences(find_changes(spend, lines, window_of(AS_OF, None))) == [
         "An order of 60 within 30 days, three times the usual → Big",
         "Returning the last order, worth 40 → Returns",
     ]
 
 
-def test_buying_is_not_said_to_do_what_time_does(calculator: FeatureCalculator) -> None:
+def test_buying_is_not_said_to_do_what_time_does() -> None:
     ageing = Plain(("tenure_days",), np.eye(1), np.array([[10.0], [50.0]]), ("Young", "Old"))
-    changes = find_changes(calculator, ageing, bought(date(2024, 6, 21)), AS_OF)
+    changes = find_changes(ageing, bought(date(2024, 6, 21)), window_of(AS_OF, None))
     assert sentences(changes) == ["No order for 30 days → Old"]
 
 
-def test_a_model_that_compares_customers_cannot_look_ahead(calculator: FeatureCalculator) -> None:
+def test_a_model_that_compares_customers_cannot_look_ahead() -> None:
     ranked = Plain(("r_score",), np.eye(1), np.array([[1.0], [5.0]]), ("Low", "High"))
     with pytest.raises(SegmentationError, match="r_score, which can't be computed of one customer"):
-        find_changes(calculator, ranked, bought(date(2024, 6, 21)), AS_OF)
+        find_changes(ranked, bought(date(2024, 6, 21)), window_of(AS_OF, None))
 
 
 def test_explaining_a_customer_and_reading_explanations_need_no_scikit_learn() -> None:

@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -9,29 +8,24 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from segmentation.errors import SegmentationError
-from segmentation.features.one_customer import FeatureCalculator
+from segmentation.features.one_customer import compute_features
+from segmentation.features.windows import window_of
 from segmentation.metadata.features import BY_NAME, FEATURES
 from segmentation_assets_tests.domain.features.reference import differences, features_of
 from segmentation_assets_tests.domain.features.strategies import AS_OF, MIDNIGHT, order_lines
 from segmentation_assets_tests.testing.lines import Line
 
-
-@pytest.fixture(scope="module")
-def calculator() -> Iterator[FeatureCalculator]:
-    with FeatureCalculator() as opened:
-        yield opened
+WINDOW = window_of(AS_OF, None)
 
 
 @given(lines=st.lists(order_lines(), max_size=30), lookback_days=st.sampled_from([30, 365, 1000]))
 @hypothesis_settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
-def test_features_in_memory_are_what_the_definitions_say(
-    calculator: FeatureCalculator, lines: list[Line], lookback_days: int
-) -> None:
+def test_features_in_memory_are_what_the_definitions_say(lines: list[Line], lookback_days: int) -> None:
     expected = features_of(lines, MIDNIGHT, lookback_days)
     market = _home_market(lines, lookback_days)
-    found = calculator.compute([asdict(li) for li in lines], AS_OF, lookback_days=lookback_days, home_market=market)
+    found = compute_features([asdict(li) for li in lines], window_of(AS_OF, lookback_days), market)
     assert found.keys() == expected.keys()
     assert {c: d for c in found if (d := differences(found[c], expected[c]))} == {}
     assert [(c, name) for c in found for name, value in found[c].items() if not _is_possible(name, value)] == []
@@ -47,21 +41,21 @@ def _is_possible(name: str, value: object) -> bool:
     return is_above and (feature.maximum is None or value <= feature.maximum + slack)
 
 
-def test_every_feature_that_does_not_compare_customers_is_there(calculator: FeatureCalculator) -> None:
-    found = calculator.compute([_line()], AS_OF)
+def test_every_feature_that_does_not_compare_customers_is_there() -> None:
+    found = compute_features([_line()], WINDOW)
     assert set(found["c"]) == {feature.name for feature in FEATURES if not feature.compares_customers}
 
 
-def test_nothing_of_an_earlier_call_remains(calculator: FeatureCalculator) -> None:
-    calculator.compute([_line(customer_id="earlier", amount=99.0)], AS_OF)
-    assert calculator.compute([_line()], AS_OF)["c"]["gross_revenue"] == 10.0
-    assert calculator.compute([], AS_OF) == {}
-    assert calculator.compute([_line()], date(2020, 1, 1)) == {}
+def test_nothing_of_an_earlier_call_remains() -> None:
+    compute_features([_line(customer_id="earlier", amount=99.0)], WINDOW)
+    assert compute_features([_line()], WINDOW)["c"]["gross_revenue"] == 10.0
+    assert compute_features([], WINDOW) == {}
+    assert compute_features([_line()], window_of(date(2020, 1, 1), None)) == {}
 
 
-def test_optional_columns_may_be_missing(calculator: FeatureCalculator) -> None:
+def test_optional_columns_may_be_missing() -> None:
     line = {k: v for k, v in _line().items() if k not in ("category", "discount", "country", "channel")}
-    found = calculator.compute([line], AS_OF)["c"]
+    found = compute_features([line], WINDOW)["c"]
     assert (found["discount_share"], found["top_category"], found["distinct_channels"]) == (0.0, None, 0)
 
 
@@ -74,10 +68,10 @@ def test_optional_columns_may_be_missing(calculator: FeatureCalculator) -> None:
         ({"ordered_at": "yesterday"}, "does not fit"),
     ],
 )
-def test_what_does_not_fit_is_refused(calculator: FeatureCalculator, line: dict[str, Any], message: str) -> None:
+def test_what_does_not_fit_is_refused(line: dict[str, Any], message: str) -> None:
     with pytest.raises(SegmentationError, match=message):
-        calculator.compute([line if len(line) == 1 and "customer_id" in line else _line(**line)], AS_OF)
-    assert calculator.compute([_line()], AS_OF)["c"]["order_count"] == 1
+        compute_features([line if len(line) == 1 and "customer_id" in line else _line(**line)], WINDOW)
+    assert compute_features([_line()], WINDOW)["c"]["order_count"] == 1
 
 
 def _home_market(lines: list[Line], lookback_days: int) -> str | None:

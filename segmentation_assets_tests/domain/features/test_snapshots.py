@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from segmentation.errors import NotEnoughDataError
-from segmentation.features import duckdb_engine, duckdb_slices
+from segmentation.features import duckdb_engine, slices
 from segmentation.features.engine import TABLES
 from segmentation.features.records import Snapshot, feature_bases
 from segmentation.features.snapshots import write_snapshots
@@ -226,13 +226,9 @@ def test_the_record_says_what_a_snapshot_was_made_of(lake: Lake) -> None:
 
 def test_many_small_slices_give_what_one_gives(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
-    for number, (lines_per_slice, parallel, file_customers) in enumerate([(400_000, 2_000_000, 250_000), (20, 1, 7)]):
-        monkeypatch.setattr(
-            duckdb_slices,
-            "BUCKET_CUSTOMERS",
-            duckdb_slices.BUCKET_CUSTOMERS.replace(f"// {duckdb_slices.SLICE_LINES}", f"// {lines_per_slice}"),
-        )
-        monkeypatch.setattr(duckdb_slices, "PARALLEL_LINES", parallel)
+    for number, (slice_lines, parallel, file_customers) in enumerate([(400_000, 2_000_000, 250_000), (20, 1, 7)]):
+        monkeypatch.setattr(slices, "SLICE_LINES", slice_lines)
+        monkeypatch.setattr(slices, "PARALLEL_LINES", parallel)
         monkeypatch.setattr(duckdb_engine, "FILE_CUSTOMERS", file_customers)
         with Lake(settings.model_copy(update={"home": settings.home / f"it's {number}"}), create=True) as lake:
             migrate(lake)

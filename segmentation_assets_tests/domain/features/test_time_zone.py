@@ -13,10 +13,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from segmentation.features.customer_lines import read_customer_lines
-from segmentation.features.one_customer import FeatureCalculator
+from segmentation.features.one_customer import compute_features
 from segmentation.features.records import recorded_scope, recorded_scopes, scope_of
 from segmentation.features.snapshots import write_snapshots
-from segmentation.features.windows import Window
+from segmentation.features.windows import Window, window_of
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
@@ -100,20 +100,13 @@ def _clear(lake: Lake) -> None:
         lake.transaction(con, Commit("empty"), lambda c: c.execute("DELETE FROM raw.transactions"))
 
 
-@pytest.fixture(scope="module")
-def calculators() -> dict[str, FeatureCalculator]:
-    return {zone: FeatureCalculator(zone) for zone in ZONES}
-
-
 @given(lines=shop_lines, zone=st.sampled_from(ZONES))
 @hypothesis_settings(
     max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
-def test_features_in_memory_follow_the_calendar_of_the_zone(
-    calculators: dict[str, FeatureCalculator], lines: list[Line], zone: str
-) -> None:
+def test_features_in_memory_follow_the_calendar_of_the_zone(lines: list[Line], zone: str) -> None:
     expected = _expected(lines, AS_OF, zone)
-    found = calculators[zone].compute([asdict(line) for line in lines], AS_OF, lookback_days=365)
+    found = compute_features([asdict(line) for line in lines], window_of(AS_OF, 365, zone))
     assert found.keys() == expected.keys()
     by_customer = {
         customer: differences(found[customer], {k: v for k, v in values.items() if k != "is_home_market"})
@@ -227,8 +220,8 @@ def test_only_features_of_the_calendar_depend_on_the_zone() -> None:
         asdict(Line("c", f"o{n}", "p", datetime(2024, 1, 5, 12) + timedelta(days=11 * n), 1, 3 + n)) for n in range(9)
     ]
     day = date(2024, 6, 1)
-    with FeatureCalculator("Pacific/Auckland") as auckland, FeatureCalculator("Pacific/Honolulu") as honolulu:
-        one, other = (each.compute(lines, day)["c"] for each in (auckland, honolulu))
+    zones = ("Pacific/Auckland", "Pacific/Honolulu")
+    one, other = (compute_features(lines, window_of(day, None, zone))["c"] for zone in zones)
     shift = (10 + 12) / 24  # between the two, as_of begins so many days apart
     differing = {name for name in one if one[name] != other[name]}
     assert differing <= CALENDAR | {
