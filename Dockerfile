@@ -55,6 +55,11 @@ RUN install --directory --owner segmentation --group segmentation --mode 0750 /v
 COPY --from=dagster-dependencies /opt/venv /opt/venv
 RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
     pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --no-index /wheels/*.whl
+# The compiled kernel of the features, for any CPU of this architecture: compiling takes every process a quarter of a
+# minute otherwise. Each reads a copy, so that the image may be read-only.
+ENV NUMBA_CACHE_DIR=/opt/kernel \
+    NUMBA_CPU_NAME=generic
+RUN python -m segmentation.features.warm_up && chmod -R a+rX /opt/kernel
 ARG VERSION=unknown
 ARG REVISION=unknown
 ENV SOURCE_COMMIT=${REVISION}

@@ -115,14 +115,17 @@ Features in bold take part in models by default. Where the lines of an order dis
 category of a product in it, are the first by name.
 
 {NOTATION}
-The SQL that computes all this stands in `segmentation/features/sql/`, one stage a file.
+What computes all this is the kernel, plain Python in `segmentation/features/kernel/`: the same source runs compiled on
+the lake and on Spark, and interpreted for one customer, with the same bits
+([decision 34](decisions/0034-one-kernel-of-features.md)).
 
 ## Adding one
 
-1. Select it, under its name, in the stage of its group: `sql/customer/50_rfm.sql`, `51_diversity.sql`,
-   `52_temporal.sql` or `53_behaviour.sql`. A new stage beside them is picked up by its number: under `sql/customer/` if
-   it depends on the date, under `sql/history/` if it does not. Add integers, not doubles
-   ([why](decisions/0002-exact-sums.md)), and use functions that both engines have, or a macro.
+1. Write its line, `row.NAME = …`, in the function of its group in `segmentation/features/kernel/`: `rfm.py`,
+   `diversity.py`, `temporal.py` or `behaviour.py`. A customer's orders, returns and baskets of the window are at hand
+   there, as records with the fields in `records.py`. Add integers, not doubles
+   ([why](decisions/0002-exact-sums.md)); what has no value is NaN, or `MISSING` for a name. A feature that is a name
+   says in `NAME_COLUMNS` whose.
 2. Add its row to the module of its group in `segmentation/metadata/features/`.
 
 The next run adds the column, with its comment, to the lake's tables; older snapshots have NULL there until they are

@@ -4,12 +4,15 @@ Numba's own cache looks at the file of a cached function only, and would go on w
 edit of another file. Hence a folder of its own for every state of the kernel's sources.
 """
 
+import atexit
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 from segmentation.features.kernel.arranging import arrange, count_lines, find_runs, number_names
@@ -59,20 +62,33 @@ def compiled_kernel() -> CompiledKernel:
 def cache_folder() -> Path | None:
     """Where the machine code of these sources is kept; None where nothing can be written: each process compiles then.
 
-    It is in the folder that `NUMBA_CACHE_DIR` names, else in that of the user's caches.
+    It is in the folder that `NUMBA_CACHE_DIR` names, else in that of the user's caches. One that is there and can't be
+    written, as in an image, is copied for the time of the process, since Numba reads none that it can't write.
     """
-    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    parent = Path(os.environ.get("NUMBA_CACHE_DIR") or Path(caches).expanduser() / "segmentation")
-    folder = parent / f"kernel-{kernel_version()}"
+    folder = _caches() / f"kernel-{kernel_version()}"
+    if folder.is_dir() and not os.access(folder, os.W_OK):
+        return _copy_of(folder)
     try:
-        parent.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
         make_private_folder(folder)
     except OSError:  # a read-only installation without a home
         return None
-    return folder if os.access(folder, os.W_OK) else None
+    return folder
 
 
 def is_cached() -> bool:
     """Whether some process has compiled these sources and kept the code."""
-    folder = cache_folder()
-    return folder is not None and any(folder.rglob("*.nbc"))
+    return any((_caches() / f"kernel-{kernel_version()}").rglob("*.nbc"))
+
+
+def _caches() -> Path:
+    given = os.environ.get("NUMBA_CACHE_DIR")
+    return Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "segmentation"
+
+
+@cache
+def _copy_of(folder: Path) -> Path:
+    copy = Path(mkdtemp(prefix="segmentation-kernel-"))
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
+    shutil.copytree(folder, copy, dirs_exist_ok=True)
+    return copy

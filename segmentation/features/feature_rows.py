@@ -1,6 +1,6 @@
 """From lines to tables of features by the kernel: one table a window, for any engine that has lines as Arrow."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from segmentation.errors import SegmentationError
 from segmentation.features.kernel.memory import make_lines, make_scratch, make_work
-from segmentation.features.kernel.records import COMPUTED, MISSING, NAME_COLUMNS, ROW, WINDOW, Clock, Lines
+from segmentation.features.kernel.records import COMPUTED, MISSING, NAME_COLUMNS, ROW, UNSET, WINDOW, Clock, Lines
 from segmentation.features.kernels import Kernel
 from segmentation.features.line_columns import LineColumns
 from segmentation.features.moments import MICROSECOND, micros
@@ -30,7 +30,7 @@ def shop_clock(kernel: Kernel, windows: Sequence[Window]) -> Clock:
 
 def compute_tables(
     kernel: Kernel, lines: LineColumns, windows: Sequence[Window], home_markets: Sequence[str | None], clock: Clock
-) -> list[pa.Table]:
+) -> Iterator[pa.Table]:
     """The features of the customers in some lines.
 
     Args:
@@ -40,7 +40,7 @@ def compute_tables(
         home_markets: The home market of each.
         clock: The shop's.
 
-    Returns:
+    Yields:
         Per window, the customers with a purchase in it by their ids: `customer_id`, and every feature that doesn't
         compare customers.
 
@@ -58,9 +58,8 @@ def compute_tables(
     rows = kernel.memory.records(ROW, len(windows) * customer_count)
     bounds = _windows(kernel, windows, home_markets, lines.names[COUNTRY].to_pylist())
     kernel.functions.fill_rows(arranged, starts, bounds, clock, work, rows)
-    return [
-        _table(lines, rows[number * customer_count : (number + 1) * customer_count]) for number in range(len(windows))
-    ]
+    for number in range(len(windows)):
+        yield _table(lines, rows[number * customer_count : (number + 1) * customer_count])
 
 
 PLURALS = {"category": "categories", "country": "countries", "channel": "channels"}
@@ -95,6 +94,11 @@ def _table(lines: LineColumns, rows: Any) -> pa.Table:
     columns: dict[str, Any] = {"customer_id": lines.customers.take(pa.array(chosen))}
     for feature in COMPUTED:
         values = _values(rows, feature.name, chosen)
+        if (values == UNSET).any():
+            raise SegmentationError(
+                f"The catalogue has the feature {feature.name}, and nothing in segmentation/features/kernel/ writes "
+                f"`row.{feature.name}`: add its line there, as docs/features.md says, or remove its row."
+            )
         if feature.type == "DOUBLE":
             columns[feature.name] = pa.array(values, pa.float64(), from_pandas=True)
         elif feature.type == "VARCHAR":
@@ -109,5 +113,5 @@ def _table(lines: LineColumns, rows: Any) -> pa.Table:
 
 def _values(rows: Any, name: str, chosen: np.ndarray) -> np.ndarray:
     if isinstance(rows, list):
-        return np.array([getattr(rows[number], name) for number in chosen.tolist()], ROW[name])
+        return np.array([getattr(rows[number], name, UNSET) for number in chosen.tolist()], ROW[name])
     return np.asarray(rows[name][chosen])

@@ -78,7 +78,7 @@ def compute_features(
         found = {customer: _row(own, codes, bounds, market, clock) for customer, own in by_customer.items()}
     except KeyError as error:
         raise SegmentationError(_missing(transactions)) from error
-    except (AttributeError, OverflowError, TypeError, ValueError) as error:
+    except (OverflowError, TypeError, ValueError) as error:
         raise SegmentationError(f"A transaction has a value that does not fit: {error}") from error
     return {customer: _values(row, names) for customer, row in found.items() if row.is_customer}
 

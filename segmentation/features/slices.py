@@ -36,6 +36,9 @@ from segmentation.warehouse.sql import literal
 SLICE_LINES = 1_000_000
 """A bucket with more lines is cut into slices of about so many; a customer is never cut."""
 
+SLICE_ROWS = 250_000
+"""As well, if it makes more than about so many rows of features."""
+
 PARALLEL_LINES = 500_000
 """Below this many lines one DuckDB is faster than opening several."""
 
@@ -136,9 +139,10 @@ def compute_slices(lake: Lake, task: Task, progress: Progress | None = None) -> 
     with lake.cursor() as con:
         buckets = customer_buckets(con)
         ((lines,),) = con.execute(LINE_COUNT.format(version=task.version)).fetchall()
-    kernel = partial(choose_kernel, lines, len(task.windows) * lines // LINES_PER_CUSTOMER)
+    rows = len(task.windows) * lines // LINES_PER_CUSTOMER
+    kernel = partial(choose_kernel, lines, rows)
     workers = _workers(lake, buckets) if lines >= PARALLEL_LINES else 1
-    cuts = -(-lines // (buckets * SLICE_LINES))
+    cuts = max(1, round(lines / (buckets * SLICE_LINES)), round(rows / (buckets * SLICE_ROWS)))
     with _workers_of(lake, workers, kernel) as worker, ThreadPoolExecutor(workers) as pool:
         run = _Run(task, shop_clock(kernel(), task.windows), KnownNames(), cuts, worker)
         jobs = [pool.submit(_compute_bucket, run, bucket) for bucket in range(buckets)]

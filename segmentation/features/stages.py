@@ -15,7 +15,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal, get_args
 
-from segmentation.features.macros import DUCKDB_MACROS
+from segmentation.features.kernel.sources import kernel_version
 from segmentation.metadata.features import Feature
 
 Scope = Literal["history", "customer", "population"]
@@ -49,9 +49,6 @@ def stages(scope: Scope) -> tuple[Stage, ...]:
 
 
 def code_version(features: Sequence[Feature]) -> str:
-    """Changes when the definition of these features may have: their catalogue rows, any stage, or a macro.
-
-    Stages build on one another, so all of them count.
-    """
+    """Changes when the definition of these features may have: their catalogue rows, the kernel, or a stage."""
     steps = [stage for scope in get_args(Scope) for stage in stages(scope)]
-    return hashlib.sha256(repr((tuple(features), steps, DUCKDB_MACROS)).encode()).hexdigest()[:12]
+    return hashlib.sha256(repr((tuple(features), steps, kernel_version())).encode()).hexdigest()[:12]

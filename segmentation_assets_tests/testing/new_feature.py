@@ -8,12 +8,7 @@ import segmentation_assets
 
 NAME = "earliest_hour"
 
-STAGE = """\
--- The earliest hour at which a customer ordered.
-SELECT customer_id, MIN(hour_of_day(ordered_at)) AS earliest_hour
-FROM purchases
-GROUP BY customer_id
-"""
+LINE = "    row.earliest_hour = min([order.hour for order in orders])\n"
 ROW = """\
     Feature(
         name="earliest_hour",
@@ -44,14 +39,8 @@ def copy_with_feature(to: Path, *, is_modelled: bool = False) -> Path:
         assert package.__file__
         source = Path(package.__file__).parent
         shutil.copytree(source, to / source.name, ignore=shutil.ignore_patterns("__pycache__"))
-    sql = to / "segmentation" / "features" / "sql" / "customer"
-    (sql / "38_mornings.sql").write_text(STAGE, "utf-8")
-    _insert(sql / "52_temporal.sql", "    preferred_hour,\n", "    earliest_hour,\n")
-    _insert(
-        sql / "52_temporal.sql",
-        "JOIN habits ON habits.customer_id = order_totals.customer_id\n",
-        "JOIN mornings ON mornings.customer_id = order_totals.customer_id\n",
-    )
+    kernel = to / "segmentation" / "features" / "kernel"
+    _insert(kernel / "temporal.py", "    row.preferred_hour = most_frequent(hours)\n", LINE)
     row = ROW.replace("        formula", f"{MODELLED}        formula") if is_modelled else ROW
     _insert(to / "segmentation" / "metadata" / "features" / "temporal.py", "TEMPORAL = (\n", row)
     return to

@@ -1,8 +1,8 @@
 """The feature catalogue: the one place that says what each feature is.
 
 It feeds the tables' DDL and comments, Dagster's column schemas, the model's preprocessing and the scorer's schema.
-How a feature is computed stands in `features/sql/`; it is a column of the stage named after its group, and a row in the
-module of its group here.
+How a feature is computed stands in `features/kernel/`: a line of the function of its group, and a row in the module of
+its group here.
 """
 
 from segmentation.metadata.features.behaviour import BEHAVIOUR

@@ -33,7 +33,7 @@ class Feature:
         missing: What a model takes for NULL; None where the feature is never NULL.
         is_modelled: Whether models use it by default.
         formula: How it is computed, in the notation of `NOTATION`.
-        compares_customers: Whether it ranks a customer among all of a snapshot; made by a stage of `population/`.
+        compares_customers: Whether it ranks a customer among all of a snapshot; made by SQL, in `features/sql/`.
     """
 
     name: str

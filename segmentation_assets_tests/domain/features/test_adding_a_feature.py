@@ -32,7 +32,7 @@ with Lake(load_settings(home=Path(sys.argv[1]), customer_buckets=int(sys.argv[2]
 """
 
 
-def test_a_stage_and_a_row_make_a_feature(lake: Lake, tmp_path: Path) -> None:
+def test_a_line_and_a_row_make_a_feature(lake: Lake, tmp_path: Path) -> None:
     insert_lines(lake, [Line("a", f"{n}", "p", MIDNIGHT - timedelta(hours=n)) for n in (5, 30, 100)])
     for as_of in (AS_OF, AS_OF.replace(month=4)):
         write_snapshots(lake, [as_of], lambda _: Commit("before"), now=datetime(2030, 1, 1))

@@ -240,6 +240,20 @@ def test_where_nothing_can_be_written_each_process_compiles(monkeypatch: pytest.
     assert not compiled_kernel.is_cached()
 
 
+def test_a_cache_that_cannot_be_written_is_read_from_a_copy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(compiled_kernel, "kernel_version", lambda: "one")
+    carried = compiled_kernel.cache_folder()
+    assert carried == tmp_path / "kernel-one"
+    (carried / "rows.nbc").write_bytes(b"code")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    copied = compiled_kernel.cache_folder()
+    assert copied is not None
+    assert copied != carried
+    assert (copied / "rows.nbc").read_bytes() == b"code"
+    assert compiled_kernel.is_cached()
+
+
 def test_small_lakes_do_not_wait_for_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     for is_cached, lines, is_compiled in (
         (True, 50_000, False),
