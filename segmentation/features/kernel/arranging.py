@@ -188,13 +188,10 @@ def number_keys(keys: Any, scratch: Scratch, first: int, last: int, numbers: Any
     mask = table_size(last - first) - 1
     for place in range(mask + 1):
         scratch.table[place] = MISSING
-    count, previous, number = 0, 0, MISSING
+    count = 0
     for place in range(first, last):
         key = keys[scratch.positions[place]]
-        if number == MISSING or key != previous:
-            number, count = number_of(key, scratch.table, mask, scratch.keys, count)
-            previous = key
-        numbers[place] = number
+        numbers[place], count = number_of(key, scratch.table, mask, scratch.keys, count)
 
 
 @jitable
@@ -258,16 +255,11 @@ def number_names(keys: Any) -> Any:
     numbers = np.empty(len(keys), np.int32)
     size, count = 1024, 0
     table, distinct = np.full(size, MISSING, np.int32), np.empty(size // 2, np.int64)
-    previous, number = 0, MISSING
     for position in range(len(keys)):
-        key = keys[position]
-        if number == MISSING or key != previous:
-            if count == size // 2:
-                size *= 2
-                table, distinct = grown(distinct, size)
-            number, count = number_of(key, table, size - 1, distinct, count)
-            previous = key
-        numbers[position] = number
+        numbers[position], count = number_of(keys[position], table, size - 1, distinct, count)
+        if count == size // 2:
+            size *= 2
+            table, distinct = grown(distinct, size)
     return numbers, distinct[:count].copy()
 
 
