@@ -14,8 +14,8 @@ INTERPRETED_S_PER_ROW = 1e-4
 """What lines, and customers by date, cost where the kernel is interpreted; measured on one core, roughly."""
 
 LOADING_S = 1.0
-COMPILING_S = 8.0
-"""What compiled code costs at first: to load it from the cache, and, counting what it saves later, to compile it."""
+COMPILING_S = 15.0
+"""What compiled code costs at first: to load it from the cache, or to compile it; measured as well."""
 
 
 @dataclass(frozen=True)

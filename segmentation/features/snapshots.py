@@ -9,7 +9,6 @@ from functools import partial
 
 import duckdb
 
-from segmentation.features import duckdb_engine
 from segmentation.features.engine import TABLES, Computed, Engine, ReplaceRows
 from segmentation.features.records import CommitFor, Snapshot, refuse_empty
 from segmentation.features.stages import code_version
@@ -89,8 +88,11 @@ def _made_of(settings: Settings, computed: Computed) -> MadeOf:
 
 
 def _engine(settings: Settings, from_scratch: bool) -> Engine:
+    """Imported here, since both need PyArrow, which is heavy."""
     if settings.feature_engine == "spark":
-        from segmentation.features import spark_engine  # it needs PyArrow, which is heavy
+        from segmentation.features import spark_engine
 
         return spark_engine.compute_snapshots
+    from segmentation.features import duckdb_engine
+
     return partial(duckdb_engine.compute_snapshots, from_scratch=from_scratch)
