@@ -58,12 +58,18 @@ def print_targets(console: Console, targets: Sequence[Target]) -> None:
     console.print(table)
 
 
+def report(
+    described_machine: str, results: Sequence[Mapping[str, object]], targets: Sequence[Target]
+) -> dict[str, object]:
+    """What a benchmark found, as JSON has it: `{"machine", "results", "targets"}`."""
+    return {"machine": described_machine, "results": list(results), "targets": [asdict(t) for t in targets]}
+
+
 def write_json(
     path: Path, described_machine: str, results: Sequence[Mapping[str, object]], targets: Sequence[Target]
 ) -> None:
-    """Write `{"machine", "results", "targets"}` for programs that watch the figures."""
-    report = {"machine": described_machine, "results": list(results), "targets": [asdict(t) for t in targets]}
-    path.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+    """Write the report for programs that watch the figures."""
+    path.write_text(json.dumps(report(described_machine, results, targets), indent=2) + "\n", "utf-8")
 
 
 def _version(package: str) -> str | None:

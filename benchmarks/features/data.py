@@ -23,6 +23,11 @@ LINES_PER_BUCKET = 800_000
 MIN_BUCKETS = 4
 SAMPLE_CUSTOMERS = 10_000
 DONE = "size.json"
+LINES_AT_ONCE = 20_000_000
+"""Lines that are sorted in memory together while a lake is filled; it takes about 4 GB."""
+
+BYTES_PER_LINE, BYTES_PER_LINE_MADE = 30, 100
+"""Disk that a line takes in a lake, and while it is made; as measured, with something to spare."""
 
 LOAD = """
 INSERT INTO raw.transactions BY NAME
@@ -31,6 +36,7 @@ SELECT
     channel, 'benchmark' AS source, TIMESTAMP '2026-01-01' AS ingested_at,
     temp.customer_bucket(customer_id, {buckets}) AS customer_bucket
 FROM read_parquet($files)
+WHERE temp.customer_bucket(customer_id, {buckets}) BETWEEN {first} AND {last}
 """
 
 DAYS = """
@@ -63,7 +69,7 @@ def make_shop(folder: Path, lines: int, days: int, announce: Callable[[str], Non
 
     Fewer days leave a customer fewer lines, so that it takes more customers for as many lines.
     """
-    home = folder / f"{lines}-lines-{days}-days"
+    home = _home(folder, lines, days)
     if not (home / DONE).exists():
         announce(f"Making about {lines:,} lines in {days} days under {home} (once)")
         shutil.rmtree(home, ignore_errors=True)
@@ -72,12 +78,31 @@ def make_shop(folder: Path, lines: int, days: int, announce: Callable[[str], Non
     return Shop(home, size["lines"], size["customers"], days)
 
 
-def copy_of(shop: Shop, to: Path) -> Path:
-    """A lake with the shop's lines that may be written to; the data files are linked, since none is ever changed."""
+def reason_not_to_make(folder: Path, lines: int, days: int) -> str | None:
+    """Why there is no such shop and can't be one; None if there is or can be."""
+    home = _home(folder, lines, days)
+    needed = lines * (BYTES_PER_LINE if (home / DONE).exists() else BYTES_PER_LINE_MADE)
+    free = shutil.disk_usage(folder).free
+    if needed <= free:
+        return None
+    return f"needs about {needed / 2**30:.1f} GB of disk in {folder}, {free / 2**30:.1f} GB are free"
+
+
+def copy_of(home: Path, to: Path) -> Path:
+    """A lake like the one in `home` that may be written to; the data files are linked, since none is ever changed.
+
+    Raises:
+        RuntimeError: Somebody writes to the lake.
+    """
+    _refuse_unfinished(home)
     shutil.rmtree(to, ignore_errors=True)
-    shutil.copytree(shop.home / "data", to / "data", copy_function=_link)
-    shutil.copy(shop.home / "catalog.sqlite", to)
+    shutil.copytree(home / "data", to / "data", copy_function=_link)
+    shutil.copy(home / "catalog.sqlite", to)
     return to
+
+
+def _home(folder: Path, lines: int, days: int) -> Path:
+    return folder / f"{lines}-lines-{days}-days"
 
 
 def _fill(home: Path, lines: int, days: int) -> None:
@@ -97,19 +122,24 @@ def fill_lake(settings: Settings, files: tuple[Path, ...]) -> None:
         migrate(lake)
         with lake.cursor() as con:
             con.execute(CUSTOMER_BUCKET_MACRO)
-            query = LOAD.format(buckets=settings.customer_buckets)
             names = {"files": [str(path) for path in files]}
             con.execute(DAYS, names)
+            buckets, at_once = settings.customer_buckets, max(1, LINES_AT_ONCE // LINES_PER_BUCKET)
 
             def load(c: duckdb.DuckDBPyConnection) -> None:
-                c.execute(query, names)
+                for first in range(0, buckets, at_once):
+                    c.execute(LOAD.format(buckets=buckets, first=first, last=first + at_once - 1), names)
                 note_changes(c, "FROM temp.days", version=next_version(c))
 
             lake.transaction(con, Commit("load"), load)
-    # What is in the write-ahead log alone would be missing from a copy of the catalog.
-    wal = settings.home / "catalog.sqlite-wal"
-    if wal.exists():
-        raise RuntimeError(f"{wal} is still there after the lake was closed; remove {settings.home} and start again.")
+    _refuse_unfinished(settings.home)
+
+
+def _refuse_unfinished(home: Path) -> None:
+    """What is in the write-ahead log alone would be missing from a copy of the catalog."""
+    wal = home / "catalog.sqlite-wal"
+    if wal.exists() and wal.stat().st_size:
+        raise RuntimeError(f"{wal} is not empty: a process writes to the lake, or was killed. Remove {home}.")
 
 
 def _link(source: str, target: str) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from benchmarks.features.changes import CHANGES
 from benchmarks.features.contenders.registry import BY_NAME, ENTRIES
 from benchmarks.features.data import END
 
@@ -14,7 +15,7 @@ GROWTH_DAYS = (183, 46)
 SMALL_LINES = 2_000_000
 SMALL_ROUNDS = 3
 LOOKBACK_DAYS = 365
-KINDS = ("lines", "customers", "snapshots")
+KINDS = ("compile", "lines", "customers", "snapshots", "refresh")
 SNAPSHOTS = (1, 6, 12, 24)
 GROWTH_LINES = 10_000_000
 
@@ -24,13 +25,14 @@ class Case:
     """One thing to measure.
 
     Attributes:
-        kind: One of `KINDS`: what grows.
+        kind: One of `KINDS`.
         lines: About how many lines the shop has.
         days: In how many days.
-        as_ofs: Snapshot dates, the last of them `END`.
+        as_ofs: Snapshot dates.
         lookback_days: Days before them that count; None for all.
         contenders: Who takes part.
         rounds: How often; the best counts.
+        change: What happens to a lake with a snapshot before, one of `CHANGES`; empty if it has none.
     """
 
     kind: str
@@ -40,6 +42,7 @@ class Case:
     lookback_days: int | None
     contenders: tuple[str, ...]
     rounds: int
+    change: str = ""
 
 
 def plan(sizes: Sequence[int], contenders: Sequence[str], kinds: Sequence[str], *, quick: bool) -> list[Case]:
@@ -48,7 +51,7 @@ def plan(sizes: Sequence[int], contenders: Sequence[str], kinds: Sequence[str], 
     Args:
         sizes: Numbers of lines.
         contenders: Who takes part where it can.
-        kinds: What grows.
+        kinds: Of cases.
         quick: Leave out what takes minutes.
     """
     return [case for case in _all(sizes, contenders, quick=quick) if case.kind in kinds and case.contenders]
@@ -59,6 +62,11 @@ def all_contenders() -> tuple[str, ...]:
     return tuple(entry.name for entry in ENTRIES)
 
 
+def default_contenders() -> tuple[str, ...]:
+    """The names of those that take part without being asked for."""
+    return tuple(entry.name for entry in ENTRIES if entry.is_default)
+
+
 def months(count: int) -> tuple[date, ...]:
     """The last so many firsts of a month, up to `END`."""
     numbers = range(END.year * 12 + END.month - count, END.year * 12 + END.month)
@@ -66,27 +74,32 @@ def months(count: int) -> tuple[date, ...]:
 
 
 def _all(sizes: Sequence[int], contenders: Sequence[str], *, quick: bool) -> list[Case]:
-    everybody = [name for name in contenders if not (quick and name == "pandas-lambdas")]
-    cases = [_case("lines", lines, DAYS, everybody) for lines in sizes]
     growth = min(GROWTH_LINES, max(sizes))
+    cases = [_case("compile", min(sizes), contenders), *(_case("lines", lines, contenders) for lines in sizes)]
     if not quick:
-        named = [n for n in ("group-by", "duckdb", "polars", "polars-buckets") if n in contenders]
-        cases += [_case("customers", growth, days, named) for days in GROWTH_DAYS]
-    writers = [name for name in contenders if BY_NAME[name].writes]
-    return cases + [
-        _case("snapshots", growth, DAYS, writers, months(count), LOOKBACK_DAYS)
+        cases += [_case("customers", growth, contenders, days=days) for days in GROWTH_DAYS]
+    cases += [
+        _case("snapshots", growth, contenders, as_ofs=months(count), lookback_days=LOOKBACK_DAYS)
         for count in SNAPSHOTS
         if count <= (6 if quick else max(SNAPSHOTS))
+    ]
+    steps = [(END, ""), *((change.as_of, change.name) for change in CHANGES)]
+    return cases + [
+        _case("refresh", growth, contenders, as_ofs=(as_of,), lookback_days=LOOKBACK_DAYS, change=name)
+        for as_of, name in steps
     ]
 
 
 def _case(
     kind: str,
     lines: int,
-    days: int,
     contenders: Sequence[str],
+    *,
+    days: int = DAYS,
     as_ofs: tuple[date, ...] = (END,),
     lookback_days: int | None = None,
+    change: str = "",
 ) -> Case:
+    own = tuple(name for name in contenders if kind in BY_NAME[name].kinds)
     rounds = SMALL_ROUNDS if lines <= SMALL_LINES and kind == "lines" else 1
-    return Case(kind, lines, days, as_ofs, lookback_days, tuple(contenders), rounds)
+    return Case(kind, lines, days, as_ofs, lookback_days, own, rounds, change)

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 
+from benchmarks.features.compiling import warm_up
 from benchmarks.features.contenders.source import Source
 from segmentation.features.duckdb_engine import FEATURES_OF
 from segmentation.features.slices import Task, compute_slices
@@ -55,9 +56,9 @@ def compute_only(con: duckdb.DuckDBPyConnection, lake: Lake, as_of: date, folder
     con.execute(f"CREATE OR REPLACE TEMP VIEW answer AS SELECT {NAMES} {FEATURES_OF}")
 
 
-def compute_and_write(lake: Lake, as_ofs: tuple[date, ...]) -> None:
+def compute_and_write(lake: Lake, as_ofs: tuple[date, ...], *, from_scratch: bool = True) -> None:
     """Write the snapshots. The one place that knows the engine's public function."""
-    write_snapshots(lake, as_ofs, lambda as_of: Commit(f"features as of {as_of}"), now=NOW, from_scratch=True)
+    write_snapshots(lake, as_ofs, lambda as_of: Commit(f"features as of {as_of}"), now=NOW, from_scratch=from_scratch)
 
 
 class DuckDBEngine:
@@ -68,6 +69,7 @@ class DuckDBEngine:
         self._parts = TemporaryDirectory()
         self._lake = Lake(lake_settings(source), read_only=True)
         self._con = self._lake.cursor()
+        warm_up()
 
     def compute(self) -> None:
         """Leave the answer in parts and a table of scores."""
@@ -80,12 +82,19 @@ class DuckDBEngine:
 
 
 class DuckDBWrite:
-    """The same, written to the lake's tables in committed transactions."""
+    """The same, written to the lake's tables in committed transactions.
+
+    Attributes:
+        from_scratch: Whether to compute every customer, whatever the lake has already.
+    """
+
+    from_scratch = True
 
     def __init__(self, source: Source) -> None:
         self._as_ofs = source.as_ofs
         self._lake = Lake(self.settings(lake_settings(source)), create=True)
         migrate(self._lake)  # the lines may have been made by an earlier release
+        warm_up()
 
     def settings(self, settings: Settings) -> Settings:
         """The settings of the lake, with the engine that computes."""
@@ -93,13 +102,35 @@ class DuckDBWrite:
 
     def compute(self) -> None:
         """Leave the answer in the lake."""
-        compute_and_write(self._lake, self._as_ofs)
+        compute_and_write(self._lake, self._as_ofs, from_scratch=self.from_scratch)
 
     def save(self, path: Path) -> None:
         """Write the answer of the last snapshot, sorted by customer."""
         with self._lake.cursor() as con:
             table, last = CUSTOMER_FEATURES.name, self._as_ofs[-1]
             _copy(con, f"SELECT {NAMES} FROM {table} WHERE as_of = DATE '{last.isoformat()}'", path)
+
+
+class DuckDBRefresh(DuckDBWrite):
+    """The same, as a day's run does it: from what the lake has already."""
+
+    from_scratch = False
+
+
+class ColdCompile:
+    """What the first run after an installation or an update waits for, if no cache comes with it."""
+
+    def __init__(self, _source: Source) -> None:
+        self._cache = TemporaryDirectory()
+        os.environ["NUMBA_CACHE_DIR"] = self._cache.name
+
+    def compute(self) -> None:
+        """Compile everything."""
+        warm_up()
+
+    def save(self, _path: Path) -> None:
+        """There is no answer; the cache goes."""
+        self._cache.cleanup()
 
 
 class GroupBy:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 
+from benchmarks.features.compiling import reason_not_to_compile
 from benchmarks.features.contenders.source import Contender, Source
 
 PACKAGE = "benchmarks.features.contenders"
@@ -30,19 +31,23 @@ class Entry:
     Attributes:
         name: What it is called in tables.
         maker: `module:class` in this package.
+        kinds: Of cases that it takes part in.
         bytes_per_line: Memory it needs for each line, roughly as measured; 0 if it is bounded otherwise.
         max_lines: Most lines that anybody would wait for; None for any number.
-        writes: Whether it writes to the lake, so that it takes several snapshots and needs a copy of it.
+        writes: Whether it writes to the lake, so that it needs a copy of it.
         is_compared: Whether its answer is the features.
+        is_default: Whether it takes part without being asked for.
         unavailable: Says why it can't take part on this machine.
     """
 
     name: str
     maker: str
+    kinds: tuple[str, ...] = ("lines",)
     bytes_per_line: int = 0
     max_lines: int | None = None
     writes: bool = False
     is_compared: bool = True
+    is_default: bool = True
     unavailable: Callable[[], str | None] = _always
 
     def make(self, source: Source) -> Contender:
@@ -61,14 +66,19 @@ class Entry:
         return self.unavailable()
 
 
+OFTEN = ("lines", "customers")
+WRITTEN = ("lines", "snapshots")
+
 ENTRIES = (
-    Entry("group-by", "duckdb_engine:GroupBy", is_compared=False),
-    Entry("duckdb", "duckdb_engine:DuckDBEngine"),
-    Entry("duckdb-write", "duckdb_engine:DuckDBWrite", writes=True),
-    Entry("polars", "polars_frames:PolarsStreaming", bytes_per_line=360),
-    Entry("polars-buckets", "polars_frames:PolarsByBucket"),
+    Entry("compile", "duckdb_engine:ColdCompile", ("compile",), is_compared=False, unavailable=reason_not_to_compile),
+    Entry("group-by", "duckdb_engine:GroupBy", OFTEN, is_compared=False),
+    Entry("duckdb", "duckdb_engine:DuckDBEngine", OFTEN),
+    Entry("duckdb-write", "duckdb_engine:DuckDBWrite", WRITTEN, writes=True),
+    Entry("duckdb-refresh", "duckdb_engine:DuckDBRefresh", ("refresh",), writes=True),
+    Entry("polars", "polars_frames:PolarsStreaming", OFTEN, bytes_per_line=360),
+    Entry("polars-buckets", "polars_frames:PolarsByBucket", OFTEN, is_default=False),
     Entry("pandas", "pandas_frames:PandasVectorised", bytes_per_line=520),
-    Entry("pandas-lambdas", "pandas_lambdas:PandasLambdas", bytes_per_line=1000, max_lines=1_100_000),
-    Entry("spark", "spark_engine:SparkEngine", writes=True, unavailable=_without_spark),
+    Entry("pandas-lambdas", "pandas_lambdas:PandasLambdas", bytes_per_line=1000, max_lines=1_100_000, is_default=False),
+    Entry("spark", "spark_engine:SparkEngine", WRITTEN, writes=True, is_default=False, unavailable=_without_spark),
 )
 BY_NAME = {entry.name: entry for entry in ENTRIES}

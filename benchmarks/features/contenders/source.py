@@ -67,5 +67,5 @@ class Contender(Protocol):
     def compute(self) -> None:
         """Leave the answer in memory (or in the lake). This is what is measured."""
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, /) -> None:
         """Write the answer as Parquet: `customer_id` and every feature, sorted by customer."""
