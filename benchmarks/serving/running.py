@@ -16,7 +16,7 @@ from benchmarks.serving.environments import CannotRunError, python_for
 from benchmarks.serving.load import OK, BadAnswerError, drive
 from benchmarks.serving.pipeline import as_pipeline
 from benchmarks.serving.servers import Server, ask, started
-from benchmarks.serving.shop import Shop
+from benchmarks.serving.shop import Shop, environment
 from benchmarks.serving.wire import JSON, Scores, http_request
 from segmentation.modeling.artefact import Artefact
 
@@ -173,7 +173,7 @@ def _start_all(
         try:
             python = python_for(contender, cache_folder, announce)
             first = requests.bytes_for(name, 1, JSON)
-            server = stack.enter_context(started(contender, python, shop, folder / name, first))
+            server = stack.enter_context(started(contender, python, environment(shop.settings), folder / name, first))
             _see_that_it_is_guarded(server, first, shop.key)
             servers.append(server)
             announce(f"{name} is up")

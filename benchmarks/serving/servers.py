@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,6 @@ from benchmarks.serving.apps.model import VARIABLE
 from benchmarks.serving.contenders import Contender, Place
 from benchmarks.serving.environments import CannotRunError, last_line, run
 from benchmarks.serving.load import OK, PATIENCE_S, Address
-from benchmarks.serving.shop import Shop, environment
 
 ROOT = Path(benchmarks.__file__).parents[1]
 START_S = 90.0
@@ -63,22 +62,31 @@ class Server:
 
 
 @contextmanager
-def started(contender: Contender, python: str, shop: Shop, folder: Path, first_request: bytes) -> Iterator[Server]:
+def started(
+    contender: Contender,
+    python: str,
+    variables: Mapping[str, str],
+    folder: Path,
+    first_request: bytes,
+    *,
+    checkout: Path = ROOT,
+) -> Iterator[Server]:
     """Start a server, wait until it answers a request with 200, and stop it in the end.
 
     Args:
         contender: What to start.
         python: The interpreter that has its packages.
-        shop: What it serves.
+        variables: The `environment` of the shop that it serves.
         folder: Its own, which has the pickled model in its parent; it will hold the log.
         first_request: A whole HTTP request.
+        checkout: Whose code it runs.
 
     Raises:
         CannotRunError: It does not start.
     """
     folder.mkdir()
     place = Place(python, _free_port(), folder)
-    variables = _variables(shop, folder.parent / "model.joblib", Path(python).parent)
+    variables = _variables(variables, folder.parent / "model.joblib", Path(python).parent, checkout)
     if contender.prepare:
         run(contender.prepare(place), variables)
     with (folder / "log").open("wb") as log:
@@ -110,12 +118,11 @@ def _cpu_s(pid: int) -> float:
     return 0.0
 
 
-def _variables(shop: Shop, model: Path, programs: Path) -> dict[str, str]:
+def _variables(variables: Mapping[str, str], model: Path, programs: Path, checkout: Path) -> dict[str, str]:
     """One thread each, because each server is one process; MLflow and BentoML shall not report to their makers."""
-    variables = environment(shop.settings)
-    return variables | {
+    return dict(variables) | {
         "PATH": f"{programs}{os.pathsep}{variables.get('PATH', os.defpath)}",  # MLflow starts `uvicorn`
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": str(checkout),
         VARIABLE: str(model),
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",

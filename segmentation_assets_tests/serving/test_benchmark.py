@@ -20,7 +20,7 @@ from benchmarks.serving.load import BadAnswerError, drive
 from benchmarks.serving.results import figures, rows, targets
 from benchmarks.serving.running import Outcome, Sample, difference, model_of, run
 from benchmarks.serving.servers import started
-from benchmarks.serving.shop import Customers, Shop, make_key
+from benchmarks.serving.shop import Customers, Shop, environment, make_key
 from benchmarks.serving.wire import ARROW, JSON, RECORDS, SPLIT_FRAME, STREAM, Scores, http_request
 from segmentation.modeling.artefact import FORMAT, Artefact, Evaluator, FeatureRule, Provenance, Segment
 from segmentation.modeling.registry import ModelVersion
@@ -162,7 +162,7 @@ def test_a_server_that_does_not_start_says_why(shop: Shop, tmp_path: Path) -> No
     broken = Contender("broken", "", lambda place: [place.python, "-c", "raise SystemExit('no such thing')"], "/")
     with (
         pytest.raises(CannotRunError, match="ended with 1: no such thing"),
-        started(broken, "python", shop, tmp_path / "broken", b""),
+        started(broken, "python", environment(shop.settings), tmp_path / "broken", b""),
     ):
         pytest.fail("it started")
 
