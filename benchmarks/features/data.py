@@ -24,7 +24,7 @@ MIN_BUCKETS = 4
 SAMPLE_CUSTOMERS = 10_000
 DONE = "size.json"
 LINES_AT_ONCE = 20_000_000
-"""Lines that are sorted in memory together while a lake is filled; it takes about 4 GB."""
+"""Lines that are sorted in memory together while a lake is filled; it takes about 7 GB."""
 
 BYTES_PER_LINE, BYTES_PER_LINE_MADE = 30, 100
 """Disk that a line takes in a lake, and while it is made; as measured, with something to spare."""
