@@ -3,25 +3,45 @@
 `python -m benchmarks.features.compiling` leaves the compiled kernel in the cache, where the contenders find it.
 """
 
-from importlib import import_module
-from importlib.util import find_spec
+from collections.abc import Mapping, Sequence
+from datetime import date
 
-KERNEL = "segmentation.features.kernel"
-COMPILED = f"{KERNEL}.compiled"
-"""The module with the function `warm_up`."""
+import pyarrow as pa
+
+from segmentation.features.compiled_kernel import can_compile
+from segmentation.features.feature_rows import compute_tables, shop_clock
+from segmentation.features.kernels import compiled
+from segmentation.features.line_columns import NAMES, KnownNames, read_columns
+from segmentation.features.windows import window_of
+
+KEYS = pa.array([1, 2], pa.uint64())
+AS_OF = date(2026, 1, 1)
 
 
 def reason_not_to_compile() -> str | None:
     """Why there is nothing to compile; None if there is."""
-    if find_spec(KERNEL) is None or find_spec(COMPILED) is None:
-        return f"there is no {COMPILED} yet"
-    return "numba is not installed (pip install numba)" if find_spec("numba") is None else None
+    return None if can_compile() else "numba is not installed (pip install numba)"
 
 
 def warm_up() -> None:
-    """Compile the kernel, or read it from the cache; nothing where it runs interpreted."""
-    if reason_not_to_compile() is None:
-        import_module(COMPILED).warm_up()
+    """Compile all of the kernel, or read it from the cache, by computing a customer of two lines."""
+    if reason_not_to_compile():
+        return
+    lines = pa.table(
+        {
+            "customer_id": pa.array(["one", "one"]),
+            **dict.fromkeys(("order_id", "product_id", *NAMES), KEYS),
+            "ordered_at": pa.array([1_735_689_600_000_000, 1_738_368_000_000_000], pa.timestamp("us")),
+            **dict.fromkeys(("quantity", "amount", "discount"), pa.array([1.0, 2.0])),
+        }
+    )
+    kernel, windows = compiled(), [window_of(AS_OF, None)]
+    columns = read_columns(kernel, lines, KnownNames(), _texts)
+    compute_tables(kernel, columns, windows, [None], shop_clock(kernel, windows))
+
+
+def _texts(_column: str, keys: Sequence[int]) -> Mapping[int, str | None]:
+    return {key: str(key) for key in keys}
 
 
 if __name__ == "__main__":

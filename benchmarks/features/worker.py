@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 
+from benchmarks.features.compiling import warm_up
 from benchmarks.features.contenders.registry import BY_NAME
 from benchmarks.features.contenders.source import source_of
 from benchmarks.features.measuring import Meter
@@ -20,6 +21,8 @@ def main() -> None:
     days = tuple(date.fromisoformat(day) for day in as_ofs.split(","))
     source = source_of(Path(home), days, None if lookback_days == "-" else int(lookback_days))
     contender = BY_NAME[name].make(source)
+    if BY_NAME[name].is_compiled:
+        warm_up()
     with Meter() as meter:
         contender.compute()
     usage = meter.usage

@@ -69,7 +69,6 @@ class DuckDBEngine:
         self._parts = TemporaryDirectory()
         self._lake = Lake(lake_settings(source), read_only=True)
         self._con = self._lake.cursor()
-        warm_up()
 
     def compute(self) -> None:
         """Leave the answer in parts and a table of scores."""
@@ -94,7 +93,6 @@ class DuckDBWrite:
         self._as_ofs = source.as_ofs
         self._lake = Lake(self.settings(lake_settings(source)), create=True)
         migrate(self._lake)  # the lines may have been made by an earlier release
-        warm_up()
 
     def settings(self, settings: Settings) -> Settings:
         """The settings of the lake, with the engine that computes."""

@@ -37,6 +37,7 @@ class Entry:
         writes: Whether it writes to the lake, so that it needs a copy of it.
         is_compared: Whether its answer is the features.
         is_default: Whether it takes part without being asked for.
+        is_compiled: Whether it runs the compiled kernel in its own process.
         unavailable: Says why it can't take part on this machine.
     """
 
@@ -48,6 +49,7 @@ class Entry:
     writes: bool = False
     is_compared: bool = True
     is_default: bool = True
+    is_compiled: bool = False
     unavailable: Callable[[], str | None] = _always
 
     def make(self, source: Source) -> Contender:
@@ -72,9 +74,9 @@ WRITTEN = ("lines", "snapshots")
 ENTRIES = (
     Entry("compile", "duckdb_engine:ColdCompile", ("compile",), is_compared=False, unavailable=reason_not_to_compile),
     Entry("group-by", "duckdb_engine:GroupBy", OFTEN, is_compared=False),
-    Entry("duckdb", "duckdb_engine:DuckDBEngine", OFTEN),
-    Entry("duckdb-write", "duckdb_engine:DuckDBWrite", WRITTEN, writes=True),
-    Entry("duckdb-refresh", "duckdb_engine:DuckDBRefresh", ("refresh",), writes=True),
+    Entry("duckdb", "duckdb_engine:DuckDBEngine", OFTEN, is_compiled=True),
+    Entry("duckdb-write", "duckdb_engine:DuckDBWrite", WRITTEN, writes=True, is_compiled=True),
+    Entry("duckdb-refresh", "duckdb_engine:DuckDBRefresh", ("refresh",), writes=True, is_compiled=True),
     Entry("polars", "polars_frames:PolarsStreaming", OFTEN, bytes_per_line=360),
     Entry("polars-buckets", "polars_frames:PolarsByBucket", OFTEN, is_default=False),
     Entry("pandas", "pandas_frames:PandasVectorised", bytes_per_line=520),
