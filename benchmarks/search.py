@@ -25,13 +25,14 @@ from segmentation.clock import utc_now
 from segmentation.features.snapshots import write_snapshots
 from segmentation.metadata.features import BY_NAME, FEATURES
 from segmentation.modeling import lifecycle, registry
-from segmentation.modeling.artefact import Evaluator, Floats, Ints, nearest
+from segmentation.modeling.artefact import Evaluator, Floats, Ints
 from segmentation.modeling.feature_matrix import read_matrix
 from segmentation.modeling.fitting.clustering import RESAMPLES, fit_centroids
 from segmentation.modeling.fitting.fit import SpecificationEvaluator
 from segmentation.modeling.fitting.forward import Outcome, eta_squared, read_outcome
 from segmentation.modeling.fitting.metrics import smallest_share
 from segmentation.modeling.fitting.space import fixed_space
+from segmentation.modeling.nearest import nearest_labels
 from segmentation.modeling.search.trials import Trial
 from segmentation.modeling.specification import Specification
 from segmentation.modeling.training_data import make_training_set, read_training_data
@@ -177,7 +178,7 @@ def _baselines(case: str, numbers: Floats, named: list[str], outcome: Outcome) -
 
 def _clustered(name: str, case: str, points: Floats, k: int, outcome: Outcome) -> Result:
     centroids = fit_centroids(points, k, seed=SEED)
-    labels = nearest(points, centroids).segment
+    labels = nearest_labels(points, centroids)
     agreement = _agreement(points, labels, lambda drawn, seed: fit_centroids(drawn, k, seed=seed, starts=3))
     return Result(name, case, k, eta_squared(outcome.log_spend, labels), agreement, smallest_share(labels, k))
 
@@ -187,7 +188,7 @@ def _agreement(points: Floats, labels: Ints, refit: Callable[[Floats, int], Floa
     found = []
     for number in range(RESAMPLES):
         drawn = points[rng.choice(len(points), len(points))]
-        found.append(adjusted_rand_score(labels, nearest(points, refit(drawn, number)).segment))
+        found.append(adjusted_rand_score(labels, nearest_labels(points, refit(drawn, number))))
     return float(np.mean(found))
 
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans, MiniBatchKMeans
 from threadpoolctl import threadpool_limits
 
-from segmentation.modeling.artefact import Floats, nearest
+from segmentation.modeling.artefact import Floats
 from segmentation.modeling.fitting.clustering import fit_centroids
+from segmentation.modeling.nearest import nearest_labels
 from segmentation.segments.assignment import CHUNK_ROWS
 from segmentation.settings import Settings
 
@@ -66,7 +67,7 @@ def _label_in_chunks(centroids: Floats, points: Floats) -> Labels:
     labels = np.empty(len(points), np.int32)
     for start in range(0, len(points), CHUNK_ROWS):
         chunk = slice(start, start + CHUNK_ROWS)
-        labels[chunk] = nearest(points[chunk], centroids).segment
+        labels[chunk] = nearest_labels(points[chunk], centroids)
     return labels
 
 

@@ -10,7 +10,8 @@ from segmentation.explanations.next_steps import WAITING_AS_LONG, Step, next_ste
 from segmentation.features.one_customer import OrderLine, compute_features
 from segmentation.features.windows import Window, window_of
 from segmentation.metadata.features import BY_NAME
-from segmentation.modeling.artefact import Evaluator, Floats, nearest
+from segmentation.modeling.artefact import Evaluator, Floats
+from segmentation.modeling.nearest import nearest
 
 
 def find_changes(

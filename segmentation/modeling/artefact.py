@@ -8,27 +8,22 @@ import hashlib
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
 from typing import Literal, Self, get_args
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from segmentation.errors import ArtefactError
 from segmentation.metadata.features import Transform
+from segmentation.modeling.nearest import Assignment, joined, nearest
+from segmentation.modeling.nearest import Floats as Floats
+from segmentation.modeling.nearest import Ints as Ints
 from segmentation.modeling.specification import Specification
 
 FORMAT: Literal[1] = 1
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 BLOCK_ROWS = 2_048
 """Rows that are evaluated at a time: they stay in the processor's cache."""
-
-FEW_ROWS = 512
-"""Up to so many rows a call into NumPy costs more than what it does."""
 
 Projection = tuple[tuple[float, ...], ...]
 
@@ -161,32 +156,6 @@ class Artefact(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
         return tuple(rule.name for rule in self.rules)
 
 
-@dataclass(frozen=True)
-class Assignment:
-    """Segments of n customers; every array has length n.
-
-    Attributes:
-        segment: Index of the segment in the artefact.
-        distance: Euclidean distance to its centroid, in model space.
-        runner_up: Index of the next nearest segment.
-        runner_up_distance: Distance to that one's centroid.
-    """
-
-    segment: Ints
-    distance: Floats
-    runner_up: Ints
-    runner_up_distance: Floats
-
-    @cached_property
-    def confidence(self) -> Floats:
-        """1 - distance / runner-up distance: 0 on the border between two segments, 1 on a centroid.
-
-        Its mean is the simplified silhouette (Hruschka, de Castro & Campello 2004).
-        """
-        far = np.where(self.runner_up_distance > 0, self.runner_up_distance, 1.0)
-        return 1.0 - self.distance / far
-
-
 class ModelSpace:
     """The way from raw features to model space. Thread-safe: it holds only constants."""
 
@@ -305,7 +274,7 @@ class Evaluator:
         if len(features) <= BLOCK_ROWS:
             return nearest(self.coordinates(features), self.centroids)
         blocks = [self.assign(features[at : at + BLOCK_ROWS]) for at in range(0, len(features), BLOCK_ROWS)]
-        return _joined(blocks)
+        return joined(blocks)
 
     def assign_one(self, features: Sequence[float | None]) -> tuple[int, float, int, float]:
         """`assign` for one customer, to the same bits and in half of the time.
@@ -325,77 +294,12 @@ class Evaluator:
         return first, distance, second, 1.0 - distance / (runner_up_distance or 1.0)
 
 
-def nearest(points: Floats, centroids: Floats) -> Assignment:
-    """The two nearest centroids of each point; ties go to the earlier one.
-
-    A row's result does not depend on the rows beside it, which a matrix product would not promise.
-
-    Args:
-        points: Shape (n, d).
-        centroids: Shape (k, d), k >= 2.
-    """
-    if len(points) > BLOCK_ROWS:
-        return _joined([nearest(points[at : at + BLOCK_ROWS], centroids) for at in range(0, len(points), BLOCK_ROWS)])
-    squared = _squared_distances(points, centroids)
-    first, second = _least_two(squared) if len(points) <= FEW_ROWS else _least_two_of_many(squared)
-    rows = np.arange(len(points))
-    return Assignment(first, np.sqrt(squared[first, rows]), second, np.sqrt(squared[second, rows]))
-
-
-def _squared_distances(points: Floats, centroids: Floats) -> Floats:
-    """Shape (k, n); summed in the order of the axes, as `_squared_distance` does."""
-    axes = np.ascontiguousarray(points.T)
-    total: Floats = axes[0] - centroids[:, 0, np.newaxis]
-    total *= total
-    for axis, values in zip(axes[1:], centroids.T[1:], strict=True):
-        difference = axis - values[:, np.newaxis]
-        difference *= difference
-        total += difference
-    return total
-
-
-def _least_two(values: Floats) -> tuple[Ints, Ints]:
-    """Per column of (k, n), where the least and the next least value are."""
-    first = values.argmin(axis=0)
-    others = values.copy()
-    others[first, np.arange(len(first))] = np.inf
-    return first, others.argmin(axis=0)
-
-
-def _least_two_of_many(values: Floats) -> tuple[Ints, Ints]:
-    """As `_least_two`, row by row: many columns take it less time, few ones more.
-
-    Where is what is a sum rather than a selection, which is slow on values in no order.
-    """
-    least, next_least = values[0], np.full_like(values[0], np.inf)
-    first, second = np.zeros(len(least), dtype=np.int16), np.ones(len(least), dtype=np.int16)
-    for index, row in enumerate(values[1:], start=1):
-        is_least = row < least
-        is_second = row < next_least
-        is_second &= ~is_least
-        second += is_least * (first - second)
-        second += is_second * (index - second)
-        first += is_least * (index - first)
-        next_least = np.minimum(next_least, np.maximum(least, row))
-        least = np.minimum(least, row)
-    return first.astype(np.int64), second.astype(np.int64)
-
-
 def _squared_distance(point: Sequence[float], centroid: Sequence[float]) -> float:
     total = 0.0
     for value, other in zip(point, centroid, strict=True):
         difference = value - other
         total += difference * difference
     return total
-
-
-def _joined(blocks: Sequence[Assignment]) -> Assignment:
-    return Assignment(
-        np.concatenate([block.segment for block in blocks]),
-        np.concatenate([block.distance for block in blocks]),
-        np.concatenate([block.runner_up for block in blocks]),
-        np.concatenate([block.runner_up_distance for block in blocks]),
-    )
 
 
 def apply_transform(transform: Transform, values: Floats) -> Floats:

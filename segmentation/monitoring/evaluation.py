@@ -17,10 +17,11 @@ from segmentation.metadata.tables.monitoring import FEATURE_DRIFT, MODEL_QUALITY
 from segmentation.metadata.tables.raw import TRANSACTIONS
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.modeling import registry
-from segmentation.modeling.artefact import Assignment, Evaluator
+from segmentation.modeling.artefact import Evaluator
 from segmentation.modeling.feature_matrix import read_matrix
 from segmentation.modeling.fitting.forward import read_outcome
 from segmentation.modeling.fitting.space import Space, fixed_space
+from segmentation.modeling.nearest import Assignment
 from segmentation.modeling.registry import ModelVersion, TrainingSet
 from segmentation.modeling.training_data import SETTLED
 from segmentation.monitoring import drift, quality

@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from segmentation.metadata.features import BY_NAME
-from segmentation.modeling.artefact import Assignment, Floats, Ints
+from segmentation.modeling.artefact import Floats, Ints
+from segmentation.modeling.nearest import Assignment
 from serving.api.bodies import shortened, unknown_feature
 from serving.api.limits import too_many
 from serving.api.problems import ProblemError

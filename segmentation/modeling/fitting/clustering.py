@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from segmentation.modeling.artefact import Floats, Ints, nearest
+from segmentation.modeling.artefact import Floats, Ints
 from segmentation.modeling.fitting.sampling import some_rows
+from segmentation.modeling.nearest import nearest_labels
 
 START_ROWS = 30_000
 """Rows that are enough to tell good starts from bad ones."""
@@ -98,13 +99,13 @@ def resample(points: Floats, centroids: Floats, *, seed: int) -> Resamples:
     rng = np.random.default_rng((seed, k))
     rows = some_rows(len(points), RESAMPLE_ROWS, rng)
     judged = points[rows]
-    own = nearest(judged, centroids).segment
+    own = nearest_labels(judged, centroids)
     overlaps, agreements, returned = [], [], np.zeros(len(judged))
     for number in range(RESAMPLES):
         drawn = judged[rng.choice(len(judged), len(judged))]
         if len(np.unique(drawn, axis=0)) < k:
             return Resamples(np.zeros(k), 0.0, rows, np.zeros(len(judged)))
-        other = nearest(judged, fit_centroids(drawn, k, seed=number, starts=3)).segment
+        other = nearest_labels(judged, fit_centroids(drawn, k, seed=number, starts=3))
         overlap = jaccard(own, other, k)
         overlaps.append(overlap.max(axis=1))
         agreements.append(adjusted_rand_score(own, other))

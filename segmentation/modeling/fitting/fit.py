@@ -7,11 +7,12 @@ import numpy as np
 
 from segmentation.errors import NotEnoughDataError
 from segmentation.metadata.features import BY_NAME
-from segmentation.modeling.artefact import FeatureRule, Floats, Ints, Projection, nearest
+from segmentation.modeling.artefact import FeatureRule, Floats, Ints, Projection
 from segmentation.modeling.fitting.clustering import confidence_cutoffs, fit_centroids, resample
 from segmentation.modeling.fitting.forward import auc, eta_squared
 from segmentation.modeling.fitting.metrics import fixed_silhouette, smallest_share, validity
 from segmentation.modeling.fitting.space import Space, fit_space, fixed_space, learn_forward
+from segmentation.modeling.nearest import nearest, nearest_labels
 from segmentation.modeling.segment_identity.matching import Predecessor, match
 from segmentation.modeling.specification import Specification
 from segmentation.modeling.training_data import Examples, History, TrainingData
@@ -84,7 +85,7 @@ class SpecificationEvaluator:
         refuse_too_few(points, specification.segments)
         warm = former_places(points, specification.segments, self.predecessor)
         centroids = fit_centroids(points, specification.segments, seed=self.seed, starts=starts, warm=warm)
-        labels = nearest(points, centroids).segment
+        labels = nearest_labels(points, centroids)
         resamples = resample(points, centroids, seed=self.seed)
         kept = {} if self.predecessor is None else {"kept_share": kept_share(labels, len(centroids), self.predecessor)}
         return {
@@ -119,7 +120,7 @@ class SpecificationEvaluator:
             if len(np.unique(points, axis=0)) < k:
                 return 0.0
             centroids = fit_centroids(points, k, seed=self.seed, starts=TRIAL_STARTS)
-            labels = nearest(points, centroids).segment
+            labels = nearest_labels(points, centroids)
             self._references[k] = eta_squared(self.data.history.judged.outcome.log_spend, labels)
         return self._references.get(k, 0.0)
 
@@ -131,8 +132,8 @@ def forward_metrics(space: Space, centroids: Floats, history: History, reference
     """
     if history.judged.outcome is None or history.learned.outcome is None:
         return {}
-    judged = nearest(space.points(history.judged.values), centroids).segment
-    learned = nearest(space.points(history.learned.values), centroids).segment
+    judged = nearest_labels(space.points(history.judged.values), centroids)
+    learned = nearest_labels(space.points(history.learned.values), centroids)
     k = len(centroids)
     counts = np.maximum(np.bincount(learned, minlength=k), 1)
     share = np.bincount(learned, weights=history.learned.outcome.returned, minlength=k) / counts

@@ -7,8 +7,9 @@ in one fixed space, whatever space a model lives in: the `fixed_silhouette`.
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from segmentation.modeling.artefact import Floats, Ints, nearest
+from segmentation.modeling.artefact import Floats, Ints
 from segmentation.modeling.fitting.sampling import some_rows
+from segmentation.modeling.nearest import nearest
 
 SILHOUETTE_ROWS = 2_000
 SCORED_ROWS = 20_000

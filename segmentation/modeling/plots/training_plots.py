@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from segmentation.modeling.artefact import Floats, ModelSpace, nearest
+from segmentation.modeling.artefact import Floats, ModelSpace
 from segmentation.modeling.fitting.clustering import fit_centroids
 from segmentation.modeling.fitting.metrics import SILHOUETTE_ROWS
 from segmentation.modeling.fitting.space import fixed_space
+from segmentation.modeling.nearest import nearest, nearest_labels
 from segmentation.modeling.plots import charts
 from segmentation.modeling.training import TrainedModel
 from segmentation.settings import Settings
@@ -28,7 +29,7 @@ def figures(model: TrainedModel, settings: Settings) -> dict[str, bytes]:
     columns = [feature.name for feature in model.data.features]
     kept = [columns.index(name) for name in artefact.feature_names]
     points = ModelSpace(artefact.rules, artefact.projection).coordinates(values[:, kept])
-    labels = nearest(points, centroids).segment
+    labels = nearest_labels(points, centroids)
     rows = np.random.default_rng(settings.seed).permutation(len(points))
     few = np.sort(rows[:SILHOUETTE_ROWS])
     with threadpool_limits(limits=1):

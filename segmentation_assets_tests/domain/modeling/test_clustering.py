@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 
-from segmentation.modeling.artefact import Floats, nearest
+from segmentation.modeling.artefact import Floats
 from segmentation.modeling.fitting import metrics
 from segmentation.modeling.fitting.clustering import confidence_cutoffs, fit_centroids, jaccard, resample
+from segmentation.modeling.nearest import nearest, nearest_labels
 
 
 def blobs(centres: int, per_blob: int = 120, seed: int = 0) -> Floats:
@@ -27,7 +28,7 @@ def test_the_same_seed_gives_the_same_centroids() -> None:
 
 def test_a_sample_is_enough_to_find_clear_groups() -> None:
     points = blobs(3, per_blob=4000)
-    labels = nearest(points, fit_centroids(points, 3, seed=3, max_rows=500)).segment
+    labels = nearest_labels(points, fit_centroids(points, 3, seed=3, max_rows=500))
     assert metrics.smallest_share(labels, 3) == pytest.approx(1 / 3, abs=0.01)
 
 

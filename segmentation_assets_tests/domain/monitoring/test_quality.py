@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from segmentation.modeling.artefact import Assignment
 from segmentation.modeling.fitting.forward import Outcome
+from segmentation.modeling.nearest import Assignment
 from segmentation.monitoring.quality import (
     LEAST_LOSS,
     MEANINGS,
