@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from segmentation.modeling.artefact import Floats
 from segmentation.modeling.fitting.clustering import fit_centroids
-from segmentation.modeling.nearest import nearest_labels
+from segmentation.modeling.nearest import nearest, nearest_labels
 from segmentation.segments.assignment import CHUNK_ROWS
 from segmentation.settings import Settings
 
@@ -39,7 +39,7 @@ class Contender:
         threads: 1, or None for as many as it takes by itself.
         fit: Fits; the result labels.
         package: It has to be installed.
-        up_to: It would take too long with more customers than that.
+        is_slow: It would take too long with more than `SLOW_UP_TO` customers, or with several seeds.
     """
 
     name: str
@@ -47,27 +47,33 @@ class Contender:
     threads: int | None
     fit: Fit
     package: str = "sklearn"
-    up_to: int | None = None
+    is_slow: bool = False
 
     def reason_not_to_run(self, customers: int) -> str:
         """Why it can't take part; empty if it can."""
         if find_spec(self.package) is None:
             return f"{self.package} is not installed"
-        if self.up_to is not None and customers > self.up_to:
-            return f"takes too long above {self.up_to:,} customers"
+        if self.is_slow and customers > SLOW_UP_TO:
+            return f"takes too long above {SLOW_UP_TO:,} customers"
         return ""
 
 
 def _ours(points: Floats, seed: int) -> tuple[Floats, Label]:
     centroids = fit_centroids(points, K, seed=seed, starts=STARTS, max_rows=MAX_ROWS)
-    return centroids, partial(_label_in_chunks, centroids)
+    return centroids, partial(_in_chunks, lambda chunk: nearest_labels(chunk, centroids))
 
 
-def _label_in_chunks(centroids: Floats, points: Floats) -> Labels:
+def _ours_with_runner_up(points: Floats, seed: int) -> tuple[Floats, Label]:
+    """What a snapshot of segments is made of: both distances and the runner-up beside the label."""
+    centroids, _ = _ours(points, seed)
+    return centroids, partial(_in_chunks, lambda chunk: nearest(chunk, centroids).segment)
+
+
+def _in_chunks(label: Label, points: Floats) -> Labels:
     labels = np.empty(len(points), np.int32)
     for start in range(0, len(points), CHUNK_ROWS):
         chunk = slice(start, start + CHUNK_ROWS)
-        labels[chunk] = nearest_labels(points[chunk], centroids)
+        labels[chunk] = label(points[chunk])
     return labels
 
 
@@ -113,18 +119,21 @@ def _faiss(points: Floats, seed: int) -> tuple[Floats, Label]:
 
 CONTENDERS = (
     Contender(OURS, f"best of {STARTS} on {MAX_ROWS:,} rows, labels in chunks", 1, _ours),
+    Contender(f"{OURS}-with-runner-up", "… and distances and the runner-up, too", 1, _ours_with_runner_up),
     Contender(FULL, "KMeans, one start, all rows", None, _full),
     Contender(f"{FULL}-1-thread", "the same in one thread", 1, _full_in_one_thread),
-    Contender(f"{FULL}-10-starts", "KMeans, best of 10, all rows", None, partial(_full, starts=10), up_to=SLOW_UP_TO),
+    Contender(f"{FULL}-10-starts", "KMeans, best of 10, all rows", None, partial(_full, starts=10), is_slow=True),
     Contender(
         "mini-batch",
         "MiniBatchKMeans, batches of 1,024",
         None,
         partial(_mini_batch, batch_size=1024),
-        up_to=SLOW_UP_TO,
+        is_slow=True,
     ),
-    Contender("mini-batch-10000", "… of 10,000", None, partial(_mini_batch, batch_size=10_000)),
-    Contender("faiss", f"faiss.Kmeans, best of {STARTS} on {MAX_ROWS:,} rows", None, _faiss, package="faiss"),
+    Contender("mini-batch-10000", "… of 10,000", None, partial(_mini_batch, batch_size=10_000), is_slow=True),
+    Contender(
+        "faiss", f"faiss.Kmeans, best of {STARTS} on {MAX_ROWS:,} rows", None, _faiss, package="faiss", is_slow=True
+    ),
     Contender("ours-then-full", "ours, then KMeans from there on all rows", None, _ours_then_full),
 )
 BY_NAME = {contender.name: contender for contender in CONTENDERS}

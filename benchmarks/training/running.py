@@ -60,23 +60,20 @@ class Outcome:
     is_comparable: bool = True
 
 
-def run(
-    path: Path, contenders: Sequence[str], seeds: Sequence[int], scratch: Path, announce: Announce
-) -> list[Outcome]:
-    """Run every contender with every seed; all take a turn with a seed before the next one."""
+def run(path: Path, turns: Sequence[tuple[str, int]], scratch: Path, announce: Announce) -> list[Outcome]:
+    """Run contenders, each with a seed, in the order of their turns."""
     customers = len(open_points(path))
     float(open_points(path).sum())  # read once, so that nobody pays for a cold disk
     outcomes = []
-    for seed in seeds:
-        for name in contenders:
-            reason = BY_NAME[name].reason_not_to_run(customers)
-            outcome = (
-                Outcome(name, customers, seed, None, f"not run: {reason}")
-                if reason
-                else _run_once(name, customers, path, seed, scratch)
-            )
-            announce(f"  {name}, seed {seed}: {_in_words(outcome)}")
-            outcomes.append(outcome)
+    for name, seed in turns:
+        reason = BY_NAME[name].reason_not_to_run(customers)
+        outcome = (
+            Outcome(name, customers, seed, None, f"not run: {reason}")
+            if reason
+            else _run_once(name, customers, path, seed, scratch)
+        )
+        announce(f"  {name}, seed {seed}: {_in_words(outcome)}")
+        outcomes.append(outcome)
     return outcomes
 
 

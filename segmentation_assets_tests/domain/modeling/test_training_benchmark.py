@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from benchmarks.features.measuring import Usage
-from benchmarks.training.__main__ import main
-from benchmarks.training.contenders import CONTENDERS, FULL, OURS, Contender, K
+from benchmarks.training.__main__ import SEEDS, SIZES, main, planned
+from benchmarks.training.contenders import BY_NAME, CONTENDERS, FULL, OURS, Contender, K
 from benchmarks.training.points import DIMENSIONS, make_points, open_points
 from benchmarks.training.results import rows, targets
 from benchmarks.training.running import SAME, Figures, Outcome, inertias
@@ -56,6 +56,22 @@ def test_a_small_run_writes_figures_and_cleans_up(tmp_path: Path, capsys: pytest
     assert row["wall_s"] > 0
     assert "not measured" in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []
+
+
+def test_slow_contenders_take_one_turn_and_none_at_full_size() -> None:
+    small, full = min(SIZES), max(SIZES)
+    turns = planned(list(BY_NAME), small)
+    for contender in CONTENDERS:
+        assert turns.count((contender.name, 0)) == 1
+        assert sum(name == contender.name for name, _ in turns) == (1 if contender.is_slow else SEEDS)
+        assert bool(contender.reason_not_to_run(full)) or not contender.is_slow
+    assert {(OURS, 0), (FULL, 0)} <= set(planned(list(BY_NAME), full))
+    assert BY_NAME[OURS].reason_not_to_run(full) == BY_NAME[FULL].reason_not_to_run(full) == ""
+
+
+def test_seeds_that_are_asked_for_are_everybodys() -> None:
+    slow = [contender.name for contender in CONTENDERS if contender.is_slow]
+    assert planned([OURS, *slow], 10**9, 2) == [(name, seed) for seed in (0, 1) for name in (OURS, *slow)]
 
 
 def test_targets_are_of_the_largest_size_with_the_worst_seed_and_the_typical_time() -> None:
