@@ -21,8 +21,9 @@ from scripts.graph_page import graph_parts
 from segmentation.cli.app import app
 from segmentation.cli.lazy_group import EXAMPLE, LazyGroup
 from segmentation.metadata.features import GROUPS, NOTATION, Feature, Group, of_group
-from segmentation.metadata.table import Column, Table
+from segmentation.metadata.table import Column, Relation, Table
 from segmentation.metadata.tables import TABLES
+from segmentation.metadata.views import VIEWS
 from segmentation.settings import Settings
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -50,16 +51,17 @@ OPTION_TYPES = {
 
 
 def data_dictionary() -> str:
-    """Every table of the lake, with its columns."""
+    """Every table and view of the lake, with its columns."""
     intro = """\
 # Data dictionary
 
-The tables of the lake; the Dagster asset `raw/transactions` is the table `raw.transactions`, and so on. The same
-comments stand in the lake itself, where `duckdb_tables()` and `duckdb_columns()` show them. Times are UTC, money is in
-the shop's currency.
+The tables and views of the lake; the Dagster asset `raw/transactions` is the table `raw.transactions`, and so on. The
+same comments stand in the lake itself, where `duckdb_tables()`, `duckdb_views()` and `duckdb_columns()` show them; only
+columns of views have none, as DuckLake 1.0 can't keep them. Times are UTC, money is in the shop's currency.
 """
-    contents = [f"- [`{table.name}`](#{table.name.replace('.', '')}): {table.comment}" for table in TABLES]
-    return _page([intro, "\n".join(contents), *(_table_section(table) for table in TABLES)])
+    relations = [each for table in TABLES for each in (table, *(view for view in VIEWS if view.table is table))]
+    contents = [f"- [`{each.name}`](#{each.name.replace('.', '')}): {each.comment}" for each in relations]
+    return _page([intro, "\n".join(contents), *(_relation_section(each) for each in relations)])
 
 
 def settings() -> str:
@@ -128,8 +130,8 @@ the lake and on Spark, and interpreted for one customer, with the same bits
    says in `NAME_COLUMNS` whose.
 2. Add its row to the module of its group in `segmentation/metadata/features/`.
 
-The next run adds the column, with its comment, to the lake's tables; older snapshots have NULL there until they are
-materialized again, and Dagster shows them as stale.
+The next run adds the column, with its comment, to `features.customer_features`, and to the view of its group; older
+snapshots have NULL there until they are materialized again, and Dagster shows them as stale.
 """
     return _page([intro, *(_feature_section(group) for group in GROUPS)])
 
@@ -186,14 +188,18 @@ def main(
         raise typer.Exit(1)
 
 
-def _table_section(table: Table) -> str:
+def _relation_section(relation: Relation) -> str:
+    stored = _stored(relation) if isinstance(relation, Table) else ""
+    rows = [_column_row(column) for column in relation.columns]
+    columns = _markdown_table(("column", "type", "may be NULL", "what it is"), rows)
+    return f"## {relation.name}\n\n{relation.comment}{stored}\n\n{columns}"
+
+
+def _stored(table: Table) -> str:
     order = [f"partitioned by `{table.partitioned_by}`"] if table.partitioned_by else []
     if table.sorted_by:
         order.append(f"sorted by {', '.join(f'`{name}`' for name in table.sorted_by)}")
-    stored = f"\n\nFiles are {' and '.join(order)}." if order else ""
-    rows = [_column_row(column) for column in table.columns]
-    columns = _markdown_table(("column", "type", "may be NULL", "what it is"), rows)
-    return f"## {table.name}\n\n{table.comment}{stored}\n\n{columns}"
+    return f"\n\nFiles are {' and '.join(order)}." if order else ""
 
 
 def _feature_section(group: Group) -> str:

@@ -1,17 +1,17 @@
-"""Asset keys: the asset `raw/transactions` is the table `raw.transactions`; each declared source is an asset, too."""
+"""Asset keys: `raw/transactions` is the table `raw.transactions`; views and declared sources are assets, too."""
 
 import re
 
 import dagster as dg
 
-from segmentation.metadata.table import Table
-from segmentation.metadata.tables.features import CUSTOMER_FEATURES
+from segmentation.metadata.table import Relation
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES, FEATURE_GROUPS
 from segmentation.metadata.tables.raw import PRODUCTS, SOURCE_FILES, TRANSACTIONS
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, SEGMENT_EXPLANATIONS, SEGMENT_PROFILES
 
 
-def table_key(table: Table) -> dg.AssetKey:
-    """The asset of a table: its schema and name."""
+def table_key(table: Relation) -> dg.AssetKey:
+    """The asset of a table or a view: its schema and name."""
     return dg.AssetKey(table.name.split("."))
 
 
@@ -24,6 +24,8 @@ SOURCE_FILES_KEY = table_key(SOURCE_FILES)
 TRANSACTIONS_KEY = table_key(TRANSACTIONS)
 PRODUCTS_KEY = table_key(PRODUCTS)
 CUSTOMER_FEATURES_KEY = table_key(CUSTOMER_FEATURES)
+FEATURE_KEYS = [CUSTOMER_FEATURES_KEY, *map(table_key, FEATURE_GROUPS.values())]
+"""The table and its views, which one step materializes together."""
 TRAINING_SET_KEY = dg.AssetKey(["training", "training_set"])
 CANDIDATE_KEY = dg.AssetKey(["training", "candidate_model"])
 CHAMPION_KEY = dg.AssetKey(["training", "champion_model"])

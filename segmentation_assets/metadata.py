@@ -7,12 +7,12 @@ import dagster as dg
 import duckdb
 from dagster import TimeWindow
 
-from segmentation.metadata.table import Table
+from segmentation.metadata.table import Relation
 
 PREVIEW_ROWS = 8
 
 
-def column_metadata(table: Table) -> dict[str, object]:
+def column_metadata(table: Relation) -> dict[str, object]:
     """The table's name and column schema, as asset definition metadata."""
     columns = [
         dg.TableColumn(
@@ -30,7 +30,7 @@ def column_metadata(table: Table) -> dict[str, object]:
 
 
 def preview(
-    con: duckdb.DuckDBPyConnection, table: Table, condition: str = "", window: TimeWindow | None = None
+    con: duckdb.DuckDBPyConnection, table: Relation, condition: str = "", window: TimeWindow | None = None
 ) -> dg.MetadataValue:
     """The first rows of a table as Markdown.
 

@@ -10,7 +10,7 @@ from datetime import UTC
 import dagster as dg
 import duckdb
 
-from segmentation.metadata.table import Table
+from segmentation.metadata.table import Relation, Table
 from segmentation.snapshots.report import read_sizes
 from segmentation.warehouse.ledger import Entry, read_entries
 
@@ -18,14 +18,14 @@ ROW_COUNT = "dagster/partition_row_count"
 
 
 def report_row_counts(
-    context: dg.AssetExecutionContext, con: duckdb.DuckDBPyConnection, table: Table, day: str = "as_of"
+    context: dg.AssetExecutionContext, con: duckdb.DuckDBPyConnection, table: Relation, day: str = "as_of"
 ) -> None:
     """Tell Dagster the rows of each of the run's partitions.
 
     Args:
         context: Of the step that has written them.
         con: A cursor of the lake.
-        table: The table; its asset has the same name.
+        table: The table or view; its asset has the same name.
         day: SQL expression for the day or date that is the partition's key.
     """
     keys = context.partition_keys
@@ -76,7 +76,7 @@ def row_count(con: duckdb.DuckDBPyConnection, table: Table) -> int:
 
 
 def report_by_partition(
-    context: dg.AssetExecutionContext, table: Table, metadata: Mapping[str, Mapping[str, object]]
+    context: dg.AssetExecutionContext, table: Relation, metadata: Mapping[str, Mapping[str, object]]
 ) -> None:
     """Tell Dagster what is known of single partitions, by their keys."""
     for key, values in metadata.items():

@@ -15,7 +15,7 @@ from tempfile import mkdtemp
 
 import duckdb
 
-from segmentation.features.engine import TABLES, Computed, Record, ReplaceRows
+from segmentation.features.engine import Computed, Record, ReplaceRows
 from segmentation.features.macros import duckdb_shop_time
 from segmentation.features.records import Snapshot
 from segmentation.features.slices import Task, compute_slices
@@ -74,7 +74,7 @@ WHERE table_name = '{CUSTOMER_FEATURES.name}'
     AND code_version = $code_version
     AND home_market IS NOT DISTINCT FROM $home_market
     AND engine = 'duckdb'
-    AND {" AND ".join(f"row_count = (SELECT COUNT(*) FROM {t.name} WHERE as_of = $as_of)" for t in TABLES)}
+    AND row_count = (SELECT COUNT(*) FROM {CUSTOMER_FEATURES.name} WHERE as_of = $as_of)
     AND lake_version IN (SELECT snapshot_id FROM {METADATA}.ducklake_snapshot)
 """
 """Without its snapshot the lake does not know any more what was deleted right after it, and does not say so."""
@@ -225,8 +225,7 @@ def _replace_rows(lake: Lake, con: duckdb.DuckDBPyConnection, plan: _Plan, commi
 
     def replace(c: duckdb.DuckDBPyConnection) -> None:
         if not plan.is_idle:
-            for table in TABLES:
-                replace_rows(c, table, plan.window.as_of, *relations)
+            replace_rows(c, CUSTOMER_FEATURES, plan.window.as_of, *relations)
         record(c, plan.is_idle)
 
     lake.transaction(con, commit, replace)

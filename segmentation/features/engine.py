@@ -8,18 +8,14 @@ import duckdb
 
 from segmentation.features.records import Snapshot
 from segmentation.features.windows import Window
-from segmentation.metadata.tables.features import CUSTOMER_FEATURES, FEATURE_GROUPS
 from segmentation.progress import Progress
 from segmentation.warehouse import Commit, Lake
-
-TABLES = (*FEATURE_GROUPS.values(), CUSTOMER_FEATURES)
-"""The tables that hold a snapshot."""
 
 Record = Callable[[duckdb.DuckDBPyConnection, bool], object]
 """Puts a snapshot on record, within the transaction that writes it; told whether its rows are as they were."""
 
 ReplaceRows = Callable[[Commit, Record], object]
-"""Replaces the rows of a snapshot in all of `TABLES`, unless they are as they were, in one commit with its record."""
+"""Replaces the rows of a snapshot, unless they are as they were, in one commit with its record."""
 
 
 @dataclass(frozen=True)

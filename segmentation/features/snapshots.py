@@ -9,11 +9,12 @@ from functools import partial
 
 import duckdb
 
-from segmentation.features.engine import TABLES, Computed, Engine, ReplaceRows
+from segmentation.features.engine import Computed, Engine, ReplaceRows
 from segmentation.features.records import CommitFor, Snapshot, refuse_empty
 from segmentation.features.stages import code_version
 from segmentation.features.windows import window_of
 from segmentation.metadata.features import FEATURES
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.progress import Progress
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
@@ -60,8 +61,8 @@ def write_snapshots(
             made_of = _made_of(lake.settings, computed)
 
             def put_on_record(con: duckdb.DuckDBPyConnection, is_unchanged: bool) -> None:
-                unchanged = TABLES if is_unchanged else ()
-                record(con, TABLES, snapshot.window.as_of, made_of, commit, now, unchanged=unchanged)
+                unchanged = [CUSTOMER_FEATURES] if is_unchanged else []
+                record(con, [CUSTOMER_FEATURES], snapshot.window.as_of, made_of, commit, now, unchanged=unchanged)
 
             replace_rows(commit, put_on_record)
 

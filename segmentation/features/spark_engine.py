@@ -10,7 +10,7 @@ from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
 
-from segmentation.features.engine import TABLES, Computed, Record, ReplaceRows
+from segmentation.features.engine import Computed, Record, ReplaceRows
 from segmentation.features.macros import micros_ahead
 from segmentation.features.records import Snapshot
 from segmentation.features.stages import Stage, stages
@@ -179,10 +179,9 @@ def _replace_rows(lake: Lake, features: "DataFrame", snapshot: Snapshot, commit:
     filed = in_files(features, snapshot.customer_count)
 
     def write_files(folders: Mapping[str, str]) -> None:
-        for table in TABLES:
-            filed.select(*table.column_names).write.parquet(folders[table.name])
+        filed.select(*CUSTOMER_FEATURES.column_names).write.parquet(folders[CUSTOMER_FEATURES.name])
 
-    hand_over(lake, TABLES, snapshot.window.as_of, commit, write_files, lambda con: record(con, False))
+    hand_over(lake, [CUSTOMER_FEATURES], snapshot.window.as_of, commit, write_files, lambda con: record(con, False))
 
 
 def _features(as_of: date) -> str:

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from segmentation.features.engine import TABLES
 from segmentation.features.stages import code_version
 from segmentation.metadata.features import FEATURES
 from segmentation.metadata.table import Table
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.monitoring import FEATURE_DRIFT, MODEL_QUALITY
 from segmentation.metadata.tables.segments import (
     CUSTOMER_SEGMENTS,
@@ -30,10 +30,10 @@ MODULES: Mapping[Table, tuple[str, ...]] = {
 }
 """Whose code a table's rows depend on, besides its inputs; they are named, since they are on floors above."""
 
-SNAPSHOT_TABLES = (*TABLES, *MODULES)
+SNAPSHOT_TABLES = (CUSTOMER_FEATURES, *MODULES)
 """All tables that have snapshots, in the order in which they are made."""
 
 
 def code_version_of(table: Table) -> str:
     """The version of the code that makes a table's snapshots."""
-    return code_version(FEATURES) if table in TABLES else code_of(*MODULES[table])
+    return code_version(FEATURES) if table is CUSTOMER_FEATURES else code_of(*MODULES[table])

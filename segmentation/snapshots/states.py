@@ -17,7 +17,6 @@ from typing import Literal
 
 import duckdb
 
-from segmentation.features.engine import TABLES as FEATURE_TABLES
 from segmentation.features.windows import Window, window_of
 from segmentation.metadata.table import Table
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
@@ -112,7 +111,7 @@ class _Judge:
     def _reasons(self, entry: Entry) -> Iterable[str]:
         if entry.code_version != self.present.code_versions.get(entry.table_name):
             yield "made by other code" if entry.code_version else "made before the ledger was kept"
-        if entry.table_name.startswith("features."):
+        if entry.table_name == CUSTOMER_FEATURES.name:
             yield from self._of_features(entry)
         elif entry.table_name == CUSTOMER_SEGMENTS.name:
             yield from self._of_input(entry, CUSTOMER_FEATURES, entry.as_of)
@@ -230,11 +229,10 @@ def dates_in_state(standings: Iterable[Standing], state: State, tables: Iterable
 
 
 def outdated_features(con: duckdb.DuckDBPyConnection, settings: Settings, now: datetime, *dates: date) -> list[date]:
-    """Of some dates, those whose features are missing, incomplete, stale, or ahead of the data; in order."""
+    """Of some dates, those whose features are missing, stale, or ahead of the data; in order."""
     standings = read_standings(con, settings, now)
-    current = [(s.entry.as_of, s.entry.table_name) for s in standings if s.state == "current"]
-    names = {table.name for table in FEATURE_TABLES}
-    return sorted(as_of for as_of in set(dates) if not names <= {name for day, name in current if day == as_of})
+    current = dates_in_state(standings, "current", [CUSTOMER_FEATURES])
+    return sorted(set(dates).difference(current))
 
 
 def _span(days: Sequence[date]) -> str:

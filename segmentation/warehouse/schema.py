@@ -1,7 +1,7 @@
-"""How a lake is brought up to the tables that `segmentation.metadata` declares.
+"""How a lake is brought up to the tables and views that `segmentation.metadata` declares.
 
-A new lake gets everything; an older one gets the tables and columns that it lacks, and whatever numbered migration it
-has not seen. Migrations only go forward, and each lake remembers its version.
+A new lake gets everything; an older one gets the tables and columns that it lacks, the views of today, and whatever
+numbered migration it has not seen. Migrations only go forward, and each lake remembers its version.
 """
 
 import hashlib
@@ -11,25 +11,27 @@ from typing import cast
 import duckdb
 
 from segmentation.errors import SegmentationError
-from segmentation.metadata.table import Table
+from segmentation.metadata.table import Table, View
 from segmentation.metadata.tables import TABLES
 from segmentation.metadata.tables.raw import CHANGED_DAYS
 from segmentation.metadata.tables.registry import SCHEMA_VERSIONS, SNAPSHOTS
+from segmentation.metadata.views import VIEWS
 from segmentation.settings import Settings
 from segmentation.warehouse import changed_days, ledger
 from segmentation.warehouse.commit import Commit
 from segmentation.warehouse.lake import CATALOG, Lake
 from segmentation.warehouse.sql import literal
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
-def migrate(lake: Lake, tables: tuple[Table, ...] = TABLES) -> bool:
+def migrate(lake: Lake, tables: tuple[Table, ...] = TABLES, views: tuple[View, ...] = VIEWS) -> bool:
     """Bring the lake up to the declared schema. Safe to call at every start and from several processes at once.
 
     Args:
         lake: A writable lake.
         tables: What it should hold.
+        views: What it should show of them.
 
     Returns:
         Whether anything had to be changed.
@@ -37,12 +39,12 @@ def migrate(lake: Lake, tables: tuple[Table, ...] = TABLES) -> bool:
     Raises:
         SegmentationError: The lake was made by a newer release, or has another number of buckets than somebody chose.
     """
-    fingerprint = _fingerprint(tables)
+    fingerprint = _fingerprint(tables, views)
     has_changed = False
     with lake.cursor() as con:
         if not _is_current(con, lake, fingerprint):
             commit = Commit(f"Schema version {SCHEMA_VERSION}", asset="warehouse/schema")
-            has_changed = lake.transaction(con, commit, lambda c: _apply(c, lake, tables, fingerprint))
+            has_changed = lake.transaction(con, commit, lambda c: _apply(c, lake, tables, views, fingerprint))
     lake.schema_version = SCHEMA_VERSION
     return has_changed
 
@@ -56,7 +58,7 @@ def open_current(settings: Settings) -> Lake:
     """
     lake = Lake(settings, read_only=True)
     with lake.cursor() as con:
-        if all(exists(con, table) for table in (CHANGED_DAYS, SNAPSHOTS)):
+        if exists(con, SCHEMA_VERSIONS) and _last_version(con)[0] >= SCHEMA_VERSION:
             return lake
     lake.close()
     with Lake(settings) as outdated:
@@ -75,7 +77,14 @@ def identity(con: duckdb.DuckDBPyConnection) -> str:
     return hashlib.sha256(str(row).encode()).hexdigest()[:8]
 
 
-def _apply(con: duckdb.DuckDBPyConnection, lake: Lake, tables: tuple[Table, ...], fingerprint: str) -> bool:
+def view_statement(view: View) -> str:
+    """DDL that makes a view, instead of the one that is there. DuckLake keeps which catalog is meant, not its name."""
+    return f"CREATE OR REPLACE VIEW {view.name} AS SELECT {view.column_list} FROM {CATALOG}.{view.table.name}"
+
+
+def _apply(
+    con: duckdb.DuckDBPyConnection, lake: Lake, tables: tuple[Table, ...], views: tuple[View, ...], fingerprint: str
+) -> bool:
     if _is_current(con, lake, fingerprint):
         return False
     made = _last_version(con) if exists(con, SCHEMA_VERSIONS) else None
@@ -85,6 +94,9 @@ def _apply(con: duckdb.DuckDBPyConnection, lake: Lake, tables: tuple[Table, ...]
             MIGRATIONS[version](con)
     for table in tables:
         _create_or_extend(con, table)
+    for view in views:
+        con.execute(view_statement(view))
+        con.execute(f"COMMENT ON VIEW {view.name} IS {literal(view.comment)}")
     con.execute(
         f"INSERT INTO {SCHEMA_VERSIONS.name} VALUES ($version, $fingerprint, $buckets, CAST($now AS TIMESTAMP))",
         {
@@ -110,7 +122,17 @@ def _is_snapshot(table: Table) -> bool:
     return table.partitioned_by == "as_of"
 
 
-MIGRATIONS: dict[int, Callable[[duckdb.DuckDBPyConnection], None]] = {2: _note_days_and_snapshots}
+def _drop_tables_of_groups(con: duckdb.DuckDBPyConnection) -> None:
+    """Version 3: groups of features are views. Each commit that wrote their rows wrote them to the one table, too."""
+    for group in ("rfm", "diversity", "temporal", "behaviour"):
+        con.execute(f"DROP TABLE IF EXISTS features.{group}")
+        con.execute(f"DELETE FROM {SNAPSHOTS.name} WHERE table_name = 'features.{group}'")
+
+
+MIGRATIONS: dict[int, Callable[[duckdb.DuckDBPyConnection], None]] = {
+    2: _note_days_and_snapshots,
+    3: _drop_tables_of_groups,
+}
 """Per version, what its declarations can't say (a rename, a backfill); version 1 is the declarations alone. They run
 before tables are created, on lakes of an earlier version only, and create what they fill."""
 
@@ -168,8 +190,8 @@ def _columns(con: duckdb.DuckDBPyConnection, table: Table) -> set[str]:
     return {row[0] for row in rows}
 
 
-def _fingerprint(tables: tuple[Table, ...]) -> str:
-    return hashlib.sha256(repr(tables).encode()).hexdigest()
+def _fingerprint(tables: tuple[Table, ...], views: tuple[View, ...]) -> str:
+    return hashlib.sha256(repr((tables, views)).encode()).hexdigest()
 
 
 def _create_statements(table: Table) -> Iterator[str]:

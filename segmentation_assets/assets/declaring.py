@@ -1,4 +1,4 @@
-"""How an asset is declared: from its table, and the function that writes it."""
+"""How an asset is declared: from its table or view, and the function that writes it."""
 
 import inspect
 from collections.abc import Callable, Iterable
@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from segmentation.metadata.table import Table
+from segmentation.metadata.table import Relation
 from segmentation_assets.keys import table_key
 from segmentation_assets.metadata import column_metadata
 
@@ -14,7 +14,7 @@ Dependency = dg.AssetKey | dg.AssetDep
 
 
 def table_spec(
-    table: Table,
+    table: Relation,
     deps: Iterable[Dependency],
     kinds: Iterable[str] = ("ducklake",),
     *,
@@ -22,7 +22,7 @@ def table_spec(
     condition: dg.AutomationCondition[Any] | None = None,
     code_version: str | None = None,
 ) -> dg.AssetSpec:
-    """The asset of a table.
+    """The asset of a table or a view.
 
     Args:
         table: Its schema is the asset's group, its comment the description unless there is another.

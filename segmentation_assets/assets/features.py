@@ -1,39 +1,38 @@
-"""Features: one pass over the lake makes all groups of a snapshot, hence one multi-asset."""
+"""Features: one pass over the lake writes the table of a snapshot, and its views show it: hence one multi-asset."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 import dagster as dg
 from pydantic import Field
 
-from segmentation.features.engine import TABLES
 from segmentation.features.records import Snapshot
 from segmentation.features.snapshots import write_snapshots
 from segmentation.features.stages import code_version
 from segmentation.metadata.features import BY_NAME
+from segmentation.metadata.table import Relation
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES, FEATURE_GROUPS
 from segmentation.snapshots.coverage import read_coverage
-from segmentation_assets.assets.declaring import declare, table_spec
-from segmentation_assets.keys import PRODUCTS_KEY, TRANSACTIONS_KEY, table_key
+from segmentation_assets.assets.declaring import Dependency, declare, table_spec
+from segmentation_assets.keys import CUSTOMER_FEATURES_KEY, PRODUCTS_KEY, TRANSACTIONS_KEY, table_key
 from segmentation_assets.metadata import preview
 from segmentation_assets.partitions import Partitions
 from segmentation_assets.progress import reporter
 from segmentation_assets.resources import Clock, WarehouseResource, commit_of
-from segmentation_assets.row_counts import report_by_partition, report_snapshots
+from segmentation_assets.row_counts import report_by_partition, report_row_counts, report_snapshots
 
 
 def build_feature_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
-    """The feature tables of a snapshot, which one run makes together."""
+    """The features of a snapshot, and the groups as views of them, which one run makes together."""
     lines = dg.AssetDep(TRANSACTIONS_KEY, partition_mapping=partitions.look_back)
-    specs = [
-        table_spec(
-            table,
-            [lines, PRODUCTS_KEY],
-            ["ducklake", "sql"],
-            code_version=code_version([BY_NAME[name] for name in table.column_names if name in BY_NAME]),
-        )
-        for table in TABLES
-    ]
-    return [declare(features, *specs, partitions=partitions.as_of)]
+    table = _spec(CUSTOMER_FEATURES, [lines, PRODUCTS_KEY], "sql")
+    views = [_spec(view, [CUSTOMER_FEATURES_KEY], "view") for view in FEATURE_GROUPS.values()]
+    return [declare(features, table, *views, partitions=partitions.as_of)]
+
+
+def _spec(relation: Relation, deps: Sequence[Dependency], kind: str) -> dg.AssetSpec:
+    version = code_version([BY_NAME[name] for name in relation.column_names if name in BY_NAME])
+    return table_spec(relation, deps, ["ducklake", kind], code_version=version)
 
 
 class FeaturesConfig(dg.Config):
@@ -61,12 +60,14 @@ def features(
     )
     newest = snapshots[-1]
     with warehouse.get_connection() as con:
-        report_snapshots(context, con, *TABLES)
-        for table in TABLES:
-            rows = preview(con, table, f"as_of = DATE '{newest.window.as_of}'")
-            report_by_partition(context, table, {str(newest.window.as_of): {"preview": rows}})
-            report_by_partition(context, table, {str(s.window.as_of): _of_snapshot(s) for s in snapshots})
-            yield dg.MaterializeResult(asset_key=table_key(table))
+        report_snapshots(context, con, CUSTOMER_FEATURES)
+        for view in FEATURE_GROUPS.values():
+            report_row_counts(context, con, view)
+        for relation in (CUSTOMER_FEATURES, *FEATURE_GROUPS.values()):
+            rows = preview(con, relation, f"as_of = DATE '{newest.window.as_of}'")
+            report_by_partition(context, relation, {str(newest.window.as_of): {"preview": rows}})
+            report_by_partition(context, relation, {str(s.window.as_of): _of_snapshot(s) for s in snapshots})
+            yield dg.MaterializeResult(asset_key=table_key(relation))
 
 
 def _of_snapshot(snapshot: Snapshot) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Checks of features: the data reaches the date, nobody is missing, every number is one, and dates are current."""
+"""Checks of features: data reaches the date, nobody is missing anywhere, every number is one, and dates are current."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -6,17 +6,22 @@ from datetime import date
 import dagster as dg
 import duckdb
 
-from segmentation.features.engine import TABLES
 from segmentation.features.records import recorded_scopes, scope_of
+from segmentation.metadata.table import Relation
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.raw import TRANSACTIONS
+from segmentation.metadata.tables.registry import SNAPSHOTS
+from segmentation.metadata.views import VIEWS
 from segmentation.snapshots.code import SNAPSHOT_TABLES
 from segmentation.snapshots.coverage import read_coverage
 from segmentation.snapshots.states import read_standings
+from segmentation.warehouse.schema import view_statement
 from segmentation_assets.checks.scope import dates_of, named
 from segmentation_assets.keys import CUSTOMER_FEATURES_KEY, table_key
 from segmentation_assets.metadata import markdown_table
 from segmentation_assets.resources import Clock, WarehouseResource
+
+ON_RECORD = f"(SELECT as_of FROM {SNAPSHOTS.name} WHERE table_name = '{CUSTOMER_FEATURES.name}')"
 
 BUYERS = f"""
 SELECT DISTINCT customer_id
@@ -24,20 +29,22 @@ FROM {TRANSACTIONS.name}
 WHERE quantity > 0 AND ordered_at >= $start AND ordered_at < $as_of
 """
 
-DIFFERENCES = """
+DIFFERENCES = f"""
 SELECT
     (SELECT COUNT(*) FROM temp.buyers),
     COUNT(*),
     COUNT(DISTINCT customer_id),
     COUNT(*) FILTER (customer_id IN (SELECT customer_id FROM temp.buyers))
-FROM {table}
+FROM {CUSTOMER_FEATURES.name}
 WHERE as_of = $as_of
 """
 
 # Who is missing, and who should not be there, or more than once.
-AT_FAULT = """
+AT_FAULT = f"""
 SELECT customer_id
-FROM (SELECT customer_id, COUNT(*) AS rows FROM {table} WHERE as_of = $as_of GROUP BY customer_id)
+FROM (
+    SELECT customer_id, COUNT(*) AS rows FROM {CUSTOMER_FEATURES.name} WHERE as_of = $as_of GROUP BY customer_id
+)
 FULL JOIN temp.buyers USING (customer_id)
 WHERE rows IS DISTINCT FROM 1 OR customer_id NOT IN (SELECT customer_id FROM temp.buyers)
 ORDER BY customer_id
@@ -72,35 +79,30 @@ def data_reach_the_date(
     )
 
 
-@dg.asset_check(asset=CUSTOMER_FEATURES_KEY, additional_deps=[table_key(t) for t in TABLES[:-1]], blocking=True)
+@dg.asset_check(asset=CUSTOMER_FEATURES_KEY, blocking=True)
 def every_buyer_has_one_row(
     context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
 ) -> dg.AssetCheckResult:
-    """The customers of each feature table are exactly those with a purchase in the window, once each."""
+    """The customers of a date's features are exactly those with a purchase in the window, once each."""
     settings = warehouse.settings()
     problems: list[tuple[object, ...]] = []
     at_fault: dict[date, list[str]] = {}
     with warehouse.get_connection() as con:
         recorded = recorded_scopes(con)
-        for as_of in dates_of(context, con, [table.name for table in TABLES]):
+        for as_of in dates_of(context, con, [CUSTOMER_FEATURES.name, ON_RECORD]):
             window, _ = scope_of(recorded, as_of, settings)
             span = {"start": window.starts_at, "as_of": window.ends_at}
             con.execute(f"CREATE OR REPLACE TEMP TABLE buyers AS {BUYERS}", span)
-            for table in TABLES:
-                rows = con.execute(DIFFERENCES.format(table=table.name), {"as_of": as_of}).fetchone()
-                if rows is None or len(set(rows)) != 1:
-                    problems.append((as_of, table.name, *(rows or ())))
-                    at_fault.setdefault(as_of, _customers(con, table.name, as_of))
-    header = ["as of", "table", "buyers", "rows", "customers", "of them buyers"]
+            rows = con.execute(DIFFERENCES, {"as_of": as_of}).fetchone()
+            if rows is None or len(set(rows)) != 1:
+                problems.append((as_of, *(rows or ())))
+                at_fault[as_of] = [row[0] for row in con.execute(AT_FAULT, {"as_of": as_of}).fetchall()]
+    header = ["as of", "buyers", "rows", "customers", "of them buyers"]
     return dg.AssetCheckResult(
         passed=not problems,
         metadata={"differences": dg.MetadataValue.md(markdown_table(header, problems))},
         description=_not_the_buyers(at_fault) if problems else "everybody, once",
     )
-
-
-def _customers(con: duckdb.DuckDBPyConnection, table: str, as_of: date) -> list[str]:
-    return [row[0] for row in con.execute(AT_FAULT.format(table=table), {"as_of": as_of}).fetchall()]
 
 
 def _not_the_buyers(at_fault: dict[date, list[str]]) -> str:
@@ -114,6 +116,34 @@ def _not_the_buyers(at_fault: dict[date, list[str]]) -> str:
     )
 
 
+@dg.asset_check(asset=CUSTOMER_FEATURES_KEY, additional_deps=[table_key(view) for view in VIEWS], blocking=True)
+def views_show_every_row(context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """Each group of features, a view, has as many rows as of a date as the table that it shows."""
+    with warehouse.get_connection() as con:
+        dates = dates_of(context, con, [CUSTOMER_FEATURES.name])
+        counted = {relation: _row_counts(con, relation, dates) for relation in (CUSTOMER_FEATURES, *VIEWS)}
+    held = counted[CUSTOMER_FEATURES]
+    other = {view: [as_of for as_of in dates if counted[view].get(as_of) != held.get(as_of)] for view in VIEWS}
+    other = {view: differing for view, differing in other.items() if differing}
+    return dg.AssetCheckResult(
+        passed=not other,
+        metadata={
+            "differing": dg.MetadataValue.json({view.name: list(map(str, days)) for view, days in other.items()})
+        },
+        description="; ".join(
+            f"{view.name} has other rows than {CUSTOMER_FEATURES.name} {named(differing)}: somebody has replaced it. "
+            f"As the lake's owner, define it again: {view_statement(view)}"
+            for view, differing in other.items()
+        )
+        or "all rows, under every name",
+    )
+
+
+def _row_counts(con: duckdb.DuckDBPyConnection, relation: Relation, dates: Sequence[date]) -> dict[date, int]:
+    query = f"SELECT as_of, COUNT(*) FROM {relation.name} WHERE list_contains($dates, as_of) GROUP BY as_of"
+    return dict(con.execute(query, {"dates": list(dates)}).fetchall())
+
+
 @dg.asset_check(asset=CUSTOMER_FEATURES_KEY, blocking=True)
 def numbers_are_finite(context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """No feature is infinite or not a number; unknown is NULL."""
@@ -121,7 +151,7 @@ def numbers_are_finite(context: dg.AssetCheckExecutionContext, warehouse: Wareho
     conditions = {name: f"NOT isfinite({name})" for name in columns}
     counted = ", ".join(f"COUNT(*) FILTER ({condition}) AS {name}" for name, condition in conditions.items())
     with warehouse.get_connection() as con:
-        dates = dates_of(context, con, [table.name for table in TABLES])
+        dates = dates_of(context, con, [CUSTOMER_FEATURES.name])
         rows = con.execute(
             f"SELECT as_of, {counted} FROM {CUSTOMER_FEATURES.name} WHERE list_contains($dates, as_of) "
             f"GROUP BY as_of ORDER BY as_of",
@@ -184,4 +214,4 @@ def snapshots_are_current(warehouse: WarehouseResource, clock: Clock) -> dg.Asse
     )
 
 
-CHECKS = [data_reach_the_date, every_buyer_has_one_row, numbers_are_finite, snapshots_are_current]
+CHECKS = [data_reach_the_date, every_buyer_has_one_row, views_show_every_row, numbers_are_finite, snapshots_are_current]

@@ -40,8 +40,8 @@ def dates_of(
     run = context.op_execution_context
     if run.has_partition_key or run.has_partition_key_range:
         return [date.fromisoformat(key) for key in run.partition_keys]
-    dates = " UNION ".join(f"SELECT as_of FROM {table}" for table in tables)
-    return [row[0] for row in con.execute(f"{dates} ORDER BY as_of").fetchall()]
+    dates = " UNION ALL ".join(f"SELECT as_of FROM {table}" for table in tables)
+    return [row[0] for row in con.execute(f"SELECT DISTINCT as_of FROM ({dates}) ORDER BY as_of").fetchall()]
 
 
 def named(dates: Sequence[date], most: int = 5) -> str:

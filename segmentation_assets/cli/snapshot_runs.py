@@ -10,8 +10,8 @@ import dagster as dg
 
 from segmentation.clock import utc_now
 from segmentation.errors import SegmentationError
-from segmentation.features.engine import TABLES as FEATURE_TABLES
 from segmentation.metadata.table import Table
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.monitoring import FEATURE_DRIFT, MODEL_QUALITY
 from segmentation.metadata.tables.segments import (
     CUSTOMER_SEGMENTS,
@@ -25,7 +25,7 @@ from segmentation.snapshots.cadence import Cadence, last_date, next_date
 from segmentation.snapshots.states import Standing, read_standings
 from segmentation.warehouse.schema import open_current
 from segmentation_assets.cli.runs import run
-from segmentation_assets.keys import table_key
+from segmentation_assets.keys import FEATURE_KEYS, table_key
 from segmentation_assets.partitions import range_tags
 from segmentation_assets.progress import Listener
 from segmentation_assets.resources import ASKED_BY, REQUESTED
@@ -159,11 +159,11 @@ def refresh(
     standings = _standings(settings)
     _refuse_unknown(standings, dates)
     tags, done = {ASKED_BY: asked_by}, set[date]()
-    outdated = {s.entry.as_of for s in standings if _is_of(s, FEATURE_TABLES) and (s.state == "stale" or dates)}
+    outdated = {s.entry.as_of for s in standings if _is_of_features(s) and (s.state == "stale" or dates)}
     outdated &= set(dates) or outdated
     config = {"features": {"config": {"from_scratch": from_scratch}}}
     for group in groups_of(outdated, settings.cadence):
-        _run(settings, [table_key(table) for table in FEATURE_TABLES], group, tags, config, on_progress)
+        _run(settings, FEATURE_KEYS, group, tags, config, on_progress)
         done.update(group.dates)
     wanted = set(dates)
     last_work: list[_Work] = []
@@ -190,7 +190,7 @@ class _Work:
 
 
 def _derived_work(standings: Sequence[Standing], wanted: set[date], *, is_forced: bool) -> list[_Work]:
-    derived = [s for s in standings if not _is_of(s, FEATURE_TABLES) and s.state != "ahead"]
+    derived = [s for s in standings if not _is_of_features(s) and s.state != "ahead"]
     newest = max((s.entry.as_of for s in derived), default=None)
     found = []
     for as_of in sorted({s.entry.as_of for s in derived}):
@@ -268,5 +268,5 @@ def _refuse_unknown(standings: Sequence[Standing], dates: Sequence[date]) -> Non
             )
 
 
-def _is_of(standing: Standing, tables: Sequence[Table]) -> bool:
-    return standing.entry.table_name in {table.name for table in tables}
+def _is_of_features(standing: Standing) -> bool:
+    return standing.entry.table_name == CUSTOMER_FEATURES.name

@@ -5,6 +5,7 @@ import pytest
 
 from segmentation.warehouse import Commit, Lake
 from segmentation_assets_tests.assets.conftest import Graph
+from segmentation_assets_tests.testing.statements import change
 
 pytestmark = pytest.mark.takes(20)
 
@@ -54,12 +55,18 @@ DAMAGE = {
     ),
     "a customer who never bought": (
         "features/customer_features",
-        f"UPDATE features.diversity SET customer_id = 'nobody' WHERE customer_id = {ONE_CUSTOMER}",
+        f"UPDATE features.customer_features SET customer_id = 'nobody' WHERE customer_id = {ONE_CUSTOMER}",
         {"every_buyer_has_one_row"},
     ),
     "a customer twice": (
         "features/customer_features",
-        f"INSERT INTO features.rfm SELECT * FROM features.rfm WHERE customer_id = {ONE_CUSTOMER}",
+        "INSERT INTO features.customer_features SELECT * FROM features.customer_features "
+        f"WHERE customer_id = {ONE_CUSTOMER}",
+        {"every_buyer_has_one_row"},
+    ),
+    "a date that lost its features": (
+        "features/customer_features",
+        "DELETE FROM features.customer_features WHERE true",
         {"every_buyer_has_one_row"},
     ),
     "a feature that is not a number": (
@@ -122,6 +129,21 @@ def test_a_column_of_another_type_is_seen(filled: Graph, lake: Lake) -> None:
     result = filled.run("raw/transactions", checks_only=True)
     (check,) = [c for c in result.get_asset_check_evaluations() if c.check_name == "keeps_the_contract"]
     assert check.metadata["wrong_types"].value == {"customer_bucket": "BIGINT"}
+
+
+def test_a_view_that_shows_something_else_is_seen_and_the_message_mends_it(filled: Graph, lake: Lake) -> None:
+    replaced = "CREATE OR REPLACE VIEW features.rfm AS FROM features.customer_features WHERE order_count > 1"
+    change(lake, replaced)
+    result = filled.run("features/customer_features", checks_only=True)
+    assert filled.failed_checks(result) == {"views_show_every_row"}
+    (check,) = [c for c in result.get_asset_check_evaluations() if not c.passed]
+    with lake.cursor() as con:
+        dates = con.execute(
+            "SELECT DISTINCT CAST(as_of AS VARCHAR) FROM features.customer_features ORDER BY 1"
+        ).fetchall()
+    assert check.metadata["differing"].value == {"features.rfm": [as_of for (as_of,) in dates]}
+    change(lake, str(check.description).partition("define it again: ")[2])
+    assert filled.failed_checks(filled.run("features/customer_features", checks_only=True)) == set()
 
 
 def execute(sql: str, con: duckdb.DuckDBPyConnection) -> None:

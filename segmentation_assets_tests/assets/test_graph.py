@@ -8,8 +8,10 @@ from segmentation.features.stages import code_version
 from segmentation.metadata.features import of_group
 from segmentation.metadata.table import Table
 from segmentation.metadata.tables import TABLES
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.raw import LOADS
 from segmentation.metadata.tables.registry import SCHEMA_VERSIONS, SNAPSHOTS, TRAINING_SETS
+from segmentation.metadata.views import VIEWS
 from segmentation.modeling import registry
 from segmentation.warehouse import Lake
 from segmentation_assets.assets.warehouse import MAINTENANCE_KEY
@@ -158,8 +160,8 @@ def test_a_tiny_segment_is_stopped_by_its_gate(filled: Graph) -> None:
 
 def test_every_table_of_the_graph_shows_its_columns() -> None:
     specs = {spec.key: spec for spec in defs.resolve_all_asset_specs()}
-    shown = [table for table in TABLES if table_key(table) in specs]
-    assert {table.name for table in TABLES} - {table.name for table in shown} == NOT_ASSETS
+    shown = [table for table in (*TABLES, *VIEWS) if table_key(table) in specs]
+    assert {table.name for table in (*TABLES, *VIEWS)} - {table.name for table in shown} == NOT_ASSETS
     for table in shown:
         columns = specs[table_key(table)].metadata["dagster/column_schema"].columns
         assert [(c.name, c.description) for c in columns] == [(c.name, c.comment) for c in table.columns]
@@ -173,15 +175,24 @@ def test_every_asset_has_a_group_and_a_description() -> None:
 
 def test_a_snapshot_depends_on_the_days_before_it() -> None:
     graph = defs.resolve_asset_graph()
-    mapping = graph.get_partition_mapping(dg.AssetKey(["features", "rfm"]), dg.AssetKey(["raw", "transactions"]))
+    features = dg.AssetKey(["features", "customer_features"])
+    mapping = graph.get_partition_mapping(features, dg.AssetKey(["raw", "transactions"]))
     days = graph.get(dg.AssetKey(["raw", "transactions"])).partitions_def
-    dates = graph.get(dg.AssetKey(["features", "rfm"])).partitions_def
+    dates = graph.get(features).partitions_def
     assert days is not None
     assert dates is not None
     upstream = mapping.get_upstream_mapped_partitions_result_for_partitions(
         dates.subset_with_partition_keys(["2025-01-01"]), dates, days
     ).partitions_subset.get_partition_keys()
     assert (min(upstream), max(upstream), len(list(upstream))) == ("2024-01-01", "2024-12-31", 366)
+
+
+def test_groups_of_features_come_of_the_one_table_in_the_same_step() -> None:
+    graph = defs.resolve_asset_graph()
+    groups = {table_key(view) for view in VIEWS}
+    for key in groups:
+        assert graph.get(key).parent_keys == {table_key(CUSTOMER_FEATURES)}
+        assert graph.get(key).execution_set_asset_keys == {table_key(CUSTOMER_FEATURES), *groups}
 
 
 @pytest.mark.parametrize("table", [LOADS, TRAINING_SETS])

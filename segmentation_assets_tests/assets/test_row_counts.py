@@ -3,9 +3,10 @@
 import dagster as dg
 import pytest
 
-from segmentation.metadata.table import Table
+from segmentation.metadata.table import Relation, Table
 from segmentation.metadata.tables import TABLES
 from segmentation.metadata.tables.raw import PRODUCTS, SOURCE_FILES, TRANSACTIONS
+from segmentation.metadata.views import VIEWS
 from segmentation.warehouse import Lake
 from segmentation.warehouse.ledger import read_entries
 from segmentation_assets.keys import table_key
@@ -18,14 +19,14 @@ AFTER_TRAINING = [key for key in EVERYTHING_AFTER_RAW if not key.startswith("tra
 pytestmark = pytest.mark.takes(45)
 
 
-def by_partition(lake: Lake, table: Table) -> dict[str, int]:
+def by_partition(lake: Lake, table: Relation) -> dict[str, int]:
     day = "CAST(ordered_at AS DATE)" if table is TRANSACTIONS else "as_of"
     with lake.cursor() as con:
         rows = con.execute(f"SELECT CAST({day} AS VARCHAR), COUNT(*) FROM {table.name} GROUP BY ALL").fetchall()
     return dict(rows)
 
 
-def told(result: dg.ExecuteInProcessResult, table: Table) -> dict[str, int]:
+def told(result: dg.ExecuteInProcessResult, table: Relation) -> dict[str, int]:
     """By partition, the rows that the events of a run tell."""
     events = [event.step_materialization_data.materialization for event in result.get_asset_materialization_events()]
     return {
@@ -93,17 +94,18 @@ def test_every_partitioned_table_is_counted_as_it_is(graph: Graph, lake: Lake) -
     assert read == lines_read_by_day(lake)
 
     tables = [table for table in partitioned_tables() if table is not TRANSACTIONS]
-    assert len(tables) == len(AFTER_TRAINING)
+    assert len(tables) + len(VIEWS) == len(AFTER_TRAINING)
     alone = segment(graph)
     assert alone.success
-    for table in tables:
+    for table in (*tables, *VIEWS):
         assert told(alone, table) == {AS_OF: by_partition(lake, table).get(AS_OF, 0)}, table.name
 
     together = graph.run(*AFTER_TRAINING, tags=range_tags(MONTHS[0], MONTHS[-1]))
     assert together.success
+    for relation in (*tables, *VIEWS):
+        held = by_partition(lake, relation)
+        assert told(together, relation) == {month: held.get(month, 0) for month in MONTHS}, relation.name
     for table in tables:
-        held = by_partition(lake, table)
-        assert told(together, table) == {month: held.get(month, 0) for month in MONTHS}, table.name
         ledger = held_in_ledger(lake, table)
         assert told_of_snapshots(together, table) == {month: ledger[month] for month in MONTHS}, table.name
     assert len(set(told(together, tables[0]).values())) == len(MONTHS)

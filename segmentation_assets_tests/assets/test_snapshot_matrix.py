@@ -14,7 +14,6 @@ import polars as pl
 import pytest
 
 from segmentation.clock import utc_now
-from segmentation.features.engine import TABLES as FEATURE_TABLES
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.raw import TRANSACTIONS
 from segmentation.settings import Settings, load_settings
@@ -230,7 +229,7 @@ def _is_reliable(standing: Standing, standings: list[Standing]) -> bool:
     """
     if standing.state != "current":
         return False
-    if standing.entry.table_name in {table.name for table in FEATURE_TABLES}:
+    if standing.entry.table_name == CUSTOMER_FEATURES.name:
         return True
     return all(other.state == "current" for other in standings if other.entry.as_of <= standing.entry.as_of)
 

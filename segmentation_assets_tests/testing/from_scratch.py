@@ -8,8 +8,8 @@ import duckdb
 import polars as pl
 
 from segmentation.explanations.segment_findings import write_explanations
-from segmentation.features.engine import TABLES as FEATURE_TABLES
 from segmentation.features.snapshots import write_snapshots
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.monitoring import FEATURE_DRIFT
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.monitoring.evaluation import evaluate_snapshots, write_evaluation
@@ -82,8 +82,7 @@ def count_of(con: duckdb.DuckDBPyConnection, table: str, as_of: date) -> int:
 
 def _make(lake: Lake, entries: list[Entry]) -> None:
     commit = Commit("from scratch")
-    names = {table.name for table in FEATURE_TABLES}
-    with_features = sorted({entry.as_of for entry in entries if entry.table_name in names})
+    with_features = sorted(entry.as_of for entry in entries if entry.table_name == CUSTOMER_FEATURES.name)
     write_snapshots(lake, with_features, lambda _: commit, now=datetime(2030, 1, 1), from_scratch=True)
     models = {(entry.table_name, entry.as_of): entry.model_version for entry in entries}
     for (table, as_of), version in sorted(models.items(), key=lambda each: each[0][1]):

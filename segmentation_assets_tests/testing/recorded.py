@@ -6,9 +6,9 @@ from functools import partial
 
 import duckdb
 
-from segmentation.features.engine import TABLES
 from segmentation.features.windows import window_of
 from segmentation.metadata.table import Table
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.snapshots.code import code_version_of
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.changed_days import note_changes
@@ -16,13 +16,15 @@ from segmentation.warehouse.lake import next_version
 from segmentation.warehouse.ledger import MadeOf, record
 
 
-def record_by_hand(lake: Lake, as_of: date, tables: Sequence[Table] = TABLES, model_version: int | None = None) -> None:
+def record_by_hand(
+    lake: Lake, as_of: date, tables: Sequence[Table] = (CUSTOMER_FEATURES,), model_version: int | None = None
+) -> None:
     """Let the ledger know rows that are there already, and let the data reach their date.
 
     Args:
         lake: The tables have the rows, or some of them.
         as_of: As of which date.
-        tables: Which; those of features if left out.
+        tables: Which; that of features if left out.
         model_version: The model that decided, or was judged.
     """
     with lake.cursor() as con:
@@ -41,6 +43,9 @@ def _record(
     start = window_of(as_of, lake.settings.lookback_days).start
     for table in tables:
         made_of = MadeOf(
-            version, code_version_of(table), window_start=start if table in TABLES else None, model_version=model
+            version,
+            code_version_of(table),
+            window_start=start if table is CUSTOMER_FEATURES else None,
+            model_version=model,
         )
         record(con, [table], as_of, made_of, Commit("by hand"), datetime(2024, 1, 1))

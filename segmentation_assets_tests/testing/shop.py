@@ -13,7 +13,6 @@ import numpy as np
 
 from segmentation.access.keys import Scope
 from segmentation.clock import utc_now
-from segmentation.features.engine import TABLES as FEATURE_TABLES
 from segmentation.features.windows import window_of
 from segmentation.metadata.features import FEATURES
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
@@ -214,7 +213,7 @@ def _add_customers(lake: Lake, as_of: date, first: int, last: int) -> None:
 
     def write(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(CUSTOMERS, values)
-        record(con, FEATURE_TABLES, as_of, made_of, Commit("features"), lake.clock())
+        record(con, [CUSTOMER_FEATURES], as_of, made_of, Commit("features"), lake.clock())
 
     with lake.cursor() as con:
         lake.transaction(con, Commit("features"), write)

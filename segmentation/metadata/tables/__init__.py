@@ -2,7 +2,7 @@
 
 from segmentation.metadata.table import Table
 from segmentation.metadata.tables.access import API_KEYS
-from segmentation.metadata.tables.features import CUSTOMER_FEATURES, FEATURE_GROUPS
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.monitoring import FEATURE_DRIFT, MODEL_QUALITY
 from segmentation.metadata.tables.raw import (
     CHANGED_DAYS,
@@ -44,7 +44,6 @@ TABLES: tuple[Table, ...] = (
     DELIVERIES,
     POSITIONS,
     SOURCE_SCHEMAS,
-    *FEATURE_GROUPS.values(),
     CUSTOMER_FEATURES,
     SNAPSHOTS,
     SNAPSHOT_REQUESTS,

@@ -1,7 +1,7 @@
-"""Features: customer by `as_of`, with columns from the feature catalogue."""
+"""Features: customer by `as_of`, with columns from the feature catalogue, in one table with a view per group."""
 
 from segmentation.metadata.features import FEATURES, GROUPS, Feature, of_group
-from segmentation.metadata.table import Column, Table
+from segmentation.metadata.table import Column, Table, View
 from segmentation.metadata.tables.columns import AS_OF, CUSTOMER
 
 
@@ -9,27 +9,25 @@ def _feature_column(feature: Feature) -> Column:
     return Column(feature.name, feature.type, f"{feature.description} Unit: {feature.unit}.")
 
 
-def _feature_table(name: str, comment: str, features: tuple[Feature, ...]) -> Table:
-    return Table(
-        name,
-        comment,
-        (AS_OF, CUSTOMER, *(_feature_column(feature) for feature in features)),
-        partitioned_by="as_of",
-        sorted_by=("customer_id",),
-    )
+def _columns(features: tuple[Feature, ...]) -> tuple[Column, ...]:
+    return (AS_OF, CUSTOMER, *(_feature_column(feature) for feature in features))
 
+
+CUSTOMER_FEATURES = Table(
+    "features.customer_features",
+    "One customer with a purchase in the look-back window before as_of: all feature groups side by side.",
+    _columns(FEATURES),
+    partitioned_by="as_of",
+    sorted_by=("customer_id",),
+)
 
 FEATURE_GROUPS = {
-    group: _feature_table(
+    group: View(
         f"features.{group}",
-        f"One customer with a purchase in the look-back window before as_of: {group} features.",
-        of_group(group),
+        f"One customer with a purchase in the look-back window before as_of: {group} features. "
+        f"A view of {CUSTOMER_FEATURES.name}, which describes its columns.",
+        _columns(of_group(group)),
+        CUSTOMER_FEATURES,
     )
     for group in GROUPS
 }
-
-CUSTOMER_FEATURES = _feature_table(
-    "features.customer_features",
-    "One customer with a purchase in the look-back window before as_of: all feature groups side by side.",
-    FEATURES,
-)

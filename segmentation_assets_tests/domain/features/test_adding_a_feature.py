@@ -56,8 +56,8 @@ def test_a_line_and_a_row_make_a_feature(lake: Lake, tmp_path: Path) -> None:
             rows = con.execute(f"SELECT as_of, earliest_hour FROM features.{table} ORDER BY as_of").fetchall()
             assert rows == [(AS_OF, 18), (AS_OF.replace(month=4), None)]
         comment = con.execute(
-            "SELECT DISTINCT comment FROM duckdb_columns() WHERE column_name = 'earliest_hour' "
-            "AND database_name = 'lake'"
+            "SELECT comment FROM duckdb_columns() WHERE column_name = 'earliest_hour' "
+            "AND database_name = 'lake' AND table_name = 'customer_features'"
         ).fetchall()
     assert comment == [("Earliest hour of the day (UTC) of an order. Unit: 0–23.",)]
 

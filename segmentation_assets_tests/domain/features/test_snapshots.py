@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 
 from segmentation.errors import NotEnoughDataError
 from segmentation.features import duckdb_engine, slices
-from segmentation.features.engine import TABLES
 from segmentation.features.records import Snapshot, feature_bases
 from segmentation.features.snapshots import write_snapshots
-from segmentation.metadata.tables.features import CUSTOMER_FEATURES, FEATURE_GROUPS
+from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.registry import SNAPSHOTS
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
@@ -34,10 +33,9 @@ def _write(lake: Lake, dates: Sequence[date], *, from_scratch: bool = False) -> 
     return write_snapshots(lake, dates, lambda as_of: Commit(str(as_of)), now=LOADED, from_scratch=from_scratch)
 
 
-def _tables(lake: Lake) -> list[pl.DataFrame]:
-    names = [table.name for table in (*FEATURE_GROUPS.values(), CUSTOMER_FEATURES)]
+def _rows(lake: Lake) -> pl.DataFrame:
     with lake.cursor() as con:
-        return [con.execute(f"FROM {name} ORDER BY as_of, customer_id").pl() for name in names]
+        return con.execute(f"FROM {CUSTOMER_FEATURES.name} ORDER BY as_of, customer_id").pl()
 
 
 def _clear(lake: Lake, *names: str) -> None:
@@ -52,10 +50,6 @@ def _delete_all(name: str, con: duckdb.DuckDBPyConnection) -> None:
 
 def _execute(sql: str, con: duckdb.DuckDBPyConnection) -> None:
     con.execute(sql)
-
-
-def _equal(some: list[pl.DataFrame], others: list[pl.DataFrame]) -> bool:
-    return all(one.equals(other) for one, other in zip(some, others, strict=True))
 
 
 def _shop(customers: int = 40, orders: int = 900) -> list[Line]:
@@ -80,7 +74,7 @@ def _shop(customers: int = 40, orders: int = 900) -> list[Line]:
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 def test_dates_in_one_pass_are_what_each_alone_is(lake: Lake, lines: Sequence[Line]) -> None:
-    _clear(lake, "raw.transactions", *(table.name for table in (*FEATURE_GROUPS.values(), CUSTOMER_FEATURES)))
+    _clear(lake, "raw.transactions", CUSTOMER_FEATURES.name)
     insert_lines(lake, lines)
     counts = []
     for as_of in DATES:
@@ -88,14 +82,14 @@ def test_dates_in_one_pass_are_what_each_alone_is(lake: Lake, lines: Sequence[Li
             counts.append(_write(lake, [as_of], from_scratch=True)[0].customer_count)
         except NotEnoughDataError:
             counts.append(0)
-    alone = _tables(lake)
-    _clear(lake, *(table.name for table in (*FEATURE_GROUPS.values(), CUSTOMER_FEATURES)))
+    alone = _rows(lake)
+    _clear(lake, CUSTOMER_FEATURES.name)
     try:
         together = [snapshot.customer_count for snapshot in _write(lake, DATES, from_scratch=True)]
         assert together == counts
     except NotEnoughDataError:
         assert 0 in counts
-    assert _equal(_tables(lake), alone)
+    assert _rows(lake).equals(alone)
 
 
 def test_an_order_on_both_sides_of_a_date_counts_in_part(lake: Lake) -> None:
@@ -135,9 +129,9 @@ def test_late_lines_cause_only_their_customers_to_be_computed(lake: Lake) -> Non
     again = _write(lake, DATES)
     assert [snapshot.computed_count for snapshot in again] == [0, 0, 1, 1, 3]
     assert [snapshot.customer_count for snapshot in again] == [40, 40, 40, 40, 41]
-    incremental = _tables(lake)
+    incremental = _rows(lake)
     _write(lake, DATES, from_scratch=True)
-    assert _equal(_tables(lake), incremental)
+    assert _rows(lake).equals(incremental)
 
 
 def test_a_customer_whose_last_line_went_away_goes_too(lake: Lake) -> None:
@@ -184,9 +178,9 @@ def test_snapshots_that_were_thinned_out_after_the_base_hide_no_change(lake: Lak
         insert_lines(lake, [Line("c3", "late", "p1", datetime(2023, 12, 15), amount=1e5, country="UK")])
         con.execute(f"CALL ducklake_expire_snapshots('lake', versions => {list(range(base + 1, lake.version()))})")
     assert _write(lake, [AS_OF])[0].computed_count == 2
-    incremental = _tables(lake)
+    incremental = _rows(lake)
     _write(lake, [AS_OF], from_scratch=True)
-    assert _equal(_tables(lake), incremental)
+    assert _rows(lake).equals(incremental)
 
 
 def test_a_deletion_right_after_an_expired_base_is_not_overlooked(lake: Lake) -> None:
@@ -206,9 +200,9 @@ def test_a_deletion_right_after_an_expired_base_is_not_overlooked(lake: Lake) ->
         assert con.execute(changes).fetchall() == [], "DuckLake doesn't know of the deletion any more, and doesn't say"
     snapshot = _write(lake, [AS_OF])[0]
     assert snapshot.computed_count == snapshot.customer_count
-    found = _tables(lake)
+    found = _rows(lake)
     _write(lake, [AS_OF], from_scratch=True)
-    assert _equal(_tables(lake), found)
+    assert _rows(lake).equals(found)
 
 
 def test_the_record_says_what_a_snapshot_was_made_of(lake: Lake) -> None:
@@ -218,7 +212,7 @@ def test_the_record_says_what_a_snapshot_was_made_of(lake: Lake) -> None:
     with lake.cursor() as con:
         records = con.execute(f"FROM {SNAPSHOTS.name}").pl().to_dicts()
         commit = con.execute("FROM lake.snapshots() ORDER BY snapshot_id DESC LIMIT 1").pl().to_dicts()[0]
-    assert {record["table_name"] for record in records} == {table.name for table in TABLES}
+    assert [record["table_name"] for record in records] == [CUSTOMER_FEATURES.name]
     expected = {"as_of": AS_OF, "lake_version": read, "row_count": 40, "home_market": "UK", "engine": "duckdb"}
     assert all(expected.items() <= record.items() for record in records)
     assert all(record["git_commit"] in commit["commit_extra_info"] for record in records)
@@ -234,6 +228,6 @@ def test_many_small_slices_give_what_one_gives(settings: Settings, monkeypatch: 
             migrate(lake)
             insert_lines(lake, _shop())
             _write(lake, DATES)
-            found.append(_tables(lake))
+            found.append(_rows(lake))
             assert list((lake.settings.home / "tmp").glob("features-*")) == []
-    assert _equal(*found)
+    assert found[0].equals(found[1])

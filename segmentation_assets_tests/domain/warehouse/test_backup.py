@@ -78,6 +78,8 @@ SELECT table_name, 'comment', comment, NULL FROM duckdb_tables() WHERE database_
 UNION ALL
 SELECT table_name, 'column', data_type || is_nullable || comment, column_name
 FROM duckdb_columns() WHERE database_name = 'lake'
+UNION ALL
+SELECT view_name, 'view', sql, comment FROM duckdb_views() WHERE database_name = 'lake'
 ORDER BY ALL
 """
 

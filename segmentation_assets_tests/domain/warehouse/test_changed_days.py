@@ -7,6 +7,7 @@ import duckdb
 import pytest
 
 from segmentation.metadata.tables.raw import TRANSACTIONS
+from segmentation.metadata.views import VIEWS
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake, changed_days, maintenance
 from segmentation.warehouse.changed_days import note_changes, sum_up_if_many
@@ -19,6 +20,7 @@ TOTALS = """
 SELECT source, ordered_on, sum(line_count_change), max(lake_version) FROM raw.changed_days GROUP BY ALL ORDER BY ALL
 """
 AS_BEFORE = (
+    *(f"DROP VIEW {view.name}" for view in VIEWS),
     "DROP TABLE raw.changed_days",
     "DELETE FROM registry.schema_versions",
     "INSERT INTO registry.schema_versions VALUES (1, 'of an earlier release', {buckets}, now())",
@@ -50,7 +52,7 @@ def note(lake: Lake, *changes: tuple[int, int, int]) -> None:
 
 
 def as_an_earlier_release_left_it(lake: Lake) -> None:
-    """Take back what migration 2 did."""
+    """Take back what migrations did."""
     with lake.cursor() as con:
 
         def take_back(c: duckdb.DuckDBPyConnection) -> None:

@@ -8,6 +8,7 @@ from segmentation.errors import SegmentationError
 from segmentation.features.snapshots import write_snapshots
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.segments import SEGMENT_PROFILES
+from segmentation.metadata.views import VIEWS
 from segmentation.snapshots.dropping import drop_snapshots
 from segmentation.snapshots.states import dates_in_state, read_standings
 from segmentation.warehouse import Commit, Lake
@@ -108,6 +109,7 @@ def test_a_lake_of_before_keeps_what_it_knew_and_says_what_it_does_not(shop: Lak
         f"FROM registry.snapshots WHERE table_name = '{CUSTOMER_FEATURES.name}'",
         "DROP TABLE registry.snapshots",
         "DROP TABLE raw.changed_days",
+        *(f"DROP VIEW {view.name}" for view in VIEWS),
         "UPDATE registry.schema_versions SET version = 1, fingerprint = 'of an earlier release'",
     )
     assert migrate(shop)

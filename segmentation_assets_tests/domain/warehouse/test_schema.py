@@ -17,7 +17,7 @@ def _declared(lake: Lake) -> dict[tuple[str, str], tuple[str, str]]:
     with lake.cursor() as con:
         rows = con.execute(
             "SELECT schema_name || '.' || table_name, column_name, data_type, comment FROM duckdb_columns() "
-            "WHERE database_name = 'lake'"
+            "SEMI JOIN duckdb_tables() USING (database_name, schema_name, table_name) WHERE database_name = 'lake'"
         ).fetchall()
     return {(table, column): (kind, comment) for table, column, kind, comment in rows}
 
