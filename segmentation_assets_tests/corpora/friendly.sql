@@ -83,6 +83,18 @@ EXPLAIN PIVOT raw.transactions ON channel IN ('web') USING SUM(amount)
 -- DESCRIBE
 DESCRIBE raw.transactions
 
+-- a view of the lake
+SELECT as_of, COUNT(*) FROM features.rfm GROUP BY as_of
+
+-- a view as it was
+FROM features.rfm AT (VERSION => 1)
+
+-- DESCRIBE of a view
+DESCRIBE features.temporal
+
+-- comments of views
+SELECT view_name, comment FROM duckdb_views() WHERE schema_name = 'features'
+
 -- DESCRIBE of a query
 DESCRIBE SELECT COUNT(*) FROM raw.transactions
 
