@@ -25,7 +25,7 @@ from segmentation_assets.row_counts import report_by_partition, report_row_count
 def build_feature_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     """The features of a snapshot, and the groups as views of them, which one run makes together."""
     lines = dg.AssetDep(TRANSACTIONS_KEY, partition_mapping=partitions.look_back)
-    table = _spec(CUSTOMER_FEATURES, [lines, PRODUCTS_KEY], "sql")
+    table = _spec(CUSTOMER_FEATURES, [lines, PRODUCTS_KEY], "python")
     views = [_spec(view, [CUSTOMER_FEATURES_KEY], "view") for view in FEATURE_GROUPS.values()]
     return [declare(features, table, *views, partitions=partitions.as_of)]
 
