@@ -26,11 +26,13 @@ class Computed:
         snapshot: What it holds.
         home_market: The shop's home market in its window: the setting, else the country with the most lines.
         lake_version: The version of the lake whose lines were read.
+        home_market_lead: By at least how many lines that country leads, if the engine counted so as to know.
     """
 
     snapshot: Snapshot
     home_market: str | None
     lake_version: int
+    home_market_lead: int | None = None
 
 
 class Engine(Protocol):

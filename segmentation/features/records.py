@@ -38,12 +38,15 @@ class Snapshot:
     Attributes:
         window: Its lines.
         customer_count: Customers with a purchase in the window, each with one row.
-        computed_count: Of them, those computed in this run; the others had no line changed since the last one.
+        computed_count: Of them, those computed from lines in this run; the others have no line that matters since the
+            snapshot that they were taken over from.
+        base_as_of: The date of that snapshot; None if everybody was computed.
     """
 
     window: Window
     customer_count: int
     computed_count: int
+    base_as_of: date | None = None
 
 
 def recorded_scope(con: duckdb.DuckDBPyConnection, as_of: date, settings: Settings) -> tuple[Window, str | None]:

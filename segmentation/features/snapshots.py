@@ -33,8 +33,9 @@ def write_snapshots(
 ) -> list[Snapshot]:
     """Compute the features of every customer as of some dates and replace those snapshots in the lake.
 
-    All dates see the same version of the lake, whatever is written meanwhile. DuckDB computes only customers with a
-    changed line, if a snapshot is there that the same code made of an earlier version; Spark computes everybody.
+    All dates see the same version of the lake, whatever is written meanwhile. If the same code made a snapshot of the
+    date, or of one a few days before, DuckDB computes only customers with a line that changed, or that matters between
+    the dates, and takes the others over; Spark computes everybody.
 
     Args:
         lake: A writable lake.
@@ -85,6 +86,7 @@ def _made_of(settings: Settings, computed: Computed) -> MadeOf:
         engine=settings.feature_engine,
         timezone=computed.snapshot.window.zone,
         ends_at=computed.snapshot.window.ends_at,
+        home_market_lead=computed.home_market_lead,
     )
 
 

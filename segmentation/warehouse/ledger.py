@@ -32,6 +32,7 @@ class MadeOf:
         model_version: The model version that decided.
         timezone: The shop's time zone, for features.
         ends_at: The moment (UTC) at which `as_of` begins in it.
+        home_market_lead: By at least how many lines the home market leads, for features, where it was counted.
     """
 
     lake_version: int
@@ -44,6 +45,7 @@ class MadeOf:
     model_version: int | None = None
     timezone: str | None = None
     ends_at: datetime | None = None
+    home_market_lead: int | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class Entry:
     is_requested: bool
     timezone: str | None = None
     ends_at: datetime | None = None
+    home_market_lead: int | None = None
 
 
 COLUMNS = tuple(field.name for field in fields(Entry))
@@ -76,9 +79,13 @@ COLUMNS = tuple(field.name for field in fields(Entry))
 LEDGER = f"""(
     FROM {SNAPSHOTS.name}
     UNION ALL BY NAME
-    SELECT CAST(NULL AS VARCHAR) AS timezone, CAST(NULL AS TIMESTAMP) AS ends_at WHERE false
+    SELECT
+        CAST(NULL AS VARCHAR) AS timezone,
+        CAST(NULL AS TIMESTAMP) AS ends_at,
+        CAST(NULL AS BIGINT) AS home_market_lead
+    WHERE false
 )"""
-"""The ledger to read from, also where a release that knew no time zones has written it last: it was all UTC then."""
+"""The ledger to read from, also where an older release has written it last: one without time zones was all UTC."""
 
 INSERT = f"""
 INSERT INTO {SNAPSHOTS.name} ({", ".join(COLUMNS)})
@@ -112,6 +119,13 @@ def read_entries(con: duckdb.DuckDBPyConnection) -> list[Entry]:
     """The whole ledger, by date and table."""
     rows = con.execute(f"SELECT {', '.join(COLUMNS)} FROM {LEDGER} ORDER BY as_of, table_name").fetchall()
     return [Entry(*row) for row in rows]
+
+
+def written_version(con: duckdb.DuckDBPyConnection, table: Table, as_of: date) -> int | None:
+    """The version of the lake that last changed the rows of a snapshot, if there is one."""
+    query = f"SELECT written_version FROM {SNAPSHOTS.name} WHERE table_name = $name AND as_of = $as_of"
+    row = con.execute(query, _key(table, as_of)).fetchone()
+    return row[0] if row else None
 
 
 def recorded_model(con: duckdb.DuckDBPyConnection, table: Table, as_of: date) -> int | None:

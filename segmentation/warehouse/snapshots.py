@@ -45,12 +45,17 @@ def replace_rows(con: duckdb.DuckDBPyConnection, table: Table, as_of: date, *rel
 
     Each relation gets data files of its own.
     """
-    columns = _columns_but_date(table)
     con.execute(f"DELETE FROM {table.name} WHERE as_of = $as_of", {"as_of": as_of})
     for relation in relations:
-        con.execute(
-            f"INSERT INTO {table.name} (as_of, {columns}) SELECT $as_of, {columns} FROM {relation}", {"as_of": as_of}
-        )
+        insert_rows(con, table, as_of, relation)
+
+
+def insert_rows(con: duckdb.DuckDBPyConnection, table: Table, as_of: date, relation: str) -> None:
+    """Add rows as of a date from a relation that has the table's other columns, in a transaction."""
+    columns = _columns_but_date(table)
+    con.execute(
+        f"INSERT INTO {table.name} (as_of, {columns}) SELECT $as_of, {columns} FROM {relation}", {"as_of": as_of}
+    )
 
 
 def _holds(con: duckdb.DuckDBPyConnection, table: Table, as_of: date, relation: str) -> bool:

@@ -71,4 +71,8 @@ def features(
 
 
 def _of_snapshot(snapshot: Snapshot) -> dict[str, object]:
-    return {"window_start": str(snapshot.window.start), "customers_computed": snapshot.computed_count}
+    said: dict[str, object] = {
+        "window_start": str(snapshot.window.start),
+        "customers_computed": snapshot.computed_count,
+    }
+    return said | ({"others_taken_over_from": str(snapshot.base_as_of)} if snapshot.base_as_of else {})

@@ -17,6 +17,13 @@ DAYS = """
 SELECT source, CAST(ordered_at AS DATE) AS ordered_on, COUNT(*) AS line_count_change FROM temp.staged GROUP BY ALL
 """
 
+GONE = """
+SELECT source, CAST(ordered_at AS DATE) AS ordered_on, -COUNT(*) AS line_count_change
+FROM raw.transactions
+WHERE {which}
+GROUP BY ALL
+"""
+
 INTO_SEGMENTS = "INSERT INTO registry.segments (version, segment_id, segment_name, description)"
 
 
@@ -44,6 +51,17 @@ def insert_lines(lake: Lake, lines: Sequence[Line]) -> None:
         con.execute("CREATE OR REPLACE TEMP TABLE staged AS FROM raw.transactions LIMIT 0")
         con.execute("INSERT INTO temp.staged BY NAME FROM rows")
         lake.transaction(con, Commit("lines"), _insert)
+
+
+def delete_lines(lake: Lake, which: str) -> None:
+    """Delete lines from `raw.transactions` as a source would, by a condition in SQL."""
+
+    def delete(con: duckdb.DuckDBPyConnection) -> None:
+        note_changes(con, GONE.format(which=which), version=next_version(con))
+        con.execute(f"DELETE FROM raw.transactions WHERE {which}")
+
+    with lake.cursor() as con:
+        lake.transaction(con, Commit("gone"), delete)
 
 
 def _insert(con: duckdb.DuckDBPyConnection) -> None:

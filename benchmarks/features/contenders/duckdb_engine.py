@@ -11,7 +11,7 @@ import duckdb
 
 from benchmarks.features.compiling import warm_up
 from benchmarks.features.contenders.source import Source
-from segmentation.features.duckdb_engine import FEATURES_OF
+from segmentation.features.refresh.scores import FEATURES_OF
 from segmentation.features.slices import Task, compute_slices
 from segmentation.features.snapshots import write_snapshots
 from segmentation.features.stages import stages

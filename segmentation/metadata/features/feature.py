@@ -34,6 +34,8 @@ class Feature:
         is_modelled: Whether models use it by default.
         formula: How it is computed, in the notation of `NOTATION`.
         compares_customers: Whether it ranks a customer among all of a snapshot; made by SQL, in `features/sql/`.
+        ages: Whether it is the days from some moment to as_of, so that it grows with as_of while lines stay.
+        within_days: Counts only what happened in so many days before as_of; None for the whole window.
     """
 
     name: str
@@ -48,3 +50,5 @@ class Feature:
     is_modelled: bool = False
     formula: str = ""
     compares_customers: bool = False
+    ages: bool = False
+    within_days: int | None = None

@@ -13,6 +13,7 @@ RFM = (
         transform="log",
         is_modelled=True,
         formula="as_of − max tᵢ",
+        ages=True,
     ),
     Feature(
         name="order_count",
@@ -95,6 +96,7 @@ RFM = (
         description="Orders in the 30 days before as_of.",
         transform="log",
         formula="number of tᵢ ≥ as_of − 30 d",
+        within_days=30,
     ),
     Feature(
         name="orders_90d",
@@ -106,6 +108,7 @@ RFM = (
         transform="log",
         is_modelled=True,
         formula="number of tᵢ ≥ as_of − 90 d",
+        within_days=90,
     ),
     Feature(
         name="orders_365d",
@@ -116,6 +119,7 @@ RFM = (
         description="Orders in the 365 days before as_of.",
         transform="log",
         formula="number of tᵢ ≥ as_of − 365 d",
+        within_days=365,
     ),
     Feature(
         name="revenue_30d",
@@ -126,6 +130,7 @@ RFM = (
         description="Spend on purchases in the 30 days before as_of.",
         transform="log",
         formula="Σ vᵢ with tᵢ ≥ as_of − 30 d",
+        within_days=30,
     ),
     Feature(
         name="revenue_90d",
@@ -137,6 +142,7 @@ RFM = (
         transform="log",
         is_modelled=True,
         formula="Σ vᵢ with tᵢ ≥ as_of − 90 d",
+        within_days=90,
     ),
     Feature(
         name="revenue_365d",
@@ -147,6 +153,7 @@ RFM = (
         description="Spend on purchases in the 365 days before as_of.",
         transform="log",
         formula="Σ vᵢ with tᵢ ≥ as_of − 365 d",
+        within_days=365,
     ),
     Feature(
         name="r_score",

@@ -13,6 +13,7 @@ TEMPORAL = (
         transform="sqrt",
         is_modelled=True,
         formula="as_of − min tᵢ",
+        ages=True,
     ),
     Feature(
         name="mean_gap_days",

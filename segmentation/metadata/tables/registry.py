@@ -37,6 +37,11 @@ SNAPSHOTS = Table(
         ),
         Column("timezone", "VARCHAR", "Features: the shop's time zone, in which days begin; NULL is UTC."),
         Column("ends_at", "TIMESTAMP", "Features: when as_of begins there, UTC; lines from then on don't count."),
+        Column(
+            "home_market_lead",
+            "BIGINT",
+            "Features: by at least so many lines the home market leads before the next country; NULL if it was set.",
+        ),
     ),
 )
 

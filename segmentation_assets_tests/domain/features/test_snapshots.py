@@ -12,8 +12,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from segmentation.errors import NotEnoughDataError
-from segmentation.features import duckdb_engine, slices
+from segmentation.features import slices
 from segmentation.features.records import Snapshot, feature_bases
+from segmentation.features.refresh import bases, replacing
 from segmentation.features.snapshots import write_snapshots
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.registry import SNAPSHOTS
@@ -21,7 +22,7 @@ from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import migrate
 from segmentation_assets_tests.domain.features.strategies import AS_OF, MIDNIGHT, order_lines
-from segmentation_assets_tests.testing.lines import Line, insert_lines
+from segmentation_assets_tests.testing.lines import Line, delete_lines, insert_lines
 
 pytestmark = pytest.mark.takes(50)
 
@@ -124,8 +125,7 @@ def test_late_lines_cause_only_their_customers_to_be_computed(lake: Lake) -> Non
     assert all(snapshot.computed_count == snapshot.customer_count for snapshot in first)
     insert_lines(lake, [Line("c3", "late", "p1", datetime(2023, 12, 15), amount=1e5, country="UK")])
     insert_lines(lake, [Line("new", "late", "p1", datetime(2024, 2, 15), amount=3, country="UK")])
-    with lake.cursor() as con:
-        lake.transaction(con, Commit("gone"), lambda c: c.execute("DELETE FROM raw.transactions WHERE order_id = 'o9'"))
+    delete_lines(lake, "order_id = 'o9'")
     again = _write(lake, DATES)
     assert [snapshot.computed_count for snapshot in again] == [0, 0, 1, 1, 3]
     assert [snapshot.customer_count for snapshot in again] == [40, 40, 40, 40, 41]
@@ -137,8 +137,7 @@ def test_late_lines_cause_only_their_customers_to_be_computed(lake: Lake) -> Non
 def test_a_customer_whose_last_line_went_away_goes_too(lake: Lake) -> None:
     insert_lines(lake, [*_shop(), Line("once", "x", "p", datetime(2024, 1, 5), country="UK")])
     assert _write(lake, [AS_OF])[0].customer_count == 41
-    with lake.cursor() as con:
-        lake.transaction(con, Commit("gone"), lambda c: c.execute("DELETE FROM raw.transactions WHERE order_id = 'x'"))
+    delete_lines(lake, "order_id = 'x'")
     assert _write(lake, [AS_OF])[0].customer_count == 40
 
 
@@ -155,7 +154,7 @@ def test_everybody_is_computed_if_the_earlier_snapshot_is_no_base(
         elif reason == "market":
             settings = settings.model_copy(update={"home_market": "France"})
         elif reason == "code":
-            monkeypatch.setattr(duckdb_engine, "code_version", lambda _: "another")
+            monkeypatch.setattr(bases, "code_version", lambda _: "another")
         elif reason == "damage":
             damage = "DELETE FROM features.customer_features WHERE customer_id = 'c1'"
             lake.transaction(con, Commit("damage"), lambda c: c.execute(damage))
@@ -174,7 +173,7 @@ def test_snapshots_that_were_thinned_out_after_the_base_hide_no_change(lake: Lak
     _write(lake, [AS_OF])
     with lake.cursor() as con:
         (base,) = feature_bases(con)
-        lake.transaction(con, Commit("gone"), partial(_execute, "DELETE FROM raw.transactions WHERE order_id = 'o9'"))
+        delete_lines(lake, "order_id = 'o9'")
         insert_lines(lake, [Line("c3", "late", "p1", datetime(2023, 12, 15), amount=1e5, country="UK")])
         con.execute(f"CALL ducklake_expire_snapshots('lake', versions => {list(range(base + 1, lake.version()))})")
     assert _write(lake, [AS_OF])[0].computed_count == 2
@@ -189,11 +188,8 @@ def test_a_deletion_right_after_an_expired_base_is_not_overlooked(lake: Lake) ->
     _write(lake, [AS_OF])
     with lake.cursor() as con:
         base = lake.version() + 1
-        for sql in (
-            f"UPDATE {SNAPSHOTS.name} SET lake_version = {base}",
-            "DELETE FROM raw.transactions WHERE order_id LIKE 'more%'",
-        ):
-            lake.transaction(con, Commit("change"), partial(_execute, sql))
+        lake.transaction(con, Commit("change"), partial(_execute, f"UPDATE {SNAPSHOTS.name} SET lake_version = {base}"))
+        delete_lines(lake, "order_id LIKE 'more%'")
         old = list(range(base + 1))
         con.execute(f"CALL ducklake_expire_snapshots('lake', versions => {old})")
         changes = f"FROM ducklake_table_changes('lake', 'raw', 'transactions', {base + 1}, {base + 1})"
@@ -223,7 +219,7 @@ def test_many_small_slices_give_what_one_gives(settings: Settings, monkeypatch: 
     for number, (slice_lines, parallel, file_customers) in enumerate([(400_000, 2_000_000, 250_000), (20, 1, 7)]):
         monkeypatch.setattr(slices, "SLICE_LINES", slice_lines)
         monkeypatch.setattr(slices, "PARALLEL_LINES", parallel)
-        monkeypatch.setattr(duckdb_engine, "FILE_CUSTOMERS", file_customers)
+        monkeypatch.setattr(replacing, "FILE_CUSTOMERS", file_customers)
         with Lake(settings.model_copy(update={"home": settings.home / f"it's {number}"}), create=True) as lake:
             migrate(lake)
             insert_lines(lake, _shop())
