@@ -61,7 +61,10 @@ def choose_kernel(lines: int, rows: int) -> Kernel:
         lines: How many order lines there are.
         rows: About how many rows of features they make.
     """
+    return compiled() if can_compile() and is_worth_compiling(lines, rows) else interpreted()
+
+
+def is_worth_compiling(lines: int, rows: int) -> bool:
+    """Whether compiled code is sooner done, where there is any; for what is meant, see `choose_kernel`."""
     seconds = lines * INTERPRETED_S_PER_LINE + rows * INTERPRETED_S_PER_ROW
-    if can_compile() and seconds > (LOADING_S if is_cached() else COMPILING_S):
-        return compiled()
-    return interpreted()
+    return seconds > (LOADING_S if is_cached() else COMPILING_S)

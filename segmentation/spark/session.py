@@ -21,6 +21,7 @@ CONNECT = "sc://"
 SQL_SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",  # an overflow is an error, as it is in DuckDB, and not a NULL
+    "spark.sql.execution.arrow.useLargeVarTypes": "false",
 }
 """What results depend on, whatever the user's own configuration says."""
 LOG_CONFIGURATION = Path(str(files("segmentation.spark") / "log4j2.properties"))
@@ -31,8 +32,13 @@ QUIET = {
     "spark.log.level": "ERROR",
     "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={LOG_CONFIGURATION.as_uri()}",
 }
-LOOPBACK = {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
-"""For masters inside this process: no other machine has to reach the driver."""
+ON_ONE_MACHINE = {
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.extraJavaOptions": f"{QUIET['spark.driver.extraJavaOptions']} -XX:+UseSerialGC",
+}
+"""For masters inside this process: no other machine has to reach the driver, and its JVM, which does all the work, takes
+less memory than with the collector that Java prefers."""
 
 
 @contextmanager
@@ -90,7 +96,7 @@ def _start(builder: "SparkSession.Builder", master: str, options: Mapping[str, s
     is_local = master.startswith("local")
     if "PYSPARK_GATEWAY_PORT" not in os.environ:  # else spark-submit has chosen the master
         builder = builder.master(master)
-    defaults = not_configured({**QUIET, **LOOPBACK} if is_local else QUIET)
+    defaults = not_configured({**QUIET, **ON_ONE_MACHINE} if is_local else QUIET)
     for name, value in {**defaults, **options}.items():
         builder = builder.config(name, value)
     spark = builder.getOrCreate()

@@ -23,12 +23,15 @@ from segmentation.features.feature_rows import compute_tables, shop_clock
 from segmentation.features.kernel.memory import Arrays
 from segmentation.features.kernel.numbers import entropy, millionths
 from segmentation.features.kernel.records import COMPUTED, FIELD_TYPES, NAME_COLUMNS, ROW, UNSET
+from segmentation.features.kernel.sources import kernel_version
 from segmentation.features.kernels import Kernel, choose_kernel, compiled, interpreted
 from segmentation.features.line_columns import NAMES, KnownNames, read_columns
 from segmentation.features.one_customer import compute_features
+from segmentation.features.spark_kernel import Instructions, compute_batches
 from segmentation.features.windows import Window, window_of
 from segmentation_assets_tests.domain.features.strategies import AS_OF, order_lines
 from segmentation_assets_tests.testing.lines import Line
+from segmentation_assets_tests.testing.partitions import partition
 
 pytestmark = pytest.mark.takes(60)
 
@@ -120,6 +123,18 @@ def test_one_customer_in_memory_has_the_bits_of_the_lake(kernel: Kernel, lines: 
     given_lines = [vars(line) for line in lines]
     for window, found in zip(WINDOWS, tables(kernel, lines, WINDOWS), strict=True):
         assert bits(compute_features(given_lines, window, "UK")) == bits(found)
+
+
+@given(lines=st.lists(st.one_of(order_lines(), huge_lines), min_size=1, max_size=40))
+@QUICK
+def test_a_partition_on_spark_has_the_bits_of_the_lake(kernel: Kernel, lines: list[Line]) -> None:
+    for window, expected in zip(WINDOWS, tables(kernel, lines, WINDOWS), strict=True):
+        told = Instructions((window,), ("UK",), kernel_version(), is_compiled=True, chunk_lines=7)
+        rows = [row for batch in compute_batches(partition(lines, [3]), told) for row in batch.to_pylist()]
+        found = {row.pop("customer_id"): row for row in rows}
+        assert {(row.pop("problem"), row.pop("as_of")) for row in rows} <= {(None, window.as_of)}
+        assert bits(found) == bits(expected)
+    assert [len(function.signatures) for function in vars(kernel.functions).values()] == [1] * 5, "compiled twice"
 
 
 def test_every_row_of_the_catalogue_has_its_line(kernel: Kernel) -> None:
