@@ -1,11 +1,7 @@
-"""The staged SQL as data: which stages there are, in which order, and on which scope they run.
+"""The staged SQL as data: the scores, which compare all customers of a snapshot.
 
-A stage is one portable `SELECT` in `sql/`, named after its file (`10_orders.sql` makes the relation `orders`). It may
-read every stage before it, and
-- in `history/`: `lines`, the lines of some customers in one or several windows;
-- in `customer/`: `snapshot`, one row with `as_of`, `window_start` and `home_market`; the first stages keep to it, and
-  ask `shop_time` what the shop's clocks showed;
-- in `population/`: `measures`, what the customer stages made of all customers of the snapshot, side by side.
+A stage is one `SELECT` in `sql/population/` that every engine runs, named after its file. It reads `measures`, what the
+kernel made of all customers side by side, and every stage before it.
 """
 
 import hashlib
@@ -18,7 +14,7 @@ from typing import Literal, get_args
 from segmentation.features.kernel.sources import kernel_version
 from segmentation.metadata.features import Feature
 
-Scope = Literal["history", "customer", "population"]
+Scope = Literal["population"]
 
 
 @dataclass(frozen=True)
@@ -36,13 +32,7 @@ class Stage:
 
 @cache
 def stages(scope: Scope) -> tuple[Stage, ...]:
-    """The stages of a scope in the order in which they run.
-
-    Args:
-        scope: `history` for what does not depend on a date, so that several snapshots share it; `customer` for what
-            needs only the customers at hand, so that it can run bucket by bucket or on one customer; `population` for
-            what compares all customers of a snapshot.
-    """
+    """The stages of a scope in the order in which they run."""
     folder = files("segmentation.features") / "sql" / scope
     paths = sorted((path for path in folder.iterdir() if path.name.endswith(".sql")), key=lambda path: path.name)
     return tuple(Stage(path.name[:-4].partition("_")[2], path.read_text("utf-8")) for path in paths)

@@ -7,10 +7,10 @@ from datetime import date, timedelta
 import duckdb
 import numpy as np
 
-from segmentation.features.macros import duckdb_shop_time
 from segmentation.metadata.features import Feature
 from segmentation.metadata.tables.raw import REJECTED, TRANSACTIONS
 from segmentation.shop_calendar import UNIVERSAL, first_moment
+from segmentation.warehouse.shop_time import shop_time_macro
 
 LEAST_SPREAD = 0.01
 SPREADS = 6.0
@@ -155,7 +155,7 @@ def read_figures(
     """
     begins = [first_moment(_month_before(end), zone) for end in ends]
     finishes = [first_moment(end, zone) for end in ends]
-    con.execute(f"CREATE OR REPLACE TEMP MACRO {duckdb_shop_time(zone, min(begins), max(finishes))}")
+    con.execute(f"CREATE OR REPLACE TEMP MACRO {shop_time_macro(zone, min(begins), max(finishes))}")
     rows = con.execute(FIGURES, {"ends": list(ends), "from": begins, "to": finishes}).fetchall()
     return {row[0]: dict(zip(MEANINGS, row[1:], strict=True)) for row in rows}
 

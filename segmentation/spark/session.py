@@ -37,8 +37,8 @@ ON_ONE_MACHINE = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.extraJavaOptions": f"{QUIET['spark.driver.extraJavaOptions']} -XX:+UseSerialGC",
 }
-"""For masters inside this process: no other machine has to reach the driver, and its JVM, which does all the work, takes
-less memory than with the collector that Java prefers."""
+"""For masters inside this process: no other machine has to reach the driver, and its JVM does all the work; it takes less
+memory than with the collector that Java prefers."""
 
 
 @contextmanager

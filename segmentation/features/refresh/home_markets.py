@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import duckdb
 
-from segmentation.features.macros import duckdb_shop_time
 from segmentation.features.refresh.bases import Base
 from segmentation.features.windows import Window
 from segmentation.metadata.tables.raw import TRANSACTIONS
+from segmentation.warehouse.shop_time import shop_time_macro
 
 COUNTRIES = f"""
 SELECT country, {{day}} AS day, COUNT(*) AS line_count
@@ -76,7 +76,7 @@ def count_home_markets(
     if setting or not windows:
         return [HomeMarket(setting, None) for _ in windows]
     start, end = min(window.starts_at for window in windows), max(window.ends_at for window in windows)
-    con.execute(f"CREATE OR REPLACE TEMP MACRO {duckdb_shop_time(windows[0].zone, start, end)}")
+    con.execute(f"CREATE OR REPLACE TEMP MACRO {shop_time_macro(windows[0].zone, start, end)}")
     day = SHOP_DAY if len(windows) > 1 else f"DATE '{windows[0].start}'"
     counted = COUNTRIES.format(day=day, version=version, start=start, end=end)
     con.execute(f"CREATE OR REPLACE TEMP TABLE countries AS {counted}")
