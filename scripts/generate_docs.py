@@ -128,7 +128,11 @@ the lake and on Spark, and interpreted for one customer, with the same bits
    there, as records with the fields in `records.py`. Add integers, not doubles
    ([why](decisions/0002-exact-sums.md)); what has no value is NaN, or `MISSING` for a name. A feature that is a name
    says in `NAME_COLUMNS` whose.
-2. Add its row to the module of its group in `segmentation/metadata/features/`.
+2. Add its row to the module of its group in `segmentation/metadata/features/`. If it changes with `as_of` while a
+   customer's lines stay the same, the row says how: `ages=True` for the days from some moment to `as_of`,
+   `within_days=60` for what counts in the last 60 days. A snapshot that is made from the day before takes everything
+   else over; `test_refresh.py` compares it with one from scratch. A feature of any other kind needs a word in
+   `segmentation/features/refresh/ageing.py` first.
 
 The next run adds the column, with its comment, to `features.customer_features`, and to the view of its group; older
 snapshots have NULL there until they are materialized again, and Dagster shows them as stale.
