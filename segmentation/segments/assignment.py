@@ -107,4 +107,6 @@ def _assigned(
         missing = np.isnan(columns["distance"])
         if missing.any():
             raise lacks_a_feature(customer_ids[start + int(missing.argmax())], champion.version)
-        yield pl.DataFrame({"customer_id": customer_ids[chunk], **columns})
+        yield pl.DataFrame(
+            {"customer_id": customer_ids[chunk], **columns}, schema_overrides={"segment_name": pl.String}
+        )

@@ -73,7 +73,7 @@ def segment_columns(
     """
     segments = evaluator.artefact.segments
     ids = np.array([segment.id for segment in segments], dtype=np.int64)
-    names = np.array([segment.name for segment in segments])
+    names = np.array([segment.name for segment in segments], dtype=object)  # NumPy's own text is slow to leave it
     cutoffs = np.array([segment.cutoff for segment in segments])
     result = evaluator.assign(features)
     first, second = result.segment.copy(), result.runner_up.copy()
