@@ -1,7 +1,10 @@
 """How long an answer may take."""
 
 import asyncio
+from collections.abc import Coroutine, Generator
 from http import HTTPStatus
+from types import coroutine
+from typing import Any, TypeVar
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 
@@ -9,6 +12,9 @@ from serving.api.problems import ProblemError
 
 TIMEOUT_S = "timeout_s"
 """Key of a handler's `opt` for one that may take longer than others."""
+
+
+T = TypeVar("T")
 
 
 class Deadline:
@@ -21,17 +27,45 @@ class Deadline:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer in time, or with a problem (504)."""
         timeout_s = scope["route_handler"].opt.get(TIMEOUT_S, self._timeout_s)
-        try:
-            async with asyncio.timeout(timeout_s) as limit:
-                await self._app(scope, receive, send)
-        except TimeoutError as error:
-            if not limit.expired():
-                raise
-            raise late(timeout_s) from error
+        await in_time(self._answered(scope, receive, send), timeout_s)
+
+    async def _answered(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
 
 
-def late(timeout_s: float) -> ProblemError:
-    """The problem of an answer that took too long."""
-    return ProblemError(
-        HTTPStatus.GATEWAY_TIMEOUT, "timeout", f"The answer took longer than {timeout_s:g} s; ask for less."
-    )
+async def in_time(work: Coroutine[Any, Any, T], timeout_s: float) -> T:
+    """What some work returns. A timer is made when it first waits for something, which most requests never do.
+
+    Raises:
+        ProblemError: It took too long (504).
+    """
+    try:
+        first = work.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    try:
+        async with asyncio.timeout(timeout_s) as limit:
+            return await _rest(work, first)
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise ProblemError(
+            HTTPStatus.GATEWAY_TIMEOUT, "timeout", f"The answer took longer than {timeout_s:g} s; ask for less."
+        ) from error
+
+
+@coroutine
+def _rest(work: Coroutine[Any, Any, T], waits_for: Any) -> Generator[Any, Any, T]:
+    """Go on with work that has said what it waits for."""
+    try:
+        while True:
+            try:
+                came = yield waits_for
+            except BaseException as error:
+                waits_for = work.throw(error)
+            else:
+                waits_for = work.send(came)
+    except StopIteration as done:
+        result: T = done.value
+        return result

@@ -5,7 +5,6 @@ times as long as scoring a customer. This layer around it answers small JSON bod
 others to the route. Both ask the same authenticator and the same scorer.
 """
 
-import asyncio
 from http import HTTPStatus
 from typing import Any
 
@@ -17,7 +16,7 @@ from serving.api.bodies import JSON
 from serving.api.problems import Headers, ProblemError, send_problem
 from serving.live.champion import LiveChampion
 from serving.middleware.auth import Authenticator, admitted
-from serving.middleware.deadline import late
+from serving.middleware.deadline import in_time
 from serving.services.scoring import SMALL_BYTES, Scorer
 
 PATH = "/v1/score"
@@ -58,13 +57,12 @@ class FastPath:
         await send({"type": "http.response.body", "body": answer, "more_body": False})
 
     async def _answer(self, scope: Scope, receive: Receive) -> bytes:
-        try:
-            async with asyncio.timeout(self._timeout_s):  # a client may be slow; scoring is not
-                scope["user"] = await admitted(self._authenticator, scope["headers"], Access.SCORE)
-                body = await _read(receive)
-        except TimeoutError as error:
-            raise late(self._timeout_s) from error
+        body = await in_time(self._admitted_body(scope, receive), self._timeout_s)  # scoring is never slow
         return self._scorer.at_once(self._live.champion(), body, JSON, JSON)
+
+    async def _admitted_body(self, scope: Scope, receive: Receive) -> bytes:
+        scope["user"] = await admitted(self._authenticator, scope["headers"], Access.SCORE)
+        return await _read(receive)
 
 
 def _is_small_json(headers: Headers, max_bytes: int) -> bool:

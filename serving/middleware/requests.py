@@ -33,6 +33,8 @@ HEADERS = [
 ]
 """Sent unless the answer itself says something else."""
 
+NAMES = frozenset(name for name, _ in HEADERS)
+
 UNLIMITED = ("/health/", "/metrics")
 """Paths that answer however busy the scorer is: whoever watches it must not be told to come back."""
 
@@ -131,11 +133,10 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             self.has_begun = True
-            headers = list(message["headers"])
-            said = {name for name, _ in headers}
-            headers += [header for header in HEADERS if header[0] not in said]
-            headers.append((b"x-request-id", self._identity))
-            message["headers"] = headers
+            own = list(message["headers"])
+            said = {name for name, _ in own}
+            rest = HEADERS if NAMES.isdisjoint(said) else [header for header in HEADERS if header[0] not in said]
+            message["headers"] = [*own, *rest, (b"x-request-id", self._identity)]
         await self._send(message)
 
 
