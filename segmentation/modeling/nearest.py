@@ -171,7 +171,7 @@ def _compared(points: Floats, centroids: Floats) -> Assignment:
 
 
 def _squared_distances(axes: Floats, others: Floats) -> Floats:
-    """Squares summed over the first dimension in its order, as `artefact` does for one customer."""
+    """Squares summed over the first dimension in its order, as `assign_one` does for one customer."""
     total: Floats = axes[0] - others[0]
     total *= total
     for axis, other in zip(axes[1:], others[1:], strict=True):

@@ -91,10 +91,14 @@ def test_the_hash_is_of_the_fit_and_not_of_where_it_came_from(artefact: Artefact
     ).map(lambda m: np.column_stack([np.nan_to_num(m[:, :2]), m[:, 2:]]))
 )
 def test_everyone_is_served_however_far_out(artefact: Artefact, matrix: Floats) -> None:
-    result = Evaluator(artefact).assign(matrix)
+    evaluator = Evaluator(artefact)
+    result = evaluator.assign(matrix)
     assert np.isfinite(result.distance).all()
     assert ((result.confidence >= 0) & (result.confidence <= 1)).all()
     assert (result.segment != result.runner_up).all()
+    alone = [evaluator.assign_one([None if np.isnan(value) else value for value in row]) for row in matrix.tolist()]
+    together = (result.segment, result.distance, result.runner_up, result.confidence)
+    assert alone == list(zip(*(column.tolist() for column in together), strict=True))
 
 
 def test_a_customer_gets_the_same_answer_alone_and_in_company(artefact: Artefact) -> None:
