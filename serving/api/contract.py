@@ -487,6 +487,7 @@ class SnapshotOfTable(msgspec.Struct, frozen=True, kw_only=True):
     is_requested: bool
     timezone: str | None = None
     ends_at: datetime | None = None
+    home_market_lead: int | None = None
 
 
 class SnapshotDetail(SnapshotDate, frozen=True, kw_only=True):
