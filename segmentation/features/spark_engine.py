@@ -3,7 +3,7 @@
 It is for those whose lines outgrow one machine. PySpark is imported when a session is opened, not before.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import date
 from functools import partial
@@ -14,6 +14,7 @@ from segmentation.features.engine import Computed, Record, ReplaceRows
 from segmentation.features.kernel.sources import kernel_version
 from segmentation.features.kernels import is_worth_compiling
 from segmentation.features.records import Snapshot
+from segmentation.features.refresh.home_markets import HomeMarket
 from segmentation.features.slices import LINES_PER_CUSTOMER
 from segmentation.features.spark_kernel import ANSWER, Instructions, compute_batches
 from segmentation.features.stages import stages
@@ -100,8 +101,9 @@ def compute_snapshots(
             with ExitStack() as of_date:
                 features = _with_scores(spark, window.as_of, of_date)
                 count = counts.get(window.as_of, 0)
-                computed = Computed(Snapshot(window, count, count), market, transactions.version)
-                write(computed, partial(_replace_rows, lake, features, computed.snapshot))
+                snapshot = Snapshot(window, count, count)
+                computed = Computed(snapshot, market.country, transactions.version, market.lead)
+                write(computed, partial(_replace_rows, lake, features, snapshot))
             if progress:
                 progress(done, len(windows))
 
@@ -110,17 +112,22 @@ def _partitions(transactions: PinnedFiles) -> int:
     return max(2, transactions.row_count // PARTITION_LINES)
 
 
-def _home_markets(spark: "SparkSession", windows: Sequence[Window], setting: str | None) -> list[str | None]:
-    """Per window, the home market: the setting, else the country with the most lines."""
+def _home_markets(spark: "SparkSession", windows: Sequence[Window], setting: str | None) -> list[HomeMarket]:
+    """Per window, the home market: the setting, else the country with the most lines; of several, the first by name."""
     if setting:
-        return [setting] * len(windows)
+        return [HomeMarket(setting, None) for _ in windows]
     counts = ", ".join(f"COUNT_IF({BETWEEN.format(number)})" for number in range(len(windows)))
     bounds: dict[str, str] = {}
     for number, window in enumerate(windows):
         bounds |= _bounds(window, number)
     found = spark.sql(COUNTRIES.format(counts=counts), bounds).collect()
-    ranked = [sorted((-row[number], row[0]) for row in found if row[number]) for number in range(1, len(windows) + 1)]
-    return [countries[0][1] if countries else None for countries in ranked]
+    return [_first((row[0], row[number]) for row in found) for number in range(1, len(windows) + 1)]
+
+
+def _first(counted: Iterable[tuple[str, int]]) -> HomeMarket:
+    ranked = sorted((-lines, country) for country, lines in counted if lines)
+    counts = [-lines for lines, _ in ranked[:2]] + [0, 0]
+    return HomeMarket(ranked[0][1] if ranked else None, counts[0] - counts[1])
 
 
 def _bounds(window: Window, number: int | str = "") -> dict[str, str]:
@@ -131,7 +138,7 @@ def _bounds(window: Window, number: int | str = "") -> dict[str, str]:
 def _compute(
     spark: "SparkSession",
     windows: Sequence[Window],
-    markets: Sequence[str | None],
+    markets: Sequence[HomeMarket],
     transactions: PinnedFiles,
     held: ExitStack,
 ) -> dict[date, int]:
@@ -146,7 +153,7 @@ def _compute(
     lines = lines.sortWithinPartitions("customer_id")
     told = Instructions(
         tuple(windows),
-        tuple(markets),
+        tuple(market.country for market in markets),
         kernel_version(),
         is_compiled=is_worth_compiling(count, len(windows) * count // LINES_PER_CUSTOMER),
         chunk_lines=max(CHUNK_LINES // len(windows), LEAST_CHUNK),

@@ -21,7 +21,7 @@ CONNECT = "sc://"
 SQL_SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",  # an overflow is an error, as it is in DuckDB, and not a NULL
-    "spark.sql.execution.arrow.useLargeVarTypes": "false",
+    "spark.sql.execution.arrow.useLargeVarTypes": "false",  # texts with offsets of 32 bits, as the kernel reads them
 }
 """What results depend on, whatever the user's own configuration says."""
 LOG_CONFIGURATION = Path(str(files("segmentation.spark") / "log4j2.properties"))
@@ -37,7 +37,7 @@ ON_ONE_MACHINE = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.extraJavaOptions": f"{QUIET['spark.driver.extraJavaOptions']} -XX:+UseSerialGC",
 }
-"""For masters inside this process: no other machine has to reach the driver, and its JVM does all the work; it takes less
+"""For masters inside this process: no other machine has to reach the driver. Its JVM does all the work, and takes less
 memory than with the collector that Java prefers."""
 
 
