@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segmentation.errors import ArtefactError
 from segmentation.modeling.artefact import Evaluator, Floats
-from segmentation.settings import Settings
+
+if TYPE_CHECKING:
+    from segmentation.settings import Settings
 
 Dates = NDArray[np.datetime64]
 NOBODY = -1
@@ -29,7 +32,7 @@ class Hysteresis:
     dwell_days: int = 0
 
     @classmethod
-    def of(cls, settings: Settings) -> "Hysteresis":
+    def of(cls, settings: "Settings") -> "Hysteresis":
         """As the settings say."""
         return cls(settings.hysteresis_margin, settings.hysteresis_dwell_days)
 

@@ -1,31 +1,23 @@
-"""Assignment on Spark: the artefact's NumPy evaluation on every executor, from the lake's files and back into the lake.
+"""Assignment on Spark: the artefact's NumPy evaluation on executors, from the lake's files and back into the lake."""
 
-Executors need this package with NumPy, msgspec and PyArrow; neither DuckDB nor the lake's catalog.
-"""
-
-from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pyarrow as pa
-
 from segmentation.errors import NotEnoughDataError
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
-from segmentation.modeling.artefact import Artefact, Evaluator
+from segmentation.modeling.artefact import Artefact
 from segmentation.modeling.feature_matrix import no_snapshot
 from segmentation.modeling.registry import ModelVersion
-from segmentation.segments.columns import NOBODY, Before, Hysteresis, lacks_a_feature, segment_columns
+from segmentation.segments.columns import NOBODY, Hysteresis, lacks_a_feature
+from segmentation.segments.spark_batches import BEFORE, assign_batches
+from segmentation.spark.executors import failures_told
 from segmentation.spark.lake_files import hand_over, in_files, persisted, pin, read_table, spark_type
 from segmentation.spark.session import spark_session
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.ledger import MadeOf, record
-
-BEFORE = ("before_segment_id", "before_nearest_id", "before_nearest_since")
-"""Columns that tell executors of the snapshot before."""
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -56,7 +48,8 @@ def write_segments(lake: Lake, as_of: date, champion: ModelVersion, made_of: Mad
             before = before.limit(0)
         hysteresis = Hysteresis.of(lake.settings)
         assigned = persisted(assign(features, before, champion.artefact, champion.version, hysteresis), held)
-        count = assigned.count()
+        with failures_told():
+            count = assigned.count()
         if not count:
             with lake.cursor() as con:
                 raise NotEnoughDataError(no_snapshot(con, as_of))
@@ -97,26 +90,3 @@ def assign(
     schema = ", ".join(f"{column.name} {spark_type(column)}" for column in CUSTOMER_SEGMENTS.columns)
     evaluate = partial(assign_batches, artefact=artefact.to_json(), version=version, hysteresis=hysteresis)
     return joined.mapInArrow(evaluate, schema)
-
-
-def assign_batches(
-    batches: Iterator[pa.RecordBatch], artefact: str, version: int, hysteresis: Hysteresis
-) -> Iterator[pa.RecordBatch]:
-    """Evaluate the artefact on batches of features; runs on executors."""
-    evaluator = Evaluator(Artefact.from_json(artefact))
-    for batch in batches:
-        if not batch.num_rows:
-            continue
-        columns = [batch[name].to_numpy(zero_copy_only=False) for name in evaluator.artefact.feature_names]
-        features = np.column_stack(columns).astype(np.float64, copy=False)
-        segment_id, nearest_id, nearest_since = (batch[name].to_numpy(zero_copy_only=False) for name in BEFORE)
-        assigned = segment_columns(
-            evaluator,
-            version,
-            features,
-            as_of=batch["as_of"][0].as_py(),
-            before=Before(segment_id, nearest_id, nearest_since.astype("datetime64[D]")),
-            hysteresis=hysteresis,
-        )
-        keys = {name: batch[name] for name in ("as_of", "customer_id")}
-        yield pa.RecordBatch.from_pydict({**keys, **assigned})

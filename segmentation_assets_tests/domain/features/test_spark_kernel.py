@@ -20,6 +20,7 @@ from segmentation.features.kernel.sources import kernel_version
 from segmentation.features.one_customer import compute_features
 from segmentation.features.spark_kernel import Instructions, chunks, compute_batches
 from segmentation.features.windows import Window, window_of
+from segmentation.segments.spark_batches import assign_batches
 from segmentation_assets_tests.domain.features.strategies import AS_OF, MIDNIGHT, order_lines
 from segmentation_assets_tests.testing.lines import Line
 from segmentation_assets_tests.testing.partitions import partition
@@ -93,11 +94,11 @@ def test_executors_without_numba_say_so_where_they_are_to_compile(monkeypatch: p
     assert len(_rows(batches, _instructions(WINDOWS[:1]))) == 1
 
 
-def test_what_is_sent_to_executors_names_the_module_and_needs_no_lake_there() -> None:
-    sent = pickle.dumps(partial(compute_batches, told=_instructions()))
+def test_what_is_sent_to_executors_names_modules_and_needs_no_lake_there() -> None:
+    sent = pickle.dumps([partial(compute_batches, told=_instructions()), assign_batches])
     assert len(sent) < 2000
     code = f"import pickle, sys; pickle.loads({sent!r}); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
-    assert "segmentation.features.spark_kernel" in loaded
+    assert {"segmentation.features.spark_kernel", "segmentation.segments.spark_batches"} <= loaded
     assert not {"duckdb", "dagster", "pydantic", "numba", "pyspark", "segmentation.settings"} & loaded
