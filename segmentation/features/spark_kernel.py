@@ -140,7 +140,9 @@ def _read(kernel: Kernel, lines: pa.Table) -> LineColumns:
 def _rows_of(window: Window, table: pa.Table) -> list[pa.RecordBatch]:
     count = table.num_rows
     first = {"problem": pa.nulls(count, pa.string()), "as_of": pa.repeat(pa.scalar(window.as_of), count)}
-    return pa.table({**first, **dict(zip(table.column_names, table.columns, strict=True))}, ANSWER).to_batches()
+    rows = pa.table({**first, **dict(zip(table.column_names, table.columns, strict=True))}, ANSWER)
+    batches: list[pa.RecordBatch] = rows.to_batches()
+    return batches
 
 
 def _row_of(problem: str) -> pa.RecordBatch:

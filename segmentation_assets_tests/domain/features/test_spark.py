@@ -1,7 +1,7 @@
 """The Spark engine against the DuckDB engine: one Spark for the module, one lake with everything that is odd in it."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -188,7 +188,7 @@ def test_numbers_too_large_are_told_by_the_customer_and_not_by_a_stack_trace(lak
 
 
 def test_what_python_raises_on_executors_is_told_in_a_line(running_spark: None) -> None:
-    def fail(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def fail(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
         raise ModuleNotFoundError("No module named 'segmentation'")
 
     with spark_session(Settings()) as spark, pytest.raises(SegmentationError) as told, failures_told():
