@@ -82,6 +82,20 @@ def read_columns(kernel: Kernel, lines: pa.Table, known: KnownNames, resolve: Re
     return LineColumns(customers, runs, Columns(**numbers, **others), Codes(*codes), names)
 
 
+def read_text_columns(kernel: Kernel, lines: pa.Table) -> LineColumns:
+    """Lines as `read_columns` takes them, but with the texts of `NAMES`: a key is a place among a column's texts."""
+    texts: dict[str, list[str | None]] = {}
+    for name in NAMES:
+        encoded: Any = _one_array(lines[name]).dictionary_encode("encode")
+        texts[name] = encoded.dictionary.to_pylist()
+        lines = lines.set_column(lines.column_names.index(name), name, encoded.indices.cast(pa.int64()))
+
+    def resolve(column: str, keys: Sequence[int]) -> dict[int, str | None]:
+        return {key: texts[column][key] for key in keys}
+
+    return read_columns(kernel, lines, KnownNames(), resolve)
+
+
 def _customers(kernel: Kernel, ids: pa.ChunkedArray) -> tuple[pa.Array, Runs]:
     """The customers in order, and the runs of their lines: of a file of the lake each customer has one."""
     texts: Any = _one_array(ids)

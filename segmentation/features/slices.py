@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from segmentation.features.feature_rows import compute_tables, shop_clock
 from segmentation.features.kernel.records import Clock
 from segmentation.features.kernels import Kernel, choose_kernel
-from segmentation.features.line_columns import NAMES, KnownNames, read_columns
+from segmentation.features.line_columns import NAMES, KnownNames, read_columns, read_text_columns
 from segmentation.features.windows import Window
 from segmentation.metadata.tables.raw import TRANSACTIONS
 from segmentation.progress import Progress
@@ -58,13 +58,15 @@ SELECT
     customer_id,
     hash(order_id) AS order_id,
     hash(product_id) AS product_id,
-    {", ".join(f"hash({name}) AS {name}" for name in NAMES)},
+    {{names}},
     ordered_at,
     quantity,
     amount,
     discount
 {SCOPE}
 """
+
+HASHED = ", ".join(f"hash({name}) AS {name}" for name in NAMES)
 
 TEXTS = f"SELECT DISTINCT {{column}}, hash({{column}}) {SCOPE} AND hash({{column}}) IN (SELECT unnest($keys))"
 
@@ -178,7 +180,9 @@ def _ranges(run: _Run, scope: Mapping[str, object]) -> list[str]:
 
 def _compute_slice(run: _Run, scope: Mapping[str, object], name: str) -> None:
     con, kernel = run.worker().con, run.worker().kernel
-    lines = con.execute(LINES.format(**scope)).to_arrow_table(SLICE_LINES)
+    is_text = run.task.customers is not None  # of few lines texts cost less than to look those of hashes up
+    query = LINES.format(**scope, names=", ".join(NAMES) if is_text else HASHED)
+    lines = con.execute(query).to_arrow_table(SLICE_LINES)
     if not lines.num_rows:
         return
 
@@ -187,7 +191,7 @@ def _compute_slice(run: _Run, scope: Mapping[str, object], name: str) -> None:
         found = con.execute(TEXTS.format(**scope, column=column), unsigned).fetchall()
         return {_signed(key): text for text, key in found}
 
-    columns = read_columns(kernel, lines, run.known, resolve)
+    columns = read_text_columns(kernel, lines) if is_text else read_columns(kernel, lines, run.known, resolve)
     tables = compute_tables(kernel, columns, run.task.windows, run.task.home_markets, run.clock)
     for table, folder in zip(tables, run.task.folders, strict=True):
         _write(table, folder / name)

@@ -5,7 +5,7 @@ NumPy, PyArrow and, where the kernel is compiled, Numba are enough. What is wron
 since the driver would get no more than a stack trace of an exception, after as many attempts as Spark is told to make.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -16,8 +16,8 @@ from segmentation.features.compiled_kernel import can_compile
 from segmentation.features.feature_rows import compute_tables, shop_clock
 from segmentation.features.kernel.records import COMPUTED
 from segmentation.features.kernel.sources import kernel_version
-from segmentation.features.kernels import Kernel, compiled, interpreted
-from segmentation.features.line_columns import NAMES, KnownNames, LineColumns, read_columns
+from segmentation.features.kernels import compiled, interpreted
+from segmentation.features.line_columns import read_text_columns
 from segmentation.features.windows import Window
 
 TYPES = {"DOUBLE": pa.float64(), "BIGINT": pa.int64(), "VARCHAR": pa.string(), "BOOLEAN": pa.bool_()}
@@ -71,7 +71,7 @@ def compute_batches(batches: Iterable[pa.RecordBatch], told: Instructions) -> It
     clock = shop_clock(kernel, told.windows)
     try:
         for lines in chunks(batches, told.chunk_lines):
-            tables = compute_tables(kernel, _read(kernel, lines), told.windows, told.home_markets, clock)
+            tables = compute_tables(kernel, read_text_columns(kernel, lines), told.windows, told.home_markets, clock)
             for window, table in zip(told.windows, tables, strict=True):
                 yield from _rows_of(window, table)
     except SegmentationError as error:
@@ -121,20 +121,6 @@ def _unfit(told: Instructions) -> str | None:
             "where they run: pip install numba (docs/scale.md)."
         )
     return None
-
-
-def _read(kernel: Kernel, lines: pa.Table) -> LineColumns:
-    """Lines as the kernel takes them: a name's key is its place among the different names of the column."""
-    texts: dict[str, list[str | None]] = {}
-    for name in NAMES:
-        encoded = lines[name].combine_chunks().dictionary_encode("encode")
-        texts[name] = encoded.dictionary.to_pylist()
-        lines = lines.set_column(lines.column_names.index(name), name, encoded.indices.cast(pa.int64()))
-
-    def resolve(column: str, keys: Sequence[int]) -> dict[int, str | None]:
-        return {key: texts[column][key] for key in keys}
-
-    return read_columns(kernel, lines, KnownNames(), resolve)
 
 
 def _rows_of(window: Window, table: pa.Table) -> list[pa.RecordBatch]:
