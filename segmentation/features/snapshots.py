@@ -9,9 +9,9 @@ from functools import partial
 
 import duckdb
 
+from segmentation.features.definitions import code_version
 from segmentation.features.engine import Computed, Engine, ReplaceRows
 from segmentation.features.records import CommitFor, Snapshot, refuse_empty
-from segmentation.features.stages import code_version
 from segmentation.features.windows import window_of
 from segmentation.metadata.features import FEATURES
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from segmentation.errors import SegmentationError
+from segmentation.features.definitions import RFM_SCORES, rfm_scores
 from segmentation.features.engine import Computed, Record, ReplaceRows
 from segmentation.features.kernel.sources import kernel_version
 from segmentation.features.kernels import is_worth_compiling
@@ -17,7 +18,6 @@ from segmentation.features.records import Snapshot
 from segmentation.features.refresh.home_markets import HomeMarket
 from segmentation.features.slices import LINES_PER_CUSTOMER
 from segmentation.features.spark_kernel import ANSWER, Instructions, compute_batches
-from segmentation.features.stages import stages
 from segmentation.features.windows import Window
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.raw import TRANSACTIONS
@@ -65,7 +65,8 @@ GROUP BY country
 
 FEATURES = f"""
 SELECT {", ".join(f"CAST({c.name} AS {spark_type(c)}) AS {c.name}" for c in CUSTOMER_FEATURES.columns)}
-FROM measures {" ".join(f"JOIN {stage.name} USING (customer_id)" for stage in stages("population"))}
+FROM measures
+JOIN {RFM_SCORES} USING (customer_id)
 """
 
 ANSWER_TYPES = ", ".join(
@@ -170,8 +171,7 @@ def _compute(
 def _with_scores(spark: "SparkSession", as_of: date, held: ExitStack) -> "DataFrame":
     """The rows of `features.customer_features` of a date."""
     spark.table("computed").where(f"as_of = DATE '{as_of}'").createOrReplaceTempView("measures")
-    for stage in stages("population"):
-        spark.sql(stage.sql).createOrReplaceTempView(stage.name)
+    spark.sql(rfm_scores()).createOrReplaceTempView(RFM_SCORES)
     spark.sql(FEATURES).createOrReplaceTempView("features")
     return persisted(spark.table("features"), held)
 

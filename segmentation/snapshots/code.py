@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from segmentation.features.stages import code_version
+from segmentation.features.definitions import code_version
 from segmentation.metadata.features import FEATURES
 from segmentation.metadata.table import Table
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES

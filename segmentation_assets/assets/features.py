@@ -6,9 +6,9 @@ from datetime import date
 import dagster as dg
 from pydantic import Field
 
+from segmentation.features.definitions import code_version
 from segmentation.features.records import Snapshot
 from segmentation.features.snapshots import write_snapshots
-from segmentation.features.stages import code_version
 from segmentation.metadata.features import BY_NAME
 from segmentation.metadata.table import Relation
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES, FEATURE_GROUPS

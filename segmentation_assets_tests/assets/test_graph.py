@@ -4,7 +4,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from segmentation.features.stages import code_version
+from segmentation.features.definitions import code_version
 from segmentation.metadata.features import of_group
 from segmentation.metadata.table import Table
 from segmentation.metadata.tables import TABLES

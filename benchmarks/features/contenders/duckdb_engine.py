@@ -11,10 +11,10 @@ import duckdb
 
 from benchmarks.features.compiling import warm_up
 from benchmarks.features.contenders.source import Source
+from segmentation.features.definitions import RFM_SCORES, rfm_scores
 from segmentation.features.refresh.scores import FEATURES_OF
 from segmentation.features.slices import Task, compute_slices
 from segmentation.features.snapshots import write_snapshots
-from segmentation.features.stages import stages
 from segmentation.features.windows import window_of
 from segmentation.metadata.features import FEATURES
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
@@ -51,8 +51,7 @@ def compute_only(con: duckdb.DuckDBPyConnection, lake: Lake, as_of: date, folder
     ((market,),) = con.execute(HOME_MARKET, {"start": window.start, "as_of": as_of}).fetchall() or [(None,)]
     compute_slices(lake, Task(lake.version(), (window,), (market,), (folder,)))
     con.execute(f"CREATE OR REPLACE TEMP VIEW measures AS FROM read_parquet('{os.fspath(folder)}/*.parquet')")
-    for stage in stages("population"):
-        con.execute(f"CREATE OR REPLACE TEMP TABLE {stage.name} AS {stage.sql}")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE {RFM_SCORES} AS {rfm_scores()}")
     con.execute(f"CREATE OR REPLACE TEMP VIEW answer AS SELECT {NAMES} {FEATURES_OF}")
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import duckdb
 
-from segmentation.features.stages import code_version
+from segmentation.features.definitions import code_version
 from segmentation.features.windows import Window
 from segmentation.metadata.features import FEATURES
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import duckdb
 
+from segmentation.features.definitions import RFM_SCORES, rfm_scores
 from segmentation.features.refresh.ageing import AGEING, aged
 from segmentation.features.refresh.bases import Base
 from segmentation.features.refresh.planning import Plan
-from segmentation.features.stages import stages
 from segmentation.features.windows import Window
 from segmentation.metadata.features import FEATURES
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
@@ -18,9 +18,7 @@ from segmentation.warehouse.sql import literal
 
 SCORES = tuple(feature.name for feature in FEATURES if feature.compares_customers)
 
-FEATURES_OF = "FROM temp.measures " + " ".join(
-    f"JOIN temp.{stage.name} USING (customer_id)" for stage in stages("population")
-)
+FEATURES_OF = f"FROM temp.measures JOIN temp.{RFM_SCORES} USING (customer_id)"
 
 OWN = [name for name in CUSTOMER_FEATURES.column_names if name not in ("as_of", *SCORES)]
 
@@ -63,9 +61,8 @@ def compare_customers(con: duckdb.DuckDBPyConnection, plan: Plan) -> Scored | No
     if not relations:
         return None
     con.execute(f"CREATE OR REPLACE TEMP VIEW measures AS {' UNION ALL BY NAME '.join(relations)}")
-    for stage in stages("population"):
-        con.execute(f"CREATE OR REPLACE TEMP TABLE {stage.name} AS {stage.sql}")
-    scores = f"temp.{stages('population')[0].name}"
+    scores = f"temp.{RFM_SCORES}"
+    con.execute(f"CREATE OR REPLACE TEMP TABLE {RFM_SCORES} AS {rfm_scores()}")
     ((customers,),) = con.execute(f"SELECT COUNT(*) FROM {scores}").fetchall()
     ((computed,),) = con.execute(f"SELECT COUNT(*) FROM {parts}").fetchall() if parts else ((0,),)
     return Scored(f"({FEATURES_OF})", scores, customers, computed)

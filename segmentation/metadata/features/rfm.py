@@ -194,7 +194,7 @@ RFM = (
         type="VARCHAR",
         unit="name",
         description="Named segment of the recency score and the mean of frequency and monetary scores.",
-        formula="of r_score and ⌊(f_score + m_score + 1) / 2⌋, by the table in `sql/population/60_rfm_scores.sql`",
+        formula="of r_score and ⌊(f_score + m_score + 1) / 2⌋, by the table in `sql/rfm_scores.sql`",
         compares_customers=True,
     ),
 )

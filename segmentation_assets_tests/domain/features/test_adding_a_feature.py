@@ -6,8 +6,8 @@ import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from segmentation.features.definitions import code_version
 from segmentation.features.snapshots import write_snapshots
-from segmentation.features.stages import code_version
 from segmentation.metadata.features import FEATURES
 from segmentation.warehouse import Commit, Lake
 from segmentation_assets_tests.domain.features.strategies import AS_OF, MIDNIGHT
@@ -20,7 +20,7 @@ from datetime import date, datetime
 from pathlib import Path
 from segmentation.metadata.features import FEATURES
 from segmentation.features.snapshots import write_snapshots
-from segmentation.features.stages import code_version
+from segmentation.features.definitions import code_version
 from segmentation.settings import load_settings
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import migrate
