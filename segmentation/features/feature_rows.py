@@ -1,6 +1,7 @@
 """From lines to tables of features by the kernel: one table a window, for any engine that has lines as Arrow."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,17 @@ COUNTRY = "country"
 
 def shop_clock(kernel: Kernel, windows: Sequence[Window]) -> Clock:
     """The clock of the windows' zone, right within them."""
-    since, until = min(window.starts_at for window in windows), max(window.ends_at for window in windows)
-    changes = utc_offsets(windows[0].zone, since, until)
+    changes = offsets_within(windows)
     return Clock(
         kernel.column(np.array([micros(moment) for moment, _ in changes], np.int64)),
         kernel.column(np.array([offset // MICROSECOND for _, offset in changes], np.int64)),
     )
+
+
+def offsets_within(windows: Sequence[Window]) -> tuple[tuple[datetime, timedelta], ...]:
+    """By how much the clocks of the windows' zone are ahead of UTC, from each change within them on."""
+    since, until = min(window.starts_at for window in windows), max(window.ends_at for window in windows)
+    return utc_offsets(windows[0].zone, since, until)
 
 
 def compute_tables(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from segmentation.errors import SegmentationError
 from segmentation.features.definitions import RFM_SCORES, rfm_scores
 from segmentation.features.engine import Computed, Record, ReplaceRows
+from segmentation.features.feature_rows import offsets_within
 from segmentation.features.kernel.sources import kernel_version
 from segmentation.features.kernels import is_worth_compiling
 from segmentation.features.records import Snapshot
@@ -156,6 +157,7 @@ def _compute(
         tuple(windows),
         tuple(market.country for market in markets),
         kernel_version(),
+        offsets_within(windows),
         is_compiled=is_worth_compiling(count, len(windows) * count // LINES_PER_CUSTOMER),
         chunk_lines=max(CHUNK_LINES // len(windows), LEAST_CHUNK),
     )

@@ -7,13 +7,14 @@ since the driver would get no more than a stack trace of an exception, after as 
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from segmentation.errors import SegmentationError
 from segmentation.features.compiled_kernel import can_compile
-from segmentation.features.feature_rows import compute_tables, shop_clock
+from segmentation.features.feature_rows import compute_tables, offsets_within, shop_clock
 from segmentation.features.kernel.records import COMPUTED
 from segmentation.features.kernel.sources import kernel_version
 from segmentation.features.kernels import compiled, interpreted
@@ -33,6 +34,10 @@ ANSWER = pa.schema(
 """A row of features, or what went wrong, in `problem`, and nothing else."""
 
 
+BATCH_ROWS = 10_000
+"""Rows that Spark gets at a time: it copies each batch."""
+
+
 @dataclass(frozen=True)
 class Instructions:
     """What executors are told.
@@ -41,6 +46,7 @@ class Instructions:
         windows: The snapshots; all are of one time zone.
         home_markets: The home market of each window, where one is known.
         kernel_version: Of the driver's kernel.
+        offsets: By how much the shop's clocks are ahead of UTC within the windows, as the driver knows.
         is_compiled: Whether the kernel is to be compiled.
         chunk_lines: About how many lines to compute at a time.
     """
@@ -48,6 +54,7 @@ class Instructions:
     windows: tuple[Window, ...]
     home_markets: tuple[str | None, ...]
     kernel_version: str
+    offsets: tuple[tuple[datetime, timedelta], ...]
     is_compiled: bool
     chunk_lines: int
 
@@ -115,6 +122,11 @@ def _unfit(told: Instructions) -> str | None:
             "Spark's executors have another version of segmentation-platform, with other definitions of features, than "
             "the driver. Install the same one on all of them (docs/scale.md)."
         )
+    if offsets_within(told.windows) != told.offsets:
+        return (
+            f"Spark's executors have other rules of the time zone {told.windows[0].zone} than the driver. Install the "
+            "same edition of them everywhere: pip install --upgrade tzdata, or the system's package of that name."
+        )
     if told.is_compiled and not can_compile():
         return (
             "Spark's executors have no Numba, without which these lines would take thirty times as long. Install it "
@@ -127,7 +139,7 @@ def _rows_of(window: Window, table: pa.Table) -> list[pa.RecordBatch]:
     count = table.num_rows
     first = {"problem": pa.nulls(count, pa.string()), "as_of": pa.repeat(pa.scalar(window.as_of), count)}
     rows = pa.table({**first, **dict(zip(table.column_names, table.columns, strict=True))}, ANSWER)
-    batches: list[pa.RecordBatch] = rows.to_batches()
+    batches: list[pa.RecordBatch] = rows.to_batches(BATCH_ROWS)
     return batches
 
 

@@ -147,8 +147,13 @@ def read_table(spark: "SparkSession", table: Table, files: PinnedFiles) -> "Data
 
 
 def persisted(frame: "DataFrame", held: ExitStack) -> "DataFrame":
-    """A frame that is computed once, until `held` ends. Others may share the Spark, so nothing else is let go."""
-    kept = frame.persist()
+    """A frame that is computed once, until `held` ends. Others may share the Spark, so nothing else is let go.
+
+    It is on disk, since it is read once or twice only, and memory is needed for other work.
+    """
+    from pyspark import StorageLevel
+
+    kept = frame.persist(StorageLevel.DISK_ONLY)
     held.callback(kept.unpersist)
     return kept
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from segmentation.errors import SegmentationError
 from segmentation.features import compiled_kernel
-from segmentation.features.feature_rows import compute_tables, shop_clock
+from segmentation.features.feature_rows import compute_tables, offsets_within, shop_clock
 from segmentation.features.kernel.memory import Arrays
 from segmentation.features.kernel.numbers import entropy, millionths
 from segmentation.features.kernel.records import COMPUTED, FIELD_TYPES, NAME_COLUMNS, ROW, UNSET
@@ -129,7 +129,8 @@ def test_one_customer_in_memory_has_the_bits_of_the_lake(kernel: Kernel, lines: 
 @QUICK
 def test_a_partition_on_spark_has_the_bits_of_the_lake(kernel: Kernel, lines: list[Line]) -> None:
     for window, expected in zip(WINDOWS, tables(kernel, lines, WINDOWS), strict=True):
-        told = Instructions((window,), ("UK",), kernel_version(), is_compiled=True, chunk_lines=7)
+        offsets = offsets_within([window])
+        told = Instructions((window,), ("UK",), kernel_version(), offsets, is_compiled=True, chunk_lines=7)
         rows = [row for batch in compute_batches(partition(lines, [3]), told) for row in batch.to_pylist()]
         found = {row.pop("customer_id"): row for row in rows}
         assert {(row.pop("problem"), row.pop("as_of")) for row in rows} <= {(None, window.as_of)}

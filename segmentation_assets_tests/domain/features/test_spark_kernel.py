@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from itertools import pairwise
@@ -16,6 +17,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from segmentation.features import spark_kernel
+from segmentation.features.feature_rows import offsets_within
 from segmentation.features.kernel.sources import kernel_version
 from segmentation.features.one_customer import compute_features
 from segmentation.features.spark_kernel import Instructions, chunks, compute_batches
@@ -30,7 +32,9 @@ QUICK = hypothesis_settings(max_examples=40, deadline=None)
 
 
 def _instructions(windows: Sequence[Window] = WINDOWS, *, is_compiled: bool = False, size: int = 5) -> Instructions:
-    return Instructions(tuple(windows), ("UK",) * len(windows), kernel_version(), is_compiled, size)
+    return Instructions(
+        tuple(windows), ("UK",) * len(windows), kernel_version(), offsets_within(windows), is_compiled, size
+    )
 
 
 def _rows(batches: Sequence[pa.RecordBatch], told: Instructions) -> list[dict[str, object]]:
@@ -81,9 +85,11 @@ def test_a_customer_with_numbers_too_large_is_told_by_id() -> None:
 
 
 def test_executors_with_other_definitions_say_so() -> None:
-    told = Instructions(WINDOWS, ("UK", "UK"), "another", is_compiled=False, chunk_lines=5)
-    (row,) = _rows(partition([Line("a", "o", "p", MIDNIGHT)], [9]), told)
+    batches = partition([Line("a", "o", "p", MIDNIGHT)], [9])
+    (row,) = _rows(batches, replace(_instructions(), kernel_version="another"))
     assert "another version of segmentation-platform" in str(row["problem"])
+    (row,) = _rows(batches, replace(_instructions(), offsets=((MIDNIGHT, timedelta(hours=1)),)))
+    assert "other rules of the time zone UTC" in str(row["problem"])
 
 
 def test_executors_without_numba_say_so_where_they_are_to_compile(monkeypatch: pytest.MonkeyPatch) -> None:
