@@ -103,7 +103,11 @@ def _living_cpu_s(pid: int) -> float:
 
 def _own_kb(pid: int) -> int:
     """Resident memory of a process, of what it shares its part: a process that forks would count twice otherwise."""
-    return proc_field(PROC / str(pid) / "smaps_rollup", "Pss:") or proc_field(PROC / str(pid) / "status", "VmRSS:")
+    status = PROC / str(pid) / "status"
+    parent = PROC / str(proc_field(status, "PPid:")) / "status"
+    if proc_field(status, "VmSize:") == proc_field(parent, "VmSize:"):
+        return 0  # only just started, and within all of its parent's memory until it runs a program of its own
+    return proc_field(PROC / str(pid) / "smaps_rollup", "Pss:") or proc_field(status, "VmRSS:")
 
 
 def proc_field(path: Path, name: str) -> int:
