@@ -40,13 +40,15 @@ def migrate(lake: Lake, tables: tuple[Table, ...] = TABLES, views: tuple[View, .
         SegmentationError: The lake was made by a newer release, or has another number of buckets than somebody chose.
     """
     fingerprint = _fingerprint(tables, views)
-    has_changed = False
+    extended: list[Table] | None = None
     with lake.cursor() as con:
         if not _is_current(con, lake, fingerprint):
             commit = Commit(f"Schema version {SCHEMA_VERSION}", asset="warehouse/schema")
-            has_changed = lake.transaction(con, commit, lambda c: _apply(c, lake, tables, views, fingerprint))
+            extended = lake.transaction(con, commit, lambda c: _apply(c, lake, tables, views, fingerprint))
+        for table in extended or ():
+            _flush(lake, con, table)
     lake.schema_version = SCHEMA_VERSION
-    return has_changed
+    return extended is not None
 
 
 def open_current(settings: Settings) -> Lake:
@@ -84,16 +86,16 @@ def view_statement(view: View) -> str:
 
 def _apply(
     con: duckdb.DuckDBPyConnection, lake: Lake, tables: tuple[Table, ...], views: tuple[View, ...], fingerprint: str
-) -> bool:
+) -> list[Table] | None:
+    """Returns the tables that got columns; None if others have done it all."""
     if _is_current(con, lake, fingerprint):
-        return False
+        return None
     made = _last_version(con) if exists(con, SCHEMA_VERSIONS) else None
     before = made[0] if made else SCHEMA_VERSION
     for version in range(before + 1, SCHEMA_VERSION + 1):
         if version in MIGRATIONS:
             MIGRATIONS[version](con)
-    for table in tables:
-        _create_or_extend(con, table)
+    extended = [table for table in tables if _create_or_extend(con, table)]
     for view in views:
         con.execute(view_statement(view))
         con.execute(f"COMMENT ON VIEW {view.name} IS {literal(view.comment)}")
@@ -106,7 +108,19 @@ def _apply(
             "now": lake.clock(),
         },
     )
-    return True
+    return extended
+
+
+def _flush(lake: Lake, con: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Write what the catalogue holds of a table to files.
+
+    After a change of its columns DuckLake keeps its new rows in another place. The next flush by anybody removes the
+    former one, which whoever has the lake open by then goes on to look for, in vain: so it is removed at once, by the
+    one process that notices.
+    """
+    name = f"schema_name => '{table.schema}', table_name => '{table.name.partition('.')[2]}'"
+    call = f"CALL ducklake_flush_inlined_data('{CATALOG}', {name})"
+    lake.transaction(con, Commit(f"Flush {table.name}"), lambda c: c.execute(call).fetchall())
 
 
 def _note_days_and_snapshots(con: duckdb.DuckDBPyConnection) -> None:
@@ -137,18 +151,20 @@ MIGRATIONS: dict[int, Callable[[duckdb.DuckDBPyConnection], None]] = {
 before tables are created, on lakes of an earlier version only, and create what they fill."""
 
 
-def _create_or_extend(con: duckdb.DuckDBPyConnection, table: Table) -> None:
+def _create_or_extend(con: duckdb.DuckDBPyConnection, table: Table) -> bool:
+    """Returns whether it is an older table that got columns."""
     existing = _columns(con, table)
+    missing = [column for column in table.columns if column.name not in existing]
     if not existing:
         con.execute(f"CREATE SCHEMA IF NOT EXISTS {table.schema}")
         for statement in _create_statements(table):
             con.execute(statement)
     else:
-        for column in table.columns:
-            if column.name not in existing:
-                con.execute(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {column.type}")
+        for column in missing:
+            con.execute(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {column.type}")
     for statement in _comment_statements(table):
         con.execute(statement)
+    return bool(existing and missing)
 
 
 def _is_current(con: duckdb.DuckDBPyConnection, lake: Lake, fingerprint: str) -> bool:

@@ -65,6 +65,25 @@ def test_a_new_column_is_added_and_old_rows_keep_their_values(lake: Lake) -> Non
         assert con.execute("SELECT customer_id, mood FROM segments.customer_segments").fetchall() == [("c", None)]
 
 
+@pytest.mark.parametrize("is_empty", [True, False])
+def test_a_table_with_a_new_column_is_read_on_when_others_flush(lake: Lake, is_empty: bool) -> None:
+    with lake.cursor() as con:
+        if not is_empty:
+            values = "'2024-01-01', 'c', 1, 'n', 2, 0.1, 0.2, 0.5, false, 1, '2024-01-01', 1"
+            row = f"INSERT INTO segments.customer_segments VALUES ({values})"
+            lake.transaction(con, Commit("row"), lambda c: c.execute(row))
+        wider = replace(
+            CUSTOMER_SEGMENTS, columns=(*CUSTOMER_SEGMENTS.columns, Column("mood", "VARCHAR", "Their mood."))
+        )
+        assert migrate(lake, tuple(wider if table is CUSTOMER_SEGMENTS else table for table in TABLES))
+        query = "SELECT customer_id, mood FROM segments.customer_segments"
+        found = con.execute(query).fetchall()
+        with Lake(lake.settings) as other, other.cursor() as theirs:
+            flush = "CALL ducklake_flush_inlined_data('lake')"
+            other.transaction(theirs, Commit("flush"), lambda c: c.execute(flush).fetchall())
+        assert con.execute(query).fetchall() == found == ([] if is_empty else [("c", None)])
+
+
 def test_a_numbered_migration_runs_once(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     runs: list[object] = []
     monkeypatch.setattr(schema_module, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
