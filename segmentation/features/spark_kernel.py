@@ -60,7 +60,7 @@ class Instructions:
 
 
 def compute_batches(batches: Iterable[pa.RecordBatch], told: Instructions) -> Iterator[pa.RecordBatch]:
-    """The features of the customers in a partition, in all windows of a told.
+    """The features of the customers in a partition, in all windows.
 
     Args:
         batches: Lines, those of a customer one after the other, in columns of the transaction contract with 64-bit
