@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,7 @@ pytestmark = [
 START, TRAINED, END = date(2023, 9, 1), date(2024, 10, 1), date(2025, 1, 1)
 NOW = datetime(2025, 2, 1)
 EARLIER = [date(2024, month, 1) for month in (1, 4, 6, 7, 8, 9)]
+BEFORE_CHRISTMAS = date(2024, 11, 1)
 LATER = [date(2024, 12, 1), END]
 SMALL_SHOP = {
     "min_stability": "0.4",
@@ -107,9 +108,9 @@ def evaluate(lake: Lake) -> Evaluation:
     return found
 
 
-def _snapshots(lake: Lake) -> None:
-    write_snapshots(lake, LATER, lambda _: Commit("features"), now=NOW)
-    for as_of in LATER:
+def _snapshots(lake: Lake, dates: Sequence[date] = LATER) -> None:
+    write_snapshots(lake, dates, lambda _: Commit("features"), now=NOW)
+    for as_of in dates:
         write_segments(lake, as_of, Commit("segments"))
 
 
@@ -168,14 +169,22 @@ def test_a_champion_whose_training_data_has_expired_is_judged_by_the_snapshot_as
 
 
 def test_customers_who_go_on_as_before_are_no_finding(aging: Lake, instance: dg.DagsterInstance) -> None:
-    _snapshots(aging)
-    checks = _monitor(aging, instance, LATER[-1], LATER[-1])
+    _snapshots(aging, [BEFORE_CHRISTMAS])
+    checks = _monitor(aging, instance, BEFORE_CHRISTMAS, BEFORE_CHRISTMAS)
     assert checks == {
         "data_is_sound": True,
         "customers_behave_as_in_training": True,
         "customer_mix_is_as_in_training": True,
         "model_divides_as_well_as_in_training": True,
     }
+
+
+def test_newcomers_of_christmas_are_a_matter_of_mix_alone(aging: Lake, instance: dg.DagsterInstance) -> None:
+    """After a year at 8 %, 15 % of a quarter more customers have bought of one category only."""
+    _snapshots(aging)
+    checks = _monitor(aging, instance, END, END)
+    assert {name for name, passed in checks.items() if not passed} == {"customer_mix_is_as_in_training"}
+    assert dict(_rows(aging, FOUND, as_of=END)) == {"category_entropy": "mix"}
 
 
 def _degraded_model() -> dg.SensorDefinition:
