@@ -156,6 +156,7 @@ def compute_slices(lake: Lake, task: Task, progress: Progress | None = None) -> 
         finally:
             for job in jobs:
                 job.cancel()
+    pa.default_memory_pool().release_unused()  # scores and the transaction need memory next
 
 
 def _compute_bucket(run: _Run, bucket: int) -> None:

@@ -17,7 +17,7 @@ from segmentation.warehouse.sql import literal
 
 SCHEMA, TABLE = CUSTOMER_FEATURES.name.split(".")
 
-FILE_CUSTOMERS = 250_000
+FILE_CUSTOMERS = 190_000
 """Customers in one data file of a snapshot, so that writing it needs bounded memory, and a look-up reads one file."""
 
 REPLACED_SHARE = 0.2
