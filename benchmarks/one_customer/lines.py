@@ -4,24 +4,11 @@ from datetime import date, timedelta
 
 import polars as pl
 
+from segmentation.features.one_customer import COLUMNS
 from segmentation.synthetic import generate
 
 AS_OF = date(2026, 1, 1)
 DAYS = 365
-COLUMNS = (
-    "customer_id",
-    "order_id",
-    "product_id",
-    "category",
-    "quantity",
-    "amount",
-    "discount",
-    "ordered_at",
-    "country",
-    "channel",
-)
-"""What `POST /v1/score/transactions` and the calculator read."""
-
 FEWEST_PER_CUSTOMER = 10
 """Every customer of the synthetic shop has more lines in a year, on average."""
 

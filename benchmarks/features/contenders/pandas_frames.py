@@ -13,7 +13,8 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
-from benchmarks.features.contenders.source import COLUMNS, Source
+from benchmarks.features.contenders.source import Source
+from segmentation.features.one_customer import COLUMNS
 from segmentation.metadata.features import FEATURES
 
 SCALE = 1_000_000

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.features.contenders.pandas_frames import WINDOWS, with_scores, write
-from benchmarks.features.contenders.source import COLUMNS, Source
+from benchmarks.features.contenders.source import Source
+from segmentation.features.one_customer import COLUMNS
 
 DAY = pd.Timedelta(days=1)
 CUSTOMER = "customer_id"

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import polars as pl
 
-from benchmarks.features.contenders.source import COLUMNS, Source
+from benchmarks.features.contenders.source import Source
+from segmentation.features.one_customer import COLUMNS
 from segmentation.metadata.features import FEATURES
 
 CUSTOMER = "customer_id"

@@ -5,20 +5,6 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import Protocol
 
-COLUMNS = (
-    "customer_id",
-    "order_id",
-    "product_id",
-    "category",
-    "quantity",
-    "amount",
-    "discount",
-    "ordered_at",
-    "country",
-    "channel",
-)
-"""The columns of `raw.transactions` that features need."""
-
 
 @dataclass(frozen=True)
 class Source:
