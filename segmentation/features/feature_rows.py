@@ -59,16 +59,13 @@ def compute_tables(
     most = int(kernel.functions.count_lines(lines.runs, lines.line_count, starts))
     arranged = _arrange(kernel, lines, starts, most)
     span = max(micros(w.ends_at) for w in windows) - min(micros(w.starts_at) for w in windows)
-    name_counts = {plural: len(lines.names[name]) for name, plural in PLURALS.items()}
+    name_counts = {name: len(names) for name, names in lines.names.items()}
     work = make_work(kernel.memory, most, span, name_counts)
     rows = kernel.memory.records(ROW, len(windows) * customer_count)
     bounds = _windows(kernel, windows, home_markets, lines.names[COUNTRY].to_pylist())
     kernel.functions.fill_rows(arranged, starts, bounds, clock, work, rows)
     for number in range(len(windows)):
         yield _table(lines, rows[number * customer_count : (number + 1) * customer_count])
-
-
-PLURALS = {"category": "categories", "country": "countries", "channel": "channels"}
 
 
 def _arrange(kernel: Kernel, lines: LineColumns, starts: Any, most: int) -> Lines:

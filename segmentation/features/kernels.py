@@ -1,7 +1,7 @@
 """The kernel as engines call it: compiled or interpreted, behind one face, and which of them pays."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 
@@ -31,6 +31,10 @@ class Kernel:
     functions: CompiledKernel
     memory: Memory
     is_compiled: bool
+
+    def for_another_thread(self) -> Self:
+        """The same, with memory of its own."""
+        return replace(self, memory=type(self.memory)())
 
     def column(self, values: np.ndarray) -> Any:
         """Numbers as the functions take them: lists, or read-only arrays, which are a type of their own to Numba."""

@@ -2,12 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
+from segmentation.features.kernel.calendar import DAY
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
 MICROSECOND = timedelta(microseconds=1)
-DAY_MICROS = 86_400_000_000
 
 
 def micros(moment: datetime) -> int:
     """Microseconds since 1970 of a naive moment (UTC)."""
     gone = moment - EPOCH
-    return gone.days * DAY_MICROS + gone.seconds * 1_000_000 + gone.microseconds
+    return gone.days * DAY + gone.seconds * 1_000_000 + gone.microseconds

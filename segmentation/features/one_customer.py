@@ -33,7 +33,7 @@ COLUMNS = (
 OPTIONAL = ("category", "discount", "country", "channel")
 """Columns that a line may lack, which is the same as None."""
 
-NAMES = {"category": "categories", "country": "countries", "channel": "channels"}
+NAMES = ("category", "country", "channel")
 
 CLOCKS_KNOWN_UNTIL = date(2100, 1, 1)
 
@@ -105,7 +105,7 @@ def _row(
 ) -> Any:
     lines = _lines(own, codes)
     span = bounds.as_of - bounds.start
-    work = make_work(MEMORY, len(own), span, {plural: len(codes[name]) for name, plural in NAMES.items()})
+    work = make_work(MEMORY, len(own), span, {name: len(known) for name, known in codes.items()})
     (window,) = MEMORY.records(WINDOW, 1)
     window.start, window.as_of, window.home_market = bounds.start, bounds.as_of, market
     rows = MEMORY.records(ROW, 1)

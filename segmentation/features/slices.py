@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -142,11 +141,11 @@ def compute_slices(lake: Lake, task: Task, progress: Progress | None = None) -> 
         buckets = customer_buckets(con)
         ((lines,),) = con.execute(LINE_COUNT.format(version=task.version)).fetchall()
     rows = len(task.windows) * lines // LINES_PER_CUSTOMER
-    kernel = partial(choose_kernel, lines, rows)
+    kernel = choose_kernel(lines, rows)  # once: whether code is cached may change meanwhile
     workers = _workers(lake, buckets) if lines >= PARALLEL_LINES else 1
     cuts = max(1, round(lines / (buckets * SLICE_LINES)), round(rows / (buckets * SLICE_ROWS)))
     with _workers_of(lake, workers, kernel) as worker, ThreadPoolExecutor(workers) as pool:
-        run = _Run(task, shop_clock(kernel(), task.windows), KnownNames(), cuts, worker)
+        run = _Run(task, shop_clock(kernel, task.windows), KnownNames(), cuts, worker)
         jobs = [pool.submit(_compute_bucket, run, bucket) for bucket in range(buckets)]
         try:
             for done, job in enumerate(as_completed(jobs), start=1):
@@ -214,7 +213,7 @@ def _workers(lake: Lake, buckets: int) -> int:
 
 
 @contextmanager
-def _workers_of(lake: Lake, count: int, kernel: Callable[[], Kernel]) -> Iterator[Callable[[], _Worker]]:
+def _workers_of(lake: Lake, count: int, kernel: Kernel) -> Iterator[Callable[[], _Worker]]:
     """Gives each thread a worker of its own; of several, each has a DuckDB of its own."""
     opened: list[Lake] = []
     mine = threading.local()
@@ -227,7 +226,7 @@ def _workers_of(lake: Lake, count: int, kernel: Callable[[], Kernel]) -> Iterato
                 own = Lake(lake.settings.model_copy(update={"threads": 1}), read_only=True)
                 opened.append(own)
             cursors.append(own.cursor())
-            mine.worker = _Worker(cursors[-1], kernel())
+            mine.worker = _Worker(cursors[-1], kernel.for_another_thread())
         found: _Worker = mine.worker
         return found
 

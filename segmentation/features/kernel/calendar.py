@@ -34,4 +34,5 @@ def offset_at(clock: Clock, moment: int) -> int:
             last = middle
         else:
             first = middle
-    return clock.offsets[first]  # type: ignore[no-any-return]
+    offset: int = clock.offsets[first]
+    return offset

@@ -110,7 +110,7 @@ def make_work(memory: Memory, line_count: int, span: int, name_counts: Mapping[s
         memory: What to make it of.
         line_count: The most lines that one customer has.
         span: Microseconds from the first moment of the windows to the last.
-        name_counts: How many names there are of `categories`, `countries` and `channels`.
+        name_counts: How many names there are of `category`, `country` and `channel`.
     """
 
     def tally(keys: int) -> Tally:
@@ -126,9 +126,9 @@ def make_work(memory: Memory, line_count: int, span: int, name_counts: Mapping[s
         arranged=memory.numbers(line_count),
         latest_basket=memory.numbers(line_count, 4),
         products=tally(line_count),
-        categories=tally(name_counts["categories"]),
-        countries=tally(name_counts["countries"]),
-        channels=tally(name_counts["channels"]),
+        categories=tally(name_counts["category"]),
+        countries=tally(name_counts["country"]),
+        channels=tally(name_counts["channel"]),
         months=tally(span // SHORTEST_MONTH + 4),
         seasons=tally(12),
         weekdays=tally(8),

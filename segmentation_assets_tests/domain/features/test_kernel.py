@@ -190,7 +190,7 @@ def test_entropy_is_between_none_and_an_even_spread(spends: list[int]) -> None:
     from segmentation.features.kernel.memory import PlainObjects, make_work
     from segmentation.features.kernel.tallies import add
 
-    products = make_work(PlainObjects(), 31, 0, {"categories": 0, "countries": 0, "channels": 0}).products
+    products = make_work(PlainObjects(), 31, 0, {"category": 0, "country": 0, "channel": 0}).products
     for number, spend in enumerate(spends):
         add(products, number, spend)
     positive = [spend for spend in spends if spend > 0]

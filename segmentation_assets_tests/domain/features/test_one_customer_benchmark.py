@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.one_customer.__main__ import CHECKOUT, rows, targets
-from benchmarks.one_customer.lines import COLUMNS, lines_of_one_customer
+from benchmarks.one_customer.lines import lines_of_one_customer
 from benchmarks.one_customer.running import Figures, differences, run
+from segmentation.features.one_customer import COLUMNS
 
 ANSWER = {"order_count": 3, "net_revenue": 12.5, "top_category": "tea", "std_gap_days": None}
 
