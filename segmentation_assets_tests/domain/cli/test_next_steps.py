@@ -5,7 +5,6 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from resource import RUSAGE_CHILDREN, getrusage
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -55,16 +54,12 @@ def test_a_lake_is_told_in_its_first_line(lake: Lake, settings: Settings) -> Non
     assert result.output.count("\n  SEGMENTATION_HOME=") == 3
 
 
-def test_a_look_imports_no_more_than_it_needs_and_takes_less_than_a_second(lake: Lake, settings: Settings) -> None:
-    taken, environment = [], {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
-    for _ in range(3):  # the least of them: others work on this machine, too
-        before = getrusage(RUSAGE_CHILDREN)
-        done = subprocess.run([sys.executable, "-c", RUN], capture_output=True, text=True, env=environment, check=True)
-        after = getrusage(RUSAGE_CHILDREN)
-        taken.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+def test_a_look_imports_no_more_than_it_needs(lake: Lake, settings: Settings) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    done = subprocess.run([sys.executable, "-c", RUN], capture_output=True, text=True, env=environment, check=True)
     assert done.stdout.startswith(f"The lake in {settings.home} holds")
-    assert not {"dagster", "litestar", "pandas", "polars", "pyarrow", "sklearn"} & set(done.stderr.split())
-    assert min(taken) < 1
+    heavy = {"dagster", "litestar", "numba", "pandas", "polars", "pyarrow", "scipy", "sklearn"}
+    assert not heavy & set(done.stderr.split())
 
 
 def test_a_lake_that_can_not_be_read_is_a_failure(settings: Settings) -> None:
