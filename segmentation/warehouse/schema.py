@@ -22,7 +22,7 @@ from segmentation.warehouse.commit import Commit
 from segmentation.warehouse.lake import CATALOG, Lake
 from segmentation.warehouse.sql import literal
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 def migrate(lake: Lake, tables: tuple[Table, ...] = TABLES, views: tuple[View, ...] = VIEWS) -> bool:
