@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import polars as pl
+
 from segmentation import synthetic
 from segmentation.features.snapshots import write_snapshots
 from segmentation.settings import Settings
@@ -58,11 +60,22 @@ class Shop:
 
     Attributes:
         recipe: What it is.
-        lake: Its lake, writable: parts that train work on a copy.
+        lake: Its lake, writable: parts that promote models work on a copy.
+        folder: Where it was made.
     """
 
     recipe: Recipe
     lake: Lake
+    folder: Path
+
+    def archetypes(self, customer_ids: pl.Series) -> list[str] | None:
+        """What the given customers are, where somebody knows: of a synthetic shop."""
+        path = self.folder / "files" / self.recipe.name / "archetypes.parquet"
+        if not path.exists():
+            return None
+        customers = pl.DataFrame({"customer_id": customer_ids})
+        found = customers.join(pl.read_parquet(path), on="customer_id", how="left", maintain_order="left")
+        return [str(each) for each in found["archetype"].to_list()]
 
 
 def recipes(uci: Path = UCI) -> dict[str, Recipe]:
@@ -115,7 +128,7 @@ def open_shop(recipe: Recipe, folder: Path) -> Iterator[Shop]:
         if not done.exists():
             _fill(lake, recipe, folder)
             done.touch()
-        yield Shop(recipe, lake)
+        yield Shop(recipe, lake, folder)
 
 
 def _fill(lake: Lake, recipe: Recipe, folder: Path) -> None:
@@ -139,5 +152,5 @@ def _synthetic(seed: int) -> Recipe:
         synthetic.write(files, customers=SYNTHETIC_CUSTOMERS, start=date(2023, 1, 1), end=date(2025, 1, 1), seed=seed)
         return str(files / "transactions")
 
-    judged = (date(2024, 4, 1), date(2024, 7, 1), date(2024, 10, 1))
+    judged = (date(2024, 8, 1), date(2024, 9, 1), date(2024, 10, 1))
     return Recipe(name, f"synthetic shop, seed {seed}", "canonical", date(2023, 3, 1), date(2025, 1, 1), judged, made)

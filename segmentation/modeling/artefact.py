@@ -86,6 +86,8 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
         first_new_id: The id that its first new segment got.
         reserved_names: Names given by people, which its new segments had to avoid.
         search: Why this specification was chosen.
+        axes: How many axes of model space say what will be spent, how it will be bought, and how it has been; empty
+            where they are the scaled features.
         run_id: The Dagster run that trained it.
         git_commit: The platform's commit.
     """
@@ -102,6 +104,7 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     first_new_id: int = 1
     reserved_names: tuple[str, ...] = ()
     search: str = ""
+    axes: tuple[int, ...] = ()
     run_id: str = ""
     git_commit: str = ""
 

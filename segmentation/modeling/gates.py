@@ -18,8 +18,9 @@ from segmentation.modeling import registry
 from segmentation.modeling.artefact import Artefact, Evaluator, Floats, Ints
 from segmentation.modeling.feature_matrix import FeatureMatrix, read_matrix
 from segmentation.modeling.fitting.clustering import resample
-from segmentation.modeling.fitting.forward import eta_squared, read_outcome
+from segmentation.modeling.fitting.forward import eta_squared
 from segmentation.modeling.fitting.metrics import fixed_silhouette, smallest_share
+from segmentation.modeling.fitting.outcomes import read_outcome
 from segmentation.modeling.fitting.space import fixed_space
 from segmentation.modeling.nearest import nearest
 from segmentation.modeling.registry import ModelVersion, TrainingSet

@@ -55,6 +55,7 @@ class TrainingSet:
         judged_as_of: Earlier date at which forward value is judged; None without enough history.
         learned_as_of: Date before that at which it is learned.
         forward_days: Days after those dates that count.
+        pooled_as_of: Further dates that are learned from together with them, newest first.
     """
 
     id: str
@@ -65,6 +66,7 @@ class TrainingSet:
     judged_as_of: date | None = None
     learned_as_of: date | None = None
     forward_days: int = 0
+    pooled_as_of: tuple[date, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ def record_training_set(lake: Lake, training_set: TrainingSet, commit: Commit, *
                 "judged_as_of": training_set.judged_as_of,
                 "learned_as_of": training_set.learned_as_of,
                 "forward_days": training_set.forward_days,
+                "pooled_as_of": json.dumps([str(each) for each in training_set.pooled_as_of]),
                 "created_at": now,
             },
         )
@@ -138,13 +141,15 @@ def training_set(con: duckdb.DuckDBPyConnection, training_set_id: str) -> Traini
 def _training_set(con: duckdb.DuckDBPyConnection, condition: str, key: object) -> TrainingSet | None:
     row = con.execute(
         "SELECT training_set_id, as_of, lake_snapshot, customer_count, features, judged_as_of, learned_as_of, "
-        f"COALESCE(forward_days, 0) FROM {TRAINING_SETS.name} WHERE {condition} ORDER BY created_at DESC LIMIT 1",
+        f"COALESCE(forward_days, 0), COALESCE(pooled_as_of, '[]') FROM {TRAINING_SETS.name} WHERE {condition} "
+        "ORDER BY created_at DESC LIMIT 1",
         {"key": key},
     ).fetchone()
     if row is None:
         return None
-    identity, as_of, version, count, features, judged, learned, days = row
-    return TrainingSet(identity, as_of, version, count, tuple(json.loads(features)), judged, learned, days)
+    identity, as_of, version, count, features, judged, learned, days, pooled = row
+    earlier = tuple(date.fromisoformat(each) for each in json.loads(pooled))
+    return TrainingSet(identity, as_of, version, count, tuple(json.loads(features)), judged, learned, days, earlier)
 
 
 def register(

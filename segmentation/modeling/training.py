@@ -6,14 +6,17 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import duckdb
+import msgspec
 import numpy as np
 
 import segmentation
 from segmentation.errors import SegmentationError
+from segmentation.metadata.features import BY_NAME
 from segmentation.modeling import registry
 from segmentation.modeling.artefact import FORMAT, Artefact, Evaluator, Floats, Provenance, Segment
 from segmentation.modeling.feature_matrix import read_matrix
 from segmentation.modeling.fitting.fit import Fit, fit
+from segmentation.modeling.fitting.space import Space
 from segmentation.modeling.registry import ModelVersion, TrainingSet
 from segmentation.modeling.search.search import Search, TrialProgress, search
 from segmentation.modeling.search.tracking import Tracker
@@ -60,7 +63,7 @@ def train(
     predecessor = favourite = None
     if before is not None:
         predecessor = _predecessor(lake, before, training_set, settings.training_rows, settings.seed)
-        favourite = before.artefact.provenance.specification
+        favourite = _again(before, predecessor, settings)
     found = search(
         data,
         settings,
@@ -167,6 +170,7 @@ def _built(
     segments, lineage = identified(fitted, data.traits, predecessor, provenance.first_new_id, provenance.reserved_names)
     stability = dict(zip((s.id for s in segments), _by_segment(fitted, segments), strict=True))
     metrics = {**fitted.metrics, **{f"stability_{identity}": value for identity, value in stability.items()}}
+    provenance = msgspec.structs.replace(provenance, axes=fitted.axes)
     artefact = Artefact(FORMAT, fitted.rules, segments, provenance, fitted.projection)
     return TrainedModel(artefact, metrics, tuple(lineage), data, found)
 
@@ -240,7 +244,30 @@ def _predecessor(lake: Lake, before: ModelVersion, training_set: TrainingSet, ma
     artefact = before.artefact
     with lake.at(training_set.lake_snapshot) as con:
         matrix = read_matrix(con, training_set.as_of, artefact.feature_names, max_rows=max_rows, seed=seed)
-    return Predecessor(artefact.segments, Evaluator(artefact).assign(matrix.values).segment)
+    return Predecessor(
+        artefact.segments, Evaluator(artefact).assign(matrix.values).segment, _space(artefact, training_set)
+    )
+
+
+def _space(artefact: Artefact, training_set: TrainingSet) -> Space | None:
+    """The model space of an artefact over the features of a training set, if it knows its axes and has no others."""
+    if not artefact.provenance.axes or not set(artefact.feature_names) <= set(training_set.features):
+        return None
+    features = tuple(BY_NAME[name] for name in training_set.features)
+    return Space(features, artefact.rules, artefact.projection, artefact.provenance.axes)
+
+
+def _again(before: ModelVersion, predecessor: Predecessor, settings: Settings) -> Specification | None:
+    """How the predecessor would be fitted again: by its axes, if they are known, with new centroids."""
+    specification = before.artefact.provenance.specification
+    if specification is None or predecessor.space is None:
+        return None
+    return msgspec.structs.replace(
+        specification,
+        segments=len(before.artefact.segments),
+        continuity=1.0,
+        smallest=settings.min_segment_share,
+    )
 
 
 def _by_segment(fitted: Fit, segments: tuple[Segment, ...]) -> list[float]:

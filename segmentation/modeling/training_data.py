@@ -6,7 +6,7 @@ days, at `judged_as_of` it is judged how well segments tell it apart. Both windo
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -19,7 +19,7 @@ from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.raw import TRANSACTIONS
 from segmentation.modeling.artefact import Floats
 from segmentation.modeling.feature_matrix import has_features, no_snapshot, read_matrix
-from segmentation.modeling.fitting.forward import OUTCOMES, Outcome, outcome_span, read_outcome
+from segmentation.modeling.fitting.outcomes import OUTCOMES, SHARED, SHARES, Outcome, outcome_span, read_outcome
 from segmentation.modeling.registry import TrainingSet, record_training_set
 from segmentation.shop_calendar import local_day
 from segmentation.snapshots.coverage import read_coverage
@@ -32,6 +32,9 @@ LEAST_HISTORY = timedelta(days=28)
 
 HISTORY = "training, for its history"
 """Who asks for snapshots of earlier dates."""
+
+POOLED_MONTHS = 3
+"""What features announce is learned from so many firsts of months together: a single season says too little."""
 
 SETTLED = timedelta(days=7)
 """Lines have to reach so near to the end of the window that is judged."""
@@ -73,10 +76,19 @@ class Examples:
 
 @dataclass(frozen=True)
 class History:
-    """The two earlier dates: features at both, and what followed."""
+    """Earlier dates: features at each, and what followed.
+
+    Attributes:
+        learned: The later of the dates that end before segments are judged.
+        judged: The date at which they are judged.
+        before_learned: Dates before `learned` that are learned from together with it.
+        before_judged: The same of `judged`, for a model that nobody judges out of time any more.
+    """
 
     learned: Examples
     judged: Examples
+    before_learned: tuple[Examples, ...] = ()
+    before_judged: tuple[Examples, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,10 +108,41 @@ class TrainingData:
     history: History | None
 
 
-def history_dates(as_of: date, forward_days: int) -> tuple[date, date]:
-    """The dates at which forward value is judged and learned: firsts of months, each a window before the next."""
-    judged = (as_of - timedelta(days=forward_days)).replace(day=1)
-    return judged, (judged - timedelta(days=forward_days)).replace(day=1)
+def history_dates(as_of: date, forward_days: int, first: date) -> tuple[date, date] | None:
+    """The dates at which expected futures are judged and learned: each a window before the next.
+
+    They are firsts of months, which other snapshots have, too, where lines reach back far enough for that; else the
+    latest dates that there are. Where they reach back for one window only, it is learned from and judged by.
+
+    Args:
+        as_of: The snapshot that is trained on.
+        forward_days: Length of the windows.
+        first: The first day with lines.
+
+    Returns:
+        The judged and the learned date; None where no window has enough lines before it.
+    """
+    window, earliest = timedelta(days=forward_days), first + LEAST_HISTORY
+    judged = (as_of - window).replace(day=1)
+    learned = (judged - window).replace(day=1)
+    if learned >= earliest:
+        return judged, learned
+    judged = as_of - window
+    if judged - window >= earliest:
+        return judged, judged - window
+    return (judged, judged) if judged >= earliest else None
+
+
+def pooled_dates(judged: date, learned: date) -> tuple[date, ...]:
+    """The firsts of months before both dates that are learned from together with them, newest first."""
+    months = {each for newest in (judged, learned) for each in _months_before(newest)}
+    return tuple(sorted(months - {judged, learned}, reverse=True))
+
+
+def _months_before(day: date) -> list[date]:
+    """The firsts of the months before a date."""
+    numbers = (day.year * 12 + day.month - 1 - back for back in range(1, POOLED_MONTHS))
+    return [date(number // 12, number % 12 + 1, 1) for number in numbers]
 
 
 def make_training_set(lake: Lake, as_of: date, commit: Commit, *, now: datetime) -> TrainingSet:
@@ -120,11 +163,10 @@ def make_training_set(lake: Lake, as_of: date, commit: Commit, *, now: datetime)
     """
     features = tuple(feature.name for feature in modelled())
     forward_days = lake.settings.forward_days
-    judged, learned = history_dates(as_of, forward_days)
     with lake.cursor() as con:
         zone = shop_zone(con, lake.settings)
-        has_history = _reaches(con, learned, judged + timedelta(days=forward_days), zone)
-        dates = (as_of, judged, learned) if has_history else (as_of,)
+        earlier = _history(con, as_of, forward_days, zone)
+        dates = (as_of, *dict.fromkeys(earlier))
         if not has_features(con, as_of):
             raise NotEnoughDataError(no_snapshot(con, as_of))
         read_coverage(con, lake.settings, now).require(as_of)
@@ -134,7 +176,7 @@ def make_training_set(lake: Lake, as_of: date, commit: Commit, *, now: datetime)
         write_snapshots(lake, outdated, lambda each: _commit_of_features(commit, each, asked_by), now=now)
     version = lake.version()
     with lake.at(version) as con:
-        refuse_empty_features(con, dates, features)
+        refuse_empty_features(con, (as_of, *dict.fromkeys(earlier[:2])), features)  # the others only add to these
         fingerprint, count = _fingerprint(con, dates, features, forward_days)
     training_set = TrainingSet(
         id=fingerprint,
@@ -142,8 +184,9 @@ def make_training_set(lake: Lake, as_of: date, commit: Commit, *, now: datetime)
         lake_snapshot=version,
         customer_count=count,
         features=features,
-        judged_as_of=judged if has_history else None,
-        learned_as_of=learned if has_history else None,
+        judged_as_of=earlier[0] if earlier else None,
+        learned_as_of=earlier[1] if earlier else None,
+        pooled_as_of=earlier[2:],
         forward_days=forward_days,
     )
     return record_training_set(lake, training_set, commit, now=now)
@@ -169,8 +212,10 @@ def read_training_data(lake: Lake, training_set: TrainingSet, *, max_rows: int, 
             )
 
         history = None
-        if training_set.judged_as_of and training_set.learned_as_of:
-            history = History(past(training_set.learned_as_of), past(training_set.judged_as_of))
+        judged, learned = training_set.judged_as_of, training_set.learned_as_of
+        if judged and learned:
+            earlier = {each: past(each) for each in sorted({judged, learned, *training_set.pooled_as_of}, reverse=True)}
+            history = History(earlier[learned], earlier[judged], _pooled(earlier, learned), _pooled(earlier, judged))
     return TrainingData(
         features=tuple(BY_NAME[name] for name in features),
         current=Examples(training_set.as_of, current.values[:, : len(features)].copy()),
@@ -179,13 +224,21 @@ def read_training_data(lake: Lake, training_set: TrainingSet, *, max_rows: int, 
     )
 
 
-def _reaches(con: duckdb.DuckDBPyConnection, learned: date, end: date, zone: str) -> bool:
-    """Whether lines begin long enough before the first date and go on to the end of the last window."""
+def _pooled(earlier: Mapping[date, Examples], newest: date) -> tuple[Examples, ...]:
+    """Those of the dates that are learned from together with the newest one."""
+    return tuple(earlier[month] for month in _months_before(newest) if month in earlier)
+
+
+def _history(con: duckdb.DuckDBPyConnection, as_of: date, forward_days: int, zone: str) -> tuple[date, ...]:
+    """The judged date, the learned one, and those that are pooled with them; empty where lines don't reach."""
     row = con.execute(f"SELECT MIN(ordered_at), MAX(ordered_at) FROM {TRANSACTIONS.name}").fetchone()
     if row is None or row[0] is None:
-        return False
+        return ()
     first, last = (local_day(moment, zone) for moment in row)
-    return bool(first <= learned - LEAST_HISTORY and last >= end - SETTLED)
+    found = history_dates(as_of, forward_days, first)
+    if found is None or last < found[0] + timedelta(days=forward_days) - SETTLED:
+        return ()
+    return (*found, *(each for each in pooled_dates(*found) if each - LEAST_HISTORY >= first))
 
 
 def refuse_empty_features(con: duckdb.DuckDBPyConnection, dates: Sequence[date], features: Sequence[str]) -> None:
@@ -213,6 +266,12 @@ def refuse_empty_features(con: duckdb.DuckDBPyConnection, dates: Sequence[date],
             )
 
 
+def _hashed(con: duckdb.DuckDBPyConnection, query: str, bound: Mapping[str, object]) -> list[str]:
+    """A hash of the rows of a query."""
+    hashed = FINGERPRINT.format(columns="COLUMNS(*)", relation=f"({query})")
+    return [str(value) for value in con.execute(hashed, dict(bound)).fetchall()[0]]
+
+
 def _commit_of_features(commit: Commit, as_of: date, asked_by: str) -> Commit:
     return replace(commit, message=f"features/* {as_of}", partition=str(as_of), asked_by=asked_by)
 
@@ -234,6 +293,9 @@ def _fingerprint(
             count = rows[0]
         else:
             window = outcome_span(con, as_of, forward_days)
-            outcome = FINGERPRINT.format(columns="customer_id, spend, returned", relation=f"({OUTCOMES})")
-            facts.append([str(value) for value in con.execute(outcome, window).fetchall()[0]])
+            facts.append(_hashed(con, OUTCOMES, window))
+            facts += [
+                _hashed(con, SHARES.format(column=column), {**window, "count": count})
+                for column, count in SHARED.items()
+            ]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32], count

@@ -19,7 +19,7 @@ from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.modeling import registry
 from segmentation.modeling.artefact import Evaluator
 from segmentation.modeling.feature_matrix import read_matrix
-from segmentation.modeling.fitting.forward import read_outcome
+from segmentation.modeling.fitting.outcomes import read_outcome
 from segmentation.modeling.fitting.space import Space, fixed_space
 from segmentation.modeling.nearest import Assignment
 from segmentation.modeling.registry import ModelVersion, TrainingSet

@@ -11,8 +11,9 @@ from typing import Literal
 import numpy as np
 
 from segmentation.modeling.artefact import Floats
-from segmentation.modeling.fitting.forward import Outcome, eta_squared
+from segmentation.modeling.fitting.forward import eta_squared
 from segmentation.modeling.fitting.metrics import SILHOUETTE_ROWS, fixed_silhouette, smallest_share
+from segmentation.modeling.fitting.outcomes import Outcome
 from segmentation.modeling.nearest import Assignment
 from segmentation.monitoring.thresholds import prediction_factor
 

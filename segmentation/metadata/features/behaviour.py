@@ -12,6 +12,7 @@ BEHAVIOUR = (
         description="Units bought.",
         transform="log",
         formula="Σ quantity of purchase lines",
+        value_sign=1,
     ),
     Feature(
         name="average_basket_units",
@@ -23,6 +24,7 @@ BEHAVIOUR = (
         transform="log",
         is_modelled=True,
         formula="units_purchased / n",
+        value_sign=1,
     ),
     Feature(
         name="return_count",
@@ -33,6 +35,7 @@ BEHAVIOUR = (
         description="Return documents: orders with a return line; refunds of money alone are none.",
         transform="log",
         formula="number of order_id with a return line",
+        value_sign=-1,
     ),
     Feature(
         name="return_rate",
@@ -47,6 +50,7 @@ BEHAVIOUR = (
         missing="zero",
         is_modelled=True,
         formula="returned_revenue / gross_revenue",
+        value_sign=-1,
     ),
     Feature(
         name="discount_share",

@@ -13,6 +13,7 @@ DIVERSITY = (
         transform="log",
         is_modelled=True,
         formula="number of p",
+        value_sign=1,
     ),
     Feature(
         name="distinct_categories",
@@ -23,6 +24,7 @@ DIVERSITY = (
         description="Different categories bought.",
         transform="log",
         formula="number of c",
+        value_sign=1,
     ),
     Feature(
         name="category_entropy",
@@ -77,6 +79,7 @@ DIVERSITY = (
         description="Share of the products bought that were bought in two or more orders.",
         transform="sqrt",
         formula="number of p with n_p ≥ 2 / number of p",
+        value_sign=1,
     ),
     Feature(
         name="distinct_products_per_order",

@@ -35,6 +35,8 @@ class Feature:
         formula: How it is computed, in the notation of `NOTATION`.
         compares_customers: Whether it ranks a customer among all of a snapshot; made by SQL, in `features/sql/`.
         ages: Whether it is the days from some moment to as_of, so that it grows with as_of while lines stay.
+        value_sign: 1 where more of it may announce more spend but never less, -1 the other way round; None where either
+            may be.
         within_days: Counts only what happened in so many days before as_of; None for the whole window.
     """
 
@@ -52,3 +54,4 @@ class Feature:
     compares_customers: bool = False
     ages: bool = False
     within_days: int | None = None
+    value_sign: Literal[1, -1] | None = field(default=None, repr=False)

@@ -14,6 +14,7 @@ RFM = (
         is_modelled=True,
         formula="as_of − max tᵢ",
         ages=True,
+        value_sign=-1,
     ),
     Feature(
         name="order_count",
@@ -25,6 +26,7 @@ RFM = (
         transform="log",
         is_modelled=True,
         formula="n",
+        value_sign=1,
     ),
     Feature(
         name="gross_revenue",
@@ -35,6 +37,7 @@ RFM = (
         description="Spend on purchase lines.",
         transform="log",
         formula="Σ vᵢ",
+        value_sign=1,
     ),
     Feature(
         name="returned_revenue",
@@ -45,6 +48,7 @@ RFM = (
         description="Value of return lines and of refunds of money alone, as a positive number.",
         transform="log",
         formula="−Σ amount of return lines and refunds",
+        value_sign=-1,
     ),
     Feature(
         name="net_revenue",
@@ -55,6 +59,7 @@ RFM = (
         transform="signed_log",
         is_modelled=True,
         formula="gross_revenue − returned_revenue",
+        value_sign=1,
     ),
     Feature(
         name="average_order_value",
@@ -66,6 +71,7 @@ RFM = (
         transform="log",
         is_modelled=True,
         formula="Σ vᵢ / n",
+        value_sign=1,
     ),
     Feature(
         name="median_order_value",
@@ -76,6 +82,7 @@ RFM = (
         description="Median over orders of their spend.",
         transform="log",
         formula="median vᵢ",
+        value_sign=1,
     ),
     Feature(
         name="max_order_value",
@@ -86,6 +93,7 @@ RFM = (
         description="Spend of the largest order.",
         transform="log",
         formula="max vᵢ",
+        value_sign=1,
     ),
     Feature(
         name="orders_30d",
@@ -97,6 +105,7 @@ RFM = (
         transform="log",
         formula="number of tᵢ ≥ as_of − 30 d",
         within_days=30,
+        value_sign=1,
     ),
     Feature(
         name="orders_90d",
@@ -109,6 +118,7 @@ RFM = (
         is_modelled=True,
         formula="number of tᵢ ≥ as_of − 90 d",
         within_days=90,
+        value_sign=1,
     ),
     Feature(
         name="orders_365d",
@@ -120,6 +130,7 @@ RFM = (
         transform="log",
         formula="number of tᵢ ≥ as_of − 365 d",
         within_days=365,
+        value_sign=1,
     ),
     Feature(
         name="revenue_30d",
@@ -131,6 +142,7 @@ RFM = (
         transform="log",
         formula="Σ vᵢ with tᵢ ≥ as_of − 30 d",
         within_days=30,
+        value_sign=1,
     ),
     Feature(
         name="revenue_90d",
@@ -143,6 +155,7 @@ RFM = (
         is_modelled=True,
         formula="Σ vᵢ with tᵢ ≥ as_of − 90 d",
         within_days=90,
+        value_sign=1,
     ),
     Feature(
         name="revenue_365d",
@@ -154,6 +167,7 @@ RFM = (
         transform="log",
         formula="Σ vᵢ with tᵢ ≥ as_of − 365 d",
         within_days=365,
+        value_sign=1,
     ),
     Feature(
         name="r_score",

@@ -26,6 +26,7 @@ TEMPORAL = (
         missing="maximum",
         is_modelled=True,
         formula="(max tᵢ − min tᵢ) / (n − 1)",
+        value_sign=-1,
     ),
     Feature(
         name="std_gap_days",
@@ -48,6 +49,7 @@ TEMPORAL = (
         transform="log",
         is_modelled=True,
         formula="number of m",
+        value_sign=1,
     ),
     Feature(
         name="monthly_spend_mean",
@@ -58,6 +60,7 @@ TEMPORAL = (
         description="Mean spend of an active month.",
         transform="log",
         formula="Σ s_m / number of m",
+        value_sign=1,
     ),
     Feature(
         name="monthly_spend_std",

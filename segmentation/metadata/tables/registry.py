@@ -69,6 +69,7 @@ TRAINING_SETS = Table(
         Column("learned_as_of", "DATE", "Snapshot before that, at which it is learned what announces spend."),
         Column("forward_days", "INTEGER", "Days after those dates in which spend counts."),
         Column("created_at", "TIMESTAMP", "When it was first recorded, UTC.", nullable=False),
+        Column("pooled_as_of", "VARCHAR", "Further dates that it is learned from, as a JSON list, newest first."),
     ),
 )
 

@@ -49,6 +49,7 @@ def fit_centroids(
     starts: int = 10,
     max_rows: int | None = None,
     warm: Floats | None = None,
+    tolerance: float = WARM_TOLERANCE,
 ) -> Floats:
     """The best of several K-means fits (Lloyd 1982, started as Arthur & Vassilvitskii 2007).
 
@@ -62,6 +63,7 @@ def fit_centroids(
         max_rows: Fit on a random sample of so many rows if there are more.
         warm: Shape (k, d); where clusters lay before. If they settle into a fit that is hardly worse than the best one,
             that is taken, so that clusters don't change places for nothing.
+        tolerance: How much larger the inertia of that fit may be.
 
     Returns:
         Shape (k, d).
@@ -80,9 +82,32 @@ def fit_centroids(
             fit = KMeans(k, n_init=starts, random_state=seed).fit(rows)
         if warm is not None:
             again = KMeans(k, init=warm, n_init=1).fit(rows)
-            if again.inertia_ <= fit.inertia_ * (1 + WARM_TOLERANCE):
+            if again.inertia_ <= fit.inertia_ * (1 + tolerance):
                 fit = again
     return np.asarray(fit.cluster_centers_, dtype=np.float64)
+
+
+def without_small(points: Floats, centroids: Floats, smallest: float) -> Floats:
+    """Centroids of clusters that hold enough points: the smallest is given up, and its points fall to the others.
+
+    Args:
+        points: Shape (n, d).
+        centroids: Shape (k, d).
+        smallest: Share of the points that a cluster has to hold.
+
+    Returns:
+        Shape (at most k, d), settled again; a single one if no two clusters are large enough.
+    """
+    from sklearn.cluster import KMeans  # scikit-learn is heavy, and only who fits needs it
+
+    while len(centroids) > 1:
+        counts = np.bincount(nearest_labels(points, centroids), minlength=len(centroids))
+        if counts.min() >= smallest * len(points):
+            break
+        rest = np.delete(centroids, int(counts.argmin()), axis=0)
+        with threadpool_limits(limits=1):
+            centroids = np.asarray(KMeans(len(rest), init=rest, n_init=1).fit(points).cluster_centers_)
+    return np.asarray(centroids, dtype=np.float64)
 
 
 def resample(points: Floats, centroids: Floats, *, seed: int) -> Resamples:
@@ -105,7 +130,7 @@ def resample(points: Floats, centroids: Floats, *, seed: int) -> Resamples:
         drawn = judged[rng.choice(len(judged), len(judged))]
         if len(np.unique(drawn, axis=0)) < k:
             return Resamples(np.zeros(k), 0.0, rows, np.zeros(len(judged)))
-        other = nearest_labels(judged, fit_centroids(drawn, k, seed=number, starts=3))
+        other = nearest_labels(judged, fit_centroids(drawn, k, seed=number, starts=3, warm=centroids, tolerance=0.0))
         overlap = jaccard(own, other, k)
         overlaps.append(overlap.max(axis=1))
         agreements.append(adjusted_rand_score(own, other))

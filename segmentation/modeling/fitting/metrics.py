@@ -29,7 +29,13 @@ MEANINGS = {
     "kept_share": "share of customers whom the model leaves in the segment that its predecessor gives them",
     "forward_eta_squared": "share of the variance of the next days' log spend that lies between segments, out of time "
     "(Fisher 1925)",
+    "forward_ratio": "the same, as a share of what tiers of expected spend alone reach, as many of them",
+    "tier_agreement": "adjusted Rand index with tiers of expected spend, of the sizes of the segments (Hubert & Arabie "
+    "1985); at 1 segments say nothing but what will be spent",
     "forward_lift": "the same, as a multiple of what K-means on recency, orders and revenue reaches with up to k",
+    "behaviour_eta_squared": "the same of how those who bought did it (order value, units and products per order, unit "
+    "price, returns, discounts, weekends), the mean over what varies",
+    "behaviour_lift": "the same, as a share of what regressions foretell of it",
     "forward_auc": "how well segments, ranked at an earlier date, tell who buys again (Mann & Whitney 1947)",
 }
 """What each figure is, and where it comes from."""

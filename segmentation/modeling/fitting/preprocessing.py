@@ -13,6 +13,9 @@ SMALLEST_SCALE = 1e-9
 NORMAL_IQR = 1.349
 """Interquartile range of a normal distribution in standard deviations."""
 
+RARE = 0.1
+"""A feature in which fewer customers differ from the rest counts less, the rarer they are."""
+
 
 def fit_rules(
     features: Sequence[Feature],
@@ -66,7 +69,17 @@ def _fit_rule(
     center, scale = _center_and_scale(coordinates, scaling)
     if not scale > SMALLEST_SCALE:
         return None
-    return FeatureRule(feature.name, missing, lower, upper, transform, center, scale)
+    return FeatureRule(feature.name, missing, lower, upper, transform, center, scale * _damping(coordinates))
+
+
+def _damping(values: Floats) -> float:
+    """How much more a feature is scaled down in which nearly all customers are alike; 1 where that isn't so.
+
+    By its standard deviation alone, the few who differ would lie far from everybody, and be a cluster of their own.
+    """
+    _, counts = np.unique(values, return_counts=True)
+    differing = 1.0 - float(counts.max()) / len(values)
+    return max(1.0, float(np.sqrt(RARE / differing))) if differing > 0 else 1.0
 
 
 def _center_and_scale(values: Floats, scaling: Scaling) -> tuple[float, float]:

@@ -1,9 +1,10 @@
 """The search for a model: which features count how much, how they are scaled, and into how many segments.
 
-What a segmentation is for, as one number (`score`): segments that tell the next days' spend apart better than plain RFM
-clusters of the same number do, that come back when customers are resampled, and that lie apart; and rather more
-segments than fewer, as long as each of them is stable and large enough. Where a model is in service, its successor
-should leave customers where they are, unless it is better at the rest.
+What a segmentation is for, as one number (`score`): segments that tell apart what customers will spend, nearly as well
+as tiers of expected spend do, and how they will buy, which those don't; that come back when customers are resampled,
+and that lie apart; and rather more segments than fewer, as long as each of them is stable and large enough. Where a
+model is in service, its successor should leave customers where they are, unless it is better at the rest: the
+predecessor's axes with new centroids are tried first, and others are tied to them.
 
 Trials are kept in a journal file, so that a search that was killed goes on where it was. Each is seeded by its number:
 the same data and settings give the same trials in the same order, interrupted or not.
@@ -15,16 +16,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
 from filelock import FileLock
 
 from segmentation.errors import NotEnoughDataError
 from segmentation.metadata.features import GROUPS
 from segmentation.modeling.fitting.fit import STARTS, SpecificationEvaluator
-from segmentation.modeling.fitting.forward import Outcome
 from segmentation.modeling.fitting.sampling import some_rows
 from segmentation.modeling.search.tracking import Tracker
-from segmentation.modeling.search.trials import Trial, lacks, score
+from segmentation.modeling.search.trials import CONTINUED, Trial, lacks, score
 from segmentation.modeling.segment_identity.matching import Predecessor
 from segmentation.modeling.specification import Specification
 from segmentation.modeling.training_data import Examples, History, TrainingData
@@ -34,7 +35,7 @@ from segmentation.settings import Settings
 SEARCH_ROWS = 10_000
 """Customers that trials look at; the final fit sees more."""
 
-SPACE_VERSION = 1
+SPACE_VERSION = 2
 """Changes with the space of choices and with the score, so that old trials aren't taken for new ones."""
 
 FINALISTS = 5
@@ -76,7 +77,7 @@ def search(
         settings: Trials, time, thresholds, range of segments, seed; the journal lies in `home/searches/`.
         key: Identifies the data and the predecessor.
         predecessor: The version whose segments should go on, if there is one.
-        favourite: Its specification, which is tried first.
+        favourite: How it would be fitted again, which is tried first.
         tracker: Told of each trial.
         progress: Told of each trial.
 
@@ -107,7 +108,7 @@ def search(
             told = len(done)
             if told >= settings.search_trials or (time.monotonic() > end and _ranked(done)):
                 break
-            journal.try_one(study, evaluator, settings, told, first[told] if told < len(first) else {})
+            journal.try_one(study, evaluator, settings, told, first[told] if told < len(first) else None)
     return _choose(done, evaluator, settings, favourite)
 
 
@@ -127,30 +128,29 @@ def study_name(key: str, settings: Settings) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
-def default_specification(segments: int, *, has_history: bool) -> Specification:
-    """What is tried first: a forward axis beside recency, frequency and money."""
-    weights = {group: 1.0 if group == "rfm" or not has_history else 0.0 for group in GROUPS}
-    return Specification(segments, weights=weights, forward_share=0.8 if has_history else 0.0)
+def default_specification(segments: int, *, has_history: bool, smallest: float = 0.0) -> Specification:
+    """What is tried first: mostly what will be spent, beside how it will be bought and how it has been.
+
+    Args:
+        segments: How many.
+        has_history: Whether something can be learned of what comes next; else recency, frequency and money decide.
+        smallest: Share of the customers that a segment has to hold.
+    """
+    if has_history:
+        return Specification(
+            segments, forward_share=0.7, value_weight=0.7, behaviour_axes=3, components=4, smallest=smallest
+        )
+    weights = {group: 1.0 if group == "rfm" else 0.0 for group in GROUPS}
+    return Specification(segments, weights=weights, smallest=smallest)
 
 
-def _first_choices(
-    settings: Settings, favourite: Specification | None, *, has_history: bool
-) -> list[dict[str, object]]:
-    """What the first trials try: the predecessor's specification, and the defaults for each number of segments."""
-    first = [favourite] if favourite and _is_possible(favourite, settings, has_history=has_history) else []
+def _first_choices(settings: Settings, favourite: Specification | None, *, has_history: bool) -> list[Specification]:
+    """What the first trials try: the predecessor's axes with new centroids, the same recipe anew, and the defaults."""
     numbers = range(settings.min_segments, settings.max_segments + 1)
-    first += [default_specification(k, has_history=has_history) for k in numbers]
-    return [_choices(specification) for specification in first]
-
-
-def _is_possible(specification: Specification, settings: Settings, *, has_history: bool) -> bool:
-    is_in_range = settings.min_segments <= specification.segments <= settings.max_segments
-    return is_in_range and (has_history or not specification.forward_share)
-
-
-def _choices(specification: Specification) -> dict[str, object]:
-    """A specification as parameters of a trial."""
-    return {**specification.parameters(), "components": specification.components or 0}
+    first = [default_specification(k, has_history=has_history, smallest=settings.min_segment_share) for k in numbers]
+    if favourite is not None:
+        first = [favourite, *(msgspec.structs.replace(each, continuity=CONTINUED) for each in (favourite, *first))]
+    return first
 
 
 def _figures(trial: Trial) -> dict[str, float]:
@@ -218,12 +218,15 @@ def _sampled(
 
     def some(examples: Examples) -> Examples:
         rows = some_rows(len(examples.values), SEARCH_ROWS, np.random.default_rng(seed))
-        outcome = examples.outcome
-        if outcome is not None:
-            outcome = Outcome(outcome.log_spend[rows], outcome.returned[rows])
-        return Examples(examples.as_of, examples.values[rows], outcome)
+        return Examples(examples.as_of, examples.values[rows], examples.outcome and examples.outcome.of(rows))
 
-    history = data.history and History(some(data.history.learned), some(data.history.judged))
+    past = data.history
+    history = past and History(
+        some(past.learned),
+        some(past.judged),
+        tuple(some(each) for each in past.before_learned),
+        tuple(some(each) for each in past.before_judged),
+    )
     rows = some_rows(len(data.traits), SEARCH_ROWS, np.random.default_rng(seed))
     if predecessor is not None:
         predecessor = replace(predecessor, labels=predecessor.labels[rows])

@@ -1,7 +1,6 @@
 """The study: trials as Optuna keeps them in a journal file, and how the next one is chosen. Only this knows Optuna."""
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -14,12 +13,17 @@ from optuna.trial import FrozenTrial, TrialState
 from segmentation.errors import NotEnoughDataError
 from segmentation.metadata.features import GROUPS
 from segmentation.modeling.fitting.fit import SpecificationEvaluator
-from segmentation.modeling.search.trials import State, Trial, lacks, score
+from segmentation.modeling.search.trials import CONTINUED, State, Trial, foresight, lacks, score
 from segmentation.modeling.specification import Scaling, Specification, Transforms
 from segmentation.settings import Settings
 
 RANDOM_TRIALS = 8
 """Trials before the sampler (tree-structured Parzen estimator, Bergstra et al. 2011) learns from them."""
+
+CAPS = (0.001, 0.005, 0.02)
+FORWARD_SHARES = (0.4, 0.55, 0.7, 0.85)
+VALUE_WEIGHTS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+COMPONENTS = (4, 6)
 
 STATES: dict[TrialState, State] = {
     TrialState.COMPLETE: "complete",
@@ -54,7 +58,11 @@ def give_up_interrupted(study: optuna.Study) -> None:
 
 
 def try_one(
-    study: optuna.Study, evaluator: SpecificationEvaluator, settings: Settings, number: int, fixed: Mapping[str, object]
+    study: optuna.Study,
+    evaluator: SpecificationEvaluator,
+    settings: Settings,
+    number: int,
+    given: Specification | None,
 ) -> None:
     """Choose a specification, evaluate it, and write it down.
 
@@ -63,22 +71,20 @@ def try_one(
         evaluator: Fits and measures.
         settings: Seed, range of segments, constraints.
         number: Of this trial; its sampler is seeded by it.
-        fixed: Parameters that are given rather than chosen.
+        given: The specification, where it is given rather than chosen; the sampler doesn't learn from its parameters.
     """
     study.sampler = optuna.samplers.TPESampler(
         seed=settings.seed * 10_007 + number, n_startup_trials=RANDOM_TRIALS, constant_liar=False
     )
-    if fixed and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-        study.enqueue_trial(dict(fixed))  # one that waits already was left by a process that died right here
     started = time.monotonic()
     trial = study.ask()
-    specification = _suggest(trial, settings, has_history=evaluator.data.history is not None)
+    specification = given or _suggest(trial, settings, evaluator)
     metrics: dict[str, float] = {"segments": float(specification.segments)}
     value: float | None = None
     state = TrialState.COMPLETE
     try:
         metrics |= evaluator.forward(specification)
-        trial.report(metrics.get("forward_lift", 0.0), step=0)
+        trial.report(foresight(metrics), step=0)
         if evaluator.data.history is not None and trial.should_prune():
             state = TrialState.PRUNED
         else:
@@ -96,19 +102,32 @@ def try_one(
     study.tell(trial, value, state=state)
 
 
-def _suggest(trial: optuna.Trial, settings: Settings, *, has_history: bool) -> Specification:
+def _suggest(trial: optuna.Trial, settings: Settings, evaluator: SpecificationEvaluator) -> Specification:
+    """A specification of the space that the data allow: of expected futures where there is history."""
+    segments = trial.suggest_int("segments", settings.min_segments, settings.max_segments)
+    cap = float(trial.suggest_categorical("cap", CAPS))
+    if evaluator.data.history is not None:
+        has_axes = evaluator.predecessor is not None and evaluator.predecessor.space is not None
+        return Specification(
+            segments=segments,
+            forward_share=float(trial.suggest_categorical("forward_share", FORWARD_SHARES)),
+            value_weight=float(trial.suggest_categorical("value_weight", VALUE_WEIGHTS)),
+            behaviour_axes=trial.suggest_int("behaviour_axes", 2, 5),
+            continuity=CONTINUED if has_axes else 0.0,
+            smallest=settings.min_segment_share,
+            cap=cap,
+            components=int(trial.suggest_categorical("components", COMPONENTS)),
+        )
     weights: dict[Any, float] = {
         group: float(trial.suggest_categorical(f"weight_{group}", (0.0, 0.5, 1.0))) for group in GROUPS
     }
-    forward = float(trial.suggest_categorical("forward_share", (0.0, 0.5, 0.65, 0.8, 0.9))) if has_history else 0.0
     if not any(weights.values()):
         weights["rfm"] = 1.0
     return Specification(
-        segments=trial.suggest_int("segments", settings.min_segments, settings.max_segments),
+        segments=segments,
         weights=weights,
-        forward_share=forward,
-        ridge=float(trial.suggest_categorical("ridge", (10.0, 100.0, 1000.0))) if has_history else 100.0,
-        cap=float(trial.suggest_categorical("cap", (0.001, 0.005, 0.02))),
+        smallest=settings.min_segment_share,
+        cap=cap,
         transforms=cast("Transforms", trial.suggest_categorical("transforms", get_args(Transforms))),
         scaling=cast("Scaling", trial.suggest_categorical("scaling", get_args(Scaling))),
         components=trial.suggest_categorical("components", (0, 2, 3, 4)) or None,

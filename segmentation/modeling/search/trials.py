@@ -10,6 +10,21 @@ from segmentation.settings import Settings
 PER_SEGMENT = 0.05
 """What one more stable segment is worth, in the units of the score."""
 
+CONTINUED = 0.8
+"""How much of the predecessor's axes is kept where they are learned anew: the rest is what the last months say."""
+
+SPEND_FLOOR = 0.97
+"""Share of what tiers of expected spend tell of later spend that segments have to tell, out of time."""
+
+SPEND_WEIGHT = 3.0
+"""What is told of spend counts three times: what is lost of it is lost to everybody who acts on segments."""
+
+TIERS_CEILING = 0.55
+"""Adjusted Rand index with tiers of expected spend from which segments are hardly more than those."""
+
+AGREEMENT_FLOOR = 0.8
+"""Adjusted Rand index with resamples that a segmentation has to reach."""
+
 State = Literal["complete", "pruned", "failed"]
 
 
@@ -43,18 +58,23 @@ class Trial:
         return self.score
 
 
+def foresight(metrics: Mapping[str, float]) -> float:
+    """What segments tell of the days to come: of spend as much as tiers of it do at most, and of behaviour."""
+    return SPEND_WEIGHT * min(metrics.get("forward_ratio", 0.0), 1.0) + metrics.get("behaviour_lift", 0.0)
+
+
 def score(metrics: Mapping[str, float]) -> float:
     """What a segmentation is for, as one number; more is better.
 
-    `forward_lift + kept_share + resample_agreement + fixed_silhouette / 2 + 0.05 per segment`. The lift compares
-    with plain RFM clusters of the same number, and the silhouette is taken in one space for all: only like is compared
-    with like.
+    `3 · min(forward_ratio, 1) + behaviour_lift + kept_share + resample_agreement + fixed_silhouette + 0.05 a segment`.
+    The ratio compares with tiers of expected spend of the same number, the lift with what can be foretold at all, and
+    the silhouette is taken in one space for all: only like is compared with like.
     """
     return (
-        metrics.get("forward_lift", 0.0)
+        foresight(metrics)
         + metrics.get("kept_share", 0.0)
         + metrics["resample_agreement"]
-        + metrics["fixed_silhouette"] / 2
+        + metrics["fixed_silhouette"]
         + PER_SEGMENT * metrics["segments"]
     )
 
@@ -65,5 +85,8 @@ def lacks(metrics: Mapping[str, float], settings: Settings) -> dict[str, float]:
     return {
         "movement": moved - settings.max_customers_moved,
         "stability": settings.min_stability - metrics["stability"],
+        "agreement": AGREEMENT_FLOOR - metrics["resample_agreement"],
+        "tiers": (metrics.get("tier_agreement", 0.0) if "behaviour_lift" in metrics else 0.0) - TIERS_CEILING,
+        "spend": SPEND_FLOOR - metrics.get("forward_ratio", 1.0),
         "smallest_share": settings.min_segment_share - metrics["smallest_share"],
     }

@@ -12,6 +12,7 @@ import numpy as np
 
 from segmentation.modeling.artefact import Floats, Ints, Segment
 from segmentation.modeling.fitting.clustering import jaccard
+from segmentation.modeling.fitting.space import Space
 from segmentation.modeling.segment_identity.lineage import Descent, Event, Parent
 
 LEAST_OVERLAP = 0.25
@@ -44,10 +45,12 @@ class Predecessor:
     Attributes:
         segments: Its segments.
         labels: Length n; index of its segment of each customer, the same customers as the successor's labels.
+        space: Its model space, where the successor has all the features; None if its axes aren't known.
     """
 
     segments: tuple[Segment, ...]
     labels: Ints
+    space: Space | None = None
 
 
 def match(labels: Ints, k: int, before: Ints, k_before: int) -> list[int | None]:

@@ -10,7 +10,7 @@ import pytest
 from segmentation.errors import NotEnoughDataError
 from segmentation.metadata.features import GROUPS, Group, modelled
 from segmentation.modeling.fitting.fit import SpecificationEvaluator, fit
-from segmentation.modeling.fitting.forward import Outcome
+from segmentation.modeling.fitting.outcomes import Outcome
 from segmentation.modeling.search.search import (
     Search,
     TrialProgress,
@@ -155,13 +155,14 @@ def test_a_predecessors_specification_stays_unless_it_is_clearly_beaten(tmp_path
 
 def test_the_score_is_the_sum_that_the_docs_name() -> None:
     figures = {
-        "forward_lift": 1.1,
+        "forward_ratio": 1.1,
+        "behaviour_lift": 0.3,
         "kept_share": 0.9,
         "resample_agreement": 0.8,
         "fixed_silhouette": 0.2,
         "segments": 6,
     }
-    assert score(figures) == pytest.approx(1.1 + 0.9 + 0.8 + 0.1 + 0.3)
+    assert score(figures) == pytest.approx(3 * 1.0 + 0.3 + 0.9 + 0.8 + 0.2 + 0.3)
 
 
 def test_a_fit_of_a_specification_is_the_same_every_time() -> None:
