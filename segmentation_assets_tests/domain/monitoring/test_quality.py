@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from segmentation.modeling.fitting.forward import Outcome
+from segmentation.modeling.fitting.outcomes import Outcome
 from segmentation.modeling.nearest import Assignment
 from segmentation.monitoring.quality import (
     LEAST_LOSS,
