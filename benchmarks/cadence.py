@@ -17,7 +17,7 @@ from rich.table import Table
 
 from segmentation.clock import utc_now
 from segmentation.features.snapshots import write_snapshots
-from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, of_model
 from segmentation.segments.assignment import write_segments
 from segmentation.settings import load_settings
 from segmentation.snapshots.cadence import Cadence, last_date
@@ -58,7 +58,7 @@ def _daily(home: Path, first: date, last: date) -> Segments:
         write_snapshots(lake, dates, lambda as_of: Commit(f"features {as_of}"), now=utc_now())
         for as_of in dates:
             write_segments(lake, as_of, Commit(f"segments {as_of}"))
-        query = f"SELECT customer_id, segment_id FROM {CUSTOMER_SEGMENTS.name} WHERE as_of = $as_of"
+        query = f"SELECT customer_id, segment_id FROM {of_model(CUSTOMER_SEGMENTS)} WHERE as_of = $as_of"
         with lake.cursor() as con:
             return {as_of: dict(con.execute(query, {"as_of": as_of}).fetchall()) for as_of in dates}
 

@@ -14,7 +14,7 @@ import segmentation
 from segmentation.errors import SegmentationError
 from segmentation.failures import reason_of
 from segmentation.metadata.tables.raw import TRANSACTIONS
-from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, of_model
 from segmentation.modeling import registry
 from segmentation.notifications.channels import open_services
 from segmentation.progress import Progress, no_progress
@@ -209,7 +209,8 @@ def _segments(con: duckdb.DuckDBPyConnection, settings: Settings) -> str:
         raise SegmentationError(
             "nobody has a segment as of a date that the data reaches; `segmentation materialize` makes them"
         )
-    customers = con.execute(f"SELECT COUNT(*) FROM {CUSTOMER_SEGMENTS.name} WHERE as_of = DATE '{as_of}'").fetchall()
+    query = f"SELECT COUNT(*) FROM {of_model(CUSTOMER_SEGMENTS)} WHERE as_of = DATE '{as_of}'"
+    customers = con.execute(query).fetchall()
     return f"{customers[0][0]:,} customers as of {as_of}"
 
 

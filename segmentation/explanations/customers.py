@@ -21,7 +21,7 @@ from segmentation.features.customer_lines import read_customer_lines
 from segmentation.features.records import recorded_scope
 from segmentation.features.windows import Window
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
-from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, of_model
 from segmentation.modeling import registry
 from segmentation.modeling.artefact import Evaluator, Floats
 from segmentation.settings import Settings
@@ -32,13 +32,13 @@ TYPICAL_CUSTOMERS = 20_000
 
 ASSIGNED = f"""
 SELECT as_of, segment_id, segment_name, confidence, model_version
-FROM {CUSTOMER_SEGMENTS.name}
+FROM {of_model(CUSTOMER_SEGMENTS)}
 WHERE customer_id = $customer_id AND {{condition}}
 ORDER BY as_of DESC
 LIMIT 1
 """
 
-ASSIGNED_DATES = f"SELECT as_of FROM {CUSTOMER_SEGMENTS.name} WHERE customer_id = $customer_id ORDER BY as_of"
+ASSIGNED_DATES = f"SELECT as_of FROM {of_model(CUSTOMER_SEGMENTS)} WHERE customer_id = $customer_id ORDER BY as_of"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from segmentation.explanations.wording import percent
 from segmentation.features.windows import Window
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.raw import PRODUCTS, TRANSACTIONS
-from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, of_model
 from segmentation.warehouse.schema import customer_buckets
 
 LISTED = 5
@@ -57,7 +57,7 @@ WHERE {IN_WINDOW}
 
 ASSIGNED = f"""
 SELECT customer_id, segment_id, CAST(ROW_NUMBER() OVER () AS INTEGER) AS customer
-FROM {CUSTOMER_SEGMENTS.name}
+FROM {of_model(CUSTOMER_SEGMENTS)}
 WHERE as_of = $as_of
 """
 
@@ -119,7 +119,7 @@ WHERE buyers >= $min_buyers AND buyers >= $min_share * customers
 
 RFM = f"""
 SELECT 'rfm' AS kind, rfm_segment AS item, segment_id, COUNT(*) AS buyers
-FROM (FROM {CUSTOMER_SEGMENTS.name} WHERE as_of = $as_of) AS assigned
+FROM (FROM {of_model(CUSTOMER_SEGMENTS)} WHERE as_of = $as_of) AS assigned
 JOIN (FROM {CUSTOMER_FEATURES.name} WHERE as_of = $as_of) AS features
     ON features.customer_id = assigned.customer_id
 WHERE rfm_segment IS NOT NULL
@@ -205,7 +205,7 @@ def wilson_bound(hits: int, tries: int) -> float:
 def _shares(
     con: duckdb.DuckDBPyConnection, window: Window, counts: str, min_buyers: int, min_share: float
 ) -> list[Share]:
-    query = SHARES.format(segments=CUSTOMER_SEGMENTS.name, counts=counts, names=NAMES)
+    query = SHARES.format(segments=of_model(CUSTOMER_SEGMENTS), counts=counts, names=NAMES)
     rows = con.execute(query, {"as_of": window.as_of, "min_buyers": min_buyers, "min_share": min_share})
     return [Share(*row) for row in rows.fetchall()]
 

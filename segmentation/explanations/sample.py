@@ -10,7 +10,7 @@ import numpy as np
 from segmentation.errors import NotEnoughDataError
 from segmentation.metadata.features import BY_NAME
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
-from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, of_model
 from segmentation.modeling.artefact import Floats, Ints, apply_transform
 
 SAMPLE_CUSTOMERS = 200_000
@@ -18,7 +18,7 @@ SAMPLE_CUSTOMERS = 200_000
 
 SAMPLE = f"""
 SELECT assigned.segment_id, {{columns}}
-FROM {CUSTOMER_SEGMENTS.name} AS assigned
+FROM {of_model(CUSTOMER_SEGMENTS)} AS assigned
 JOIN {CUSTOMER_FEATURES.name} AS features
     ON features.customer_id = assigned.customer_id AND features.as_of = assigned.as_of
 WHERE assigned.as_of = $as_of AND {{chosen}}
@@ -27,7 +27,7 @@ ORDER BY assigned.customer_id
 
 CHOSEN = f"""assigned.customer_id IN (
     SELECT customer_id
-    FROM {CUSTOMER_SEGMENTS.name}
+    FROM {of_model(CUSTOMER_SEGMENTS)}
     WHERE as_of = $as_of
     ORDER BY md5(customer_id), customer_id
     LIMIT {{limit}}
@@ -70,7 +70,7 @@ def read_sample(
     Raises:
         NotEnoughDataError: No customer has a segment as of that date.
     """
-    counted = con.execute(f"SELECT COUNT(*) FROM {CUSTOMER_SEGMENTS.name} WHERE as_of = $as_of", {"as_of": as_of})
+    counted = con.execute(f"SELECT COUNT(*) FROM {of_model(CUSTOMER_SEGMENTS)} WHERE as_of = $as_of", {"as_of": as_of})
     count = counted.fetchall()[0][0]
     if not count:
         raise NotEnoughDataError(

@@ -17,7 +17,7 @@ from segmentation.explanations.lifts import find_favourites, find_rfm_mix
 from segmentation.explanations.rules import find_rules
 from segmentation.explanations.sample import read_sample
 from segmentation.features.records import recorded_scope
-from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, SEGMENT_EXPLANATIONS
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, SEGMENT_EXPLANATIONS, of_model
 from segmentation.modeling import registry
 from segmentation.settings import Settings
 from segmentation.snapshots.code import code_version_of
@@ -27,7 +27,7 @@ from segmentation.warehouse.snapshots import write_snapshot
 
 DECIDED = f"""
 SELECT DISTINCT segment_id, segment_name, model_version
-FROM {CUSTOMER_SEGMENTS.name}
+FROM {of_model(CUSTOMER_SEGMENTS)}
 WHERE as_of = $as_of
 """
 

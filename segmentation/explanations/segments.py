@@ -9,7 +9,7 @@ import duckdb
 from segmentation.errors import NotEnoughDataError, SegmentationError
 from segmentation.explanations.findings import Characteristic, FindingKind
 from segmentation.explanations.wording import percent
-from segmentation.metadata.tables.segments import SEGMENT_EXPLANATIONS, SEGMENT_PROFILES
+from segmentation.metadata.tables.segments import SEGMENT_EXPLANATIONS, SEGMENT_PROFILES, of_model
 
 TITLES: dict[FindingKind, str] = {
     "difference": "What sets them apart",
@@ -23,7 +23,7 @@ SHOWN = 5
 
 PROFILES = f"""
 SELECT segment_id, segment_name, model_version, description, customer_count, customer_share, revenue_share
-FROM {SEGMENT_PROFILES.name}
+FROM {of_model(SEGMENT_PROFILES)}
 WHERE as_of = $as_of
 ORDER BY segment_id
 """

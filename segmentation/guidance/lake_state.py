@@ -13,7 +13,7 @@ from segmentation.errors import NoLakeError, SegmentationError
 from segmentation.failures import reason_of
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.raw import DELIVERIES, LOADS, SOURCE_FILES, TRANSACTIONS
-from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, of_model
 from segmentation.modeling import registry
 from segmentation.settings import Settings
 from segmentation.snapshots.coverage import read_coverage
@@ -63,7 +63,7 @@ ORDER BY rejected / read DESC, source
 
 SEGMENTED = f"""
 SELECT as_of, COUNT(*), COUNT(DISTINCT segment_id), MIN(customer_id)
-FROM {CUSTOMER_SEGMENTS.name}
+FROM {of_model(CUSTOMER_SEGMENTS)}
 WHERE as_of = DATE '{{as_of}}'
 GROUP BY as_of
 """

@@ -5,12 +5,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name (with unit), DuckDB type, comment, and whether it may be NULL."""
+    """One column: its name (with unit), DuckDB type, comment, whether it may be NULL, and the text it is by default.
+
+    Rows of before the column was added have the default, too.
+    """
 
     name: str
     type: str
     comment: str
     nullable: bool = True
+    default: str | None = None
 
 
 @dataclass(frozen=True)

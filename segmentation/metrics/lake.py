@@ -14,7 +14,7 @@ import duckdb
 from segmentation.metadata.tables import TABLES
 from segmentation.metadata.tables.raw import DELIVERIES, LOADS, REJECTED, SOURCE_FILES, TRANSACTIONS
 from segmentation.metadata.tables.registry import SEGMENT_NAMES
-from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, of_model
 from segmentation.metrics.cache import MarkerCache, latest, newest
 from segmentation.metrics.champion import champion_families
 from segmentation.metrics.ducklake_catalog import CatalogState, read_catalog
@@ -45,7 +45,7 @@ REJECTS = f"SELECT source, reason, COUNT(*) FROM {REJECTED.name} GROUP BY source
 
 SEGMENT_SIZES = f"""
 SELECT segment_id, MAX(segment_name), COUNT(*)
-FROM {CUSTOMER_SEGMENTS.name}
+FROM {of_model(CUSTOMER_SEGMENTS)}
 WHERE as_of = $as_of
 GROUP BY segment_id
 """

@@ -7,7 +7,7 @@ import duckdb
 import numpy as np
 import polars as pl
 
-from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, MODEL, of_model
 from segmentation.modeling.artefact import Evaluator, Floats
 from segmentation.modeling.feature_matrix import read_matrix
 from segmentation.modeling.registry import ModelVersion, load, load_champion
@@ -19,6 +19,12 @@ from segmentation.warehouse.ledger import MadeOf
 from segmentation.warehouse.snapshots import write_snapshot
 
 CHUNK_ROWS = 250_000
+
+STAGE = f"""
+CREATE OR REPLACE TEMP TABLE staged AS
+SELECT *, '{MODEL}' AS segmentation_name, CAST(NULL AS INTEGER) AS segmentation_version
+FROM assigned
+"""
 
 
 def write_segments(
@@ -59,7 +65,7 @@ def write_segments(
         chunks = _assigned(champion, as_of, matrix.customer_ids, matrix.values, before, hysteresis)
         assigned = pl.concat(list(chunks))
         con.register("assigned", assigned)
-        con.execute("CREATE OR REPLACE TEMP TABLE staged AS FROM assigned")
+        con.execute(STAGE)
         write_snapshot(lake, con, {CUSTOMER_SEGMENTS: "temp.staged"}, as_of, made_of, commit)
     return champion, len(assigned)
 
@@ -70,7 +76,7 @@ def _before(con: duckdb.DuckDBPyConnection, customer_ids: pl.Series, previous: d
         schema = {"segment_id": pl.Int32, "nearest_id": pl.Int32, "nearest_since": pl.Date}
         return pl.DataFrame(schema=schema).clear(len(customer_ids))
     known = con.execute(
-        f"SELECT customer_id, segment_id, nearest_id, nearest_since FROM {CUSTOMER_SEGMENTS.name} "
+        f"SELECT customer_id, segment_id, nearest_id, nearest_since FROM {of_model(CUSTOMER_SEGMENTS)} "
         f"WHERE as_of = DATE '{previous}'"
     ).pl()
     return (

@@ -61,7 +61,7 @@ def segment_columns(
     before: Before,
     hysteresis: Hysteresis,
 ) -> dict[str, NDArray[np.generic]]:
-    """The columns of `segments.customer_segments` but date and customer, in order.
+    """The columns of `segments.customer_segments` that are the model's, in order.
 
     Args:
         evaluator: Of the model that decides.

@@ -20,6 +20,8 @@ WITH profiled AS (
         assigned.segment_id,
         assigned.segment_name,
         assigned.model_version,
+        assigned.segmentation_name,
+        assigned.segmentation_version,
         COUNT(*) AS customer_count,
         SUM(CAST(net_revenue AS DECIMAL(38, 6))) AS revenue,
         MEDIAN(recency_days) AS median_recency_days,
@@ -35,12 +37,13 @@ WITH profiled AS (
 SELECT
     profiled.* REPLACE (CAST(revenue AS DOUBLE) AS revenue),
     named.description,
-    customer_count / SUM(customer_count) OVER () AS customer_share,
-    CAST(revenue AS DOUBLE) / NULLIF(CAST(SUM(revenue) OVER () AS DOUBLE), 0) AS revenue_share,
+    customer_count / SUM(customer_count) OVER of_segmentation AS customer_share,
+    CAST(revenue AS DOUBLE) / NULLIF(CAST(SUM(revenue) OVER of_segmentation AS DOUBLE), 0) AS revenue_share,
     CAST(revenue AS DOUBLE) / customer_count AS mean_net_revenue
 FROM profiled
 JOIN {SEGMENTS.name} AS named
     ON named.version = profiled.model_version AND named.segment_id = profiled.segment_id
+WINDOW of_segmentation AS (PARTITION BY segmentation_name)
 ORDER BY segment_id
 """
 """Sums of decimals are exact, so that the same snapshot gives the same bytes."""

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 from segmentation.errors import NotEnoughDataError
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
-from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
+from segmentation.metadata.tables.segments import (
+    CUSTOMER_SEGMENTS,
+    IS_OF_MODEL,
+    MODEL,
+    SEGMENTATION,
+    SEGMENTATION_VERSION,
+)
 from segmentation.modeling.artefact import Artefact
 from segmentation.modeling.feature_matrix import no_snapshot
 from segmentation.modeling.registry import ModelVersion
@@ -43,7 +49,8 @@ def write_segments(lake: Lake, as_of: date, champion: ModelVersion, made_of: Mad
     files, files_before = pin(lake, CUSTOMER_FEATURES), pin(lake, CUSTOMER_SEGMENTS)
     with spark_session(lake.settings) as spark, ExitStack() as held:
         features = read_table(spark, CUSTOMER_FEATURES, files).where(f"as_of = DATE '{as_of}'")
-        before = read_table(spark, CUSTOMER_SEGMENTS, files_before).where(f"as_of = DATE '{previous or as_of}'")
+        before = read_table(spark, CUSTOMER_SEGMENTS, files_before).where(IS_OF_MODEL)
+        before = before.where(f"as_of = DATE '{previous or as_of}'")
         if previous is None:
             before = before.limit(0)
         hysteresis = Hysteresis.of(lake.settings)
@@ -70,11 +77,11 @@ def write_segments(lake: Lake, as_of: date, champion: ModelVersion, made_of: Mad
 def assign(
     features: "DataFrame", before: "DataFrame", artefact: Artefact, version: int, hysteresis: Hysteresis
 ) -> "DataFrame":
-    """The rows of `segments.customer_segments`.
+    """The model's rows of `segments.customer_segments`.
 
     Args:
         features: Rows of `features.customer_features`.
-        before: Rows of `segments.customer_segments`, of the snapshot before.
+        before: The model's rows of the snapshot before.
         artefact: The model.
         version: Its version.
         hysteresis: What it takes to change segment.
@@ -87,6 +94,8 @@ def assign(
     ]
     known = before.select("customer_id", "segment_id", "nearest_id", "nearest_since")
     joined = features.join(known, on="customer_id", how="left").selectExpr("as_of", "customer_id", *values, *then)
-    schema = ", ".join(f"{column.name} {spark_type(column)}" for column in CUSTOMER_SEGMENTS.columns)
+    columns = [column for column in CUSTOMER_SEGMENTS.columns if column not in (SEGMENTATION, SEGMENTATION_VERSION)]
+    schema = ", ".join(f"{column.name} {spark_type(column)}" for column in columns)
     evaluate = partial(assign_batches, artefact=artefact.to_json(), version=version, hysteresis=hysteresis)
-    return joined.mapInArrow(evaluate, schema)
+    of_segmentation = [f"'{MODEL}' AS {SEGMENTATION.name}", f"CAST(NULL AS INT) AS {SEGMENTATION_VERSION.name}"]
+    return joined.mapInArrow(evaluate, schema).selectExpr("*", *of_segmentation)

@@ -19,7 +19,7 @@ BEFORE = ("before_segment_id", "before_nearest_id", "before_nearest_since")
 def assign_batches(
     batches: Iterator[pa.RecordBatch], artefact: str, version: int, hysteresis: Hysteresis
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of `segments.customer_segments`.
+    """The model's rows of `segments.customer_segments`, without the name of the segmentation.
 
     Args:
         batches: Customers, with `as_of`, their features as doubles, and `BEFORE`.

@@ -1,5 +1,7 @@
 """Movement: who changed segment between two snapshots, and whether it was the customer who moved or the model.
 
+A segmentation that the snapshot doesn't have has no movement there: those who were in it have not lapsed.
+
 A customer whose segment changed together with the model is scored by the former model too, on today's features: if it
 would have left them where they were, the model moved them; else they moved themselves.
 """
@@ -12,7 +14,7 @@ import polars as pl
 
 from segmentation.errors import NotEnoughDataError
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
-from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, SEGMENT_EVENTS, SEGMENT_TRANSITIONS
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, MODEL, SEGMENT_EVENTS, SEGMENT_TRANSITIONS
 from segmentation.modeling import registry
 from segmentation.modeling.artefact import Evaluator
 from segmentation.modeling.feature_matrix import read_matrix
@@ -29,9 +31,12 @@ WITH assigned AS (
     FROM {CUSTOMER_SEGMENTS.name} AS segments
     JOIN {CUSTOMER_FEATURES.name} AS features
         ON features.as_of = segments.as_of AND features.customer_id = segments.customer_id
-    WHERE segments.as_of IN (DATE '{{as_of}}', {{previous}})
+    WHERE segments.as_of IN (DATE '{{as_of}}', {{previous}}) AND segmentation_name IN (
+        SELECT segmentation_name FROM {CUSTOMER_SEGMENTS.name} WHERE as_of = DATE '{{as_of}}'
+    )
 )
 SELECT
+    COALESCE(now.segmentation_name, before.segmentation_name) AS segmentation_name,
     COALESCE(now.customer_id, before.customer_id) AS customer_id,
     before.segment_id AS from_segment_id,
     before.segment_name AS from_segment_name,
@@ -39,18 +44,20 @@ SELECT
     now.segment_name AS to_segment_name,
     before.model_version AS previous_model_version,
     now.model_version,
+    before.segmentation_version AS previous_segmentation_version,
+    now.segmentation_version,
     COALESCE(now.net_revenue, before.net_revenue) AS net_revenue
 FROM (SELECT * FROM assigned WHERE as_of = DATE '{{as_of}}') AS now
 FULL JOIN (SELECT * FROM assigned WHERE as_of = {{previous}}) AS before
-    ON before.customer_id = now.customer_id
+    ON before.segmentation_name = now.segmentation_name AND before.customer_id = now.customer_id
 """
 
-CAUSE = """
+CAUSE = f"""
 CASE
     WHEN from_segment_id IS NULL THEN 'new'
     WHEN to_segment_id IS NULL THEN 'lapsed'
     WHEN from_segment_id = to_segment_id THEN 'stayed'
-    WHEN former.segment_id = from_segment_id THEN 'model_moved'
+    WHEN former.segment_id = from_segment_id THEN IF(segmentation_name = '{MODEL}', 'model_moved', 'definition_moved')
     ELSE 'customer_moved'
 END
 """
@@ -59,6 +66,7 @@ TRANSITIONS = f"""
 CREATE OR REPLACE TEMP TABLE transitions AS
 SELECT
     CAST({{previous}} AS DATE) AS previous_as_of,
+    segmentation_name,
     from_segment_id,
     ANY_VALUE(from_segment_name) AS from_segment_name,
     to_segment_id,
@@ -67,11 +75,18 @@ SELECT
     COUNT(*) AS customer_count,
     CAST(SUM(CAST(net_revenue AS DECIMAL(38, 6))) AS DOUBLE) AS revenue,
     MAX(previous_model_version) AS previous_model_version,
-    MAX(model_version) AS model_version
+    MAX(model_version) AS model_version,
+    MAX(previous_segmentation_version) AS previous_segmentation_version,
+    MAX(segmentation_version) AS segmentation_version
 FROM temp.moves
-LEFT JOIN temp.former USING (customer_id)
-GROUP BY from_segment_id, to_segment_id, cause
-ORDER BY from_segment_id NULLS FIRST, to_segment_id NULLS LAST, cause
+LEFT JOIN temp.former USING (segmentation_name, customer_id)
+GROUP BY segmentation_name, from_segment_id, to_segment_id, cause
+ORDER BY
+    segmentation_name = '{MODEL}' DESC,
+    segmentation_name,
+    from_segment_id NULLS FIRST,
+    to_segment_id NULLS LAST,
+    cause
 """
 
 EVENTS = f"""
@@ -79,7 +94,7 @@ CREATE OR REPLACE TEMP TABLE events AS
 WITH moved AS (
     SELECT moves.*, {CAUSE} AS cause
     FROM temp.moves
-    LEFT JOIN temp.former USING (customer_id)
+    LEFT JOIN temp.former USING (segmentation_name, customer_id)
     WHERE from_segment_id IS DISTINCT FROM to_segment_id
 )
 SELECT
@@ -89,14 +104,25 @@ SELECT
     from_segment_name AS segment_name,
     to_segment_id AS other_segment_id,
     cause,
-    model_version
+    model_version,
+    segmentation_name,
+    segmentation_version
 FROM moved
 WHERE from_segment_id IS NOT NULL
 UNION ALL
-SELECT customer_id, 'entered', to_segment_id, to_segment_name, from_segment_id, cause, model_version
+SELECT
+    customer_id,
+    'entered',
+    to_segment_id,
+    to_segment_name,
+    from_segment_id,
+    cause,
+    model_version,
+    segmentation_name,
+    segmentation_version
 FROM moved
 WHERE to_segment_id IS NOT NULL
-ORDER BY customer_id, event
+ORDER BY customer_id, segment_id, event
 """
 
 
@@ -122,7 +148,7 @@ def write_transitions(lake: Lake, as_of: date, commit: Commit) -> pl.DataFrame:
             )
         former = _former_segments(con, as_of)
         con.register("scored", former)
-        con.execute("CREATE OR REPLACE TEMP TABLE former AS FROM scored")
+        con.execute(f"CREATE OR REPLACE TEMP TABLE former AS SELECT '{MODEL}' AS segmentation_name, * FROM scored")
         con.execute(TRANSITIONS.format(**dates))
         con.execute(EVENTS)
         moves = con.table("temp.transitions").pl()

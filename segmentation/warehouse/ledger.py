@@ -33,6 +33,7 @@ class MadeOf:
         timezone: The shop's time zone, for features.
         ends_at: The moment (UTC) at which `as_of` begins in it.
         home_market_lead: By at least how many lines the home market leads, for features, where it was counted.
+        segmentations: The versions of definitions that decided, as JSON, for segments.
     """
 
     lake_version: int
@@ -46,6 +47,7 @@ class MadeOf:
     timezone: str | None = None
     ends_at: datetime | None = None
     home_market_lead: int | None = None
+    segmentations: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class Entry:
     timezone: str | None = None
     ends_at: datetime | None = None
     home_market_lead: int | None = None
+    segmentations: str | None = None
 
 
 COLUMNS = tuple(field.name for field in fields(Entry))
@@ -82,7 +85,8 @@ LEDGER = f"""(
     SELECT
         CAST(NULL AS VARCHAR) AS timezone,
         CAST(NULL AS TIMESTAMP) AS ends_at,
-        CAST(NULL AS BIGINT) AS home_market_lead
+        CAST(NULL AS BIGINT) AS home_market_lead,
+        CAST(NULL AS VARCHAR) AS segmentations
     WHERE false
 )"""
 """The ledger to read from, also where an older release has written it last: one without time zones was all UTC."""

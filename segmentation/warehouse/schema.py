@@ -11,7 +11,7 @@ from typing import cast
 import duckdb
 
 from segmentation.errors import SegmentationError
-from segmentation.metadata.table import Table, View
+from segmentation.metadata.table import Column, Table, View
 from segmentation.metadata.tables import TABLES
 from segmentation.metadata.tables.raw import CHANGED_DAYS
 from segmentation.metadata.tables.registry import SCHEMA_VERSIONS, SNAPSHOTS
@@ -161,7 +161,10 @@ def _create_or_extend(con: duckdb.DuckDBPyConnection, table: Table) -> bool:
             con.execute(statement)
     else:
         for column in missing:
-            con.execute(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {column.type}")
+            con.execute(f"ALTER TABLE {table.name} ADD COLUMN {_declaration(column)}")
+        for column in table.columns:
+            if column.nullable and existing.get(column.name) is False:
+                con.execute(f"ALTER TABLE {table.name} ALTER COLUMN {column.name} DROP NOT NULL")
     for statement in _comment_statements(table):
         con.execute(statement)
     return bool(existing and missing)
@@ -197,13 +200,19 @@ def exists(con: duckdb.DuckDBPyConnection, table: Table) -> bool:
     return bool(_columns(con, table))
 
 
-def _columns(con: duckdb.DuckDBPyConnection, table: Table) -> set[str]:
+def _columns(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, bool]:
+    """The columns of a table in the lake, and whether they may be NULL; none if there is no such table."""
     rows = con.execute(
-        "SELECT column_name FROM duckdb_columns() "
+        "SELECT column_name, is_nullable FROM duckdb_columns() "
         "WHERE database_name = $catalog AND schema_name || '.' || table_name = $name",
         {"catalog": CATALOG, "name": table.name},
     ).fetchall()
-    return {row[0] for row in rows}
+    return dict(rows)
+
+
+def _declaration(column: Column) -> str:
+    default = "" if column.default is None else f" DEFAULT {literal(column.default)}"
+    return f"{column.name} {column.type}{default}"
 
 
 def _fingerprint(tables: tuple[Table, ...], views: tuple[View, ...]) -> str:
@@ -212,7 +221,7 @@ def _fingerprint(tables: tuple[Table, ...], views: tuple[View, ...]) -> str:
 
 def _create_statements(table: Table) -> Iterator[str]:
     """DDL that creates a table as declared; its schema must exist."""
-    columns = ", ".join(f"{c.name} {c.type}{'' if c.nullable else ' NOT NULL'}" for c in table.columns)
+    columns = ", ".join(f"{_declaration(c)}{'' if c.nullable else ' NOT NULL'}" for c in table.columns)
     yield f"CREATE TABLE {table.name} ({columns})"
     if table.partitioned_by:
         yield f"ALTER TABLE {table.name} SET PARTITIONED BY ({table.partitioned_by})"

@@ -13,6 +13,7 @@ from segmentation.explanations.segments import SegmentExplanation, read_segments
 from segmentation.metadata.table import Table
 from segmentation.metadata.tables.segments import (
     CUSTOMER_SEGMENTS,
+    MODEL,
     SEGMENT_EVENTS,
     SEGMENT_EXPLANATIONS,
     SEGMENT_PROFILES,
@@ -115,9 +116,14 @@ def segment_movement(
 
 
 def _of_transitions(moves: pl.DataFrame) -> dict[str, object]:
-    """How many customers by cause, and the moves, largest first."""
-    causes = moves.group_by("cause").agg(pl.col("customer_count").sum()).sort("cause")
-    columns = ["from_segment_name", "to_segment_name", "cause", "customer_count", "revenue"]
+    """How many customers of the model's segments by cause, and all moves, largest first."""
+    causes = (
+        moves.filter(pl.col("segmentation_name") == MODEL)
+        .group_by("cause")
+        .agg(pl.col("customer_count").sum())
+        .sort("cause")
+    )
+    columns = ["segmentation_name", "from_segment_name", "to_segment_name", "cause", "customer_count", "revenue"]
     moved = _moved(moves).select(columns).sort("customer_count", descending=True)
     return {**dict(causes.iter_rows()), "moves": dg.MetadataValue.md(markdown_table(columns, moved.rows()))}
 

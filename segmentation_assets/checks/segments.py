@@ -4,7 +4,13 @@ import dagster as dg
 
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.registry import SEGMENTS
-from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, SEGMENT_EXPLANATIONS, SEGMENT_TRANSITIONS
+from segmentation.metadata.tables.segments import (
+    CUSTOMER_SEGMENTS,
+    MODEL,
+    SEGMENT_EXPLANATIONS,
+    SEGMENT_TRANSITIONS,
+    of_model,
+)
 from segmentation_assets.checks.scope import dates_of
 from segmentation_assets.keys import CUSTOMER_SEGMENTS_KEY, SEGMENT_EXPLANATIONS_KEY, table_key
 from segmentation_assets.metadata import markdown_table
@@ -12,24 +18,31 @@ from segmentation_assets.resources import WarehouseResource
 
 DIFFERENCES = f"""
 WITH assigned AS (
-    SELECT as_of, customer_id, COUNT(*) AS segments, COUNT(named.segment_id) AS named
+    SELECT as_of, segmentation_name, customer_id, COUNT(*) AS segments, COUNT(named.segment_id) AS named
     FROM {CUSTOMER_SEGMENTS.name} AS assigned
     LEFT JOIN {SEGMENTS.name} AS named
         ON named.version = assigned.model_version AND named.segment_id = assigned.segment_id
     WHERE list_contains($dates, as_of)
-    GROUP BY as_of, customer_id
+    GROUP BY as_of, segmentation_name, customer_id
+),
+segmented AS (SELECT DISTINCT as_of, segmentation_name FROM assigned),
+expected AS (
+    SELECT as_of, COALESCE(segmentation_name, '{MODEL}') AS segmentation_name, customer_id
+    FROM (FROM {CUSTOMER_FEATURES.name} WHERE list_contains($dates, as_of)) AS features
+    LEFT JOIN segmented USING (as_of)
 )
 SELECT
-    COALESCE(features.as_of, assigned.as_of) AS as_of,
+    as_of,
+    segmentation_name,
     COUNT(*) FILTER (assigned.customer_id IS NULL) AS without_segment,
-    COUNT(*) FILTER (features.customer_id IS NULL) AS without_features,
+    COUNT(*) FILTER (expected.customer_id IS NULL) AS without_features,
     COUNT(*) FILTER (segments > 1) AS several_segments,
     COUNT(*) FILTER (named = 0) AS unknown_segment
-FROM (SELECT as_of, customer_id FROM {CUSTOMER_FEATURES.name} WHERE list_contains($dates, as_of)) AS features
-FULL JOIN assigned ON assigned.as_of = features.as_of AND assigned.customer_id = features.customer_id
-WHERE assigned.customer_id IS NULL OR features.customer_id IS NULL OR segments > 1 OR named = 0
-GROUP BY ALL
-ORDER BY as_of
+FROM expected
+FULL JOIN assigned USING (as_of, segmentation_name, customer_id)
+WHERE assigned.customer_id IS NULL OR expected.customer_id IS NULL OR segments > 1 OR named = 0
+GROUP BY as_of, segmentation_name
+ORDER BY as_of, segmentation_name
 """
 
 STALE = f"""
@@ -41,7 +54,7 @@ WITH mix AS (
         assigned.model_version,
         rfm_segment AS item,
         CAST(COUNT(*) AS DOUBLE) / SUM(COUNT(*)) OVER (PARTITION BY assigned.as_of, assigned.segment_id) AS value
-    FROM {CUSTOMER_SEGMENTS.name} AS assigned
+    FROM {of_model(CUSTOMER_SEGMENTS)} AS assigned
     JOIN {CUSTOMER_FEATURES.name} AS features
         ON features.customer_id = assigned.customer_id AND features.as_of = assigned.as_of
     WHERE list_contains($dates, assigned.as_of)
@@ -80,7 +93,7 @@ def every_customer_has_one_segment(
     with warehouse.get_connection() as con:
         dates = dates_of(context, con, [CUSTOMER_SEGMENTS.name])
         differences = con.execute(DIFFERENCES, {"dates": dates}).fetchall()
-    header = ["as of", "without segment", "without features", "several segments", "unknown segment"]
+    header = ["as of", "segmentation", "without segment", "without features", "several segments", "unknown segment"]
     return dg.AssetCheckResult(
         passed=not differences,
         metadata={"differences": dg.MetadataValue.md(markdown_table(header, differences))},
@@ -92,26 +105,26 @@ def every_customer_has_one_segment(
 
 UNBALANCED = f"""
 WITH counted AS (
-    SELECT as_of, to_segment_id AS segment_id, SUM(customer_count) AS customers
+    SELECT as_of, segmentation_name, to_segment_id AS segment_id, SUM(customer_count) AS customers
     FROM {SEGMENT_TRANSITIONS.name}
     WHERE list_contains($dates, as_of) AND to_segment_id IS NOT NULL
     GROUP BY ALL
     UNION ALL
-    SELECT previous_as_of, from_segment_id, SUM(customer_count)
+    SELECT previous_as_of, segmentation_name, from_segment_id, SUM(customer_count)
     FROM {SEGMENT_TRANSITIONS.name}
     WHERE list_contains($dates, as_of) AND from_segment_id IS NOT NULL
     GROUP BY ALL
 ), assigned AS (
-    SELECT as_of, segment_id, COUNT(*) AS customers
+    SELECT as_of, segmentation_name, segment_id, COUNT(*) AS customers
     FROM {CUSTOMER_SEGMENTS.name}
-    WHERE as_of IN (SELECT as_of FROM counted)
+    SEMI JOIN counted USING (as_of, segmentation_name)
     GROUP BY ALL
 )
-SELECT as_of, segment_id, counted.customers AS counted, assigned.customers AS assigned
+SELECT as_of, segmentation_name, segment_id, counted.customers AS counted, assigned.customers AS assigned
 FROM counted
-FULL JOIN assigned USING (as_of, segment_id)
+FULL JOIN assigned USING (as_of, segmentation_name, segment_id)
 WHERE counted.customers IS DISTINCT FROM assigned.customers
-ORDER BY as_of, segment_id
+ORDER BY as_of, segmentation_name, segment_id
 """
 """Segments whose customers, by the transitions out of and into them, are not those that were assigned."""
 
@@ -122,7 +135,7 @@ def transitions_add_up(context: dg.AssetCheckExecutionContext, warehouse: Wareho
     with warehouse.get_connection() as con:
         dates = dates_of(context, con, [SEGMENT_TRANSITIONS.name])
         rows = con.execute(UNBALANCED, {"dates": dates}).fetchall()
-    header = ["as of", "segment", "by transitions", "assigned"]
+    header = ["as of", "segmentation", "segment", "by transitions", "assigned"]
     return dg.AssetCheckResult(
         passed=not rows,
         metadata={"differences": dg.MetadataValue.md(markdown_table(header, rows))},

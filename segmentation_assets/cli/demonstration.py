@@ -17,7 +17,7 @@ from segmentation.cli.invocation import invocation
 from segmentation.errors import SegmentationError
 from segmentation.guidance.next_steps import PROFILES_SQL
 from segmentation.metadata.tables.raw import DELIVERIES, SOURCE_FILES
-from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, of_model
 from segmentation.settings import Settings, load_settings
 from segmentation.sources.profiles.profile import load_profile
 from segmentation.synthetic import Promotion, Variation, write
@@ -53,7 +53,7 @@ SELECT source FROM {DELIVERIES.name} WHERE source <> $name
 ORDER BY source
 """
 A_CUSTOMER = f"""
-SELECT customer_id FROM {CUSTOMER_SEGMENTS.name} WHERE as_of = $as_of ORDER BY confidence DESC, customer_id LIMIT 1
+SELECT customer_id FROM {of_model(CUSTOMER_SEGMENTS)} WHERE as_of = $as_of ORDER BY confidence DESC, customer_id LIMIT 1
 """
 
 

@@ -9,7 +9,7 @@ import dagster as dg
 from segmentation.clock import utc_now
 from segmentation.errors import NotEnoughDataError, SegmentationError, SeveralProblemsError
 from segmentation.metadata.tables.raw import LOADS, REJECTED, TRANSACTIONS
-from segmentation.metadata.tables.segments import SEGMENT_PROFILES
+from segmentation.metadata.tables.segments import SEGMENT_PROFILES, of_model
 from segmentation.modeling import registry
 from segmentation.settings import Settings, load_settings
 from segmentation.snapshots.coverage import Coverage, coverage_at
@@ -216,10 +216,10 @@ def _show_choice(settings: Settings, coverage: Coverage, newest: date) -> None:
 
 
 def profiles_as_of(settings: Settings, as_of: str) -> "pl.DataFrame":
-    """The segment profiles of a snapshot."""
+    """The profiles of the model's segments of a snapshot."""
     with Lake(settings, read_only=True) as lake, lake.cursor() as con:
         return con.execute(
-            f"SELECT * FROM {SEGMENT_PROFILES.name} WHERE as_of = $as_of ORDER BY segment_id",
+            f"SELECT * FROM {of_model(SEGMENT_PROFILES)} WHERE as_of = $as_of ORDER BY segment_id",
             {"as_of": as_of},
         ).pl()
 

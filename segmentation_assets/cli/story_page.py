@@ -12,7 +12,7 @@ from segmentation.metadata.features import BY_NAME
 from segmentation.metadata.tables.monitoring import FEATURE_DRIFT
 from segmentation.metadata.tables.raw import REJECTED, TRANSACTIONS
 from segmentation.metadata.tables.registry import MODELS, SEGMENTS, TRAINING_SETS
-from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, SEGMENT_TRANSITIONS
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, SEGMENT_TRANSITIONS, of_model
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
 from segmentation_assets.cli import console
@@ -23,7 +23,7 @@ ACCEPTED = f"SELECT COUNT(*), COUNT(DISTINCT customer_id), COUNT(DISTINCT order_
 
 MOVES = f"""
 SELECT cause, CAST(SUM(customer_count) AS BIGINT)
-FROM {SEGMENT_TRANSITIONS.name}
+FROM {of_model(SEGMENT_TRANSITIONS)}
 WHERE as_of = $as_of
 GROUP BY cause
 """
@@ -39,7 +39,7 @@ SELECT
     )
 FROM {MODELS.name} AS models
 JOIN {TRAINING_SETS.name} AS training_sets USING (training_set_id)
-WHERE version IN (SELECT model_version FROM {CUSTOMER_SEGMENTS.name} WHERE as_of IN (SELECT unnest($dates)))
+WHERE version IN (SELECT model_version FROM {of_model(CUSTOMER_SEGMENTS)} WHERE as_of IN (SELECT unnest($dates)))
 ORDER BY as_of, version
 """
 
@@ -60,7 +60,7 @@ ORDER BY as_of
 RECOVERED = f"""
 SELECT archetype, segment_name
 FROM read_parquet($archetypes) AS truth
-JOIN {CUSTOMER_SEGMENTS.name} AS assigned USING (customer_id)
+JOIN {of_model(CUSTOMER_SEGMENTS)} AS assigned USING (customer_id)
 WHERE as_of = $as_of
 """
 

@@ -10,7 +10,7 @@ import duckdb
 
 from segmentation.metadata.features import FEATURES
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
-from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, SEGMENT_PROFILES
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, IS_OF_MODEL, SEGMENT_PROFILES, of_model
 from segmentation.settings import Settings
 from segmentation.snapshots.latest import latest_date
 from segmentation.warehouse.partition_files import partition_files
@@ -37,7 +37,7 @@ WHERE customer_id = {{customer_id}} AND {{condition}}
 
 HISTORY = f"""
 SELECT as_of, segment_id, segment_name, confidence, model_version
-FROM {CUSTOMER_SEGMENTS.name}
+FROM {of_model(CUSTOMER_SEGMENTS)}
 WHERE customer_id = {{customer_id}}
 ORDER BY as_of
 """
@@ -65,13 +65,13 @@ def read_assignment(
 ) -> dict[str, Any] | None:
     """A customer's segment in a snapshot; if `as_of` is None, in the last one that has them, up to the newest."""
     if newest is not None and as_of in (None, newest.as_of):
-        row = _read_row(con, ASSIGNMENT, (newest.segments, CUSTOMER_SEGMENTS.name), customer_id, _on(newest.as_of))
+        row = _read_row(con, ASSIGNMENT, (newest.segments, of_model(CUSTOMER_SEGMENTS)), customer_id, _on(newest.as_of))
         if row is not None or as_of is not None:
             return row
     if as_of is None:
         condition = f"as_of <= DATE '{newest.as_of}'" if newest else "false"
-        return _read_row(con, ASSIGNMENT, (CUSTOMER_SEGMENTS.name,), customer_id, condition)
-    return _read_row(con, ASSIGNMENT, (CUSTOMER_SEGMENTS.name,), customer_id, _on(as_of))
+        return _read_row(con, ASSIGNMENT, (of_model(CUSTOMER_SEGMENTS),), customer_id, condition)
+    return _read_row(con, ASSIGNMENT, (of_model(CUSTOMER_SEGMENTS),), customer_id, _on(as_of))
 
 
 def read_features(
@@ -112,7 +112,9 @@ def _read_newest(con: duckdb.DuckDBPyConnection, quiet_days: int) -> SnapshotRel
     as_of = latest_date(con, SEGMENT_PROFILES, quiet_days)
     if as_of is None:
         return None
-    segments, features = (
-        partition_files(con, table, as_of) or table.name for table in (CUSTOMER_SEGMENTS, CUSTOMER_FEATURES)
+    segments = partition_files(con, CUSTOMER_SEGMENTS, as_of)
+    return SnapshotRelations(
+        as_of,
+        f"(FROM {segments} WHERE {IS_OF_MODEL})" if segments else of_model(CUSTOMER_SEGMENTS),
+        partition_files(con, CUSTOMER_FEATURES, as_of) or CUSTOMER_FEATURES.name,
     )
-    return SnapshotRelations(as_of, segments, features)

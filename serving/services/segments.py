@@ -18,6 +18,7 @@ from segmentation.metadata.tables.segments import (
     SEGMENT_EXPLANATIONS,
     SEGMENT_PROFILES,
     SEGMENT_TRANSITIONS,
+    of_model,
 )
 from segmentation.modeling.artefact import Segment
 from segmentation.modeling.segment_identity.lineage import Parent
@@ -41,7 +42,7 @@ from serving.live.champion import Champion
 # Ids and dates are written out, not bound: DuckLake skips files by what it can see when it plans.
 PROFILES = f"""
 SELECT segment_id, {", ".join(SegmentProfile.__struct_fields__)}
-FROM {SEGMENT_PROFILES.name}
+FROM {of_model(SEGMENT_PROFILES)}
 WHERE {{condition}}
 ORDER BY as_of
 """
@@ -73,7 +74,7 @@ LIMIT {{limit}}
 
 TRANSITIONS = f"""
 SELECT previous_as_of, {", ".join(Transition.__struct_fields__)}
-FROM {SEGMENT_TRANSITIONS.name}
+FROM {of_model(SEGMENT_TRANSITIONS)}
 WHERE as_of = DATE '{{as_of}}'
 ORDER BY customer_count DESC, from_segment_id, to_segment_id, cause
 """

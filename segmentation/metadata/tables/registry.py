@@ -42,6 +42,11 @@ SNAPSHOTS = Table(
             "BIGINT",
             "Features: by at least so many lines the home market leads before the next country; NULL if it was set.",
         ),
+        Column(
+            "segmentations",
+            "VARCHAR",
+            "Segments: the version of each definition that decided besides the model, as a JSON object by name.",
+        ),
     ),
 )
 

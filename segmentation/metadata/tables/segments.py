@@ -3,22 +3,52 @@
 from segmentation.metadata.table import Column, Table
 from segmentation.metadata.tables.columns import AS_OF, CUSTOMER
 
+MODEL = "model"
+"""What the model is called among segmentations."""
+
+IS_OF_MODEL = f"COALESCE(segmentation_name, '{MODEL}') = '{MODEL}'"
+"""Whether a row of these tables is the model's."""
+
+
+def of_model(table: Table) -> str:
+    """The model's rows of a table, to read from, also in a lake that an older release has written last."""
+    named = "SELECT CAST(NULL AS VARCHAR) AS segmentation_name WHERE false"
+    return f"(SELECT * FROM (FROM {table.name} UNION ALL BY NAME {named}) WHERE {IS_OF_MODEL})"
+
+
+SEGMENTATION = Column(
+    "segmentation_name",
+    "VARCHAR",
+    f"The segmentation: `{MODEL}`, or one of your own, as in `registry.segmentations`.",
+    nullable=False,
+    default=MODEL,
+)
+SEGMENTATION_VERSION = Column(
+    "segmentation_version", "INTEGER", "The version of the definition that decided; NULL for the model."
+)
+
 CUSTOMER_SEGMENTS = Table(
     "segments.customer_segments",
-    "One customer as of a date: the segment that the champion of that moment gave.",
+    "One customer as of a date: the segment that the champion of that moment gave, or a definition of your own.",
     (
         AS_OF,
         CUSTOMER,
         Column("segment_id", "INTEGER", "The segment.", nullable=False),
         Column("segment_name", "VARCHAR", "Its name.", nullable=False),
-        Column("runner_up_id", "INTEGER", "The next nearest segment.", nullable=False),
-        Column("distance", "DOUBLE", "Distance to the segment's centroid in model space.", nullable=False),
-        Column("runner_up_distance", "DOUBLE", "Distance to the runner-up's centroid.", nullable=False),
-        Column("confidence", "DOUBLE", "1 - distance / runner-up distance, 0 to 1.", nullable=False),
+        Column(
+            "runner_up_id",
+            "INTEGER",
+            "The next nearest segment; like all up to the model's version, the model's alone.",
+        ),
+        Column("distance", "DOUBLE", "Distance to the segment's centroid in model space."),
+        Column("runner_up_distance", "DOUBLE", "Distance to the runner-up's centroid."),
+        Column("confidence", "DOUBLE", "1 - distance / runner-up distance, 0 to 1."),
         Column("is_low_confidence", "BOOLEAN", "Whether the confidence is below the segment's cut-off."),
         Column("nearest_id", "INTEGER", "The nearest segment; another one than theirs only under hysteresis."),
         Column("nearest_since", "DATE", "Since which snapshot that has been the nearest."),
-        Column("model_version", "INTEGER", "The model version that decided.", nullable=False),
+        Column("model_version", "INTEGER", "The model version that decided."),
+        SEGMENTATION,
+        SEGMENTATION_VERSION,
     ),
     partitioned_by="as_of",
     sorted_by=("customer_id",),
@@ -37,14 +67,17 @@ SEGMENT_TRANSITIONS = Table(
         Column(
             "cause",
             "VARCHAR",
-            "`stayed`, `customer_moved`, `model_moved` (the former model would have left them where they were), `new` "
-            "or `lapsed`.",
+            "`stayed`, `customer_moved`, `model_moved` (the former model would have left them where they were), "
+            "`definition_moved` (the former definition would have), `new` or `lapsed`.",
             nullable=False,
         ),
         Column("customer_count", "BIGINT", "Customers.", nullable=False),
         Column("revenue", "DOUBLE", "Their net revenue in the window; of the snapshot before for the lapsed."),
         Column("previous_model_version", "INTEGER", "The model version that decided before."),
         Column("model_version", "INTEGER", "The model version that decided now."),
+        SEGMENTATION,
+        Column("previous_segmentation_version", "INTEGER", "The version of the definition that decided before."),
+        SEGMENTATION_VERSION,
     ),
     partitioned_by="as_of",
 )
@@ -61,6 +94,8 @@ SEGMENT_EVENTS = Table(
         Column("other_segment_id", "INTEGER", "Where they came from or went; NULL for new and lapsed customers."),
         Column("cause", "VARCHAR", "As in `segments.segment_transitions`.", nullable=False),
         Column("model_version", "INTEGER", "The model version that decided; NULL for lapsed customers."),
+        SEGMENTATION,
+        SEGMENTATION_VERSION,
     ),
     partitioned_by="as_of",
     sorted_by=("customer_id",),
@@ -74,7 +109,7 @@ SEGMENT_PROFILES = Table(
         Column("segment_id", "INTEGER", "The segment.", nullable=False),
         Column("segment_name", "VARCHAR", "Its name.", nullable=False),
         Column("description", "VARCHAR", "What sets it apart, in a sentence.", nullable=False),
-        Column("model_version", "INTEGER", "The model version that decided.", nullable=False),
+        Column("model_version", "INTEGER", "The model version that decided."),
         Column("customer_count", "BIGINT", "Customers in the segment.", nullable=False),
         Column("customer_share", "DOUBLE", "Its share of all customers.", nullable=False),
         Column("revenue", "DOUBLE", "Net revenue of its customers in the window.", nullable=False),
@@ -83,7 +118,9 @@ SEGMENT_PROFILES = Table(
         Column("mean_order_count", "DOUBLE", "Mean number of orders.", nullable=False),
         Column("mean_order_value", "DOUBLE", "Mean of the customers' average order values.", nullable=False),
         Column("mean_net_revenue", "DOUBLE", "Mean net revenue per customer.", nullable=False),
-        Column("mean_confidence", "DOUBLE", "Mean confidence of the assignment.", nullable=False),
+        Column("mean_confidence", "DOUBLE", "Mean confidence of the assignment; the model's alone."),
+        SEGMENTATION,
+        SEGMENTATION_VERSION,
     ),
     partitioned_by="as_of",
 )

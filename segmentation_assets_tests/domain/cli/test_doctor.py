@@ -46,7 +46,7 @@ def test_segments_ahead_of_the_data_are_nobodys(lake: Lake) -> None:
     def write(as_of: date) -> None:
         statement = (
             f"INSERT INTO {CUSTOMER_SEGMENTS.name} "
-            f"SELECT DATE '{as_of}', 'c', 1, 'One', 1, 0.1, 0.2, 0.5, false, 1, NULL, 1"
+            f"SELECT DATE '{as_of}', 'c', 1, 'One', 1, 0.1, 0.2, 0.5, false, 1, NULL, 1, 'model', NULL"
         )
         with lake.cursor() as con:
             lake.transaction(con, Commit("test"), lambda c: c.execute(statement))

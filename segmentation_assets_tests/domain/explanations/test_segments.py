@@ -57,7 +57,7 @@ def assign(lake: Lake, segments: Mapping[str, int], rfm: Mapping[str, str] | Non
         def write(con: duckdb.DuckDBPyConnection) -> None:
             con.execute(
                 "INSERT INTO segments.customer_segments "
-                f"SELECT DATE '{AS_OF}', c, s, n, 0, 1, 2, 0.5, false, s, NULL, 1 FROM temp.given"
+                f"SELECT DATE '{AS_OF}', c, s, n, 0, 1, 2, 0.5, false, s, NULL, 1, 'model', NULL FROM temp.given"
             )
             con.execute(
                 f"INSERT INTO features.customer_features BY NAME SELECT DATE '{AS_OF}' AS as_of, c AS customer_id, "

@@ -35,7 +35,7 @@ def look(settings: Settings) -> LakeState:
 
 def add_segments(lake: Lake, as_of: date, *customers: str) -> None:
     rows = ", ".join(
-        f"('{as_of}', '{name}', {number}, 'S', 9, 1.0, 2.0, 0.5, false, {number}, '{as_of}', 1)"
+        f"('{as_of}', '{name}', {number}, 'S', 9, 1.0, 2.0, 0.5, false, {number}, '{as_of}', 1, 'model', NULL)"
         for number, name in enumerate(customers)
     )
     change(lake, f"INSERT INTO segments.customer_segments VALUES {rows}")

@@ -66,7 +66,8 @@ INSERT INTO raw.rejected_transactions
     FROM (VALUES ('files', 'no_date', 3), ('files', 'no_price', 1), ('app', 'no_date', 2)) AS given(source, reason, n),
         range(n);
 INSERT INTO segments.customer_segments
-    SELECT as_of, 'c' || i, i % segments + 1, 'Segment ' || (i % segments + 1), 1, 0.1, 0.2, 0.5, false, 1, NULL, 1
+    SELECT as_of, 'c' || i, i % segments + 1, 'Segment ' || (i % segments + 1), 1, 0.1, 0.2, 0.5, false, 1, NULL,
+        1, 'model', NULL
     FROM range(90) AS numbers(i), (VALUES (DATE '2024-05-01', 2), (DATE '2024-06-01', 4)) AS given(as_of, segments);
 INSERT INTO registry.segment_names VALUES (1, 2, 'Regulars', '2024-06-01', 'someone', 'nicer');
 INSERT INTO registry.training_sets VALUES
@@ -380,7 +381,7 @@ def test_a_lake_of_an_older_release_tells_what_it_has(settings: Settings) -> Non
             lake,
             "INSERT INTO registry.promotions SELECT 1, 'champion', 1, now(), 'x', 'x', NULL",
             "INSERT INTO segments.customer_segments "
-            "SELECT '2024-06-01', 'c', 1, 'One', 1, 0.1, 0.2, 0.5, false, 1, NULL, 1",
+            "SELECT '2024-06-01', 'c', 1, 'One', 1, 0.1, 0.2, 0.5, false, 1, NULL, 1, 'model', NULL",
         )
         with watching(settings) as watch:
             figures = look(watch)

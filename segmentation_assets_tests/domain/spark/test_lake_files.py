@@ -94,7 +94,8 @@ def _write_segments(folders: Mapping[str, str], count: int, segment: int) -> Non
         f"COPY (SELECT DATE '{AS_OF}' AS as_of, 'c' || i AS customer_id, {segment}::INT AS segment_id, "
         "'x' AS segment_name, 2::INT AS runner_up_id, 1.0::DOUBLE AS distance, 2.0::DOUBLE AS runner_up_distance, "
         "0.5::DOUBLE AS confidence, false AS is_low_confidence, 1::INT AS nearest_id, "
-        f"DATE '{AS_OF}' AS nearest_since, 1::INT AS model_version FROM range({count}) AS t(i)) "
+        f"DATE '{AS_OF}' AS nearest_since, 1::INT AS model_version, 'model' AS segmentation_name, "
+        f"NULL::INT AS segmentation_version FROM range({count}) AS t(i)) "
         "TO $path (FORMAT parquet)",
         {"path": str(folder / "part-0.parquet")},
     )

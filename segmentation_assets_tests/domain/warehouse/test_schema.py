@@ -6,7 +6,7 @@ import pytest
 from segmentation.errors import SegmentationError
 from segmentation.metadata.table import Column
 from segmentation.metadata.tables import TABLES
-from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, of_model
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse import schema as schema_module
@@ -54,7 +54,7 @@ def test_processes_that_start_together_create_the_lake_once(settings: Settings) 
 
 def test_a_new_column_is_added_and_old_rows_keep_their_values(lake: Lake) -> None:
     with lake.cursor() as con:
-        values = "'2024-01-01', 'c', 1, 'n', 2, 0.1, 0.2, 0.5, false, 1, '2024-01-01', 1"
+        values = "'2024-01-01', 'c', 1, 'n', 2, 0.1, 0.2, 0.5, false, 1, '2024-01-01', 1, 'model', NULL"
         row = f"INSERT INTO segments.customer_segments VALUES ({values})"
         lake.transaction(con, Commit("row"), lambda c: c.execute(row))
     mood = Column("mood", "VARCHAR", "How the customer feels.")
@@ -65,11 +65,34 @@ def test_a_new_column_is_added_and_old_rows_keep_their_values(lake: Lake) -> Non
         assert con.execute("SELECT customer_id, mood FROM segments.customer_segments").fetchall() == [("c", None)]
 
 
+def test_rows_of_an_older_release_are_the_models_and_others_need_none_of_its_figures(settings: Settings) -> None:
+    added = {"segmentation_name", "segmentation_version"}
+    then = replace(
+        CUSTOMER_SEGMENTS,
+        columns=tuple(replace(c, nullable=False) for c in CUSTOMER_SEGMENTS.columns if c.name not in added),
+    )
+    row = "'2024-01-01', 'c', 1, 'n', 2, 0.1, 0.2, 0.5, false, 1, '2024-01-01', 1"
+    insertion = (
+        "INSERT INTO segments.customer_segments BY NAME SELECT DATE '2024-01-01' AS as_of, 'd' AS customer_id, "
+        "7 AS segment_id, 'x' AS segment_name, 'own' AS segmentation_name"
+    )
+    with Lake(settings, create=True) as lake, lake.cursor() as con:
+        migrate(lake, tuple(then if table is CUSTOMER_SEGMENTS else table for table in TABLES))
+        lake.transaction(con, Commit("row"), lambda c: c.execute(f"INSERT INTO {then.name} VALUES ({row})"))
+        of_the_model = f"SELECT customer_id FROM {of_model(CUSTOMER_SEGMENTS)} WHERE as_of = DATE '2024-01-01'"
+        assert con.execute(of_the_model).fetchall() == [("c",)]
+        assert migrate(lake)
+        lake.transaction(con, Commit("row"), lambda c: c.execute(insertion))
+        query = f"SELECT customer_id, segmentation_name, confidence FROM {CUSTOMER_SEGMENTS.name} ORDER BY 1"
+        assert con.execute(query).fetchall() == [("c", "model", 0.5), ("d", "own", None)]
+        assert con.execute(of_the_model).fetchall() == [("c",)]
+
+
 @pytest.mark.parametrize("is_empty", [True, False])
 def test_a_table_with_a_new_column_is_read_on_when_others_flush(lake: Lake, is_empty: bool) -> None:
     with lake.cursor() as con:
         if not is_empty:
-            values = "'2024-01-01', 'c', 1, 'n', 2, 0.1, 0.2, 0.5, false, 1, '2024-01-01', 1"
+            values = "'2024-01-01', 'c', 1, 'n', 2, 0.1, 0.2, 0.5, false, 1, '2024-01-01', 1, 'model', NULL"
             row = f"INSERT INTO segments.customer_segments VALUES ({values})"
             lake.transaction(con, Commit("row"), lambda c: c.execute(row))
         wider = replace(
