@@ -18,6 +18,7 @@ from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, of_model
 from segmentation.modeling import registry
 from segmentation.notifications.channels import open_services
 from segmentation.progress import Progress, no_progress
+from segmentation.segmentations.config import declared_segmentations
 from segmentation.settings import Settings
 from segmentation.snapshots.latest import latest_date
 from segmentation.snapshots.report import read_report
@@ -66,7 +67,7 @@ def diagnose(
                 findings += _verified(lake, progress)
     except SegmentationError as error:
         findings.append(CheckResult("lake", False, str(error)))
-    return [*findings, *_sources(settings), _notifications(settings)]
+    return [*findings, *_sources(settings), _segmentations(settings), _notifications(settings)]
 
 
 def _sources(settings: Settings) -> Iterator[CheckResult]:
@@ -82,6 +83,16 @@ def _sources(settings: Settings) -> Iterator[CheckResult]:
             yield CheckResult(f"source {source.name}", True, check(settings, source))
         except SegmentationError as error:
             yield CheckResult(f"source {source.name}", False, str(error))
+
+
+def _segmentations(settings: Settings) -> CheckResult:
+    try:
+        declared = declared_segmentations(settings)
+    except SegmentationError as error:
+        return CheckResult("segmentations", False, str(error))
+    if not declared:
+        return CheckResult("segmentations", True, f"the model's alone; {settings.segmentations} declares others")
+    return CheckResult("segmentations", True, f"the model's, {', '.join(declared)}")
 
 
 def _notifications(settings: Settings) -> CheckResult:

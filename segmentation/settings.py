@@ -87,6 +87,9 @@ class Settings(BaseSettings):
     )
 
     sources: Path = Field(Path("sources.yaml"), description="File that declares where transactions come from.")
+    segmentations: Path = Field(
+        Path("segmentations.yaml"), description="File that declares segmentations of your own, besides the model."
+    )
     allow_local_sources: bool = Field(
         False,
         description="Whether declared databases, brokers and registries may be on this machine or its network link "

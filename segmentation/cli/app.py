@@ -97,6 +97,12 @@ COMMANDS = (
         Panel.LOOK,
     ),
     LazyCommand(
+        "segmentations",
+        "segmentation.cli.segmentations:segmentations",
+        "Segmentations of your own, besides the model, as segmentations.yaml declares them.",
+        Panel.LOOK,
+    ),
+    LazyCommand(
         "ui",
         "segmentation_assets.cli.commands:ui",
         "Start the Dagster UI and daemon on this installation's lake, until Ctrl-C.",

@@ -13,9 +13,16 @@ import duckdb
 import msgspec
 
 from segmentation.errors import ArtefactError, SegmentationError
-from segmentation.metadata.tables.registry import MODELS, PROMOTIONS, SEGMENT_NAMES, SEGMENTS, TRAINING_SETS
+from segmentation.metadata.tables.registry import (
+    MODELS,
+    PROMOTIONS,
+    SEGMENT_NAMES,
+    SEGMENTS,
+    TRAINING_SETS,
+)
 from segmentation.modeling.artefact import Artefact
 from segmentation.modeling.segment_identity.lineage import Descent
+from segmentation.segmentations.segment_ids import next_segment_id
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import exists
 
@@ -415,11 +422,6 @@ def rename_segments(
 
     with lake.cursor() as con:
         return lake.transaction(con, commit, write)
-
-
-def next_segment_id(con: duckdb.DuckDBPyConnection) -> int:
-    """The smallest id that no segment of any version has ever had."""
-    return _next(con, SEGMENTS.name, "segment_id")
 
 
 def was_rolled_back(con: duckdb.DuckDBPyConnection, version: int) -> bool:

@@ -26,6 +26,7 @@ from segmentation.modeling.segment_identity.naming import Population, Traits, de
 from segmentation.modeling.specification import Specification
 from segmentation.modeling.training_data import TRAIT_FEATURES, TrainingData, read_training_data
 from segmentation.provenance import git_commit
+from segmentation.segmentations.segment_ids import next_segment_id
 from segmentation.settings import Settings
 from segmentation.warehouse import Lake
 
@@ -74,7 +75,7 @@ def train(
         progress=progress,
     )
     with lake.cursor() as con:
-        first_new_id = registry.next_segment_id(con)
+        first_new_id = next_segment_id(con)
         names = tuple(sorted(registry.segment_names(con).values()))
     provenance = Provenance(
         as_of=training_set.as_of,

@@ -1,6 +1,6 @@
-"""Assignment: every customer of a snapshot gets the champion's segment."""
+"""Assignment: every customer of a snapshot gets the champion's segment, and one of each segmentation of one's own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 
 import duckdb
@@ -12,6 +12,7 @@ from segmentation.modeling.artefact import Evaluator, Floats
 from segmentation.modeling.feature_matrix import read_matrix
 from segmentation.modeling.registry import ModelVersion, load, load_champion
 from segmentation.segments.columns import NOBODY, Before, Hysteresis, lacks_a_feature, segment_columns
+from segmentation.segments.own_segments import deciding_definitions, recorded, stage_own_segments
 from segmentation.snapshots.code import code_version_of
 from segmentation.snapshots.latest import date_before
 from segmentation.warehouse import Commit, Lake
@@ -24,13 +25,19 @@ STAGE = f"""
 CREATE OR REPLACE TEMP TABLE staged AS
 SELECT *, '{MODEL}' AS segmentation_name, CAST(NULL AS INTEGER) AS segmentation_version
 FROM assigned
+UNION ALL BY NAME
+FROM temp.own_segments
 """
 
 
 def write_segments(
-    lake: Lake, as_of: date, commit: Commit, model_version: int | None = None
+    lake: Lake,
+    as_of: date,
+    commit: Commit,
+    model_version: int | None = None,
+    definition_versions: Mapping[str, int] | None = None,
 ) -> tuple[ModelVersion, int]:
-    """Assign every customer of a snapshot to a segment of a model and replace that snapshot in the lake.
+    """Assign every customer of a snapshot to their segments and replace that snapshot in the lake, in one commit.
 
     What the snapshot before says of a customer counts (since when a segment is the nearest; with hysteresis, which one
     they are in); so dates go in order.
@@ -40,24 +47,30 @@ def write_segments(
         as_of: The snapshot.
         commit: What the lake's commit says about itself.
         model_version: The model that decides; the champion if None.
+        definition_versions: The definitions that decide besides, by name; those that are declared if None.
 
     Returns:
         The model that decided, and how many customers there are.
 
     Raises:
-        SegmentationError: There is no such model, no champion, or no such snapshot.
+        SegmentationError: There is no such model, no champion, no such snapshot, or a definition can't be used.
     """
+    definitions = deciding_definitions(lake, definition_versions, commit)
     version = lake.version()
     with lake.cursor() as con:
         champion = load_champion(con) if model_version is None else load(con, model_version)
         previous = date_before(con, CUSTOMER_SEGMENTS, as_of)
     made_of = MadeOf(
-        version, code_version_of(CUSTOMER_SEGMENTS), previous_as_of=previous, model_version=champion.version
+        version,
+        code_version_of(CUSTOMER_SEGMENTS),
+        previous_as_of=previous,
+        model_version=champion.version,
+        segmentations=recorded(definitions),
     )
     if lake.settings.feature_engine == "spark":
         from segmentation.segments import spark  # it needs PyArrow, which is heavy
 
-        return champion, spark.write_segments(lake, as_of, champion, made_of, commit)
+        return champion, spark.write_segments(lake, as_of, champion, definitions, made_of, commit)
     with lake.cursor() as con:
         matrix = read_matrix(con, as_of, champion.artefact.feature_names)
         before = _before(con, matrix.customer_ids, previous)
@@ -65,6 +78,7 @@ def write_segments(
         chunks = _assigned(champion, as_of, matrix.customer_ids, matrix.values, before, hysteresis)
         assigned = pl.concat(list(chunks))
         con.register("assigned", assigned)
+        stage_own_segments(con, as_of, definitions, "assigned")
         con.execute(STAGE)
         write_snapshot(lake, con, {CUSTOMER_SEGMENTS: "temp.staged"}, as_of, made_of, commit)
     return champion, len(assigned)

@@ -1,13 +1,16 @@
 """Profiles: one row per segment of a snapshot, with its size, its share of revenue and its typical customer."""
 
 from datetime import date
+from typing import cast
 
+import duckdb
 import polars as pl
 
 from segmentation.errors import NotEnoughDataError
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.registry import SEGMENTS
-from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, SEGMENT_PROFILES
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, MODEL, SEGMENT_PROFILES
+from segmentation.segmentations.versions import segment_ids, versions_of
 from segmentation.snapshots.code import code_version_of
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.ledger import MadeOf
@@ -36,36 +39,57 @@ WITH profiled AS (
 )
 SELECT
     profiled.* REPLACE (CAST(revenue AS DOUBLE) AS revenue),
-    named.description,
+    COALESCE(named.description, own.description) AS description,
     customer_count / SUM(customer_count) OVER of_segmentation AS customer_share,
     CAST(revenue AS DOUBLE) / NULLIF(CAST(SUM(revenue) OVER of_segmentation AS DOUBLE), 0) AS revenue_share,
     CAST(revenue AS DOUBLE) / customer_count AS mean_net_revenue
 FROM profiled
-JOIN {SEGMENTS.name} AS named
+LEFT JOIN {SEGMENTS.name} AS named
     ON named.version = profiled.model_version AND named.segment_id = profiled.segment_id
+LEFT JOIN described AS own ON own.segment_id = profiled.segment_id
 WINDOW of_segmentation AS (PARTITION BY segmentation_name)
-ORDER BY segment_id
+ORDER BY segmentation_name = '{MODEL}' DESC, segment_id
 """
 """Sums of decimals are exact, so that the same snapshot gives the same bytes."""
+
+DECIDED = f"""
+SELECT DISTINCT segmentation_name, segmentation_version
+FROM {CUSTOMER_SEGMENTS.name}
+WHERE as_of = $as_of AND segmentation_version IS NOT NULL
+"""
 
 
 def write_profiles(lake: Lake, as_of: date, commit: Commit) -> pl.DataFrame:
     """Profile the segments of a snapshot and replace them in the lake.
 
     Returns:
-        The profiles, in the order of their ids.
+        The profiles, those of the model first, in the order of their ids.
 
     Raises:
         NotEnoughDataError: No customer has a segment as of that date.
     """
     version = lake.version()
     with lake.cursor() as con:
+        con.register("described", _described(con, as_of))
         con.execute(f"CREATE OR REPLACE TEMP TABLE profiled AS {PROFILE}", {"as_of": as_of})
         profiles = con.table("temp.profiled").pl()
         if profiles.is_empty():
             raise NotEnoughDataError(
                 f"No customer has a segment as of {as_of}; materialize `segments/customer_segments` for that date."
             )
-        made_of = MadeOf(version, code_version_of(SEGMENT_PROFILES), model_version=int(profiles["model_version"][0]))
+        model = profiles["model_version"].max()
+        made_of = MadeOf(version, code_version_of(SEGMENT_PROFILES), model_version=cast("int | None", model))
         write_snapshot(lake, con, {SEGMENT_PROFILES: "temp.profiled"}, as_of, made_of, commit)
     return profiles
+
+
+def _described(con: duckdb.DuckDBPyConnection, as_of: date) -> pl.DataFrame:
+    """What the definitions that decided a snapshot say of their segments."""
+    decided = con.execute(DECIDED, {"as_of": as_of}).fetchall()
+    ids = segment_ids(con)
+    rows = [
+        (ids[version.name, segment.name], segment.told)
+        for version in versions_of(con, dict(decided)).values()
+        for segment in (version.definition.segments if version.definition else ())
+    ]
+    return pl.DataFrame(rows, schema={"segment_id": pl.Int32, "description": pl.String}, orient="row")

@@ -1,9 +1,12 @@
 """Assignment on Spark: the artefact's NumPy evaluation on executors, from the lake's files and back into the lake."""
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
+
+import duckdb
 
 from segmentation.errors import NotEnoughDataError
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
@@ -17,7 +20,9 @@ from segmentation.metadata.tables.segments import (
 from segmentation.modeling.artefact import Artefact
 from segmentation.modeling.feature_matrix import no_snapshot
 from segmentation.modeling.registry import ModelVersion
+from segmentation.segmentations.versions import DefinitionVersion
 from segmentation.segments.columns import NOBODY, Hysteresis, lacks_a_feature
+from segmentation.segments.own_segments import stage_own_segments
 from segmentation.segments.spark_batches import BEFORE, assign_batches
 from segmentation.spark.executors import failures_told
 from segmentation.spark.lake_files import hand_over, in_files, persisted, pin, read_table, spark_type
@@ -28,14 +33,26 @@ from segmentation.warehouse.ledger import MadeOf, record
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+ADD_OWN = f"INSERT INTO {CUSTOMER_SEGMENTS.name} BY NAME SELECT $as_of AS as_of, * FROM temp.own_segments"
 
-def write_segments(lake: Lake, as_of: date, champion: ModelVersion, made_of: MadeOf, commit: Commit) -> int:
-    """Assign every customer of a snapshot to a segment and replace that snapshot in the lake.
+
+def write_segments(
+    lake: Lake,
+    as_of: date,
+    champion: ModelVersion,
+    definitions: Mapping[str, DefinitionVersion],
+    made_of: MadeOf,
+    commit: Commit,
+) -> int:
+    """Assign every customer of a snapshot to their segments and replace that snapshot in the lake.
+
+    Conditions of definitions are DuckDB's SQL: DuckDB asks them, of what Spark has written, in the same commit.
 
     Args:
         lake: A writable lake.
         as_of: The snapshot.
         champion: The model that decides.
+        definitions: The definitions that decide besides, by name.
         made_of: What it is made of; the snapshot before that it names counts.
         commit: What the lake's commit says about itself.
 
@@ -63,13 +80,20 @@ def write_segments(lake: Lake, as_of: date, champion: ModelVersion, made_of: Mad
         lacking = assigned.where("isnan(distance)").orderBy("customer_id").first()
         if lacking:
             raise lacks_a_feature(lacking["customer_id"], champion.version)
+
+        def finish(con: duckdb.DuckDBPyConnection) -> None:
+            if definitions:
+                stage_own_segments(con, as_of, definitions)
+                con.execute(ADD_OWN, {"as_of": as_of})
+            record(con, [CUSTOMER_SEGMENTS], as_of, made_of, commit, lake.clock())
+
         hand_over(
             lake,
             [CUSTOMER_SEGMENTS],
             as_of,
             commit,
             lambda folders: in_files(assigned, count).write.parquet(folders[CUSTOMER_SEGMENTS.name]),
-            lambda con: record(con, [CUSTOMER_SEGMENTS], as_of, made_of, commit, lake.clock()),
+            finish,
         )
     return count
 

@@ -3,7 +3,7 @@
 A segmentation that the snapshot doesn't have has no movement there: those who were in it have not lapsed.
 
 A customer whose segment changed together with the model is scored by the former model too, on today's features: if it
-would have left them where they were, the model moved them; else they moved themselves.
+would have left them where they were, the model moved them; else they moved themselves. So it is with definitions.
 """
 
 from datetime import date
@@ -18,6 +18,8 @@ from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, MODEL, SEGM
 from segmentation.modeling import registry
 from segmentation.modeling.artefact import Evaluator
 from segmentation.modeling.feature_matrix import read_matrix
+from segmentation.segmentations.versions import DefinitionVersion, versions_of
+from segmentation.segments.own_segments import stage_own_segments
 from segmentation.snapshots.code import code_version_of
 from segmentation.snapshots.latest import date_before
 from segmentation.warehouse import Commit, Lake
@@ -126,6 +128,23 @@ ORDER BY customer_id, segment_id, event
 """
 
 
+FORMER = f"""
+CREATE OR REPLACE TEMP TABLE former AS
+SELECT '{MODEL}' AS segmentation_name, customer_id, segment_id
+FROM scored
+UNION ALL
+SELECT segmentation_name, customer_id, segment_id
+FROM temp.own_segments
+"""
+"""What the former model, and former definitions, would say today."""
+
+REDEFINED = """
+SELECT DISTINCT segmentation_name, previous_segmentation_version
+FROM temp.moves
+WHERE from_segment_id <> to_segment_id AND previous_segmentation_version <> segmentation_version
+"""
+
+
 def write_transitions(lake: Lake, as_of: date, commit: Commit) -> pl.DataFrame:
     """Compare the segments of a snapshot with those of the one before, and replace its transitions and events.
 
@@ -146,9 +165,9 @@ def write_transitions(lake: Lake, as_of: date, commit: Commit) -> pl.DataFrame:
             raise NotEnoughDataError(
                 f"No customer has a segment as of {as_of}; materialize `segments/customer_segments` for that date."
             )
-        former = _former_segments(con, as_of)
-        con.register("scored", former)
-        con.execute(f"CREATE OR REPLACE TEMP TABLE former AS SELECT '{MODEL}' AS segmentation_name, * FROM scored")
+        con.register("scored", _former_segments(con, as_of))
+        stage_own_segments(con, as_of, _former_definitions(con))
+        con.execute(FORMER)
         con.execute(TRANSITIONS.format(**dates))
         con.execute(EVENTS)
         moves = con.table("temp.transitions").pl()
@@ -158,6 +177,11 @@ def write_transitions(lake: Lake, as_of: date, commit: Commit) -> pl.DataFrame:
         relations = {SEGMENT_TRANSITIONS: "temp.transitions", SEGMENT_EVENTS: "temp.events"}
         write_snapshot(lake, con, relations, as_of, made_of, commit)
         return moves
+
+
+def _former_definitions(con: duckdb.DuckDBPyConnection) -> dict[str, DefinitionVersion]:
+    """Of segmentations that were defined otherwise in the snapshot before, the definitions of then."""
+    return versions_of(con, dict(con.execute(REDEFINED).fetchall()))
 
 
 def _former_segments(con: duckdb.DuckDBPyConnection, as_of: date) -> pl.DataFrame:

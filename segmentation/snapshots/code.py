@@ -20,7 +20,7 @@ _EXPLANATIONS = ("segment_findings", "differences", "rules", "lifts", "sample", 
 _MONITORING = ("evaluation", "drift", "quality", "thresholds", "distances", "causes", "line_statistics")
 
 MODULES: Mapping[Table, tuple[str, ...]] = {
-    CUSTOMER_SEGMENTS: ("segmentation.segments.assignment", "segmentation.segments.columns"),
+    CUSTOMER_SEGMENTS: tuple(f"segmentation.segments.{name}" for name in ("assignment", "columns", "own_segments")),
     SEGMENT_PROFILES: ("segmentation.segments.profiles",),
     SEGMENT_TRANSITIONS: ("segmentation.segments.transitions",),
     SEGMENT_EVENTS: ("segmentation.segments.transitions",),

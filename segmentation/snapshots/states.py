@@ -2,13 +2,16 @@
 
 A snapshot is *ahead* if the data doesn't reach its date, *stale* if it would come out otherwise today, else *current*:
 - features: lines in their window changed since, or code, window, time zone or home market are other ones;
-- segments: so for features, or the segments of the snapshot before were made anew, or code or model are other ones;
+- segments: so for features (and predictions, if a definition looks at them), or the segments of the snapshot before
+  were made anew, or code, model or definitions are other ones;
 - all that is made of segments: so for them, and movement also if there is another snapshot before than then;
 - monitoring: also if features of a date before the model was trained, which thresholds come from, were made since.
 
-Of models, only the newest date follows the champion: older dates say who was in which segment when people acted on it.
+Only the newest date follows the champion, and what is declared: older dates say who was in which segment when people
+acted on it.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -24,6 +27,8 @@ from segmentation.metadata.tables.monitoring import FEATURE_DRIFT, MODEL_QUALITY
 from segmentation.metadata.tables.raw import CHANGED_DAYS
 from segmentation.metadata.tables.registry import MODELS, PROMOTIONS, TRAINING_SETS
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, SEGMENT_EVENTS, SEGMENT_TRANSITIONS
+from segmentation.segmentations.inputs import PREDICTIONS, reads_from
+from segmentation.segmentations.versions import DefinitionVersion, declared_hashes, read_versions
 from segmentation.settings import Settings
 from segmentation.shop_calendar import UNIVERSAL
 from segmentation.snapshots.code import SNAPSHOT_TABLES, code_version_of
@@ -55,6 +60,8 @@ class Present:
         champion: The version that serves, if any.
         trained_as_of: By version, the date of what a model was trained on.
         zone: The shop's time zone.
+        declared: By name, the hash of each segmentation's definition.
+        defined: By name and version, the definitions that the lake knows.
     """
 
     coverage: Coverage
@@ -65,6 +72,8 @@ class Present:
     champion: int | None
     trained_as_of: Mapping[int, date] = field(default_factory=dict)
     zone: str = UNIVERSAL
+    declared: Mapping[str, str] = field(default_factory=dict)
+    defined: Mapping[tuple[str, int], DefinitionVersion] = field(default_factory=dict)
 
     def changed_days(self, window: Window, since: int) -> list[date]:
         """The days (UTC) with a part in a window whose lines changed after a version of the lake."""
@@ -118,6 +127,7 @@ class _Judge:
             if entry.previous_as_of:
                 yield from self._of_previous(entry, entry.previous_as_of)
             yield from self._of_model(entry)
+            yield from self._of_definitions(entry)
         else:
             yield from self._of_input(entry, CUSTOMER_FEATURES, entry.as_of)
             yield from self._of_input(entry, CUSTOMER_SEGMENTS, entry.as_of)
@@ -153,9 +163,12 @@ class _Judge:
 
     def _of_previous(self, entry: Entry, previous: date) -> Iterable[str]:
         """Whether the segments of the snapshot before are others now. Whether they should be is said of them alone."""
-        made_of = self.entries.get((CUSTOMER_SEGMENTS.name, previous))
+        yield from self._of_written(entry, CUSTOMER_SEGMENTS.name, previous)
+
+    def _of_written(self, entry: Entry, table: str, as_of: date) -> Iterable[str]:
+        made_of = self.entries.get((table, as_of))
         if made_of and made_of.written_version > entry.lake_version:
-            yield f"{CUSTOMER_SEGMENTS.name} as of {previous} was made anew"
+            yield f"{table} as of {as_of} was made anew"
 
     def _of_neighbour(self, entry: Entry) -> Iterable[str]:
         dates = [day for table, day in self.entries if table == CUSTOMER_SEGMENTS.name and day < entry.as_of]
@@ -183,6 +196,23 @@ class _Judge:
         if entry.as_of == self.newest and champion not in (None, entry.model_version):
             yield f"model {entry.model_version} decided, and model {champion} serves"
 
+    def _of_definitions(self, entry: Entry) -> Iterable[str]:
+        """Whether definitions that decided are other ones now, or look at predictions that are."""
+        known = self.present.defined
+        decided = {
+            name: known.get((name, version)) for name, version in json.loads(entry.segmentations or "{}").items()
+        }
+        if any(each and reads_from(each.inputs, PREDICTIONS) for each in decided.values()):
+            yield from self._of_written(entry, PREDICTIONS, entry.as_of)
+        if entry.as_of != self.newest:
+            return
+        hashes = {name: each.hash if each else None for name, each in decided.items()}
+        for name in sorted(hashes.keys() | self.present.declared.keys()):
+            if name not in self.present.declared:
+                yield f"the segmentation {name} is no longer declared"
+            elif hashes.get(name) != self.present.declared[name]:
+                yield f"the segmentation {name} was declared {'otherwise ' if name in hashes else ''}since"
+
 
 def judge(entries: Sequence[Entry], present: Present) -> list[Standing]:
     """How the snapshots of a ledger stand, by date and in the order in which tables are made."""
@@ -205,6 +235,7 @@ def judge(entries: Sequence[Entry], present: Present) -> list[Standing]:
 def read_present(con: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> Present:
     """What snapshots would be made of at the present moment (UTC)."""
     champion = con.execute(CHAMPION).fetchone()
+    defined = read_versions(con)
     return Present(
         coverage=read_coverage(con, settings, now),
         changes=dict(con.execute(CHANGES).fetchall()),
@@ -214,6 +245,8 @@ def read_present(con: duckdb.DuckDBPyConnection, settings: Settings, now: dateti
         champion=champion[0] if champion else None,
         trained_as_of=dict(con.execute(TRAINED).fetchall()),
         zone=shop_zone(con, settings),
+        declared=declared_hashes(settings, defined),
+        defined={(each.name, each.version): each for each in defined},
     )
 
 

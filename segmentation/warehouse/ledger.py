@@ -4,6 +4,7 @@ A row is written in the transaction that writes the snapshot, so that the two ne
 current is judged in `segmentation.snapshots`.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
@@ -137,6 +138,26 @@ def recorded_model(con: duckdb.DuckDBPyConnection, table: Table, as_of: date) ->
     query = f"SELECT model_version FROM {SNAPSHOTS.name} WHERE table_name = $name AND as_of = $as_of"
     row = con.execute(query, _key(table, as_of)).fetchone()
     return row[0] if row else None
+
+
+@dataclass(frozen=True)
+class Deciders:
+    """What decided a snapshot of segments; None where nothing is on record.
+
+    Attributes:
+        model_version: The model.
+        definitions: The version of each definition, by name.
+    """
+
+    model_version: int | None = None
+    definitions: dict[str, int] | None = None
+
+
+def recorded_deciders(con: duckdb.DuckDBPyConnection, table: Table, as_of: date) -> Deciders:
+    """What decided a snapshot, if there is one."""
+    query = f"SELECT model_version, segmentations FROM {SNAPSHOTS.name} WHERE table_name = $name AND as_of = $as_of"
+    row = con.execute(query, _key(table, as_of)).fetchone()
+    return Deciders(row[0], json.loads(row[1] or "{}")) if row else Deciders()
 
 
 def record(

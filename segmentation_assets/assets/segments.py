@@ -22,7 +22,7 @@ from segmentation.metadata.tables.segments import (
 from segmentation.segments.assignment import write_segments
 from segmentation.segments.profiles import write_profiles
 from segmentation.segments.transitions import write_transitions
-from segmentation.warehouse.ledger import recorded_model
+from segmentation.warehouse.ledger import Deciders, recorded_deciders
 from segmentation_assets.assets.declaring import Dependency, declare, table_spec
 from segmentation_assets.automation.conditions import WHEN_SOUND
 from segmentation_assets.keys import (
@@ -60,19 +60,21 @@ class ModelConfig(dg.Config):
     """Which model decides."""
 
     keep_model: bool = Field(
-        False, description="Whether a date that has segments keeps the model that decided them; else the champion does."
+        False,
+        description="Whether a date that has segments keeps the model and the definitions that decided them; else the "
+        "champion does, and what is declared now.",
     )
 
 
 def customer_segments(
     context: dg.AssetExecutionContext, config: ModelConfig, warehouse: WarehouseResource
 ) -> dg.MaterializeResult[None]:
-    """Give every customer of the run's dates the champion's segment."""
+    """Give every customer of the run's dates the champion's segment, and one of each segmentation of one's own."""
     for key in context.partition_keys:
         commit, as_of = commit_of(context, "segments/customer_segments", as_of=key), date.fromisoformat(key)
         with warehouse.get_connection() as con:
-            version = recorded_model(con, CUSTOMER_SEGMENTS, as_of) if config.keep_model else None
-        write_segments(warehouse.lake, as_of, commit, version)
+            kept = recorded_deciders(con, CUSTOMER_SEGMENTS, as_of) if config.keep_model else Deciders()
+        write_segments(warehouse.lake, as_of, commit, kept.model_version, kept.definitions)
     with warehouse.get_connection() as con:
         report_snapshots(context, con, CUSTOMER_SEGMENTS)
         rows = preview(con, CUSTOMER_SEGMENTS, f"as_of = DATE '{key}'")

@@ -1,9 +1,9 @@
-"""Checks of segments: everybody has one, of the model that serves, and each is explained."""
+"""Checks of segments: everybody has one of each segmentation, and each of the model's is explained."""
 
 import dagster as dg
 
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
-from segmentation.metadata.tables.registry import SEGMENTS
+from segmentation.metadata.tables.registry import SEGMENTATION_SEGMENTS, SEGMENTS
 from segmentation.metadata.tables.segments import (
     CUSTOMER_SEGMENTS,
     MODEL,
@@ -18,12 +18,19 @@ from segmentation_assets.resources import WarehouseResource
 
 DIFFERENCES = f"""
 WITH assigned AS (
-    SELECT as_of, segmentation_name, customer_id, COUNT(*) AS segments, COUNT(named.segment_id) AS named
+    SELECT
+        as_of,
+        assigned.segmentation_name,
+        customer_id,
+        COUNT(*) AS segments,
+        COUNT(COALESCE(named.segment_id, own.segment_id)) AS named
     FROM {CUSTOMER_SEGMENTS.name} AS assigned
     LEFT JOIN {SEGMENTS.name} AS named
         ON named.version = assigned.model_version AND named.segment_id = assigned.segment_id
+    LEFT JOIN {SEGMENTATION_SEGMENTS.name} AS own
+        ON own.segmentation_name = assigned.segmentation_name AND own.segment_id = assigned.segment_id
     WHERE list_contains($dates, as_of)
-    GROUP BY as_of, segmentation_name, customer_id
+    GROUP BY as_of, assigned.segmentation_name, customer_id
 ),
 segmented AS (SELECT DISTINCT as_of, segmentation_name FROM assigned),
 expected AS (
@@ -89,7 +96,7 @@ ORDER BY ALL
 def every_customer_has_one_segment(
     context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
 ) -> dg.AssetCheckResult:
-    """Each customer with features has exactly one segment, one that the model knows."""
+    """Each customer with features has exactly one segment of each segmentation, one that is known."""
     with warehouse.get_connection() as con:
         dates = dates_of(context, con, [CUSTOMER_SEGMENTS.name])
         differences = con.execute(DIFFERENCES, {"dates": dates}).fetchall()

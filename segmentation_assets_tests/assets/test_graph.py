@@ -29,6 +29,8 @@ NOT_FILLED_BY_THE_GRAPH = {
     "raw.source_schemas",
     "raw.rejected_transactions",
     "registry.segment_names",
+    "registry.segmentation_segments",
+    "registry.segmentations",
     "registry.snapshot_requests",
     "access.api_keys",
 }

@@ -148,6 +148,35 @@ SEGMENT_NAMES = Table(
     ),
 )
 
+SEGMENTATIONS = Table(
+    "registry.segmentations",
+    "One version of a segmentation of your own, append-only: the last line of a name is what is declared.",
+    (
+        Column("segmentation_name", "VARCHAR", "What it is called.", nullable=False),
+        Column("version", "INTEGER", "1, 2, 3, … of this name, in order of declaration.", nullable=False),
+        Column("definition", "VARCHAR", "Its segments with their conditions, as JSON; NULL: no longer declared."),
+        Column("definition_hash", "VARCHAR", "SHA-256 of the definition."),
+        Column(
+            "inputs",
+            "VARCHAR",
+            "JSON list of the columns that its conditions look at: features, the model's segments, predictions.",
+        ),
+        Column("defined_at", "TIMESTAMP", "When it was first read, UTC.", nullable=False),
+        Column("actor", "VARCHAR", "Who or what read it."),
+    ),
+)
+
+SEGMENTATION_SEGMENTS = Table(
+    "registry.segmentation_segments",
+    "One segment of a segmentation of your own, in all its versions; rows are never changed. No model has its ids.",
+    (
+        Column("segment_id", "INTEGER", "The segment, the same number wherever it is named.", nullable=False),
+        Column("segmentation_name", "VARCHAR", "Its segmentation.", nullable=False),
+        Column("segment_name", "VARCHAR", "What it is called; another name is another segment.", nullable=False),
+        Column("first_version", "INTEGER", "The first version of the definition that has it.", nullable=False),
+    ),
+)
+
 SCHEMA_VERSIONS = Table(
     "registry.schema_versions",
     "One change of the lake's schema; the last row is what the lake is at.",

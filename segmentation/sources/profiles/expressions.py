@@ -40,11 +40,11 @@ def problem_of(con: duckdb.DuckDBPyConnection, expression: str) -> str | None:
     if tree.get("error", True):
         return f"{tree.get('error_message')} in {expression!r}"
     nodes = [statement["node"] for statement in tree["statements"]]
-    if len(nodes) != 1 or not _is_one_value(nodes[0]):
+    if len(nodes) != 1 or not is_one_value(nodes[0]):
         return f"{expression!r} is not one SQL expression"
-    if refused := [words for name, words in REFUSED.items() if name in _classes(nodes[0])]:
+    if refused := [words for name, words in REFUSED.items() if name in classes_in(nodes[0])]:
         return f"{expression!r} has {refused[0]}; it may only look at the line itself"
-    for name in sorted(_functions(nodes[0])):
+    for name in sorted(functions_in(nodes[0])):
         if words := _refused_call(con, name):
             return words.format(expression=expression, name=name)
     return None
@@ -59,7 +59,7 @@ def _refused_call(con: duckdb.DuckDBPyConnection, name: str) -> str | None:
         return ONE_LINE_OF_MANY
     for macro in macros:
         inside = json.loads((con.execute(PARSE, {"expression": macro}).fetchone() or ("{}",))[0])
-        if found := next((words for each in sorted(_functions(inside)) if (words := _refused_call(con, each))), None):
+        if found := next((words for each in sorted(functions_in(inside)) if (words := _refused_call(con, each))), None):
             return found
     return None
 
@@ -71,17 +71,18 @@ def _kinds() -> dict[str, tuple[list[str], list[str]]]:
         return {row[0]: row[1:] for row in con.execute(KINDS).fetchall()}
 
 
-def _functions(node: object) -> set[str]:
+def functions_in(node: object) -> set[str]:
     """Names of the functions that a syntax tree calls."""
     if isinstance(node, list):
-        return {name for child in node for name in _functions(child)}
+        return {name for child in node for name in functions_in(child)}
     if not isinstance(node, dict):
         return set()
-    below = {name for child in node.values() for name in _functions(child)}
+    below = {name for child in node.values() for name in functions_in(child)}
     return below | {node["function_name"]} if node.get("class") == "FUNCTION" else below
 
 
-def _is_one_value(node: dict[str, Any]) -> bool:
+def is_one_value(node: dict[str, Any]) -> bool:
+    """Whether the node of a statement is a `SELECT` of one expression without a name, and nothing else."""
     values = node.get("select_list", [])
     return (
         len(values) == 1
@@ -92,12 +93,13 @@ def _is_one_value(node: dict[str, Any]) -> bool:
     )
 
 
-def _classes(node: object) -> set[str]:
+def classes_in(node: object) -> set[str]:
+    """Classes of the nodes of a syntax tree."""
     if isinstance(node, list):
-        return {name for child in node for name in _classes(child)}
+        return {name for child in node for name in classes_in(child)}
     if not isinstance(node, dict):
         return set()
-    below = {name for child in node.values() for name in _classes(child)}
+    below = {name for child in node.values() for name in classes_in(child)}
     return below | {node["class"]} if isinstance(node.get("class"), str) else below
 
 

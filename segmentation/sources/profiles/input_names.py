@@ -46,7 +46,7 @@ def unknown_names(con: duckdb.DuckDBPyConnection, expression: str, inputs: Colle
     """Which names of an expression over inputs are none of them, as a sentence with what to write; None if all are."""
     known = {name.casefold() for name in (*inputs, *WITHOUT_BRACKETS, "file_id")}
     row = con.execute(PARSE, {"expression": expression}).fetchone()
-    names = [_input_of(parts) for parts in _column_names(json.loads(row[0]) if row else {})]
+    names = [_input_of(parts) for parts in column_names(json.loads(row[0]) if row else {})]
     unknown = list(dict.fromkeys(name for name in names if name.casefold() not in known))
     if not unknown:
         return None
@@ -66,20 +66,20 @@ def _words_of_sql(con: duckdb.DuckDBPyConnection, names: Collection[str]) -> set
     return {row[0] for row in con.execute(KEYWORDS).fetchall()} & set(names)
 
 
-def _column_names(node: Any, bound: frozenset[str] = frozenset()) -> Iterator[list[str]]:
+def column_names(node: Any, bound: frozenset[str] = frozenset()) -> Iterator[list[str]]:
     """Names of columns in a syntax tree as their parts, without parameters of lambda functions."""
     if isinstance(node, list):
         for child in node:
-            yield from _column_names(child, bound)
+            yield from column_names(child, bound)
     elif isinstance(node, dict) and node.get("class") == "COLUMN_REF":
         if node["column_names"][0] not in bound:
             yield node["column_names"]
     elif isinstance(node, dict) and node.get("class") == "LAMBDA":
-        parameters = frozenset(parts[0] for parts in _column_names(node["lhs"]))
-        yield from _column_names(node["expr"], bound | parameters)
+        parameters = frozenset(parts[0] for parts in column_names(node["lhs"]))
+        yield from column_names(node["expr"], bound | parameters)
     elif isinstance(node, dict):
         for child in node.values():
-            yield from _column_names(child, bound)
+            yield from column_names(child, bound)
 
 
 def _input_of(parts: list[str]) -> str:
