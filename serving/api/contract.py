@@ -11,6 +11,7 @@ import msgspec
 
 from segmentation.explanations.customer_explanation import Change, Contribution
 from segmentation.metadata.features import FEATURES, Feature
+from segmentation.metadata.tables.segments import MODEL
 from segmentation.modeling.artefact import FeatureRule, Provenance
 from segmentation.modeling.segment_identity.lineage import Parent
 
@@ -231,7 +232,16 @@ class Membership(msgspec.Struct, frozen=True):
     model_version: int
 
 
-Include = Literal["segment", "features", "history", "why", "moves"]
+class OwnMembership(msgspec.Struct, frozen=True):
+    """The segment that a customer is in by a segmentation of one's own, besides the model's."""
+
+    segmentation_name: str
+    segmentation_version: int
+    segment_id: int
+    segment_name: str
+
+
+Include = Literal["segment", "segmentations", "features", "history", "why", "moves"]
 """What an answer about a customer holds."""
 
 EVERYTHING: frozenset[Include] = frozenset(get_args(Include))
@@ -258,6 +268,10 @@ class CustomerAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     runner_up_distance: float
     confidence: float
     is_low_confidence: bool | None
+    segmentations: Annotated[
+        tuple[OwnMembership, ...] | None,
+        msgspec.Meta(description="By name, as of the same snapshot; left out of a fresh answer, which is of none."),
+    ] = None
     features: Features | None = None
     history: tuple[Membership, ...] | None = None
     why: tuple[Contribution, ...] | None = None
@@ -300,6 +314,10 @@ class WhatIfAnswer(msgspec.Struct, frozen=True):
     is_moved: bool
 
 
+_OF_THE_MODEL = msgspec.Meta(description="Null for a segment of one's own.")
+_OF_A_DEFINITION = msgspec.Meta(description="Of a segment of one's own; else null or left out.")
+
+
 class SegmentProfile(msgspec.Struct, frozen=True):
     """Size, revenue and typical customer of a segment as of a date."""
 
@@ -312,24 +330,28 @@ class SegmentProfile(msgspec.Struct, frozen=True):
     mean_order_count: float
     mean_order_value: float
     mean_net_revenue: float
-    mean_confidence: float
+    mean_confidence: Annotated[float | None, _OF_THE_MODEL]
 
 
-class SegmentAnswer(msgspec.Struct, frozen=True):
-    """One segment of a model; `profile` is null until a snapshot has been profiled with it."""
+class SegmentAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One segment; `profile` is null where a snapshot has nobody in it, or none has been profiled with it."""
 
     segment_id: int
     segment_name: str
     description: str
     colour: str
     profile: SegmentProfile | None
+    condition: Annotated[str | None, _OF_A_DEFINITION] = None
+    advice: Annotated[str | None, _OF_A_DEFINITION] = None
 
 
 class SegmentsAnswer(msgspec.Struct, frozen=True):
-    """The segments of a model."""
+    """The segments of a model, or of a segmentation of one's own."""
 
-    model_version: int
+    model_version: Annotated[int | None, _OF_THE_MODEL]
     segments: list[SegmentAnswer]
+    segmentation_name: str = MODEL
+    segmentation_version: Annotated[int | None, _OF_A_DEFINITION] = None
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -356,9 +378,9 @@ class LineageStep(msgspec.Struct, frozen=True):
 
 
 class SegmentDetail(msgspec.Struct, frozen=True):
-    """Everything about one segment: its profile over time, what sets it apart, and where it comes from."""
+    """Everything about one segment: its profile over time; of the model's, what sets it apart, and its lineage."""
 
-    model_version: int
+    model_version: Annotated[int | None, _OF_THE_MODEL]
     segment_id: int
     segment_name: str
     description: str
@@ -366,16 +388,20 @@ class SegmentDetail(msgspec.Struct, frozen=True):
     profiles: list[SegmentProfile]
     findings: list[Finding]
     lineage: list[LineageStep]
+    segmentation_name: str = MODEL
+    segmentation_version: Annotated[int | None, _OF_A_DEFINITION] = None
+    condition: Annotated[str | None, _OF_A_DEFINITION] = None
+    advice: Annotated[str | None, _OF_A_DEFINITION] = None
 
 
 class Member(msgspec.Struct, frozen=True):
     """One customer of a segment."""
 
     customer_id: str
-    confidence: float
-    is_low_confidence: bool | None
-    runner_up_id: int
-    model_version: int
+    confidence: Annotated[float | None, _OF_THE_MODEL]
+    is_low_confidence: Annotated[bool | None, _OF_THE_MODEL]
+    runner_up_id: Annotated[int | None, _OF_THE_MODEL]
+    model_version: Annotated[int | None, _OF_THE_MODEL]
 
 
 class MembersAnswer(msgspec.Struct, frozen=True):
@@ -407,6 +433,7 @@ class TransitionsAnswer(msgspec.Struct, frozen=True):
     as_of: date
     previous_as_of: date | None
     transitions: list[Transition]
+    segmentation_name: str = MODEL
 
 
 State = Literal["current", "stale", "ahead"]

@@ -169,13 +169,13 @@ def what_if(customer_id: str, orders: Iterable[Order | Row], as_of: date | None 
     return _post(f"/v1/customers/{_quoted(customer_id)}/what-if", body, WhatIfAnswer)
 
 
-def segments(as_of: date | None = None) -> Call[SegmentsAnswer]:
-    """The champion's segments, with their profiles as of a date or in its last snapshot."""
-    return _get("/v1/segments", SegmentsAnswer, ("as_of", as_of))
+def segments(as_of: date | None = None, segmentation_name: str | None = None) -> Call[SegmentsAnswer]:
+    """The champion's segments, or those of another segmentation, with profiles as of a date or in the last snapshot."""
+    return _get("/v1/segments", SegmentsAnswer, ("as_of", as_of), ("segmentation_name", segmentation_name))
 
 
 def segment(segment_id: int) -> Call[SegmentDetail]:
-    """Everything about one of the champion's segments."""
+    """Everything about one of the champion's segments, or one of one's own."""
     return _get(f"/v1/segments/{segment_id}", SegmentDetail)
 
 
@@ -185,9 +185,9 @@ def segment_customers(segment_id: int, as_of: date | None, page_rows: int, curso
     return _get(f"/v1/segments/{segment_id}/customers", MembersAnswer, *query)
 
 
-def transitions(as_of: date | None = None) -> Call[TransitionsAnswer]:
-    """How many customers went from which segment to which since the snapshot before."""
-    return _get("/v1/transitions", TransitionsAnswer, ("as_of", as_of))
+def transitions(as_of: date | None = None, segmentation_name: str | None = None) -> Call[TransitionsAnswer]:
+    """How many customers went from which segment to which since the snapshot before; the model's by default."""
+    return _get("/v1/transitions", TransitionsAnswer, ("as_of", as_of), ("segmentation_name", segmentation_name))
 
 
 def snapshots() -> Call[SnapshotsAnswer]:

@@ -33,9 +33,9 @@ _decode_what_if = json_decoder(WhatIfRequest)
     "/v1/customers/{customer_id:str}",
     tags=["Customers"],
     summary="One customer",
-    description="The segment that the customer was given last, or as of a date; with features, history, what speaks "
-    "for the segment, and the smallest next steps that would move them. `fresh` computes from the order lines that the "
-    "lake has now.",
+    description="The segment that the customer was given last, or as of a date; with those of one's own segmentations, "
+    "features, history, what speaks for the segment, and the smallest next steps that would move them. `fresh` "
+    "computes from the order lines that the lake has now.",
     operation_id="customer",
     responses=refusals(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
     **needs(Scope.READ),

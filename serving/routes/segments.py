@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter
 
 from segmentation.access.keys import Scope
+from segmentation.metadata.tables.segments import MODEL
 from segmentation.settings import Settings
 from serving.api.contract import MembersAnswer, SegmentDetail, SegmentsAnswer, TransitionsAnswer
 from serving.api.problems import refusals
@@ -16,7 +17,11 @@ from serving.live.reader import LakeReader
 from serving.middleware.auth import needs
 from serving.routes.customers import AsOf
 from serving.services import segments as service
+from serving.services.own_segments import own_segments
 
+SegmentationName = Annotated[
+    str, QueryParameter(description="Which segmentation: the model's, or one of your own.", min_length=1, max_length=64)
+]
 SegmentId = Annotated[int, PathParameter(description="Id of the segment.", ge=0, le=2**31 - 1)]
 
 
@@ -25,7 +30,7 @@ SegmentId = Annotated[int, PathParameter(description="Id of the segment.", ge=0,
     tags=["Segments"],
     summary="All segments",
     description="The champion's segments, each with its profile as of a date, or in the latest snapshot that this "
-    "model decided.",
+    "model decided; or those of a segmentation of one's own, in the latest snapshot.",
     operation_id="segments",
     responses=refusals(HTTPStatus.NOT_FOUND),
     **needs(Scope.READ),
@@ -35,8 +40,11 @@ async def segments(
     reader: NamedDependency[LakeReader],
     settings: NamedDependency[Settings],
     as_of: AsOf = None,
+    segmentation_name: SegmentationName = MODEL,
 ) -> SegmentsAnswer:
     """Answer from the champion in memory and the profiles in the lake."""
+    if segmentation_name != MODEL:
+        return await reader.read(lambda con: own_segments(con, segmentation_name, as_of, settings.quiet_days))
     champion = live.champion()
     return await reader.read(lambda con: service.all_segments(con, champion, as_of, settings.quiet_days))
 
@@ -45,7 +53,8 @@ async def segments(
     "/v1/segments/{segment_id:int}",
     tags=["Segments"],
     summary="One segment",
-    description="A segment of the champion: its profile in all snapshots, what sets it apart, and where it comes from.",
+    description="A segment of the champion: its profile in all snapshots, what sets it apart, and where it comes from. "
+    "Or a segment of one's own: its profile, and its condition.",
     operation_id="segment",
     responses=refusals(HTTPStatus.NOT_FOUND),
     **needs(Scope.READ),
@@ -93,7 +102,10 @@ async def segment_customers(
     **needs(Scope.READ),
 )
 async def transitions(
-    reader: NamedDependency[LakeReader], settings: NamedDependency[Settings], as_of: AsOf = None
+    reader: NamedDependency[LakeReader],
+    settings: NamedDependency[Settings],
+    as_of: AsOf = None,
+    segmentation_name: SegmentationName = MODEL,
 ) -> TransitionsAnswer:
     """Answer from the lake."""
-    return await reader.read(lambda con: service.transitions(con, as_of, settings.quiet_days))
+    return await reader.read(lambda con: service.transitions(con, segmentation_name, as_of, settings.quiet_days))

@@ -44,6 +44,7 @@ from serving.api.problems import ProblemError
 from serving.live.champion import Champion
 from serving.services.customer_queries import NewestSnapshot, read_assignment, read_features, read_history
 from serving.services.hypothetical_orders import day_after, lines_of
+from serving.services.own_segments import read_memberships
 from serving.services.scoring import scores, with_features
 from serving.services.transaction_scoring import LineScorer
 
@@ -100,6 +101,8 @@ class CustomerService:
         find = self._fresh if question.is_fresh else self._stored
         found = find(con, question, champion)
         answer: dict[str, Any] = {**found.answer, "customer_id": question.customer_id, "as_of": found.as_of}
+        if "segmentations" in question.include and not question.is_fresh:
+            answer["segmentations"] = read_memberships(con, question.customer_id, found.as_of)
         if "features" in question.include:
             answer["features"] = found.features
         if "history" in question.include:

@@ -38,11 +38,12 @@ from serving.api.contract import (
 )
 from serving.api.problems import ProblemError
 from serving.live.champion import Champion
+from serving.services.own_segments import own_segment, rows_of
 
 # Ids and dates are written out, not bound: DuckLake skips files by what it can see when it plans.
 PROFILES = f"""
 SELECT segment_id, {", ".join(SegmentProfile.__struct_fields__)}
-FROM {of_model(SEGMENT_PROFILES)}
+FROM {{relation}}
 WHERE {{condition}}
 ORDER BY as_of
 """
@@ -74,7 +75,7 @@ LIMIT {{limit}}
 
 TRANSITIONS = f"""
 SELECT previous_as_of, {", ".join(Transition.__struct_fields__)}
-FROM {of_model(SEGMENT_TRANSITIONS)}
+FROM {{relation}}
 WHERE as_of = DATE '{{as_of}}'
 ORDER BY customer_count DESC, from_segment_id, to_segment_id, cause
 """
@@ -104,9 +105,9 @@ def all_segments(
     version = model.model.version
     wanted = as_of or latest_date(con, SEGMENT_PROFILES, quiet_days, model_version=version)
     condition = f"as_of = DATE '{wanted}'" if wanted else "false"
-    rows = con.execute(PROFILES.format(condition=condition)).fetchall()
+    rows = con.execute(PROFILES.format(relation=of_model(SEGMENT_PROFILES), condition=condition)).fetchall()
     if as_of is not None and not rows:
-        raise _no_snapshot(con, as_of)
+        raise no_snapshot(con, as_of)
     profiles = {segment_id: SegmentProfile(*figures) for segment_id, *figures in rows}
     segments = model.model.artefact.segments
     return SegmentsAnswer(
@@ -116,13 +117,16 @@ def all_segments(
 
 
 def one_segment(con: duckdb.DuckDBPyConnection, model: Champion, segment_id: int, quiet_days: int) -> SegmentDetail:
-    """Everything about one segment of a model, as of the latest snapshot that explains it.
+    """Everything about one segment of a model, as of the latest snapshot that explains it, or about one of one's own.
 
     Raises:
-        ProblemError: The model has no such segment (404).
+        ProblemError: There is no such segment (404).
     """
+    if own := own_segment(con, segment_id):
+        return own
     segment = _segment(model, segment_id)
-    profiles = con.execute(PROFILES.format(condition=f"segment_id = {segment_id}")).fetchall()
+    condition = f"segment_id = {segment_id}"
+    profiles = con.execute(PROFILES.format(relation=of_model(SEGMENT_PROFILES), condition=condition)).fetchall()
     latest = latest_date(con, SEGMENT_EXPLANATIONS, quiet_days) or date.min
     findings = con.execute(FINDINGS.format(segment_id=segment_id, latest=latest)).fetchall()
     return SegmentDetail(
@@ -149,7 +153,7 @@ def members(
 
     Args:
         con: A cursor of the lake.
-        segment_id: The segment, of any model.
+        segment_id: The segment, of any model or definition.
         as_of: The snapshot; the newest one if None. A cursor knows its own.
         cursor: Where the page before ended.
         limit: Customers on a page.
@@ -162,7 +166,7 @@ def members(
     if as_of is not None and as_of != start.as_of:
         detail = f"The cursor is of {start.as_of}; leave out `as_of`, or the cursor."
         raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-cursor", detail)
-    if not _lineage(con, segment_id):
+    if not _lineage(con, segment_id) and own_segment(con, segment_id) is None:
         raise _no_segment(segment_id, "There is no segment")
     rows = con.execute(
         MEMBERS.format(as_of=start.as_of, segment_id=segment_id, after=literal(start.after), limit=limit + 1)
@@ -172,15 +176,19 @@ def members(
     return MembersAnswer(start.as_of, segment_id, page, more)
 
 
-def transitions(con: duckdb.DuckDBPyConnection, as_of: date | None, quiet_days: int) -> TransitionsAnswer:
-    """Who went where since the snapshot before.
+def transitions(
+    con: duckdb.DuckDBPyConnection, segmentation: str, as_of: date | None, quiet_days: int
+) -> TransitionsAnswer:
+    """Who went where in a segmentation since the snapshot before.
 
     Raises:
-        ProblemError: There is no such snapshot (404).
+        ProblemError: There is no such segmentation or snapshot (404).
     """
+    relation = rows_of(con, segmentation, SEGMENT_TRANSITIONS)
     wanted = _snapshot(con, as_of, quiet_days)
-    rows = con.execute(TRANSITIONS.format(as_of=wanted)).fetchall()
-    return TransitionsAnswer(wanted, rows[0][0] if rows else None, [Transition(*row[1:]) for row in rows])
+    rows = con.execute(TRANSITIONS.format(relation=relation, as_of=wanted)).fetchall()
+    moves = [Transition(*row[1:]) for row in rows]
+    return TransitionsAnswer(wanted, rows[0][0] if rows else None, moves, segmentation)
 
 
 def _lineage(con: duckdb.DuckDBPyConnection, segment_id: int) -> list[LineageStep]:
@@ -202,7 +210,7 @@ def _snapshot(con: duckdb.DuckDBPyConnection, as_of: date | None, quiet_days: in
     """The snapshot that is asked for, or the newest one that the data reaches."""
     found = latest_date(con, SEGMENT_PROFILES, quiet_days) if as_of is None else as_of
     if found is None or (as_of is not None and as_of not in _dates(con)):
-        raise _no_snapshot(con, as_of)
+        raise no_snapshot(con, as_of)
     return found
 
 
@@ -211,7 +219,8 @@ def _dates(con: duckdb.DuckDBPyConnection) -> list[date]:
     return [row[0] for row in rows]
 
 
-def _no_snapshot(con: duckdb.DuckDBPyConnection, as_of: date | None) -> ProblemError:
+def no_snapshot(con: duckdb.DuckDBPyConnection, as_of: date | None) -> ProblemError:
+    """The refusal of a date without a snapshot: it names those that there are."""
     there = ", ".join(str(day) for day in _dates(con)) or "none yet"
     wanted = f" as of {as_of}" if as_of else ""
     return ProblemError(HTTPStatus.NOT_FOUND, "unknown-snapshot", f"There is no snapshot{wanted}. There are: {there}.")
