@@ -15,13 +15,18 @@ from segmentation.modeling.nearest import nearest_labels
 START_ROWS = 30_000
 """Rows that are enough to tell good starts from bad ones."""
 
-RESAMPLES = 6
+RESAMPLES = 20
+TRIAL_RESAMPLES = 6
+"""Enough for the mean overlap that trials are compared by, not for who came back how often."""
+
 RESAMPLE_ROWS = 20_000
 WARM_TOLERANCE = 0.01
 """How much larger the inertia of a fit may be that leaves clusters where they were."""
 
 RELIABLE = 0.9
 """Customers are confident enough if so many of them come back to their segment in resamples."""
+
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -110,13 +115,14 @@ def without_small(points: Floats, centroids: Floats, smallest: float) -> Floats:
     return np.asarray(centroids, dtype=np.float64)
 
 
-def resample(points: Floats, centroids: Floats, *, seed: int) -> Resamples:
+def resample(points: Floats, centroids: Floats, *, seed: int, times: int = RESAMPLES) -> Resamples:
     """Cluster bootstrap resamples of the rows, and see which clusters come back.
 
     Args:
         points: Shape (n, d).
         centroids: Shape (k, d), of the fit that is judged.
-        seed: Of the resamples.
+        seed: Of the resamples; the first of few are those of many.
+        times: How many.
     """
     from sklearn.metrics import adjusted_rand_score  # scikit-learn is heavy, and only who fits needs it
 
@@ -126,7 +132,7 @@ def resample(points: Floats, centroids: Floats, *, seed: int) -> Resamples:
     judged = points[rows]
     own = nearest_labels(judged, centroids)
     overlaps, agreements, returned = [], [], np.zeros(len(judged))
-    for number in range(RESAMPLES):
+    for number in range(times):
         drawn = judged[rng.choice(len(judged), len(judged))]
         if len(np.unique(drawn, axis=0)) < k:
             return Resamples(np.zeros(k), 0.0, rows, np.zeros(len(judged)))
@@ -135,7 +141,7 @@ def resample(points: Floats, centroids: Floats, *, seed: int) -> Resamples:
         overlaps.append(overlap.max(axis=1))
         agreements.append(adjusted_rand_score(own, other))
         returned += other == overlap.argmax(axis=1)[own]
-    return Resamples(np.mean(overlaps, axis=0), float(np.mean(agreements)), rows, returned / RESAMPLES)
+    return Resamples(np.mean(overlaps, axis=0), float(np.mean(agreements)), rows, returned / times)
 
 
 def jaccard(one: Ints, other: Ints, k: int) -> Floats:
@@ -150,8 +156,8 @@ def jaccard(one: Ints, other: Ints, k: int) -> Floats:
 def confidence_cutoffs(confidence: Floats, labels: Ints, returned: Floats, k: int) -> Floats:
     """Per cluster, the confidence below which customers can't be relied on.
 
-    Members are taken in twentieths, the least confident first, as long as those of a twentieth came back to their
-    cluster in less than `RELIABLE` of the resamples; 0 if even the least confident did.
+    How likely a member comes back is a non-decreasing function of their confidence: the isotonic regression of those
+    shares on it (Ayer et al. 1955). The cut-off is where it reaches `RELIABLE`.
 
     Args:
         confidence: Length n; 1 - distance / runner-up distance.
@@ -160,15 +166,14 @@ def confidence_cutoffs(confidence: Floats, labels: Ints, returned: Floats, k: in
         k: Number of clusters.
 
     Returns:
-        Length k.
+        Length k; 0 where even the least confident come back, and 1 where nobody does.
     """
+    from sklearn.isotonic import IsotonicRegression  # scikit-learn is heavy, and only who fits needs it
+
     cutoffs = np.zeros(k)
-    for cluster in range(k):
-        members = np.flatnonzero(labels == cluster)
-        order = members[np.argsort(confidence[members], kind="stable")]
-        for part in np.array_split(order, 20):
-            if part.size and returned[part].mean() >= RELIABLE:
-                break
-            if part.size:
-                cutoffs[cluster] = float(confidence[part].max())
+    for cluster in np.unique(labels):
+        own, share = confidence[labels == cluster], returned[labels == cluster]
+        is_reliable = IsotonicRegression().fit(own, share).predict(own) >= RELIABLE - ROUNDING
+        if not is_reliable.all():
+            cutoffs[cluster] = float(own[is_reliable].min(initial=1.0))
     return cutoffs

@@ -8,7 +8,13 @@ import numpy as np
 from segmentation.errors import NotEnoughDataError
 from segmentation.metadata.features import BY_NAME, Feature
 from segmentation.modeling.artefact import FeatureRule, Floats, Ints, Projection
-from segmentation.modeling.fitting.clustering import confidence_cutoffs, fit_centroids, resample, without_small
+from segmentation.modeling.fitting.clustering import (
+    TRIAL_RESAMPLES,
+    confidence_cutoffs,
+    fit_centroids,
+    resample,
+    without_small,
+)
 from segmentation.modeling.fitting.forward import auc, behaviour_eta_squared, eta_squared, varying_behaviour
 from segmentation.modeling.fitting.futures import Future, Lesson, learn_futures
 from segmentation.modeling.fitting.metrics import fixed_silhouette, smallest_share, validity
@@ -92,7 +98,7 @@ class SpecificationEvaluator:
         refuse_too_few(points, specification.segments)
         centroids = settled(points, specification, self.seed, starts, self.predecessor)
         labels = nearest_labels(points, centroids)
-        resamples = resample(points, centroids, seed=self.seed)
+        resamples = resample(points, centroids, seed=self.seed, times=TRIAL_RESAMPLES)
         kept = {} if self.predecessor is None else {"kept_share": kept_share(labels, len(centroids), self.predecessor)}
         return {
             **kept,

@@ -47,14 +47,23 @@ def test_jaccard_is_intersection_over_union() -> None:
     assert jaccard(one, other, 2).tolist() == [[2 / 3, 1 / 5], [0, 2 / 3]]
 
 
-def test_a_cutoff_parts_those_who_come_back_from_those_who_do_not() -> None:
+def test_a_cutoff_is_where_the_chance_to_come_back_is_reliable() -> None:
     rng = np.random.default_rng(2)
-    confidence = rng.random(4000)
-    labels = rng.integers(0, 2, 4000)
-    returned = np.where((labels == 0) & (confidence < 0.3), 0.5, 1.0)
-    shaky, solid = confidence_cutoffs(confidence, labels, returned, 2)
-    assert solid == 0
-    assert shaky == pytest.approx(0.3, abs=0.06)
+    confidence, labels = rng.random(6000), rng.integers(0, 3, 6000)
+    chance = np.array([0.6 + 0.4 * np.minimum(confidence / 0.4, 1.0), np.full(6000, 0.99), np.full(6000, 0.5)])
+    returned = rng.binomial(20, chance[labels, np.arange(6000)]) / 20
+    shaky, solid, hopeless = confidence_cutoffs(confidence, labels, returned, 4)[:3]
+    assert shaky == pytest.approx(0.3, abs=0.03)  # where .6 + confidence is .9
+    assert solid < 0.02
+    assert hopeless > 0.99
+    shuffled = rng.permutation(6000)
+    again = confidence_cutoffs(confidence[shuffled], labels[shuffled], returned[shuffled], 4)
+    assert again.tolist() == [shaky, solid, hopeless, 0.0], "the order of customers says nothing, nor an empty cluster"
+
+
+def test_no_cutoff_where_everybody_came_back_and_all_below_one_where_nobody_did() -> None:
+    confidence, labels = np.array([0.1, 0.5, 0.2, 0.9]), np.array([0, 0, 1, 1])
+    assert confidence_cutoffs(confidence, labels, np.array([1.0, 0.9, 0.0, 0.2]), 2).tolist() == [0.0, 1.0]
 
 
 def test_validity_measures_are_what_their_names_say() -> None:
