@@ -235,7 +235,8 @@ class Settings(BaseSettings):
         0.0,
         ge=0,
         lt=1,
-        description="By which share another segment must be nearer before a customer changes; 0: at once.",
+        description="How far past the border, as a share of the way to the other segment's centre, a customer changes; "
+        "0: at once.",
     )
     hysteresis_dwell_days: int = Field(
         0, ge=0, description="With a margin: a customer changes too if another segment stays nearest so long; 0: never."

@@ -63,21 +63,25 @@ def _show_customer(found: CustomerExplanation) -> None:
         f"Customer [bold]{escape(found.customer_id)}[/] as of {found.as_of}: [bold cyan]{name}[/] "
         f"(confidence {found.confidence:.2f}, next {escape(found.runner_up_name)}; model {found.model_version})"
     )
-    if found.nearest_name != found.segment_name:
+    if found.held:
+        console.print(f"[yellow]Note:[/] {escape(found.held)}")
+    elif found.nearest_name != found.segment_name:
         console.print(f"[yellow]Note:[/] by their features they are nearest to {escape(found.nearest_name)} now.")
-    typical = (f"typical: {escape(name)}" for name in (found.nearest_name, found.runner_up_name))
+    own = found.segment_name if found.held else found.nearest_name
+    typical = (f"typical: {escape(each)}" for each in (own, found.runner_up_name))
     table = Table("feature", "theirs", *typical, "speaks for")
     total = sum(abs(each.contribution) for each in found.contributions) or 1.0
     for each in found.contributions:
-        side = found.nearest_name if each.contribution >= 0 else found.runner_up_name
+        side = own if each.contribution >= 0 else found.runner_up_name
         share = abs(each.contribution) / total
         verdict = f"{escape(side)} ({share:.0%})" if share >= 0.01 else "–"
         table.add_row(noun(each.feature), *_figures(each), verdict)
     console.print(table)
     for change in found.changes:
         console.print(f"• {escape(change.sentence)}")
-    if not found.changes:
-        console.print("None of the next steps that were tried would move them.")
+    console.print(escape(found.reach.sentence))
+    if found.reach.left_out:
+        console.print(f"Left out, since they'd move them on paper only: {found.reach.left_out} of the steps tried.")
 
 
 def _show_segment(found: SegmentExplanation) -> None:

@@ -13,7 +13,9 @@ NEGLIGIBLE = 0.01
 """Features with less than this share of all pulls hardly matter."""
 
 
-def find_contributions(evaluator: Evaluator, features: Floats, typical: Floats) -> list[Contribution]:
+def find_contributions(
+    evaluator: Evaluator, features: Floats, typical: Floats, pair: tuple[int, int] | None = None
+) -> list[Contribution]:
     """By how much each feature pulls a customer to their segment rather than the runner-up.
 
     The difference d2² - d1² of the squared distances is affine in model space, and model space adds up what features
@@ -27,6 +29,7 @@ def find_contributions(evaluator: Evaluator, features: Floats, typical: Floats) 
         features: Shape (d,), in the order of the artefact; NaN where missing.
         typical: Shape (number of segments, d): raw features of the typical customer of each segment, NaN where they
             have none.
+        pair: Indexes of the customer's segment and of the other one; the nearest and the next nearest if None.
 
     Returns:
         One per feature, the strongest first.
@@ -35,7 +38,7 @@ def find_contributions(evaluator: Evaluator, features: Floats, typical: Floats) 
         SegmentationError: A feature is missing that the model has no rule for.
     """
     found = evaluator.assign(features[np.newaxis])
-    first, second = int(found.segment[0]), int(found.runner_up[0])
+    first, second = pair or (int(found.segment[0]), int(found.runner_up[0]))
     own, other = typical[first], typical[second]
     gap = _gaps(evaluator, np.array([features, own, other]), first, second)
     if np.isnan(gap[0]):

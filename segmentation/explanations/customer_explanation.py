@@ -5,6 +5,12 @@ It imports no DuckDB, so that the scorer's client can know these types.
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Literal
+
+Direction = Literal["up", "keeps", "down"]
+"""Where a step leads by what segments are worth; `keeps`: it leaves the customer where they'd fall from otherwise."""
+
+ReachKind = Literal["up", "keeps", "highest", "nothing", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,7 @@ class Contribution:
 
 @dataclass(frozen=True)
 class Change:
-    """A next step after which the customer is in another segment.
+    """A next step that decides in which segment the customer is.
 
     Attributes:
         step: What happens, in words.
@@ -40,6 +46,7 @@ class Change:
         segment_name: Its name.
         distance: How far the step moves the customer in model space; None if they drop out.
         sentence: Step and outcome in words.
+        direction: Where it leads by what segments are worth.
     """
 
     step: str
@@ -48,6 +55,36 @@ class Change:
     segment_name: str | None
     distance: float | None
     sentence: str
+    direction: Direction
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What orders can do for a customer.
+
+    Attributes:
+        kind: The best of what is within reach: an order that moves them `up`, one that `keeps` them where they'd fall
+            from; or they are in the `highest` segment; or `nothing`; `unknown` if the lake has no purchase of theirs.
+        sentence: The same in words.
+        left_out: Steps that lead elsewhere on paper only, and aren't told.
+    """
+
+    kind: ReachKind
+    sentence: str
+    left_out: int
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What may happen next to a customer.
+
+    Attributes:
+        changes: The honest steps, the smallest first.
+        reach: What orders can do.
+    """
+
+    changes: tuple[Change, ...]
+    reach: Reach
 
 
 @dataclass(frozen=True)
@@ -61,12 +98,14 @@ class CustomerExplanation:
         segment_id: The segment that they were given.
         segment_name: Its name.
         confidence: Of that assignment.
-        nearest_name: The segment that their features are nearest to; another one only if features were computed anew
-            since, or something else than distance decided.
-        runner_up_name: The next nearest one.
-        contributions: How each feature of the model pulls them to the nearest rather than to the runner-up, the
-            strongest first.
-        changes: The next steps that would move them, the smallest first.
+        nearest_name: The segment that their features are nearest to; another one if hysteresis holds them, or features
+            were computed anew since.
+        runner_up_name: The next nearest one; for one who is held, the one that is nearer than theirs.
+        contributions: How each feature of the model pulls them to their segment (the nearest one, if features were
+            computed anew since) rather than to the runner-up, the strongest first.
+        changes: The next steps that would move or keep them, the smallest first.
+        reach: What orders can do for them.
+        held: Why they are held in their segment though another one is nearer; None if it is the nearest.
     """
 
     customer_id: str
@@ -79,3 +118,5 @@ class CustomerExplanation:
     runner_up_name: str
     contributions: tuple[Contribution, ...]
     changes: tuple[Change, ...]
+    reach: Reach
+    held: str | None

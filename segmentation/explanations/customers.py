@@ -12,9 +12,10 @@ import duckdb
 import numpy as np
 
 from segmentation.errors import NotEnoughDataError, SegmentationError
-from segmentation.explanations.changes import find_changes
+from segmentation.explanations.changes import Standing, find_changes
 from segmentation.explanations.contributions import find_contributions
-from segmentation.explanations.customer_explanation import Change, Contribution, CustomerExplanation
+from segmentation.explanations.customer_explanation import Contribution, CustomerExplanation, Outlook, Reach
+from segmentation.explanations.holding import why_held
 from segmentation.explanations.sample import read_sample, typical
 from segmentation.explanations.wording import quoted_id
 from segmentation.features.customer_lines import read_customer_lines
@@ -24,6 +25,7 @@ from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, of_model
 from segmentation.modeling import registry
 from segmentation.modeling.artefact import Evaluator, Floats
+from segmentation.segments.columns import Hysteresis
 from segmentation.settings import Settings
 from segmentation.snapshots.latest import latest_date
 
@@ -31,12 +33,15 @@ TYPICAL_CUSTOMERS = 20_000
 """Customers from whom the typical ones of the segments are taken at most: 400 of a segment of a fiftieth."""
 
 ASSIGNED = f"""
-SELECT as_of, segment_id, segment_name, confidence, model_version
+SELECT
+    as_of, segment_id, segment_name, distance, runner_up_distance, confidence, model_version, nearest_id, nearest_since
 FROM {of_model(CUSTOMER_SEGMENTS)}
 WHERE customer_id = $customer_id AND {{condition}}
 ORDER BY as_of DESC
 LIMIT 1
 """
+
+NO_LINES = "The lake has no purchase of theirs any more, so that no step can be played."
 
 ASSIGNED_DATES = f"SELECT as_of FROM {of_model(CUSTOMER_SEGMENTS)} WHERE customer_id = $customer_id ORDER BY as_of"
 
@@ -51,6 +56,7 @@ class CustomerCase:
         window: The lines that count; its `as_of` is the date.
         home_market: The shop's home market, where known.
         quiet_days: The lake's setting: how long after its last line a source counts as complete.
+        standing: Where a snapshot put them, and what it takes to leave; None for the nearest segment.
     """
 
     customer_id: str
@@ -59,6 +65,7 @@ class CustomerCase:
     window: Window
     home_market: str | None
     quiet_days: int
+    standing: Standing | None = None
 
 
 ReadTypical = Callable[[duckdb.DuckDBPyConnection, CustomerCase], Floats | None]
@@ -84,14 +91,16 @@ def read_explanation(
     row = con.execute(ASSIGNED.format(condition=condition), {"customer_id": customer_id, "as_of": latest}).fetchone()
     if row is None:
         raise SegmentationError(why_unassigned(con, customer_id, as_of))
-    found, segment_id, segment_name, confidence, version = row
+    found, segment_id, segment_name, distance, other_distance, confidence, version, nearest_id, since = row
     evaluator = Evaluator(registry.load(con, version).artefact)
     features = _read_features(con, customer_id, found, evaluator.artefact.feature_names)
     window, home_market = recorded_scope(con, found, settings)
-    case = CustomerCase(customer_id, version, evaluator, window, home_market, settings.quiet_days)
-    changes = read_changes(con, case)
     segments = evaluator.artefact.segments
+    standing = Standing(Hysteresis.of(settings), segment_id, nearest_id, since)
+    case = CustomerCase(customer_id, version, evaluator, window, home_market, settings.quiet_days, standing)
+    outlook = read_outlook(con, case)
     nearest = evaluator.assign(features[np.newaxis])
+    compared = compared_segments(case, features)
     return CustomerExplanation(
         customer_id,
         found,
@@ -100,9 +109,11 @@ def read_explanation(
         segment_name,
         confidence,
         segments[int(nearest.segment[0])].name,
-        segments[int(nearest.runner_up[0])].name,
+        segments[compared[1]].name,
         read_contributions(con, case, features),
-        changes,
+        outlook.changes,
+        outlook.reach,
+        why_held(segments, standing, distance, other_distance),
     )
 
 
@@ -148,26 +159,40 @@ def read_contributions(
     typical_customers = read_typical(con, case)
     if typical_customers is None:
         return ()
-    return tuple(find_contributions(case.evaluator, features, typical_customers))
+    return tuple(find_contributions(case.evaluator, features, typical_customers, compared_segments(case, features)))
 
 
-def read_changes(con: duckdb.DuckDBPyConnection, case: CustomerCase) -> tuple[Change, ...]:
-    """The next steps that would move a customer, the smallest first.
+def compared_segments(case: CustomerCase, features: Floats) -> tuple[int, int]:
+    """Indexes of the segments between which a customer is explained.
+
+    The nearest and the next nearest; for one who is held, theirs and the one that is nearer.
+    """
+    found = case.evaluator.assign(features[np.newaxis])
+    first, second = int(found.segment[0]), int(found.runner_up[0])
+    standing, ids = case.standing, [segment.id for segment in case.evaluator.artefact.segments]
+    if standing is not None and standing.is_held and standing.segment_id in ids:
+        own = ids.index(standing.segment_id)
+        return (own, first) if own != first else (first, second)
+    return first, second
+
+
+def read_outlook(con: duckdb.DuckDBPyConnection, case: CustomerCase) -> Outlook:
+    """The next steps that would move or keep a customer, the smallest first, and what orders can do.
 
     Args:
         con: A cursor of the lake; may be read-only.
         case: Of the customer.
 
     Returns:
-        Nothing if the lake has no purchase of theirs any more.
+        No steps if the lake has no purchase of theirs any more.
 
     Raises:
         SegmentationError: The model uses a feature that compares customers, which nobody has alone.
     """
     lines = read_customer_lines(con, case.customer_id, case.window)
     if not any(line["quantity"] > 0 for line in lines):
-        return ()  # they were deleted since, or moved to another date
-    return tuple(find_changes(case.evaluator, lines, case.window, case.home_market))
+        return Outlook((), Reach("unknown", NO_LINES, 0))  # they were deleted since, or moved to another date
+    return find_changes(case.evaluator, lines, case.window, case.home_market, case.standing)
 
 
 def why_unassigned(con: duckdb.DuckDBPyConnection, customer_id: str, as_of: date | None) -> str:

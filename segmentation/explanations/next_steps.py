@@ -18,8 +18,6 @@ BUYING = ((1, 1), (1, 2), (2, 1), (1, 3), (3, 1), (5, 1))
 """How many orders, and how many times the usual size; from what asks least of the customer."""
 
 WAITING = {days: f"No order for {days} days" for days in (BUYING_DAYS, 60, 90, 180)}
-WAITING_AS_LONG = WAITING[BUYING_DAYS]
-"""What happens if the customer does not buy in the time given to it."""
 
 COUNTS = {1: "One", 2: "Two", 3: "Three", 5: "Five"}
 TIMES = {2: "twice", 3: "three times"}
@@ -34,12 +32,22 @@ class Step:
         text: What happens, in words.
         as_of: When it is over, and the customer is looked at again.
         lines: All the customer's lines by then.
+        asks: How much of it: orders and how many times the usual size, or days; to compare with steps of its kind.
     """
 
     kind: StepKind
     text: str
     as_of: date
     lines: tuple[OrderLine, ...]
+    asks: tuple[int, ...] = ()
+
+    def exceeds(self, other: "Step") -> bool:
+        """Whether it is more of the same: as many orders of the same size at least, and not the very same step."""
+        return (
+            self.kind == other.kind
+            and self.asks != other.asks
+            and all(more >= less for more, less in zip(self.asks, other.asks, strict=True))
+        )
 
 
 def next_steps(lines: Sequence[OrderLine], as_of: date, zone: str = UNIVERSAL) -> list[Step]:
@@ -59,7 +67,9 @@ def next_steps(lines: Sequence[OrderLine], as_of: date, zone: str = UNIVERSAL) -
     usual = orders[(len(orders) - 1) // 2]
     last = max(orders, key=lambda order: (_placed(order), order[0]["order_id"]))
     steps = [_buying(lines, usual, as_of, count, size, zone) for count, size in BUYING]
-    steps += [Step("waiting", text, as_of + timedelta(days=days), tuple(lines)) for days, text in WAITING.items()]
+    steps += [
+        Step("waiting", text, as_of + timedelta(days=days), tuple(lines), (days,)) for days, text in WAITING.items()
+    ]
     if _value(last) > 0:
         text = f"Returning the last order, worth {money(_value(last))}"
         back = _moved(last, as_of, "return", -1, zone)
@@ -80,7 +90,7 @@ def _buying(lines: Sequence[OrderLine], usual: list[OrderLine], as_of: date, cou
     else:
         several = f"orders of {worth} each" if count > 1 else f"order of {worth}"
         text = f"{COUNTS[count]} more {several} within {BUYING_DAYS} days"
-    return Step("buying", text, as_of + timedelta(days=BUYING_DAYS), (*lines, *bought))
+    return Step("buying", text, as_of + timedelta(days=BUYING_DAYS), (*lines, *bought), (count, size))
 
 
 def _moved(order: list[OrderLine], day: date, order_id: str, size: int, zone: str) -> Iterator[OrderLine]:

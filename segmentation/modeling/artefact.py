@@ -60,6 +60,8 @@ class Segment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
         centroid: Length p, in model space.
         cutoff: Customers with less confidence than this are marked: too near to another segment to rely on.
         colour: `#rrggbb`, for charts.
+        later_spend: Mean net spend per customer in the days after an earlier date, of those who were in it then; None
+            where nobody knows. Segments are ranked by it.
     """
 
     id: int
@@ -68,6 +70,7 @@ class Segment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     centroid: tuple[float, ...]
     cutoff: float = 0.0
     colour: str = ""
+    later_spend: float | None = None
 
 
 class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -215,6 +215,7 @@ def identified(
             centroid=tuple(float(c) for c in fitted.centroids[cluster]),
             cutoff=float(fitted.cutoffs[cluster]),
             colour=painted[cluster],
+            later_spend=None if fitted.later_spend is None else float(fitted.later_spend[cluster]),
         )
         for cluster in order
     )

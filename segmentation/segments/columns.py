@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segmentation.errors import ArtefactError
-from segmentation.modeling.artefact import Evaluator, Floats
+from segmentation.modeling.artefact import Evaluator, Floats, Ints
+from segmentation.modeling.nearest import Assignment
 
 if TYPE_CHECKING:
     from segmentation.settings import Settings
@@ -23,8 +24,8 @@ class Hysteresis:
     """What it takes to change segment.
 
     Attributes:
-        margin: Someone leaves their segment if 1 - distance to the nearest / distance to their own is at least this; 0
-            to leave as soon as another one is nearer.
+        margin: Someone leaves their segment if they are so far from the border to the nearest one (0) towards its
+            centroid (1), as `past_border` measures it; 0 to leave as soon as another one is nearer.
         dwell_days: Or if another one has been the nearest for so many days, over snapshots; 0 for never.
     """
 
@@ -87,9 +88,9 @@ def segment_columns(
     today = np.datetime64(as_of, "D")
     since = np.where(stays & ~np.isnat(before.nearest_since), before.nearest_since.astype("datetime64[D]"), today)
     if hysteresis.margin > 0:
-        held, own, own_distance = _held(evaluator, features, ids, nearest, distance, since, today, before, hysteresis)
+        held, own, own_distance = _held(evaluator, features, result, since, today, before, hysteresis)
         second[held], runner_up_distance[held] = first[held], distance[held]
-        first[held], distance[held], confidence[held] = own[held], own_distance[held], 0.0
+        first[held], distance[held], confidence[held] = own, own_distance, 0.0
     return {
         "segment_id": ids[first].astype(np.int32),
         "segment_name": names[first],
@@ -107,25 +108,44 @@ def segment_columns(
 def _held(
     evaluator: Evaluator,
     features: Floats,
-    ids: NDArray[np.int64],
-    nearest: NDArray[np.int64],
-    distance: Floats,
+    result: Assignment,
     since: Dates,
     today: np.datetime64,
     before: Before,
     hysteresis: Hysteresis,
-) -> tuple[NDArray[np.bool_], NDArray[np.int64], Floats]:
-    """Who stays where they were although another segment is nearer; index of that segment, and distance to it."""
-    position = {int(identity): index for index, identity in enumerate(ids)}
-    own = np.array([position.get(int(identity), 0) for identity in before.segment_id], dtype=np.int64)
-    points = evaluator.coordinates(features)
-    own_distance = np.sqrt(np.einsum("ij,ij->i", points - evaluator.centroids[own], points - evaluator.centroids[own]))
-    gain = 1.0 - distance / np.where(own_distance > 0, own_distance, 1.0)
-    has_dwelt = np.zeros(len(ids[own]), dtype=bool)
+) -> tuple[Ints, Ints, Floats]:
+    """The rows of those who stay where they were although another segment is nearer; that segment, and its distance."""
+    ids = np.array([segment.id for segment in evaluator.artefact.segments], dtype=np.int64)
+    order = np.argsort(ids)
+    place = order[np.searchsorted(ids, before.segment_id, sorter=order).clip(max=len(ids) - 1)]
+    may_stay = (ids[place] == before.segment_id) & (place != result.segment)
     if hysteresis.dwell_days > 0:
-        has_dwelt = today - since >= np.timedelta64(hysteresis.dwell_days, "D")
-    was_here = np.isin(before.segment_id, ids) & (before.segment_id != nearest)
-    return was_here & (gain < hysteresis.margin) & ~has_dwelt, own, own_distance
+        may_stay &= today - since < np.timedelta64(hysteresis.dwell_days, "D")
+    rows = np.flatnonzero(may_stay)
+    own, other = place[rows], result.segment[rows]
+    centroids = evaluator.centroids
+    apart = evaluator.coordinates(features[rows]) - centroids[own]
+    own_distance = np.sqrt(np.einsum("ij,ij->i", apart, apart))
+    stays = past_border(own_distance, result.distance[rows], centroids[own], centroids[other]) < hysteresis.margin
+    return rows[stays], own[stays], own_distance[stays]
+
+
+def past_border(own_distance: Floats, other_distance: Floats, own: Floats, other: Floats) -> Floats:
+    """How far customers are past the border between two segments, as a share of the way to the other one's centroid.
+
+    Measured along the line through both centroids, so that customers who are far from both aren't held for that.
+
+    Args:
+        own_distance: Length n; distances to the centroids of their own segments.
+        other_distance: Length n; to those of the others.
+        own: Shape (n, p); the centroids of their own.
+        other: Shape (n, p); of the others.
+
+    Returns:
+        Length n: 0 on the border, 1 level with the other centroid, negative on their own side.
+    """
+    squared = np.einsum("ij,ij->i", own - other, own - other)
+    return np.asarray((own_distance**2 - other_distance**2) / np.where(squared > 0, squared, 1.0), dtype=np.float64)
 
 
 def lacks_a_feature(customer_id: str, version: int) -> ArtefactError:

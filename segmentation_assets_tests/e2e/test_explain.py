@@ -24,13 +24,16 @@ def test_a_customer_is_explained_beside_a_writer(home: Path) -> None:
     )
     gap, as_of = stored.rsplit(",", 2)[1:]
     assert found["segment_name"] in stored
-    assert found["nearest_name"] == found["segment_name"]
+    assert (found["nearest_name"] == found["segment_name"]) == (found["held"] is None)
     assert found["as_of"] == as_of
     assert sum(each["contribution"] for each in found["contributions"]) == pytest.approx(float(gap), abs=1e-9)
     assert found["segment_name"] in shown.stdout
     assert all(change["sentence"] in shown.stdout for change in found["changes"])
     assert all(date.fromisoformat(change["as_of"]) > date.fromisoformat(as_of) for change in found["changes"])
-    assert all(change["segment_id"] != found["segment_id"] for change in found["changes"])
+    assert all(
+        (change["segment_id"] == found["segment_id"]) == (change["direction"] == "keeps") for change in found["changes"]
+    )
+    assert found["reach"]["sentence"] in " ".join(shown.stdout.split())
 
 
 def test_a_segment_is_explained_by_id_and_by_name(home: Path) -> None:

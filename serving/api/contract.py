@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import msgspec
 
-from segmentation.explanations.customer_explanation import Change, Contribution
+from segmentation.explanations.customer_explanation import Change, Contribution, Reach
 from segmentation.metadata.features import FEATURES, Feature
 from segmentation.metadata.tables.segments import MODEL
 from segmentation.modeling.artefact import FeatureRule, Provenance
@@ -276,6 +276,15 @@ class CustomerAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     history: tuple[Membership, ...] | None = None
     why: tuple[Contribution, ...] | None = None
     moves: tuple[Change, ...] | None = None
+    reach: Annotated[Reach | None, msgspec.Meta(description="With `moves`: what orders can do for the customer.")] = (
+        None
+    )
+    held: Annotated[
+        str | None,
+        msgspec.Meta(
+            description="Why they are in this segment though another one is nearer; left out if it is the nearest."
+        ),
+    ] = None
 
 
 class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

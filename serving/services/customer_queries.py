@@ -22,7 +22,7 @@ from serving.live.values import LiveValue
 ASSIGNMENT = """
 SELECT
     as_of, segment_id, segment_name, distance, runner_up_id, runner_up_distance, confidence, is_low_confidence,
-    model_version
+    model_version, nearest_id, nearest_since
 FROM {relation}
 WHERE customer_id = {customer_id} AND {condition}
 ORDER BY as_of DESC

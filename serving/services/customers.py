@@ -16,19 +16,22 @@ import msgspec
 import numpy as np
 
 from segmentation.errors import SegmentationError
+from segmentation.explanations.changes import Standing
 from segmentation.explanations.customers import (
     CustomerCase,
-    read_changes,
     read_contributions,
+    read_outlook,
     read_typical_customers,
     why_unassigned,
 )
+from segmentation.explanations.holding import why_held
 from segmentation.explanations.wording import quoted_id
 from segmentation.features.customer_lines import read_customer_lines
 from segmentation.features.one_customer import OrderLine
 from segmentation.features.windows import EARLIEST
 from segmentation.modeling import registry
 from segmentation.modeling.artefact import Floats
+from segmentation.segments.columns import Hysteresis
 from segmentation.settings import Settings
 from serving.api.contract import (
     EVERYTHING,
@@ -74,12 +77,13 @@ class Question:
 
 @dataclass(frozen=True)
 class _Found:
-    """A customer's segment, however it was found, with the model and the features that it comes from."""
+    """A customer's segment, however it was found, with the model, the features and the standing that it comes from."""
 
     as_of: date
     model: Champion
     features: Features | None
     answer: dict[str, Any]
+    standing: Standing
 
 
 class CustomerService:
@@ -89,6 +93,7 @@ class CustomerService:
         self._lines = lines
         self._newest = newest
         self._quiet_days = settings.quiet_days
+        self._hysteresis = Hysteresis.of(settings)
         self._typical = _TypicalCustomers()
         self._others: dict[int, Champion] = {}
 
@@ -112,7 +117,8 @@ class CustomerService:
             answer["why"] = read_contributions(con, self._case(question.customer_id, found), values, self._typical.read)
         if "moves" in question.include:
             case = self._case(question.customer_id, found)
-            answer["moves"] = read_changes(con, case)
+            outlook = read_outlook(con, case)
+            answer["moves"], answer["reach"] = outlook.changes, outlook.reach
         return CustomerAnswer(**answer)
 
     def what_if(
@@ -142,6 +148,7 @@ class CustomerService:
         if row is None:
             raise _unknown(why_unassigned(con, question.customer_id, question.as_of))
         as_of = row.pop("as_of")
+        standing = Standing(self._hysteresis, row["segment_id"], row.pop("nearest_id"), row.pop("nearest_since"))
         model = self._model(con, question.model or row["model_version"], champion)
         is_stored = question.model in (None, row["model_version"])
         features = None
@@ -150,10 +157,11 @@ class CustomerService:
         if is_stored:
             names = dict(zip(model.segment_ids, model.segment_names, strict=True))
             row["runner_up_name"] = names.get(row["runner_up_id"])
-            return _Found(as_of, model, features, {**row, "computed": "snapshot"})
+            held = why_held(model.model.artefact.segments, standing, row["distance"], row["runner_up_distance"])
+            return _Found(as_of, model, features, {**row, "held": held, "computed": "snapshot"}, standing)
         if features is None:
             raise _unknown(f"Customer {quoted_id(question.customer_id)} has no features as of {as_of} to score with.")
-        return _Found(as_of, model, features, _assigned(model, features, "rescored"))
+        return _Found(as_of, model, features, _assigned(model, features, "rescored"), Standing(self._hysteresis))
 
     def _fresh(self, con: duckdb.DuckDBPyConnection, question: Question, champion: Champion) -> _Found:
         as_of = question.as_of or self._lines.tomorrow()
@@ -166,7 +174,7 @@ class CustomerService:
                 f"{as_of}."
             )
         model = self._model(con, question.model or champion.model.version, champion)
-        return _Found(as_of, model, features, _assigned(model, features, "fresh"))
+        return _Found(as_of, model, features, _assigned(model, features, "fresh"), Standing(self._hysteresis))
 
     def _model(self, con: duckdb.DuckDBPyConnection, version: int, champion: Champion) -> Champion:
         """A version, kept for as long as the champion is the same: loading one takes ten queries."""
@@ -181,9 +189,8 @@ class CustomerService:
 
     def _case(self, customer_id: str, found: _Found) -> CustomerCase:
         window, home_market = self._lines.scope(found.as_of)
-        return CustomerCase(
-            customer_id, found.model.model.version, found.model.evaluator, window, home_market, self._quiet_days
-        )
+        version, evaluator = found.model.model.version, found.model.evaluator
+        return CustomerCase(customer_id, version, evaluator, window, home_market, self._quiet_days, found.standing)
 
 
 class _TypicalCustomers:

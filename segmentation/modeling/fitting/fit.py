@@ -18,6 +18,7 @@ from segmentation.modeling.fitting.clustering import (
 from segmentation.modeling.fitting.forward import auc, behaviour_eta_squared, eta_squared, varying_behaviour
 from segmentation.modeling.fitting.futures import Future, Lesson, learn_futures
 from segmentation.modeling.fitting.metrics import fixed_silhouette, smallest_share, validity
+from segmentation.modeling.fitting.segment_values import later_spend
 from segmentation.modeling.fitting.space import Space, fit_space, fixed_space, scaled_space
 from segmentation.modeling.nearest import nearest, nearest_labels
 from segmentation.modeling.segment_identity.matching import Predecessor, match
@@ -45,6 +46,7 @@ class Fit:
         stability: Length k; Jaccard overlap with its like in resamples.
         cutoffs: Length k; confidence below which customers can't be relied on.
         metrics: Figures by the names of `metrics.MEANINGS`.
+        later_spend: Length k; as in `artefact.Segment`. None where nobody knows.
     """
 
     rules: tuple[FeatureRule, ...]
@@ -55,6 +57,7 @@ class Fit:
     stability: Floats
     cutoffs: Floats
     metrics: dict[str, float]
+    later_spend: Floats | None = None
 
 
 @dataclass
@@ -281,7 +284,15 @@ def fit(data: TrainingData, specification: Specification, *, seed: int, predeces
     if predecessor is not None:
         metrics["kept_share"] = kept_share(assignment.segment, k, predecessor)
     return Fit(
-        space.rules, space.projection, space.axes, centroids, assignment.segment, resamples.overlap, cutoffs, metrics
+        space.rules,
+        space.projection,
+        space.axes,
+        centroids,
+        assignment.segment,
+        resamples.overlap,
+        cutoffs,
+        metrics,
+        later_spend(space, centroids, history),
     )
 
 

@@ -16,11 +16,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from segmentation.errors import SegmentationError
-from segmentation.explanations.changes import find_changes
+from segmentation.explanations.changes import Standing, find_changes
 from segmentation.explanations.contributions import find_contributions
-from segmentation.explanations.customer_explanation import Change
+from segmentation.explanations.customer_explanation import Outlook
+from segmentation.explanations.holding import why_held
 from segmentation.features.windows import window_of
-from segmentation.modeling.artefact import Artefact, Evaluator, Floats
+from segmentation.modeling.artefact import Artefact, Evaluator, Floats, Segment
+from segmentation.segments.columns import Hysteresis
 from segmentation_assets_tests.testing.lines import Line
 
 AS_OF = date(2024, 7, 1)
@@ -30,8 +32,18 @@ FEATURES = ("recency_days", "order_count", "net_revenue", "return_rate")
 class World(Evaluator):
     """A model whose space is a projection of the logarithms of raw features."""
 
-    def __init__(self, features: Sequence[str], projection: Floats, centroids: Floats, names: Sequence[str]) -> None:
-        segments = [SimpleNamespace(id=10 + i, name=name) for i, name in enumerate(names)]
+    def __init__(
+        self,
+        features: Sequence[str],
+        projection: Floats,
+        centroids: Floats,
+        names: Sequence[str],
+        worth: Sequence[float] | None = None,
+    ) -> None:
+        segments = [
+            SimpleNamespace(id=10 + i, name=name, cutoff=0.0, later_spend=worth[i] if worth else None)
+            for i, name in enumerate(names)
+        ]
         self.artefact = cast("Artefact", SimpleNamespace(feature_names=tuple(features), segments=segments))
         self.centroids = centroids
         self.projection = projection
@@ -136,19 +148,23 @@ LOYALTY = Plain(
     np.diag([1.0, 1 / 30]),
     np.array([[1.0, 1.0], [2.2, 0.5], [1.0, 4.0]]),
     ("New", "Loyal", "Lapsed"),
+    (20.0, 50.0, 5.0),
 )
 
 
-def sentences(changes: list[Change]) -> list[str]:
-    return [change.sentence for change in changes]
+def sentences(outlook: Outlook) -> list[str]:
+    return [change.sentence for change in outlook.changes]
 
 
 def test_the_smallest_steps_that_move_a_customer_come_first() -> None:
-    changes = find_changes(LOYALTY, bought(date(2024, 6, 21)), window_of(AS_OF, None))
-    assert sentences(changes) == [
+    outlook = find_changes(LOYALTY, bought(date(2024, 6, 21)), window_of(AS_OF, None))
+    assert sentences(outlook) == [
         "One more order of 24.50 within 30 days → Loyal",
         "No order for 90 days → Lapsed",
     ]
+    changes = outlook.changes
+    assert [change.direction for change in changes] == ["up", "down"]
+    assert (outlook.reach.kind, outlook.reach.left_out) == ("up", 0)
     assert [change.as_of for change in changes] == [date(2024, 7, 31), date(2024, 9, 29)]
     # From 1 order, 9.5625 days ago, to 2 orders, the last one 14.5625 days before the look; and to 99.5625 days.
     distances = [change.distance for change in changes]
@@ -168,8 +184,9 @@ def test_the_future_and_what_is_out_of_the_window_are_not_known() -> None:
 
 
 def test_who_has_no_purchase_left_is_no_customer_any_more() -> None:
-    changes = find_changes(LOYALTY, bought(date(2024, 6, 21)), window_of(AS_OF, 40))
-    assert sentences(changes)[-1] == "No order for 60 days → no purchase left in the window"
+    outlook = find_changes(LOYALTY, bought(date(2024, 6, 21)), window_of(AS_OF, 40))
+    changes = outlook.changes
+    assert sentences(outlook)[-1] == "No order for 60 days → no purchase left in the window"
     assert (changes[-1].segment_id, changes[-1].segment_name, changes[-1].distance) == (None, None, None)
 
 
@@ -179,6 +196,7 @@ def test_a_larger_order_and_a_return_move_by_what_is_spent() -> None:
         np.diag([0.1, 0.1]),
         np.array([[2.0, 0.0], [7.0, 0.0], [4.0, 5.0]]),
         ("Small", "Big", "Returns"),
+        (20.0, 60.0, 5.0),
     )
     lines = [*bought(date(2024, 5, 1), "a", 10.0), *bought(date(2024, 6, 1), "b", 20.0), *bought(AS_OF, "c", 99.0)]
     lines += bought(date(2024, 4, 1), "d", 5.0)
@@ -191,8 +209,61 @@ def test_a_larger_order_and_a_return_move_by_what_is_spent() -> None:
 
 def test_buying_is_not_said_to_do_what_time_does() -> None:
     ageing = Plain(("tenure_days",), np.eye(1), np.array([[10.0], [50.0]]), ("Young", "Old"))
-    changes = find_changes(ageing, bought(date(2024, 6, 21)), window_of(AS_OF, None))
-    assert sentences(changes) == ["No order for 30 days → Old"]
+    outlook = find_changes(ageing, bought(date(2024, 6, 21)), window_of(AS_OF, None))
+    assert sentences(outlook) == ["No order for 30 days → Old"]
+    assert outlook.reach.kind == "highest"
+
+
+def test_nobody_moves_up_by_returning_or_waiting() -> None:
+    odd = Plain(
+        ("returned_revenue", "tenure_days"),
+        np.diag([0.1, 0.01]),
+        np.array([[0.0, 0.1], [2.45, 0.1], [0.0, 1.9]]),
+        ("Plain", "Return-prone", "Old"),
+        (10.0, 30.0, 20.0),
+    )
+    outlook = find_changes(odd, bought(date(2024, 6, 21)), window_of(AS_OF, None))
+    assert outlook.changes == ()
+    # The return, and 180 days of ageing.
+    assert (outlook.reach.kind, outlook.reach.left_out) == ("nothing", 2)
+
+
+def test_an_order_that_keeps_a_customer_from_falling_is_told() -> None:
+    recent = Plain(("recency_days",), np.eye(1), np.array([[10.0], [60.0]]), ("Fresh", "Cooling"))
+    outlook = find_changes(recent, bought(date(2024, 6, 11)), window_of(AS_OF, None))
+    assert sentences(outlook) == [
+        "One more order of 24.50 within 30 days → still Fresh; without it: Cooling",
+        "No order for 30 days → Cooling",
+    ]
+    assert (outlook.changes[0].direction, outlook.changes[0].segment_id) == ("keeps", 10)
+    assert outlook.reach.kind == "keeps"
+
+
+@pytest.mark.parametrize(("margin", "days"), [(0.0, 30), (0.1, 30), (0.2, 60), (1.5, 90), (9.0, None)])
+def test_a_step_has_to_lead_past_the_margin(margin: float, days: int | None) -> None:
+    # The border is at 35 days, the next centroid 25 days on. After 30 days they are 4.5625 days past it, after 60
+    # 34.5625, after 90 64.5625.
+    recent = Plain(("recency_days",), np.eye(1), np.array([[10.0], [60.0]]), ("Fresh", "Cooling"))
+    standing = Standing(Hysteresis(margin), 10, 10, date(2024, 5, 1))
+    outlook = find_changes(recent, bought(date(2024, 6, 21)), window_of(AS_OF, None), standing=standing)
+    expected = [] if days is None else [f"No order for {days} days → Cooling"]
+    assert [said for said in sentences(outlook) if said.startswith("No order")] == expected
+
+
+def test_who_is_held_is_told_why_and_explained_between_the_two_segments() -> None:
+    segments = [Segment(10, "New", "", (1.0,)), Segment(11, "Loyal", "", (5.0,))]
+    standing = Standing(Hysteresis(0.2, 59), 11, 10, date(2024, 6, 1))
+    assert why_held(segments, standing, 2.2, 1.8) == (  # the border is at 3
+        "Held in Loyal: New has been nearer since 2024-06-01, but they are only 10% of the way from the border to its "
+        "centre. They change at 20%, or it has been the nearest for 59 days (SEGMENTATION_HYSTERESIS_MARGIN, "
+        "SEGMENTATION_HYSTERESIS_DWELL_DAYS)."
+    )
+    assert why_held(segments, Standing(Hysteresis(0.2), 11, 11, date(2024, 6, 1)), 1.0, 2.0) is None
+    customer, typical = np.array([1.5, 20.0]), np.array([[1.0, 30.0], [2.0, 15.0], [1.0, 120.0]])
+    squared = ((LOYALTY.coordinates(customer[np.newaxis]) - LOYALTY.centroids) ** 2).sum(axis=1)
+    found = find_contributions(LOYALTY, customer, typical, (1, 0))
+    assert sum(each.contribution for each in found) == pytest.approx(squared[0] - squared[1])
+    assert "Loyal typically have" in found[0].sentence
 
 
 def test_a_model_that_compares_customers_cannot_look_ahead() -> None:

@@ -30,7 +30,8 @@ def _assigned(
     [
         (5.1, 7, 0.0, 9),  # off: the nearest one
         (5.1, 7, 0.2, 7),  # hardly nearer: stays
-        (9.0, 7, 0.2, 9),  # much nearer: goes
+        (6.0, 7, 0.2, 9),  # a fifth of the way from the border at 5 to the centroid at 10: goes
+        (99.0, 7, 0.2, 9),  # far from both, on the other side: goes
         (5.1, NOBODY, 0.2, 9),  # new: the nearest one
         (5.1, 4, 0.2, 9),  # theirs is gone: the nearest one
         (4.9, 7, 0.2, 7),
