@@ -232,14 +232,16 @@ class Settings(BaseSettings):
     )
 
     hysteresis_margin: float = Field(
-        0.0,
+        0.2,
         ge=0,
         lt=1,
         description="How far past the border, as a share of the way to the other segment's centre, a customer changes; "
         "0: at once.",
     )
     hysteresis_dwell_days: int = Field(
-        0, ge=0, description="With a margin: a customer changes too if another segment stays nearest so long; 0: never."
+        59,
+        ge=0,
+        description="With a margin: a customer changes too if another segment stays nearest so long; 0: never.",
     )
 
     model_poll_s: float = Field(

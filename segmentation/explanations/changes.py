@@ -23,7 +23,7 @@ NOBODY_ANY_MORE = "no purchase left in the window"
 
 
 @dataclass(frozen=True)
-class Standing:
+class Placement:
     """Where a snapshot put a customer, and what it takes to leave; without a segment, they stand in the nearest one.
 
     Attributes:
@@ -49,7 +49,7 @@ def find_changes(
     transactions: Sequence[OrderLine],
     window: Window,
     home_market: str | None = None,
-    standing: Standing | None = None,
+    placement: Placement | None = None,
 ) -> Outlook:
     """What may happen next to a customer, as far as it can honestly be told.
 
@@ -64,7 +64,7 @@ def find_changes(
             `ordered_at` as naive datetimes (UTC).
         window: The window that the model's features look at, up to the date from which to look ahead.
         home_market: The shop's home market.
-        standing: Where they are, and what it takes to leave; the nearest segment, and nothing, if None.
+        placement: Where they are, and what it takes to leave; the nearest segment, and nothing, if None.
 
     Raises:
         SegmentationError: There is no purchase in the window, or the model uses a feature that compares
@@ -77,7 +77,7 @@ def find_changes(
     now, steps = Step("waiting", "now", as_of, tuple(own)), next_steps(own, as_of, window.zone)
     features = dict(_features_after(evaluator, [now, *steps], window, home_market))
     segments = evaluator.artefact.segments
-    before, start = _placed(evaluator, features[now.text], as_of, standing or Standing(Hysteresis()))
+    before, start = _placed(evaluator, features[now.text], as_of, placement or Placement(Hysteresis()))
     targets = _targets(evaluator, steps, features, before)
     place = evaluator.coordinates(features[now.text][np.newaxis])
     played = [_played(evaluator, step, targets, features, place) for step in steps]
@@ -102,17 +102,17 @@ def _features_after(
             yield text, np.array([row[name] for name in names], dtype=np.float64)
 
 
-def _placed(evaluator: Evaluator, features: Floats, as_of: date, standing: Standing) -> tuple[Standing, int]:
+def _placed(evaluator: Evaluator, features: Floats, as_of: date, placement: Placement) -> tuple[Placement, int]:
     """Where the customer stands, and the index of that segment: the nearest one if theirs is none of the model's."""
     ids = [segment.id for segment in evaluator.artefact.segments]
-    if standing.segment_id in ids:
-        return standing, ids.index(standing.segment_id)
+    if placement.segment_id in ids:
+        return placement, ids.index(placement.segment_id)
     place = int(nearest(evaluator.coordinates(features[np.newaxis]), evaluator.centroids).segment[0])
-    return Standing(standing.hysteresis, ids[place], ids[place], as_of), place
+    return Placement(placement.hysteresis, ids[place], ids[place], as_of), place
 
 
 def _targets(
-    evaluator: Evaluator, steps: Sequence[Step], features: dict[str, Floats], before: Standing
+    evaluator: Evaluator, steps: Sequence[Step], features: dict[str, Floats], before: Placement
 ) -> dict[str, int]:
     """Index of the segment after each step that leaves the customer with features."""
     ids = [segment.id for segment in evaluator.artefact.segments]

@@ -12,7 +12,7 @@ import duckdb
 import numpy as np
 
 from segmentation.errors import NotEnoughDataError, SegmentationError
-from segmentation.explanations.changes import Standing, find_changes
+from segmentation.explanations.changes import Placement, find_changes
 from segmentation.explanations.contributions import find_contributions
 from segmentation.explanations.customer_explanation import Contribution, CustomerExplanation, Outlook, Reach
 from segmentation.explanations.holding import why_held
@@ -56,7 +56,7 @@ class CustomerCase:
         window: The lines that count; its `as_of` is the date.
         home_market: The shop's home market, where known.
         quiet_days: The lake's setting: how long after its last line a source counts as complete.
-        standing: Where a snapshot put them, and what it takes to leave; None for the nearest segment.
+        placement: Where a snapshot put them, and what it takes to leave; None for the nearest segment.
     """
 
     customer_id: str
@@ -65,7 +65,7 @@ class CustomerCase:
     window: Window
     home_market: str | None
     quiet_days: int
-    standing: Standing | None = None
+    placement: Placement | None = None
 
 
 ReadTypical = Callable[[duckdb.DuckDBPyConnection, CustomerCase], Floats | None]
@@ -96,8 +96,8 @@ def read_explanation(
     features = _read_features(con, customer_id, found, evaluator.artefact.feature_names)
     window, home_market = recorded_scope(con, found, settings)
     segments = evaluator.artefact.segments
-    standing = Standing(Hysteresis.of(settings), segment_id, nearest_id, since)
-    case = CustomerCase(customer_id, version, evaluator, window, home_market, settings.quiet_days, standing)
+    placement = Placement(Hysteresis.of(settings), segment_id, nearest_id, since)
+    case = CustomerCase(customer_id, version, evaluator, window, home_market, settings.quiet_days, placement)
     outlook = read_outlook(con, case)
     nearest = evaluator.assign(features[np.newaxis])
     compared = compared_segments(case, features)
@@ -113,7 +113,7 @@ def read_explanation(
         read_contributions(con, case, features),
         outlook.changes,
         outlook.reach,
-        why_held(segments, standing, distance, other_distance),
+        why_held(segments, placement, distance, other_distance),
     )
 
 
@@ -169,9 +169,9 @@ def compared_segments(case: CustomerCase, features: Floats) -> tuple[int, int]:
     """
     found = case.evaluator.assign(features[np.newaxis])
     first, second = int(found.segment[0]), int(found.runner_up[0])
-    standing, ids = case.standing, [segment.id for segment in case.evaluator.artefact.segments]
-    if standing is not None and standing.is_held and standing.segment_id in ids:
-        own = ids.index(standing.segment_id)
+    placement, ids = case.placement, [segment.id for segment in case.evaluator.artefact.segments]
+    if placement is not None and placement.is_held and placement.segment_id in ids:
+        own = ids.index(placement.segment_id)
         return (own, first) if own != first else (first, second)
     return first, second
 
@@ -192,7 +192,7 @@ def read_outlook(con: duckdb.DuckDBPyConnection, case: CustomerCase) -> Outlook:
     lines = read_customer_lines(con, case.customer_id, case.window)
     if not any(line["quantity"] > 0 for line in lines):
         return Outlook((), Reach("unknown", NO_LINES, 0))  # they were deleted since, or moved to another date
-    return find_changes(case.evaluator, lines, case.window, case.home_market, case.standing)
+    return find_changes(case.evaluator, lines, case.window, case.home_market, case.placement)
 
 
 def why_unassigned(con: duckdb.DuckDBPyConnection, customer_id: str, as_of: date | None) -> str:

@@ -26,6 +26,7 @@ from segmentation.modeling.registry import ModelVersion, TrainingSet
 from segmentation.modeling.training_data import SETTLED
 from segmentation.monitoring import drift, quality
 from segmentation.monitoring.drift import Drift, Past, Population, Sensitivity, monitored
+from segmentation.monitoring.flicker import read_flicker
 from segmentation.monitoring.line_statistics import compare, read_figures
 from segmentation.monitoring.quality import Quality, QualityMetric
 from segmentation.progress import Progress, no_progress
@@ -247,6 +248,7 @@ def _quality_rows(
     held = con.execute(HELD, {"as_of": current.population.as_of, "version": champion.model.version}).fetchone()
     training = dict(champion.training_figures)
     now = champion.figures(current, held_share=held[0] if held else None)
+    now |= quality.flicker_figures(read_flicker(con, current.population.as_of))
     judged_as_of = pinned.judged_as_of
     if judged_as_of is not None:
         before = next((each for each in earlier if each.population.as_of == judged_as_of), None)

@@ -25,6 +25,8 @@ MEANINGS = {
     "confidence_p50": "half of the customers have less confidence",
     "low_confidence_share": "share of customers below their segment's cut-off",
     "held_share": "share of customers whom hysteresis keeps in a segment that is not the nearest",
+    "changed_share": "share of customers who have another segment than in the snapshot before",
+    "flipped_share": "share of customers who changed back to a segment that they had within 62 days",
     "smallest_share": "share of customers in the smallest segment",
     "forward_eta_squared": "share of the variance of log spend in the days after a date that lies between segments, of "
     "the newest date whose days have passed (Fisher 1925)",
@@ -44,7 +46,7 @@ LEAST_LOSS = {
     "fixed_silhouette": 0.05,
     "simplified_silhouette": 0.03,
     "low_confidence_share": 0.05,
-    "held_share": 0.1,
+    "held_share": 0.15,
     "forward_eta_squared": 0.05,
 }
 """A smaller loss matters to nobody."""
@@ -112,6 +114,17 @@ def measure(
     if held_share is not None:
         found["held_share"] = QualityMetric(held_share, _error_of_share(held_share, count))
     return found
+
+
+def flicker_figures(flicker: tuple[float, float, int] | None) -> dict[str, QualityMetric]:
+    """The figures of `flicker.read_flicker`."""
+    if flicker is None:
+        return {}
+    *shares, count = flicker
+    return {
+        name: QualityMetric(share, _error_of_share(share, count))
+        for name, share in zip(("changed_share", "flipped_share"), shares, strict=True)
+    }
 
 
 def forward_figure(outcome: Outcome, assignment: Assignment) -> QualityMetric:

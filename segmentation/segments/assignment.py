@@ -73,7 +73,7 @@ def write_segments(
         return champion, spark.write_segments(lake, as_of, champion, definitions, made_of, commit)
     with lake.cursor() as con:
         matrix = read_matrix(con, as_of, champion.artefact.feature_names)
-        before = _before(con, matrix.customer_ids, previous)
+        before = read_before(con, matrix.customer_ids, previous)
         hysteresis = Hysteresis.of(lake.settings)
         chunks = _assigned(champion, as_of, matrix.customer_ids, matrix.values, before, hysteresis)
         assigned = pl.concat(list(chunks))
@@ -84,19 +84,20 @@ def write_segments(
     return champion, len(assigned)
 
 
-def _before(con: duckdb.DuckDBPyConnection, customer_ids: pl.Series, previous: date | None) -> pl.DataFrame:
+def read_before(con: duckdb.DuckDBPyConnection, customer_ids: pl.Series, previous: date | None) -> Before:
     """What the snapshot before said of the given customers, in their order."""
-    if previous is None:
-        schema = {"segment_id": pl.Int32, "nearest_id": pl.Int32, "nearest_since": pl.Date}
-        return pl.DataFrame(schema=schema).clear(len(customer_ids))
+    condition = "false" if previous is None else f"as_of = DATE '{previous}'"
     known = con.execute(
         f"SELECT customer_id, segment_id, nearest_id, nearest_since FROM {of_model(CUSTOMER_SEGMENTS)} "
-        f"WHERE as_of = DATE '{previous}'"
+        f"WHERE {condition}"
     ).pl()
-    return (
-        pl.DataFrame({"customer_id": customer_ids})
-        .join(known, on="customer_id", how="left", maintain_order="left")
-        .drop("customer_id")
+    theirs = pl.DataFrame({"customer_id": customer_ids}).join(
+        known, on="customer_id", how="left", maintain_order="left"
+    )
+    return Before(
+        theirs["segment_id"].cast(pl.Int64).fill_null(NOBODY).to_numpy(),
+        theirs["nearest_id"].cast(pl.Int64).fill_null(NOBODY).to_numpy(),
+        theirs["nearest_since"].cast(pl.Date).to_numpy(),
     )
 
 
@@ -105,23 +106,18 @@ def _assigned(
     as_of: date,
     customer_ids: pl.Series,
     values: Floats,
-    before: pl.DataFrame,
+    before: Before,
     hysteresis: Hysteresis,
 ) -> Iterator[pl.DataFrame]:
     evaluator = Evaluator(champion.artefact)
     for start in range(0, len(values), CHUNK_ROWS):
         chunk = slice(start, start + CHUNK_ROWS)
-        then = before[chunk]
         columns = segment_columns(
             evaluator,
             champion.version,
             values[chunk],
             as_of=as_of,
-            before=Before(
-                then["segment_id"].cast(pl.Int64).fill_null(NOBODY).to_numpy(),
-                then["nearest_id"].cast(pl.Int64).fill_null(NOBODY).to_numpy(),
-                then["nearest_since"].cast(pl.Date).to_numpy(),
-            ),
+            before=before.rows(chunk),
             hysteresis=hysteresis,
         )
         missing = np.isnan(columns["distance"])

@@ -52,6 +52,10 @@ class Before:
     nearest_id: NDArray[np.int64]
     nearest_since: Dates
 
+    def rows(self, which: slice | NDArray[np.bool_]) -> "Before":
+        """Some of the customers."""
+        return Before(self.segment_id[which], self.nearest_id[which], self.nearest_since[which])
+
 
 def segment_columns(
     evaluator: Evaluator,

@@ -2,8 +2,9 @@
 
 A segmentation that the snapshot doesn't have has no movement there: those who were in it have not lapsed.
 
-A customer whose segment changed together with the model is scored by the former model too, on today's features: if it
-would have left them where they were, the model moved them; else they moved themselves. So it is with definitions.
+A customer whose segment changed together with the model is scored by the former model too, on today's features and with
+the same hysteresis: if it would have left them where they were, the model moved them; else they moved themselves. So it
+is with definitions.
 """
 
 from datetime import date
@@ -19,6 +20,8 @@ from segmentation.modeling import registry
 from segmentation.modeling.artefact import Evaluator
 from segmentation.modeling.feature_matrix import read_matrix
 from segmentation.segmentations.versions import DefinitionVersion, versions_of
+from segmentation.segments.assignment import read_before
+from segmentation.segments.columns import Hysteresis, segment_columns
 from segmentation.segments.own_segments import stage_own_segments
 from segmentation.snapshots.code import code_version_of
 from segmentation.snapshots.latest import date_before
@@ -165,7 +168,7 @@ def write_transitions(lake: Lake, as_of: date, commit: Commit) -> pl.DataFrame:
             raise NotEnoughDataError(
                 f"No customer has a segment as of {as_of}; materialize `segments/customer_segments` for that date."
             )
-        con.register("scored", _former_segments(con, as_of))
+        con.register("scored", _former_segments(con, as_of, previous, Hysteresis.of(lake.settings)))
         stage_own_segments(con, as_of, _former_definitions(con))
         con.execute(FORMER)
         con.execute(TRANSITIONS.format(**dates))
@@ -184,7 +187,9 @@ def _former_definitions(con: duckdb.DuckDBPyConnection) -> dict[str, DefinitionV
     return versions_of(con, dict(con.execute(REDEFINED).fetchall()))
 
 
-def _former_segments(con: duckdb.DuckDBPyConnection, as_of: date) -> pl.DataFrame:
+def _former_segments(
+    con: duckdb.DuckDBPyConnection, as_of: date, previous: date | None, hysteresis: Hysteresis
+) -> pl.DataFrame:
     """What the former model would say today of the customers who changed segment together with the model."""
     changed = con.execute(
         "SELECT customer_id, previous_model_version FROM temp.moves WHERE from_segment_id <> to_segment_id "
@@ -192,9 +197,11 @@ def _former_segments(con: duckdb.DuckDBPyConnection, as_of: date) -> pl.DataFram
     ).pl()
     if changed.is_empty():
         return pl.DataFrame(schema={"customer_id": pl.String, "segment_id": pl.Int32})
-    model = registry.load(con, int(changed["previous_model_version"][0])).artefact
-    matrix = read_matrix(con, as_of, model.feature_names)
-    rows = matrix.customer_ids.is_in(changed["customer_id"].to_list()).to_numpy()
-    labels = Evaluator(model).assign(matrix.values[rows]).segment
-    ids = pl.Series([segment.id for segment in model.segments], dtype=pl.Int32)
-    return pl.DataFrame({"customer_id": matrix.customer_ids.filter(pl.Series(rows)), "segment_id": ids.gather(labels)})
+    version = int(changed["previous_model_version"][0])
+    evaluator = Evaluator(registry.load(con, version).artefact)
+    matrix = read_matrix(con, as_of, evaluator.artefact.feature_names)
+    rows = matrix.customer_ids.is_in(changed["customer_id"].to_list())
+    customer_ids, values = matrix.customer_ids.filter(rows), matrix.values[rows.to_numpy()]
+    before = read_before(con, customer_ids, previous)
+    found = segment_columns(evaluator, version, values, as_of=as_of, before=before, hysteresis=hysteresis)
+    return pl.DataFrame({"customer_id": customer_ids, "segment_id": found["segment_id"]})

@@ -3,8 +3,9 @@
 A snapshot is *ahead* if the data doesn't reach its date, *stale* if it would come out otherwise today, else *current*:
 - features: lines in their window changed since, or code, window, time zone or home market are other ones;
 - segments: so for features (and predictions, if a definition looks at them), or the segments of the snapshot before
-  were made anew, or code, model or definitions are other ones;
-- all that is made of segments: so for them, and movement also if there is another snapshot before than then;
+  were made anew, or a snapshot was made in between (who is held depends on the one before), or code, model or
+  definitions are other ones;
+- all that is made of segments: so for them, and movement also for the snapshot before;
 - monitoring: also if features of a date before the model was trained, which thresholds come from, were made since.
 
 Only the newest date follows the champion, and what is declared: older dates say who was in which segment when people
@@ -12,6 +13,7 @@ acted on it.
 """
 
 import json
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -124,8 +126,7 @@ class _Judge:
             yield from self._of_features(entry)
         elif entry.table_name == CUSTOMER_SEGMENTS.name:
             yield from self._of_input(entry, CUSTOMER_FEATURES, entry.as_of)
-            if entry.previous_as_of:
-                yield from self._of_previous(entry, entry.previous_as_of)
+            yield from self._of_inserted(entry)
             yield from self._of_model(entry)
             yield from self._of_definitions(entry)
         else:
@@ -170,9 +171,26 @@ class _Judge:
         if made_of and made_of.written_version > entry.lake_version:
             yield f"{table} as of {as_of} was made anew"
 
+    def _of_inserted(self, entry: Entry) -> Iterable[str]:
+        """Whether segments would follow others now; those that followed a dropped snapshot stay as they are."""
+        previous = self._before(entry.as_of)
+        if previous and (entry.previous_as_of is None or previous > entry.previous_as_of):
+            yield f"the snapshot before was {entry.previous_as_of or 'none'}, and is {previous}"
+        elif entry.previous_as_of:
+            yield from self._of_previous(entry, entry.previous_as_of)
+
+    def _before(self, as_of: date) -> date | None:
+        """The last date with segments before another one."""
+        place = bisect_left(self.segmented, as_of)
+        return self.segmented[place - 1] if place else None
+
+    @cached_property
+    def segmented(self) -> list[date]:
+        """The dates with segments, in order."""
+        return sorted(day for table, day in self.entries if table == CUSTOMER_SEGMENTS.name)
+
     def _of_neighbour(self, entry: Entry) -> Iterable[str]:
-        dates = [day for table, day in self.entries if table == CUSTOMER_SEGMENTS.name and day < entry.as_of]
-        previous = max(dates, default=None)
+        previous = self._before(entry.as_of)
         if previous != entry.previous_as_of:
             yield f"the snapshot before was {entry.previous_as_of or 'none'}, and is {previous or 'none'}"
         elif previous:

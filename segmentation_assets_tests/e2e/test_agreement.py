@@ -1,4 +1,7 @@
-"""One truth: whoever is asked about a customer, by whatever way, gives the same segment from the same features."""
+"""One truth: whoever is asked about a customer, by whatever way, gives the same segment from the same features.
+
+By features alone that is the nearest one; a snapshot, and what is read of it, may hold a customer in the one before.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,7 +64,16 @@ def test_scores_of_features_agree(client: httpx.Client, warehouse: dict[str, dic
     answer = client.post("/v1/score", json={"customers": customers}).raise_for_status().json()
     assert len(answer["results"]) == len(warehouse) > 200
     for result in answer["results"]:
-        _assert_same_segment({**result, "model_version": answer["model_version"]}, warehouse[result["customer_id"]])
+        _assert_nearest_segment({**result, "model_version": answer["model_version"]}, warehouse[result["customer_id"]])
+
+
+def test_some_customers_are_held_and_told_so(client: httpx.Client, warehouse: dict[str, dict[str, Any]]) -> None:
+    held = [name for name, row in warehouse.items() if row["nearest_id"] != row["segment_id"]]
+    assert 0 < len(held) < 0.15 * len(warehouse)
+    for name, row in warehouse.items():
+        answer = client.get(f"/v1/customers/{quote(name, safe='')}", params={"include": "segment"}).json()
+        assert ("held" in answer) == (row["nearest_id"] != row["segment_id"])
+        assert f"Held in {row['segment_name']}" in answer.get("held", f"Held in {row['segment_name']}")
 
 
 def test_scores_of_order_lines_agree(client: httpx.Client, lake: Lake, warehouse: dict[str, dict[str, Any]]) -> None:
@@ -77,7 +89,7 @@ def test_scores_of_order_lines_agree(client: httpx.Client, lake: Lake, warehouse
         found |= {each["customer_id"]: {**each, "model_version": answer["model_version"]} for each in answer["results"]}
     assert found.keys() == warehouse.keys()
     for name, result in found.items():
-        _assert_same_segment(result, warehouse[name])
+        _assert_nearest_segment(result, warehouse[name])
         _assert_same_features(result["features"], warehouse[name])
 
 
@@ -90,9 +102,10 @@ def test_fresh_answers_agree_and_so_do_stored_ones(client: httpx.Client, warehou
             client.get(path, params={**asked, "fresh": "true", "as_of": _as_of(warehouse)}).raise_for_status().json()
         )
         assert (stored["computed"], fresh["computed"]) == ("snapshot", "fresh")
+        _assert_same_segment(stored, row)
+        _assert_nearest_segment(fresh, row)
         for answer in (stored, fresh):
             assert answer["as_of"] == str(row["as_of"])
-            _assert_same_segment(answer, row)
             _assert_same_features(answer["features"], row)
 
 
@@ -102,6 +115,15 @@ def _as_of(warehouse: dict[str, dict[str, Any]]) -> str:
 
 def _assert_same_segment(answer: dict[str, Any], row: dict[str, Any]) -> None:
     assert {name: answer[name] for name in SEGMENT} == pytest.approx({name: row[name] for name in SEGMENT}, abs=1e-9)
+
+
+def _assert_nearest_segment(answer: dict[str, Any], row: dict[str, Any]) -> None:
+    """By features alone: the snapshot's segment, unless it holds the customer; then the one that it says is nearer."""
+    if row["nearest_id"] == row["segment_id"]:
+        _assert_same_segment(answer, row)
+    else:
+        assert (answer["segment_id"], answer["model_version"]) == (row["nearest_id"], row["model_version"])
+        assert answer["distance"] == pytest.approx(row["runner_up_distance"], abs=1e-9)
 
 
 def _assert_same_features(answer: dict[str, Any], row: dict[str, Any]) -> None:

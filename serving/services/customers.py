@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from segmentation.errors import SegmentationError
-from segmentation.explanations.changes import Standing
+from segmentation.explanations.changes import Placement
 from segmentation.explanations.customers import (
     CustomerCase,
     read_contributions,
@@ -77,13 +77,13 @@ class Question:
 
 @dataclass(frozen=True)
 class _Found:
-    """A customer's segment, however it was found, with the model, the features and the standing that it comes from."""
+    """A customer's segment, however it was found, with the model, the features and the placement that it comes from."""
 
     as_of: date
     model: Champion
     features: Features | None
     answer: dict[str, Any]
-    standing: Standing
+    placement: Placement
 
 
 class CustomerService:
@@ -148,7 +148,7 @@ class CustomerService:
         if row is None:
             raise _unknown(why_unassigned(con, question.customer_id, question.as_of))
         as_of = row.pop("as_of")
-        standing = Standing(self._hysteresis, row["segment_id"], row.pop("nearest_id"), row.pop("nearest_since"))
+        placement = Placement(self._hysteresis, row["segment_id"], row.pop("nearest_id"), row.pop("nearest_since"))
         model = self._model(con, question.model or row["model_version"], champion)
         is_stored = question.model in (None, row["model_version"])
         features = None
@@ -157,11 +157,11 @@ class CustomerService:
         if is_stored:
             names = dict(zip(model.segment_ids, model.segment_names, strict=True))
             row["runner_up_name"] = names.get(row["runner_up_id"])
-            held = why_held(model.model.artefact.segments, standing, row["distance"], row["runner_up_distance"])
-            return _Found(as_of, model, features, {**row, "held": held, "computed": "snapshot"}, standing)
+            held = why_held(model.model.artefact.segments, placement, row["distance"], row["runner_up_distance"])
+            return _Found(as_of, model, features, {**row, "held": held, "computed": "snapshot"}, placement)
         if features is None:
             raise _unknown(f"Customer {quoted_id(question.customer_id)} has no features as of {as_of} to score with.")
-        return _Found(as_of, model, features, _assigned(model, features, "rescored"), Standing(self._hysteresis))
+        return _Found(as_of, model, features, _assigned(model, features, "rescored"), Placement(self._hysteresis))
 
     def _fresh(self, con: duckdb.DuckDBPyConnection, question: Question, champion: Champion) -> _Found:
         as_of = question.as_of or self._lines.tomorrow()
@@ -174,7 +174,7 @@ class CustomerService:
                 f"{as_of}."
             )
         model = self._model(con, question.model or champion.model.version, champion)
-        return _Found(as_of, model, features, _assigned(model, features, "fresh"), Standing(self._hysteresis))
+        return _Found(as_of, model, features, _assigned(model, features, "fresh"), Placement(self._hysteresis))
 
     def _model(self, con: duckdb.DuckDBPyConnection, version: int, champion: Champion) -> Champion:
         """A version, kept for as long as the champion is the same: loading one takes ten queries."""
@@ -190,7 +190,7 @@ class CustomerService:
     def _case(self, customer_id: str, found: _Found) -> CustomerCase:
         window, home_market = self._lines.scope(found.as_of)
         version, evaluator = found.model.model.version, found.model.evaluator
-        return CustomerCase(customer_id, version, evaluator, window, home_market, self._quiet_days, found.standing)
+        return CustomerCase(customer_id, version, evaluator, window, home_market, self._quiet_days, found.placement)
 
 
 class _TypicalCustomers:

@@ -292,7 +292,7 @@ def fit(data: TrainingData, specification: Specification, *, seed: int, predeces
         resamples.overlap,
         cutoffs,
         metrics,
-        later_spend(space, centroids, history),
+        later_spend(space, centroids, data.history),
     )
 
 

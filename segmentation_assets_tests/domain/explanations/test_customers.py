@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from segmentation.errors import SegmentationError
-from segmentation.explanations.changes import Standing, find_changes
+from segmentation.explanations.changes import Placement, find_changes
 from segmentation.explanations.contributions import find_contributions
 from segmentation.explanations.customer_explanation import Outlook
 from segmentation.explanations.holding import why_held
@@ -244,21 +244,21 @@ def test_a_step_has_to_lead_past_the_margin(margin: float, days: int | None) -> 
     # The border is at 35 days, the next centroid 25 days on. After 30 days they are 4.5625 days past it, after 60
     # 34.5625, after 90 64.5625.
     recent = Plain(("recency_days",), np.eye(1), np.array([[10.0], [60.0]]), ("Fresh", "Cooling"))
-    standing = Standing(Hysteresis(margin), 10, 10, date(2024, 5, 1))
-    outlook = find_changes(recent, bought(date(2024, 6, 21)), window_of(AS_OF, None), standing=standing)
+    placement = Placement(Hysteresis(margin), 10, 10, date(2024, 5, 1))
+    outlook = find_changes(recent, bought(date(2024, 6, 21)), window_of(AS_OF, None), placement=placement)
     expected = [] if days is None else [f"No order for {days} days → Cooling"]
     assert [said for said in sentences(outlook) if said.startswith("No order")] == expected
 
 
 def test_who_is_held_is_told_why_and_explained_between_the_two_segments() -> None:
     segments = [Segment(10, "New", "", (1.0,)), Segment(11, "Loyal", "", (5.0,))]
-    standing = Standing(Hysteresis(0.2, 59), 11, 10, date(2024, 6, 1))
-    assert why_held(segments, standing, 2.2, 1.8) == (  # the border is at 3
+    placement = Placement(Hysteresis(0.2, 59), 11, 10, date(2024, 6, 1))
+    assert why_held(segments, placement, 2.2, 1.8) == (  # the border is at 3
         "Held in Loyal: New has been nearer since 2024-06-01, but they are only 10% of the way from the border to its "
         "centre. They change at 20%, or it has been the nearest for 59 days (SEGMENTATION_HYSTERESIS_MARGIN, "
         "SEGMENTATION_HYSTERESIS_DWELL_DAYS)."
     )
-    assert why_held(segments, Standing(Hysteresis(0.2), 11, 11, date(2024, 6, 1)), 1.0, 2.0) is None
+    assert why_held(segments, Placement(Hysteresis(0.2), 11, 11, date(2024, 6, 1)), 1.0, 2.0) is None
     customer, typical = np.array([1.5, 20.0]), np.array([[1.0, 30.0], [2.0, 15.0], [1.0, 120.0]])
     squared = ((LOYALTY.coordinates(customer[np.newaxis]) - LOYALTY.centroids) ** 2).sum(axis=1)
     found = find_contributions(LOYALTY, customer, typical, (1, 0))

@@ -1,4 +1,5 @@
 from datetime import date
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -9,6 +10,7 @@ from segmentation.errors import NotEnoughDataError
 from segmentation.metadata.features import FEATURES
 from segmentation.modeling import registry
 from segmentation.modeling.artefact import FORMAT, Artefact, FeatureRule, Provenance, Segment
+from segmentation.monitoring.flicker import read_flicker
 from segmentation.segments.assignment import write_segments
 from segmentation.segments.transitions import write_transitions
 from segmentation.warehouse import Commit, Lake
@@ -32,6 +34,11 @@ def _model(lake: Lake, border: float) -> int:
 
 
 def _snapshot(lake: Lake, as_of: date, recency: dict[str, float]) -> None:
+    _features(lake, as_of, recency)
+    write_segments(lake, as_of, COMMIT)
+
+
+def _features(lake: Lake, as_of: date, recency: dict[str, float]) -> None:
     others = ", ".join(
         f"CAST(1 AS {feature.type})" if feature.type != "VARCHAR" else "'x'"
         for feature in FEATURES
@@ -49,7 +56,6 @@ def _snapshot(lake: Lake, as_of: date, recency: dict[str, float]) -> None:
 
     with lake.cursor() as con:
         lake.transaction(con, COMMIT, write)
-    write_segments(lake, as_of, COMMIT)
 
 
 def _causes(lake: Lake, as_of: date) -> dict[tuple[int | None, int | None, str], int]:
@@ -86,6 +92,50 @@ def test_customers_and_models_are_told_apart(lake: Lake) -> None:
         ("goes", "left", 1, 2, "customer_moved"),
         ("is gone", "left", 2, None, "lapsed"),
     ]
+
+
+def test_the_former_model_would_have_held_who_is_near_its_border(lake: Lake) -> None:
+    _model(lake, border=50)
+    _snapshot(lake, JAN, {"held": 49, "goes": 49})
+    _model(lake, border=40)
+    # 51 is a tenth of the way from the former border to the next centroid: a fifth is needed. 55 is half of it.
+    _snapshot(lake, FEB, {"held": 51, "goes": 55})
+    assert _causes(lake, FEB) == {(1, 2, "model_moved"): 1, (1, 2, "customer_moved"): 1}
+
+
+def test_dates_in_any_order_come_out_alike_once_those_that_followed_others_are_made_again(lake: Lake) -> None:
+    rng = np.random.default_rng(4)
+    _model(lake, border=50)
+    for as_of in (JAN, FEB, MAR):
+        _features(lake, as_of, {f"c{n}": float(rng.integers(46, 55)) for n in range(40)})
+    made = [_assigned(lake, JAN, FEB, MAR)]
+    held = sum(row["segment_id"] != row["nearest_id"] for row in made[0])
+    assert held > 5, "or the order says nothing"
+    with lake.cursor() as con:
+        lake.transaction(con, COMMIT, lambda con: con.execute("DELETE FROM segments.customer_segments") and None)
+        lake.transaction(con, COMMIT, lambda con: con.execute("DELETE FROM registry.snapshots") and None)
+    assert _assigned(lake, MAR, FEB, JAN) != made[0], "March knew no February"
+    assert _assigned(lake, FEB, MAR) == made[0]
+    assert _assigned(lake, JAN) == made[0], "made again, an old date is what it was"
+
+
+def _assigned(lake: Lake, *dates: date) -> list[dict[str, Any]]:
+    """All rows of segments, after some dates were assigned in this order."""
+    for as_of in dates:
+        write_segments(lake, as_of, COMMIT)
+    with lake.cursor() as con:
+        return con.execute("FROM segments.customer_segments ORDER BY as_of, customer_id").pl().to_dicts()
+
+
+def test_flicker_is_who_changes_and_who_changes_back(lake: Lake) -> None:
+    _model(lake, border=50)
+    _snapshot(lake, JAN, {"stays": 10, "flickers": 10, "goes": 10, "is gone": 10})
+    _snapshot(lake, FEB, {"stays": 10, "flickers": 90, "goes": 10, "comes": 10})
+    _snapshot(lake, MAR, {"stays": 10, "flickers": 10, "goes": 90, "comes": 10})
+    with lake.cursor() as con:
+        assert read_flicker(con, JAN) is None
+        assert read_flicker(con, FEB) == pytest.approx((1 / 3, 0.0, 3))
+        assert read_flicker(con, MAR) == pytest.approx((0.5, 0.25, 4))
 
 
 def test_writing_twice_changes_nothing_and_dates_stand_by_themselves(lake: Lake) -> None:

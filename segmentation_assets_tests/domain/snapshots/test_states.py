@@ -140,9 +140,19 @@ def test_movement_is_stale_where_another_snapshot_lies_before() -> None:
     for table in TABLES:
         del entries[table.name, FEB]
     assert _stale(entries) == {("segment_transitions", MAR)}
+
+
+def test_segments_are_stale_where_a_snapshot_was_made_in_between_and_all_that_is_made_of_them() -> None:
     between = _ledger()
     between[CUSTOMER_SEGMENTS.name, date(2025, 2, 15)] = _entry(CUSTOMER_SEGMENTS, date(2025, 2, 15), 33, FEB)
-    assert ("segment_transitions", MAR) in _stale(between)
+    made_of_march = {("customer_segments", MAR), ("segment_profiles", MAR), ("segment_transitions", MAR)}
+    assert _stale(between) - {("customer_segments", date(2025, 2, 15))} == made_of_march
+    first = {key: entry for key, entry in _ledger().items() if key[1] != JAN}
+    for table in (CUSTOMER_SEGMENTS, SEGMENT_TRANSITIONS):
+        first[table.name, FEB] = replace(first[table.name, FEB], previous_as_of=None)
+    assert _stale(first) == set()
+    first[CUSTOMER_SEGMENTS.name, JAN] = _entry(CUSTOMER_SEGMENTS, JAN, 50, None)
+    assert ("customer_segments", FEB) in _stale(first)
 
 
 def test_monitoring_is_stale_where_thresholds_come_from_dates_that_were_made_since() -> None:
