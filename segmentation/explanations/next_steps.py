@@ -1,5 +1,6 @@
 """Next steps: what a customer may plausibly do next, played on their own order lines."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -9,17 +10,22 @@ from segmentation.explanations.wording import money
 from segmentation.features.one_customer import OrderLine
 from segmentation.shop_calendar import UNIVERSAL, local_time, moment_of
 
+DAY = timedelta(days=1)
+
 StepKind = Literal["buying", "waiting", "returning"]
 
 BUYING_DAYS = 30
 """Within so many days of now a customer is thought to buy."""
 
-BUYING = ((1, 1), (1, 2), (2, 1), (1, 3), (3, 1), (5, 1))
-"""How many orders, and how many times the usual size; from what asks least of the customer."""
+RHYTHM_DAYS = 90
+"""Orders of so many days say how often a customer buys."""
+
+MOST_ORDERS = 30
+"""More orders than that in `BUYING_DAYS` are nobody's rhythm: it is capped."""
 
 WAITING = {days: f"No order for {days} days" for days in (BUYING_DAYS, 60, 90, 180)}
 
-COUNTS = {1: "One", 2: "Two", 3: "Three", 5: "Five"}
+COUNTS = {1: "One", 2: "Two", 3: "Three", 4: "Four", 5: "Five", 6: "Six", 7: "Seven", 8: "Eight", 9: "Nine"}
 TIMES = {2: "twice", 3: "three times"}
 
 
@@ -53,7 +59,8 @@ class Step:
 def next_steps(lines: Sequence[OrderLine], as_of: date, zone: str = UNIVERSAL) -> list[Step]:
     """What may happen from a date on: buying as usual or more within 30 days, not buying, sending the last order back.
 
-    The usual order is the customer's own one of median value, with its products, on later days.
+    The usual order is the customer's own one of median value, with its products, on later days; the usual number is
+    `rhythm`.
 
     Args:
         lines: The customer's lines before `as_of`, with `ordered_at` as naive datetimes (UTC); one purchase at least.
@@ -66,7 +73,9 @@ def next_steps(lines: Sequence[OrderLine], as_of: date, zone: str = UNIVERSAL) -
     orders = sorted(_orders(lines), key=lambda order: (_value(order), _placed(order), order[0]["order_id"]))
     usual = orders[(len(orders) - 1) // 2]
     last = max(orders, key=lambda order: (_placed(order), order[0]["order_id"]))
-    steps = [_buying(lines, usual, as_of, count, size, zone) for count, size in BUYING]
+    moments = [_placed(order) for order in orders]
+    asks = buying_asks(rhythm(moments, moment_of(datetime.combine(as_of, time()), zone)))
+    steps = [_buying(lines, usual, as_of, count, size, zone) for count, size in asks]
     steps += [
         Step("waiting", text, as_of + timedelta(days=days), tuple(lines), (days,)) for days, text in WAITING.items()
     ]
@@ -77,6 +86,24 @@ def next_steps(lines: Sequence[OrderLine], as_of: date, zone: str = UNIVERSAL) -
     return steps
 
 
+def rhythm(moments: Sequence[datetime], now: datetime) -> int:
+    """How many orders in `BUYING_DAYS` are usual for a customer, by the last `RHYTHM_DAYS`; at least one.
+
+    Args:
+        moments: When they ordered (UTC).
+        now: The moment from which to look back.
+    """
+    known = min(float(RHYTHM_DAYS), max((now - min(moments)) / DAY, float(BUYING_DAYS)))
+    recent = sum((now - moment) / DAY <= RHYTHM_DAYS for moment in moments)
+    return min(max(round(BUYING_DAYS * recent / known), 1), MOST_ORDERS)
+
+
+def buying_asks(usual: int) -> tuple[tuple[int, int], ...]:
+    """How many orders, and how many times the usual size; from what asks least of who places so many usually."""
+    more, twice, thrice = (2, 3, 5) if usual == 1 else (math.ceil(1.5 * usual), 2 * usual, 3 * usual)
+    return ((usual, 1), (usual, 2), (more, 1), (usual, 3), (twice, 1), (thrice, 1))
+
+
 def _buying(lines: Sequence[OrderLine], usual: list[OrderLine], as_of: date, count: int, size: int, zone: str) -> Step:
     days = [round(BUYING_DAYS * number / (count + 1)) for number in range(1, count + 1)]
     bought = [
@@ -85,11 +112,13 @@ def _buying(lines: Sequence[OrderLine], usual: list[OrderLine], as_of: date, cou
         for line in _moved(usual, as_of + timedelta(days=day), f"next {n}", size, zone)
     ]
     worth = money(size * _value(usual))
-    if size > 1:
+    if count > 1:
+        larger = f", {TIMES[size]} the usual size" if size > 1 else ""
+        text = f"{COUNTS.get(count, count)} more orders of {worth} each within {BUYING_DAYS} days{larger}"
+    elif size > 1:
         text = f"An order of {worth} within {BUYING_DAYS} days, {TIMES[size]} the usual"
     else:
-        several = f"orders of {worth} each" if count > 1 else f"order of {worth}"
-        text = f"{COUNTS[count]} more {several} within {BUYING_DAYS} days"
+        text = f"One more order of {worth} within {BUYING_DAYS} days"
     return Step("buying", text, as_of + timedelta(days=BUYING_DAYS), (*lines, *bought), (count, size))
 
 

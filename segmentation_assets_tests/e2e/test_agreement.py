@@ -3,6 +3,7 @@
 By features alone that is the nearest one; a snapshot, and what is read of it, may hold a customer in the one before.
 """
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import polars as pl
 import pytest
 
 from segmentation.metadata.features import FEATURES
+from segmentation.segments.assignment import write_segments
 from segmentation.settings import Settings
-from segmentation.warehouse import Lake
+from segmentation.warehouse import Commit, Lake
 from segmentation_assets_tests.e2e.conftest import segmentation, server
 from segmentation_assets_tests.testing.ports import free_port
 
@@ -23,6 +25,19 @@ pytestmark = pytest.mark.takes(40)
 COMPARED = [feature.name for feature in FEATURES if not feature.compares_customers]
 LINE = "customer_id, order_id, product_id, category, quantity, amount, discount, ordered_at, country, channel"
 SEGMENT = ("segment_id", "segment_name", "runner_up_id", "distance", "confidence", "is_low_confidence", "model_version")
+
+
+@pytest.fixture(scope="module", name="home")
+def two_dates(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's lake with segments of an earlier date, too, so that customers may be held."""
+    copy = tmp_path_factory.mktemp("agreeing") / "warehouse"
+    shutil.copytree(home, copy)
+    with Lake(Settings(home=copy, customer_buckets=2)) as lake:
+        with lake.cursor() as con:
+            rows = con.execute("SELECT DISTINCT as_of FROM features.customer_features ORDER BY as_of DESC").fetchall()
+        for (as_of,) in reversed(rows[:2]):
+            write_segments(lake, as_of, Commit("test"))
+    return copy
 
 
 @pytest.fixture(scope="module")

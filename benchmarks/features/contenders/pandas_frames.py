@@ -46,6 +46,25 @@ def read_lines(files: Sequence[Path], as_of: datetime) -> tuple[pd.DataFrame, di
     tables = [parquet.ParquetFile(path, read_dictionary=list(TEXTS)).read(columns=list(COLUMNS)) for path in files]
     lines = pa.concat_tables(tables).to_pandas(self_destruct=True)
     lines = lines[lines["ordered_at"] < pd.Timestamp(as_of)] if lines["ordered_at"].max() >= as_of else lines
+    return _encoded(lines)
+
+
+def features_of_lines(lines: pd.DataFrame, as_of: datetime, home_market: str | None) -> pd.DataFrame:
+    """The features of lines that are in memory, by customer id; without scores.
+
+    Args:
+        lines: In the columns of the transaction contract, all of them within the window.
+        as_of: The date.
+        home_market: The shop's; lines of some customers don't tell it.
+    """
+    texts = {text: lines[text].astype("category") for text in TEXTS}
+    encoded, names = _encoded(lines[list(COLUMNS)].assign(**texts))
+    found = _features(encoded, names, as_of).set_index("customer_id")
+    known = found["home_country"].notna()
+    return found.assign(is_home_market=(found["home_country"] == home_market).astype("float64").where(known))
+
+
+def _encoded(lines: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, pd.Index]]:
     names = {}
     for text in TEXTS:
         # Orders are only told apart, so theirs may stay in any order.

@@ -1,17 +1,18 @@
 """Which steps people are told: whatever a model says, what is told is monotone in value."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from segmentation.explanations.honest_steps import Played, honest_steps
-from segmentation.explanations.next_steps import BUYING, WAITING, Step
+from segmentation.explanations.next_steps import WAITING, Step, buying_asks, rhythm
 from segmentation.explanations.segment_ranks import is_fading, segment_ranks
 from segmentation.modeling.artefact import Segment
 
 AS_OF = date(2024, 7, 1)
+BUYING = buying_asks(1)
 K = 4
 
 
@@ -19,6 +20,29 @@ def steps() -> list[Step]:
     played = [Step("buying", f"{asks}", AS_OF, (), asks) for asks in BUYING]
     played += [Step("waiting", f"{days}", AS_OF + timedelta(days=days), (), (days,)) for days in WAITING]
     return [*played, Step("returning", "back", AS_OF, ())]
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "expected"),
+    [
+        ([200.0], 1),  # lapsed: one order is all that may be asked
+        ([1.0, 5.0, 9.0], 3),  # new: three in the first month
+        ([float(day) for day in range(0, 360, 3)], 10),
+        ([float(day) for day in range(120, 360, 3)], 1),
+        ([day / 10 for day in range(900)], 30),  # capped
+    ],
+)
+def test_what_is_usual_goes_by_the_last_three_months(days_ago: list[float], expected: int) -> None:
+    now = datetime(2024, 7, 1)
+    assert rhythm([now - timedelta(days=days) for days in days_ago], now) == expected
+
+
+@given(usual=st.integers(1, 30))
+def test_no_order_is_asked_that_is_less_than_usual(usual: int) -> None:
+    asks = buying_asks(usual)
+    assert asks[0] == (usual, 1)
+    assert len(set(asks)) == len(asks)
+    assert all(count >= usual and size >= 1 for count, size in asks)
 
 
 @st.composite
