@@ -6,7 +6,7 @@ import pytest
 
 from segmentation.metadata.features import BY_NAME
 from segmentation.modeling.artefact import Floats
-from segmentation.modeling.fitting.forward import Outcome
+from segmentation.modeling.fitting.outcomes import Outcome
 from segmentation.modeling.fitting.segment_values import later_spend
 from segmentation.modeling.fitting.space import fixed_space
 from segmentation.modeling.training_data import Examples, History
