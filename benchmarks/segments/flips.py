@@ -10,7 +10,8 @@ import polars as pl
 from benchmarks.segments.shops import Shop
 from segmentation.modeling.artefact import Evaluator, Floats
 from segmentation.modeling.feature_matrix import read_matrix
-from segmentation.modeling.fitting.forward import Outcome, eta_squared, read_outcome
+from segmentation.modeling.fitting.forward import eta_squared
+from segmentation.modeling.fitting.outcomes import Outcome, read_outcome
 from segmentation.segments.columns import NOBODY, Before, Hysteresis, segment_columns
 
 FORWARD_DAYS = 90

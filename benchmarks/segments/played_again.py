@@ -43,7 +43,7 @@ def asked(text: str) -> Asked:
 def orders_to_ask(own: pd.DataFrame, as_of: date) -> list[Asked]:
     """The orders that a customer's steps ask for, by the rhythm of the last 90 days."""
     placed = own[own["quantity"] > 0].groupby("order_id")["ordered_at"].min()
-    ages = (pd.Timestamp(as_of) - placed) / pd.Timedelta(days=1)
+    ages = (pd.Timestamp(as_of) - placed).dt.total_seconds() / 86_400
     usual = max(1, min(30, round(30 * int((ages <= 90).sum()) / min(90.0, max(30.0, float(ages.max()))))))
     more = [2, 3, 5] if usual == 1 else [-(-3 * usual // 2), 2 * usual, 3 * usual]
     return [(usual, 1, 30), (usual, 2, 30), (usual, 3, 30), *((count, 1, 30) for count in more)]

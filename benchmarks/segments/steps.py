@@ -7,7 +7,7 @@ is then played again by `played_again`, and what segments are worth is asked of 
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +25,12 @@ from segmentation.explanations.segment_ranks import FADING
 from segmentation.features.customer_lines import read_customer_lines
 from segmentation.features.one_customer import COLUMNS
 from segmentation.features.records import recorded_scope
-from segmentation.metadata.features import modelled
 from segmentation.modeling.artefact import Artefact, Evaluator
-from segmentation.modeling.registry import TrainingSet
 from segmentation.modeling.training import train
-from segmentation.modeling.training_data import history_dates
+from segmentation.modeling.training_data import make_training_set
 from segmentation.segments.columns import Hysteresis
 from segmentation.settings import Settings
+from segmentation.warehouse import Commit
 
 CUSTOMERS = 300
 TRIALS = 10
@@ -60,12 +59,10 @@ def run(shops: Sequence[Shop], quick: bool) -> Part:
 def trained(shop: Shop) -> tuple[Artefact, date]:
     """A model as the platform trains it, in the middle of the shop's judged dates, and the date of its value."""
     as_of, lake = shop.recipe.judged[1], shop.lake
-    judged, learned = history_dates(as_of, FORWARD_DAYS)
-    names = tuple(feature.name for feature in modelled())
-    pinned = TrainingSet(f"steps {as_of}", as_of, lake.version(), 0, names, judged, learned, FORWARD_DAYS)
+    pinned = make_training_set(lake, as_of, Commit("training set"), now=datetime.now(UTC).replace(tzinfo=None))
     with tempfile.TemporaryDirectory() as folder:  # of the search alone
         told = {"home": Path(folder), "search_trials": TRIALS, "tracking_uri": "off", "forward_days": FORWARD_DAYS}
-        return train(lake, pinned, lake.settings.model_copy(update=told)).artefact, judged
+        return train(lake, pinned, lake.settings.model_copy(update=told)).artefact, pinned.judged_as_of or as_of
 
 
 def check_steps(

@@ -46,28 +46,32 @@ def test_outcomes_are_those_counted_otherwise(lake: Lake) -> None:
         outcome = read_outcome(con, AS_OF, 90, ids)
     start = datetime(2024, 3, 1)
     then = pl.DataFrame(lines).filter(pl.col("ordered_at").is_between(start, start + timedelta(days=90), closed="left"))
+
+    def total(rows: pl.DataFrame, column: str) -> float:
+        return float(rows.select(pl.col(column).sum()).item())
+
     for row, customer in enumerate(ids):
         theirs = then.filter(pl.col("customer_id") == customer)
         bought = theirs.filter(pl.col("quantity") > 0)
-        spend = theirs["amount"].sum()
+        spend = total(theirs, "amount")
         assert outcome.log_spend[row] == pytest.approx(np.log1p(max(spend, 0.0)))
         assert outcome.returned[row] == (len(bought) > 0)
         if not len(bought):
             assert all(np.isnan(values[row]) for values in (*outcome.behaviour.values(), *outcome.shares.values()))
             continue
         orders = bought.group_by("order_id").agg(pl.col("ordered_at").min(), pl.col("product_id").n_unique())
-        gross, units = bought["amount"].sum(), bought["quantity"].sum()
+        gross, units = total(bought, "amount"), total(bought, "quantity")
         expected = {
             "order_value": np.log1p(gross / len(orders)),
             "units_per_order": np.log1p(units / len(orders)),
-            "products_per_order": np.log1p(orders["product_id"].sum() / len(orders)),
+            "products_per_order": np.log1p(total(orders, "product_id") / len(orders)),
             "unit_price": np.log1p(gross / units),
-            "return_rate": np.sqrt(-theirs.filter(pl.col("quantity") < 0)["amount"].sum() / gross),
-            "discount_share": np.sqrt(bought["discount"].sum() / (gross + bought["discount"].sum())),
-            "weekend_share": (orders["ordered_at"].dt.weekday() >= 6).mean(),
+            "return_rate": np.sqrt(-total(theirs.filter(pl.col("quantity") < 0), "amount") / gross),
+            "discount_share": np.sqrt(total(bought, "discount") / (gross + total(bought, "discount"))),
+            "weekend_share": float(np.mean(orders["ordered_at"].dt.weekday().to_numpy() >= 6)),
         }
         assert {name: values[row] for name, values in outcome.behaviour.items()} == pytest.approx(expected)
-        shares = {f"category {key}": part["amount"].sum() / gross for (key,), part in bought.group_by("category")}
+        shares = {f"category {key}": total(part, "amount") / gross for (key,), part in bought.group_by("category")}
         for name, values in outcome.shares.items():
             if name.startswith("category"):
                 assert values[row] == pytest.approx(shares.get(name, 0.0))

@@ -112,8 +112,8 @@ def test_dates_in_any_order_come_out_alike_once_those_that_followed_others_are_m
     held = sum(row["segment_id"] != row["nearest_id"] for row in made[0])
     assert held > 5, "or the order says nothing"
     with lake.cursor() as con:
-        lake.transaction(con, COMMIT, lambda con: con.execute("DELETE FROM segments.customer_segments") and None)
-        lake.transaction(con, COMMIT, lambda con: con.execute("DELETE FROM registry.snapshots") and None)
+        lake.transaction(con, COMMIT, lambda con: con.execute("DELETE FROM segments.customer_segments").fetchall())
+        lake.transaction(con, COMMIT, lambda con: con.execute("DELETE FROM registry.snapshots").fetchall())
     assert _assigned(lake, MAR, FEB, JAN) != made[0], "March knew no February"
     assert _assigned(lake, FEB, MAR) == made[0]
     assert _assigned(lake, JAN) == made[0], "made again, an old date is what it was"
