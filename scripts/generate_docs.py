@@ -24,6 +24,7 @@ from segmentation.metadata.features import GROUPS, NOTATION, Feature, Group, of_
 from segmentation.metadata.table import Column, Relation, Table
 from segmentation.metadata.tables import TABLES
 from segmentation.metadata.views import VIEWS
+from segmentation.metadata.vocabulary import BEHAVIOUR, QUANTILES, STATE, VALUE
 from segmentation.settings import Settings
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -140,6 +141,42 @@ snapshots have NULL there until they are materialized again, and Dagster shows t
     return _page([intro, *(_feature_section(group) for group in GROUPS)])
 
 
+def names() -> str:
+    """Every word that segments are called by, with the condition under which it is true of a customer."""
+    compared = ", ".join(f"`{measure}`" for measure in QUANTILES)
+    intro = f"""\
+# Names
+
+The words that segments are called by. Each has one meaning wherever it stands: in a name, in advice, as a cause of
+movement. It is true of a segment if its condition holds for at least 60 % of the segment's customers, and for more of
+them than of all others; a word that stops being true is taken out of the name with the next snapshot.
+
+A name has a word of value and one of state at most, then behaviour: "High value, cooling · discount-driven". Where no
+word tells two segments apart, figures do: "3 to 5 orders", "orders of 1,200+". "Mixed" claims nothing.
+
+Conditions are SQL over `features.customer_features`. `unit_price` is `gross_revenue / units_purchased`;
+`shop.X_p75` is the value that 75 % of the snapshot's customers don't exceed, for {compared}.
+
+`expected_gap_days` is when the next order of a customer is due, by their own rhythm: the mean of their own gaps between
+orders and one gap that is usual in their segment,
+`(tenure_days - recency_days + usual gap) / order_count`. What is usual in a segment is the
+median of its customers' mean gaps, drawn towards that of the shop as if 20 of its customers were in it. A shop in which
+fewer than 20 customers, or 5 %, came again has no usual gap, and nobody there is active, cooling or lapsed.
+
+Names of RFM cells (`rfm_segment`) go by quintiles of all customers, not by anybody's own rhythm, and use none of these
+words.
+"""
+    parts = [
+        f"## {title}\n\n"
+        + _markdown_table(
+            ["word", "customers who", "condition"],
+            [(f"**{word.label}**", word.meaning, f"`{word.condition}`") for word in words],
+        )
+        for title, words in (("Value", VALUE), ("State", STATE), ("Behaviour", BEHAVIOUR))
+    ]
+    return _page([intro, *parts])
+
+
 def graph() -> str:
     """Assets, checks, jobs, schedules and sensors."""
     return _page(graph_parts())
@@ -148,6 +185,7 @@ def graph() -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "data-dictionary.md": data_dictionary,
     "features.md": features,
+    "names.md": names,
     "settings.md": settings,
     "commands.md": commands,
     "graph.md": graph,

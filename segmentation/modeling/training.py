@@ -12,8 +12,9 @@ import numpy as np
 import segmentation
 from segmentation.errors import SegmentationError
 from segmentation.metadata.features import BY_NAME
+from segmentation.metadata.vocabulary import NAMED_FROM
 from segmentation.modeling import registry
-from segmentation.modeling.artefact import FORMAT, Artefact, Evaluator, Floats, Provenance, Segment
+from segmentation.modeling.artefact import FORMAT, Artefact, Evaluator, Floats, Ints, Provenance, Segment
 from segmentation.modeling.feature_matrix import read_matrix
 from segmentation.modeling.fitting.fit import Fit, fit
 from segmentation.modeling.fitting.space import Space
@@ -21,10 +22,10 @@ from segmentation.modeling.registry import ModelVersion, TrainingSet
 from segmentation.modeling.search.search import Search, TrialProgress, search
 from segmentation.modeling.search.tracking import Tracker
 from segmentation.modeling.segment_identity.lineage import Descent
-from segmentation.modeling.segment_identity.matching import Predecessor, colours, descents, match, without_clash
-from segmentation.modeling.segment_identity.naming import Population, Traits, describe, name_segments
+from segmentation.modeling.segment_identity.matching import Predecessor, colours, descents, match
+from segmentation.modeling.segment_identity.naming import name_segments
 from segmentation.modeling.specification import Specification
-from segmentation.modeling.training_data import TRAIT_FEATURES, TrainingData, read_training_data
+from segmentation.modeling.training_data import TrainingData, read_training_data
 from segmentation.provenance import git_commit
 from segmentation.segmentations.segment_ids import next_segment_id
 from segmentation.settings import Settings
@@ -187,17 +188,17 @@ def identified(
 
     Args:
         fitted: The fit.
-        traits: Shape (n, number of `TRAIT_FEATURES`), of the customers that were labelled.
+        traits: Shape (n, number of `NAMED_FROM`), of the customers that were labelled.
         predecessor: The version before, if there is one.
         first_new_id: Smallest id that has never been used.
         reserved: Names that people gave to other segments.
     """
     k = len(fitted.centroids)
-    by_cluster = [_traits(traits[fitted.labels == cluster]) for cluster in range(k)]
+    worth = _mean_net_revenue(traits, fitted.labels, k)
     matches: list[int | None] = [None] * k
     if predecessor is not None:
         matches = match(fitted.labels, k, predecessor.labels, len(predecessor.segments))
-    order = sorted(range(k), key=lambda cluster: (-by_cluster[cluster].net_revenue, cluster))
+    order = sorted(range(k), key=lambda cluster: (-worth[cluster], cluster))
     ids: dict[int, int] = {}
     for cluster in order:
         matched = matches[cluster]
@@ -205,13 +206,14 @@ def identified(
             ids[cluster] = first_new_id + sum(identity >= first_new_id for identity in ids.values())
         else:
             ids[cluster] = predecessor.segments[matched].id
-    names = _names(order, by_cluster, _population(traits), matches, predecessor, reserved)
+    former = {c: predecessor.segments[m].name for c, m in enumerate(matches) if predecessor and m is not None}
+    named = name_segments(traits, fitted.labels, k, kept=former, taken=reserved)
     painted = dict(zip(order, colours([matches[c] for c in order], predecessor), strict=True))
     segments = tuple(
         Segment(
             id=ids[cluster],
-            name=names[cluster],
-            description=describe(by_cluster[cluster], _population(traits)),
+            name=named[cluster].name,
+            description=named[cluster].description,
             centroid=tuple(float(c) for c in fitted.centroids[cluster]),
             cutoff=float(fitted.cutoffs[cluster]),
             colour=painted[cluster],
@@ -221,25 +223,6 @@ def identified(
     )
     lineage = descents([ids[cluster] for cluster in range(k)], fitted.labels, matches, predecessor)
     return segments, lineage
-
-
-def _names(
-    order: list[int],
-    traits: list[Traits],
-    population: Population,
-    matches: list[int | None],
-    predecessor: Predecessor | None,
-    reserved: Collection[str],
-) -> dict[int, str]:
-    """Matched clusters keep their names; the others are named by what they do, and share no name with any."""
-    names: dict[int, str] = {}
-    if predecessor is not None:
-        names = {c: predecessor.segments[m].name for c in order if (m := matches[c]) is not None}
-    proposed = dict(zip(order, name_segments([traits[cluster] for cluster in order], population), strict=True))
-    for cluster in order:
-        if cluster not in names:
-            names[cluster] = without_clash(proposed[cluster], [*names.values(), *reserved])
-    return names
 
 
 def _predecessor(lake: Lake, before: ModelVersion, training_set: TrainingSet, max_rows: int, seed: int) -> Predecessor:
@@ -280,19 +263,7 @@ def _by_segment(fitted: Fit, segments: tuple[Segment, ...]) -> list[float]:
     return [float(fitted.stability[clusters[segment.centroid]]) for segment in segments]
 
 
-def _population(traits: Floats) -> Population:
-    recency = traits[:, TRAIT_FEATURES.index("recency_days")]
-    return Population(_traits(traits), float(np.quantile(recency, 0.4)), float(np.quantile(recency, 0.75)))
-
-
-def _traits(rows: Floats) -> Traits:
-    means = dict(zip(TRAIT_FEATURES, np.nan_to_num(np.nanmean(rows, axis=0)), strict=True))
-    return Traits(
-        recency_days=float(np.median(rows[:, TRAIT_FEATURES.index("recency_days")])),
-        order_count=float(means["order_count"]),
-        one_time_share=float(means["is_one_time_buyer"]),
-        net_revenue=float(means["net_revenue"]),
-        order_value=float(means["average_order_value"]),
-        distinct_products=float(means["distinct_products"]),
-        return_rate=float(means["return_rate"]),
-    )
+def _mean_net_revenue(traits: Floats, labels: Ints, k: int) -> list[float]:
+    """Of each cluster's customers; 0 where there are none."""
+    revenue = np.nan_to_num(traits[:, NAMED_FROM.index("net_revenue")])
+    return [float(revenue[labels == cluster].mean()) if (labels == cluster).any() else 0.0 for cluster in range(k)]

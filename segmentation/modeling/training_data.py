@@ -17,6 +17,7 @@ from segmentation.features.snapshots import write_snapshots
 from segmentation.metadata.features import BY_NAME, Feature, modelled
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.raw import TRANSACTIONS
+from segmentation.metadata.vocabulary import NAMED_FROM
 from segmentation.modeling.artefact import Floats
 from segmentation.modeling.feature_matrix import has_features, no_snapshot, read_matrix
 from segmentation.modeling.fitting.outcomes import OUTCOMES, SHARED, SHARES, Outcome, outcome_span, read_outcome
@@ -38,17 +39,6 @@ POOLED_MONTHS = 3
 
 SETTLED = timedelta(days=7)
 """Lines have to reach so near to the end of the window that is judged."""
-
-TRAIT_FEATURES = (
-    "recency_days",
-    "order_count",
-    "is_one_time_buyer",
-    "net_revenue",
-    "average_order_value",
-    "distinct_products",
-    "return_rate",
-)
-"""What names and descriptions of segments are made from."""
 
 FINGERPRINT = """
 SELECT
@@ -98,7 +88,7 @@ class TrainingData:
     Attributes:
         features: What the columns are.
         current: The customers that are divided into segments.
-        traits: Shape (n, number of `TRAIT_FEATURES`), of the same customers.
+        traits: Shape (n, number of `NAMED_FROM`), of the same customers.
         history: None where lines don't reach back far enough.
     """
 
@@ -203,7 +193,7 @@ def read_training_data(lake: Lake, training_set: TrainingSet, *, max_rows: int, 
     """
     features = training_set.features
     with lake.at(training_set.lake_snapshot) as con:
-        current = read_matrix(con, training_set.as_of, (*features, *TRAIT_FEATURES), max_rows=max_rows, seed=seed)
+        current = read_matrix(con, training_set.as_of, (*features, *NAMED_FROM), max_rows=max_rows, seed=seed)
 
         def past(as_of: date) -> Examples:
             matrix = read_matrix(con, as_of, features, max_rows=max_rows, seed=seed)

@@ -10,12 +10,13 @@ from sklearn.cluster import KMeans
 
 from segmentation.errors import ArtefactError, NotEnoughDataError
 from segmentation.metadata.features import BY_NAME, modelled
+from segmentation.metadata.vocabulary import NAMED_FROM
 from segmentation.modeling.artefact import Artefact, Evaluator, Floats, Provenance
 from segmentation.modeling.fitting.fit import fit
 from segmentation.modeling.fitting.preprocessing import fit_rules
 from segmentation.modeling.specification import Specification
 from segmentation.modeling.training import identified
-from segmentation.modeling.training_data import TRAIT_FEATURES, Examples, TrainingData
+from segmentation.modeling.training_data import Examples, TrainingData
 
 PROVENANCE = Provenance(date(2024, 1, 1), 1, "set", 7, "0")
 FEATURES = [BY_NAME[name] for name in ("recency_days", "net_revenue", "category_entropy", "return_rate")]
@@ -35,9 +36,9 @@ def customers(count: int = 600, seed: int = 1) -> Floats:
 
 
 def traits_of(matrix: Floats) -> Floats:
-    values = dict.fromkeys(TRAIT_FEATURES, np.ones(len(matrix)))
+    values = dict.fromkeys(NAMED_FROM, np.ones(len(matrix)))
     values |= {"recency_days": matrix[:, 0], "net_revenue": matrix[:, 1]}
-    return np.column_stack([values[name] for name in TRAIT_FEATURES])
+    return np.column_stack([values[name] for name in NAMED_FROM])
 
 
 def fitted(matrix: Floats, components: int | None = None) -> Artefact:

@@ -9,6 +9,7 @@ import pytest
 
 from segmentation.errors import NotEnoughDataError
 from segmentation.metadata.features import GROUPS, Group, modelled
+from segmentation.metadata.vocabulary import NAMED_FROM
 from segmentation.modeling.fitting.fit import SpecificationEvaluator, fit
 from segmentation.modeling.fitting.outcomes import Outcome
 from segmentation.modeling.search.search import (
@@ -44,7 +45,7 @@ def _examples(as_of: date, seed: int, customers: int = 400) -> Examples:
 def _data(*, with_history: bool = True, customers: int = 400) -> TrainingData:
     current = _examples(date(2024, 7, 1), 3, customers)
     history = History(_examples(date(2024, 1, 1), 1, customers), _examples(date(2024, 4, 1), 2, customers))
-    traits = np.ones((customers, 7))
+    traits = np.ones((customers, len(NAMED_FROM)))
     return TrainingData(FEATURES, Examples(current.as_of, current.values), traits, history if with_history else None)
 
 
