@@ -89,6 +89,8 @@ def _show_segment(found: SegmentExplanation) -> None:
         f"[bold cyan]{escape(found.segment_name)}[/] (id {found.segment_id}) as of {found.as_of}: {found.headline}"
     )
     console.print(escape(found.description))
+    if found.advice:
+        console.print(f"[bold]What to do with them:[/] {escape(found.advice)}")
     for title, sentences in found.sections():
         console.print(f"\n[bold]{title}[/]")
         for sentence in sentences:

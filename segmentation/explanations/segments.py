@@ -22,7 +22,7 @@ SHOWN = 5
 """How many RFM segments people are shown; the table has all."""
 
 PROFILES = f"""
-SELECT segment_id, segment_name, model_version, description, customer_count, customer_share, revenue_share
+SELECT segment_id, segment_name, model_version, description, customer_count, customer_share, revenue_share, advice
 FROM {of_model(SEGMENT_PROFILES)}
 WHERE as_of = $as_of
 ORDER BY segment_id
@@ -46,6 +46,7 @@ class SegmentExplanation:
         segment_name: Its name.
         model_version: The version that decided.
         description: Its typical customer in a sentence.
+        advice: What to do with its customers, in a sentence; None in snapshots of an older release.
         customer_count: Its customers.
         customer_share: Their share of everybody.
         revenue_share: Their share of all net revenue; None if there is none.
@@ -60,6 +61,7 @@ class SegmentExplanation:
     customer_count: int
     customer_share: float
     revenue_share: float | None
+    advice: str | None
     findings: tuple[Characteristic, ...]
 
     @property
@@ -100,9 +102,9 @@ def read_segments(con: duckdb.DuckDBPyConnection, as_of: date | None) -> list[Se
     profiles = con.execute(PROFILES, {"as_of": as_of}).fetchall()
     return [
         SegmentExplanation(
-            as_of, number, name, version, description, count, share, revenue, tuple(findings.get(number, []))
+            as_of, number, name, version, description, count, share, revenue, advice, tuple(findings.get(number, []))
         )
-        for number, name, version, description, count, share, revenue in profiles
+        for number, name, version, description, count, share, revenue, advice in profiles
     ]
 
 

@@ -88,6 +88,7 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
         predecessor: The version whose segments its own were matched to, if there was one.
         first_new_id: The id that its first new segment got.
         reserved_names: Names given by people, which its new segments had to avoid.
+        former_names: What the predecessor's segments were called then, in their order; none of an older release.
         search: Why this specification was chosen.
         axes: How many axes of model space say what will be spent, how it will be bought, and how it has been; empty
             where they are the scaled features.
@@ -106,6 +107,7 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     predecessor: int | None = None
     first_new_id: int = 1
     reserved_names: tuple[str, ...] = ()
+    former_names: tuple[str, ...] = ()
     search: str = ""
     axes: tuple[int, ...] = ()
     run_id: str = ""

@@ -22,6 +22,7 @@ from segmentation.metadata.tables.registry import (
 )
 from segmentation.modeling.artefact import Artefact
 from segmentation.modeling.segment_identity.lineage import Descent
+from segmentation.modeling.segment_identity.renamings import names_in_force
 from segmentation.segmentations.segment_ids import next_segment_id
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.schema import exists
@@ -82,7 +83,7 @@ class ModelVersion:
 
     Attributes:
         version: 1, 2, 3, … in order of training.
-        artefact: The model; its segments have the names that people gave them, if they did.
+        artefact: The model; its segments have the names in force.
         model_hash: Of the artefact as it was trained.
         training_set_id: What it was trained on.
         metrics: Figures of the fit.
@@ -325,7 +326,8 @@ def load(con: duckdb.DuckDBPyConnection, version: int, *, named: bool = True) ->
     Args:
         con: A cursor of the lake.
         version: The version.
-        named: Whether segments have the names that people gave them, rather than those of the training.
+        named: Whether segments have the names in force: those that people gave them, or else those that the latest
+            snapshot found true, rather than those of the training.
 
     Raises:
         SegmentationError: There is no such version.
@@ -359,11 +361,11 @@ def list_models(
         {"version": version},
     ).fetchall()
     called = aliases(con)
-    names = segment_names(con) if named else {}
+    tested, given = (names_in_force(con), segment_names(con)) if named else ({}, {})
     return [
         ModelVersion(
             version=number,
-            artefact=_renamed(_verified(number, text, sha), names),
+            artefact=_renamed(_verified(number, text, sha), {**tested.get(number, {}), **given}),
             model_hash=sha,
             training_set_id=set_id,
             metrics=json.loads(metrics),

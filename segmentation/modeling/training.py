@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -24,6 +24,7 @@ from segmentation.modeling.search.tracking import Tracker
 from segmentation.modeling.segment_identity.lineage import Descent
 from segmentation.modeling.segment_identity.matching import Predecessor, colours, descents, match
 from segmentation.modeling.segment_identity.naming import name_segments
+from segmentation.modeling.segment_identity.renamings import names_in_force
 from segmentation.modeling.specification import Specification
 from segmentation.modeling.training_data import TrainingData, read_training_data
 from segmentation.provenance import git_commit
@@ -64,7 +65,8 @@ def train(
         before = predecessor_of(con)
     predecessor = favourite = None
     if before is not None:
-        predecessor = _predecessor(lake, before, training_set, settings.training_rows, settings.seed)
+        former = _former_names(lake, before, training_set)
+        predecessor = _predecessor(lake, before, training_set, settings.training_rows, settings.seed, former)
         favourite = _again(before, predecessor, settings)
     found = search(
         data,
@@ -90,6 +92,7 @@ def train(
         predecessor=before.version if before else None,
         first_new_id=first_new_id,
         reserved_names=names,
+        former_names=() if predecessor is None else tuple(segment.name for segment in predecessor.segments),
         search=found.reason,
         run_id=run_id,
         git_commit=git_commit() or "",
@@ -139,7 +142,8 @@ def rebuild(lake: Lake, model: ModelVersion) -> TrainedModel:
     if provenance.predecessor is not None:
         with lake.cursor() as con:
             before = registry.load(con, provenance.predecessor, named=False)
-        predecessor = _predecessor(lake, before, pinned, provenance.training_rows, provenance.seed)
+        former = provenance.former_names
+        predecessor = _predecessor(lake, before, pinned, provenance.training_rows, provenance.seed, former)
     return _built(data, provenance.specification, provenance, predecessor, None)
 
 
@@ -225,13 +229,22 @@ def identified(
     return segments, lineage
 
 
-def _predecessor(lake: Lake, before: ModelVersion, training_set: TrainingSet, max_rows: int, seed: int) -> Predecessor:
+def _former_names(lake: Lake, before: ModelVersion, training_set: TrainingSet) -> tuple[str, ...]:
+    """What the predecessor's segments are called as of the date, by training or by the truth test."""
+    with lake.cursor() as con:
+        tested = names_in_force(con, training_set.as_of).get(before.version, {})
+    return tuple(tested.get(segment.id, segment.name) for segment in before.artefact.segments)
+
+
+def _predecessor(
+    lake: Lake, before: ModelVersion, training_set: TrainingSet, max_rows: int, seed: int, names: Sequence[str]
+) -> Predecessor:
     artefact = before.artefact
     with lake.at(training_set.lake_snapshot) as con:
         matrix = read_matrix(con, training_set.as_of, artefact.feature_names, max_rows=max_rows, seed=seed)
-    return Predecessor(
-        artefact.segments, Evaluator(artefact).assign(matrix.values).segment, _space(artefact, training_set)
-    )
+    called = zip(artefact.segments, names or (segment.name for segment in artefact.segments), strict=True)
+    segments = tuple(msgspec.structs.replace(segment, name=name) for segment, name in called)
+    return Predecessor(segments, Evaluator(artefact).assign(matrix.values).segment, _space(artefact, training_set))
 
 
 def _space(artefact: Artefact, training_set: TrainingSet) -> Space | None:

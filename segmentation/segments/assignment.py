@@ -11,6 +11,7 @@ from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, MODEL, of_m
 from segmentation.modeling.artefact import Evaluator, Floats
 from segmentation.modeling.feature_matrix import read_matrix
 from segmentation.modeling.registry import ModelVersion, load, load_champion
+from segmentation.segments import names
 from segmentation.segments.columns import NOBODY, Before, Hysteresis, lacks_a_feature, segment_columns
 from segmentation.segments.own_segments import deciding_definitions, recorded, stage_own_segments
 from segmentation.snapshots.code import code_version_of
@@ -42,6 +43,9 @@ def write_segments(
     What the snapshot before says of a customer counts (since when a segment is the nearest; with hysteresis, which one
     they are in); so dates go in order.
 
+    Names are tested on the customers assigned: a segment of which a word is no longer true gets another name from
+    this snapshot on, with a line in `registry.segment_renamings`.
+
     Args:
         lake: A writable lake.
         as_of: The snapshot.
@@ -70,7 +74,9 @@ def write_segments(
     if lake.settings.feature_engine == "spark":
         from segmentation.segments import spark  # it needs PyArrow, which is heavy
 
-        return champion, spark.write_segments(lake, as_of, champion, definitions, made_of, commit)
+        count = spark.write_segments(lake, as_of, champion, definitions, made_of, commit)
+        names.rename_written(lake, as_of, champion, commit)
+        return champion, count
     with lake.cursor() as con:
         matrix = read_matrix(con, as_of, champion.artefact.feature_names)
         before = read_before(con, matrix.customer_ids, previous)
@@ -80,7 +86,21 @@ def write_segments(
         con.register("assigned", assigned)
         stage_own_segments(con, as_of, definitions, "assigned")
         con.execute(STAGE)
-        write_snapshot(lake, con, {CUSTOMER_SEGMENTS: "temp.staged"}, as_of, made_of, commit)
+        called, renamings = names.settle_names(con, "assigned", as_of, champion)
+        for identity, name in called.items():
+            con.execute(
+                "UPDATE temp.staged SET segment_name = $name WHERE segment_id = $id AND segment_name <> $name",
+                {"name": name, "id": identity},
+            )
+        write_snapshot(
+            lake,
+            con,
+            {CUSTOMER_SEGMENTS: "temp.staged"},
+            as_of,
+            made_of,
+            commit,
+            also=lambda c: names.record(c, renamings, as_of, champion, commit, lake.clock()),
+        )
     return champion, len(assigned)
 
 

@@ -8,13 +8,17 @@ import polars as pl
 
 from segmentation.errors import NotEnoughDataError
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
-from segmentation.metadata.tables.registry import SEGMENTS
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, MODEL, SEGMENT_PROFILES
+from segmentation.metadata.vocabulary import WORDS
+from segmentation.modeling.segment_identity.sentences import advise, describe, read_figures
+from segmentation.modeling.segment_identity.truth import prepare, shares
 from segmentation.segmentations.versions import segment_ids, versions_of
+from segmentation.segments.names import with_features
 from segmentation.snapshots.code import code_version_of
 from segmentation.warehouse import Commit, Lake
 from segmentation.warehouse.ledger import MadeOf
 from segmentation.warehouse.snapshots import write_snapshot
+from segmentation.warehouse.sql import literal
 
 PROFILE = f"""
 WITH profiled AS (
@@ -39,14 +43,13 @@ WITH profiled AS (
 )
 SELECT
     profiled.* REPLACE (CAST(revenue AS DOUBLE) AS revenue),
-    COALESCE(named.description, own.description) AS description,
+    told.description,
     customer_count / SUM(customer_count) OVER of_segmentation AS customer_share,
     CAST(revenue AS DOUBLE) / NULLIF(CAST(SUM(revenue) OVER of_segmentation AS DOUBLE), 0) AS revenue_share,
-    CAST(revenue AS DOUBLE) / customer_count AS mean_net_revenue
+    CAST(revenue AS DOUBLE) / customer_count AS mean_net_revenue,
+    told.advice
 FROM profiled
-LEFT JOIN {SEGMENTS.name} AS named
-    ON named.version = profiled.model_version AND named.segment_id = profiled.segment_id
-LEFT JOIN described AS own ON own.segment_id = profiled.segment_id
+JOIN temp.told USING (segment_id)
 WINDOW of_segmentation AS (PARTITION BY segmentation_name)
 ORDER BY segmentation_name = '{MODEL}' DESC, segment_id
 """
@@ -55,7 +58,8 @@ ORDER BY segmentation_name = '{MODEL}' DESC, segment_id
 DECIDED = f"""
 SELECT DISTINCT segmentation_name, segmentation_version
 FROM {CUSTOMER_SEGMENTS.name}
-WHERE as_of = $as_of AND segmentation_version IS NOT NULL
+WHERE as_of = $as_of
+ORDER BY segmentation_name
 """
 
 
@@ -70,7 +74,7 @@ def write_profiles(lake: Lake, as_of: date, commit: Commit) -> pl.DataFrame:
     """
     version = lake.version()
     with lake.cursor() as con:
-        con.register("described", _described(con, as_of))
+        _tell(con, as_of)
         con.execute(f"CREATE OR REPLACE TEMP TABLE profiled AS {PROFILE}", {"as_of": as_of})
         profiles = con.table("temp.profiled").pl()
         if profiles.is_empty():
@@ -83,13 +87,35 @@ def write_profiles(lake: Lake, as_of: date, commit: Commit) -> pl.DataFrame:
     return profiles
 
 
-def _described(con: duckdb.DuckDBPyConnection, as_of: date) -> pl.DataFrame:
-    """What the definitions that decided a snapshot say of their segments."""
-    decided = con.execute(DECIDED, {"as_of": as_of}).fetchall()
+def _tell(con: duckdb.DuckDBPyConnection, as_of: date) -> None:
+    """Sentences about each segment, by its definition or else its customers, as the temporary table `told`."""
+    decided = dict(con.execute(DECIDED, {"as_of": as_of}).fetchall())
+    own = _of_definitions(con, {name: version for name, version in decided.items() if version is not None})
+    rows = []
+    for name in decided:
+        for segment_id, description, advice in _of_customers(con, as_of, name):
+            said = own.get(segment_id, ("", ""))
+            rows.append((segment_id, said[0] or description, said[1] or advice))
+    schema = {"segment_id": pl.Int32, "description": pl.String, "advice": pl.String}
+    con.register("sentences", pl.DataFrame(rows, schema=schema, orient="row"))
+    con.execute("CREATE OR REPLACE TEMP TABLE told AS FROM sentences")
+
+
+def _of_definitions(con: duckdb.DuckDBPyConnection, decided: dict[str, int]) -> dict[int, tuple[str, str]]:
+    """Description and advice that the definitions which decided a snapshot give to their segments, by id."""
     ids = segment_ids(con)
-    rows = [
-        (ids[version.name, segment.name], segment.told)
-        for version in versions_of(con, dict(decided)).values()
+    return {
+        ids[version.name, segment.name]: (segment.told, segment.advice or "")
+        for version in versions_of(con, decided).values()
         for segment in (version.definition.segments if version.definition else ())
-    ]
-    return pl.DataFrame(rows, schema={"segment_id": pl.Int32, "description": pl.String}, orient="row")
+    }
+
+
+def _of_customers(con: duckdb.DuckDBPyConnection, as_of: date, segmentation: str) -> list[tuple[int, str, str]]:
+    """Id, description and advice of each segment of a segmentation, from its customers."""
+    there = (
+        f"(FROM {CUSTOMER_SEGMENTS.name} WHERE as_of = DATE '{as_of}' AND segmentation_name = {literal(segmentation)})"
+    )
+    prepare(con, with_features(there, as_of))
+    figures, held = read_figures(con), shares(con, WORDS)
+    return [(each, describe(figures, each), advise(figures, held, each)) for each in held.segments]

@@ -19,9 +19,18 @@ from segmentation.provenance import code_of
 _EXPLANATIONS = ("segment_findings", "differences", "rules", "lifts", "sample", "wording", "findings")
 _MONITORING = ("evaluation", "drift", "quality", "thresholds", "distances", "causes", "line_statistics")
 
+_IDENTITY = "segmentation.modeling.segment_identity"
+_NAMES = ("segmentation.metadata.vocabulary", f"{_IDENTITY}.truth", f"{_IDENTITY}.naming", f"{_IDENTITY}.bands")
+
 MODULES: Mapping[Table, tuple[str, ...]] = {
-    CUSTOMER_SEGMENTS: tuple(f"segmentation.segments.{name}" for name in ("assignment", "columns", "own_segments")),
-    SEGMENT_PROFILES: ("segmentation.segments.profiles",),
+    CUSTOMER_SEGMENTS: (
+        "segmentation.segments.assignment",
+        "segmentation.segments.columns",
+        "segmentation.segments.names",
+        "segmentation.segments.own_segments",
+        *_NAMES,
+    ),
+    SEGMENT_PROFILES: ("segmentation.segments.profiles", *_NAMES, f"{_IDENTITY}.sentences"),
     SEGMENT_TRANSITIONS: ("segmentation.segments.transitions",),
     SEGMENT_EVENTS: ("segmentation.segments.transitions",),
     SEGMENT_EXPLANATIONS: tuple(f"segmentation.explanations.{name}" for name in _EXPLANATIONS),

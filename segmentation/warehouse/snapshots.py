@@ -1,6 +1,6 @@
 """Rows of one `as_of`: a snapshot of a table is replaced as a whole, together with its record in the ledger."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 
 import duckdb
@@ -18,6 +18,7 @@ def write_snapshot(
     as_of: date,
     made_of: MadeOf,
     commit: Commit,
+    also: Callable[[duckdb.DuckDBPyConnection], object] | None = None,
 ) -> None:
     """Replace snapshots of tables and put them on record, in one commit. Rows that are as they were are left alone.
 
@@ -28,6 +29,7 @@ def write_snapshot(
         as_of: The date.
         made_of: What the snapshots were made of.
         commit: What the lake's commit says about itself.
+        also: What else the commit changes.
     """
 
     def write(c: duckdb.DuckDBPyConnection) -> None:
@@ -36,6 +38,8 @@ def write_snapshot(
             if table not in unchanged:
                 replace_rows(c, table, as_of, relation)
         record(c, list(relations), as_of, made_of, commit, lake.clock(), unchanged=unchanged)
+        if also is not None:
+            also(c)
 
     lake.transaction(con, commit, write)
 

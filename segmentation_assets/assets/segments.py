@@ -95,7 +95,8 @@ def segment_profiles(context: dg.AssetExecutionContext, warehouse: WarehouseReso
 
 def _of_profiles(profiles: pl.DataFrame) -> dict[str, object]:
     columns = ["segment_id", "segment_name", "customer_count", "customer_share", "revenue_share", "mean_net_revenue"]
-    descriptions = markdown_table(["segment", "description"], profiles.select("segment_name", "description").rows())
+    told = ["segment_name", "description", "advice"]
+    descriptions = markdown_table(["segment", "description", "what to do"], profiles.select(told).rows())
     return {
         "profiles": dg.MetadataValue.md(markdown_table(columns, profiles.select(columns).rows())),
         "descriptions": dg.MetadataValue.md(descriptions),
@@ -158,6 +159,8 @@ def segment_explanations(context: dg.AssetExecutionContext, warehouse: Warehouse
 def _page(segment: SegmentExplanation) -> str:
     """What is known of a segment, as Markdown."""
     parts = [f"## {segment.segment_name}", f"{segment.headline}. {segment.description}"]
+    if segment.advice:
+        parts.append(f"**What to do with them:** {segment.advice}")
     for title, sentences in segment.sections():
         parts += [f"### {title}", "\n".join(f"- {sentence}" for sentence in sentences)]
     return "\n\n".join(parts)

@@ -1,5 +1,7 @@
 """Checks of segments: everybody has one of each segmentation, and each of the model's is explained."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
@@ -11,6 +13,7 @@ from segmentation.metadata.tables.segments import (
     SEGMENT_TRANSITIONS,
     of_model,
 )
+from segmentation.segments.names import WordTruth, read_truth
 from segmentation_assets.checks.scope import dates_of
 from segmentation_assets.keys import CUSTOMER_SEGMENTS_KEY, SEGMENT_EXPLANATIONS_KEY, table_key
 from segmentation_assets.metadata import markdown_table
@@ -166,4 +169,39 @@ def explanations_are_of_these_segments(
     )
 
 
-CHECKS = [every_customer_has_one_segment, transitions_add_up, explanations_are_of_these_segments]
+@dg.asset_check(asset=CUSTOMER_SEGMENTS_KEY, blocking=False)
+def names_are_true(context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """Each word of a segment's name is true of at least 60 % of its customers, and of more than elsewhere."""
+    with warehouse.get_connection() as con:
+        dates = dates_of(context, con, [CUSTOMER_SEGMENTS.name])
+        found = [(as_of, each) for as_of in dates for each in read_truth(con, as_of)]
+    untrue = [each for _, each in found if not each.is_true]
+    rows = [
+        (as_of, w.segment_id, w.segment_name, w.word, f"{w.inside:.0%}", f"{w.elsewhere:.0%}", _verdict(w))
+        for as_of, w in found
+    ]
+    header = ["as of", "segment", "name", "word", "of its customers", "elsewhere", ""]
+    return dg.AssetCheckResult(
+        passed=not untrue,
+        severity=dg.AssetCheckSeverity.WARN if all(w.is_given for w in untrue) else dg.AssetCheckSeverity.ERROR,
+        metadata={"words": dg.MetadataValue.md(markdown_table(header, rows))},
+        description=_told(untrue),
+    )
+
+
+def _verdict(word: WordTruth) -> str:
+    return "true" if word.is_true else "untrue; a person named it so" if word.is_given else "untrue"
+
+
+def _told(untrue: Sequence[WordTruth]) -> str:
+    if not untrue:
+        return "every word of every name is"
+    first = untrue[0]
+    command = f"; `segmentation models rename {first.segment_id} NAME` names it anew" if first.is_given else ""
+    return (
+        f"{len(untrue)} words are not: segment {first.segment_id} is called {first.segment_name!r}, and {first.word} "
+        f"is true of {first.inside:.0%} of its customers{command}"
+    )
+
+
+CHECKS = [every_customer_has_one_segment, names_are_true, transitions_add_up, explanations_are_of_these_segments]

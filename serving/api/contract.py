@@ -328,7 +328,7 @@ _OF_A_DEFINITION = msgspec.Meta(description="Of a segment of one's own; else nul
 
 
 class SegmentProfile(msgspec.Struct, frozen=True):
-    """Size, revenue and typical customer of a segment as of a date."""
+    """Size, revenue and typical customer of a segment as of a date, and what to do with its customers."""
 
     as_of: date
     customer_count: int
@@ -340,6 +340,8 @@ class SegmentProfile(msgspec.Struct, frozen=True):
     mean_order_value: float
     mean_net_revenue: float
     mean_confidence: Annotated[float | None, _OF_THE_MODEL]
+    description: str
+    advice: str | None
 
 
 class SegmentAnswer(msgspec.Struct, frozen=True, omit_defaults=True):

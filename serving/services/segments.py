@@ -112,7 +112,10 @@ def all_segments(
     segments = model.model.artefact.segments
     return SegmentsAnswer(
         version,
-        [SegmentAnswer(s.id, s.name, s.description, s.colour, profiles.get(s.id)) for s in segments],
+        [
+            SegmentAnswer(s.id, s.name, _described(s, profile := profiles.get(s.id)), s.colour, profile)
+            for s in segments
+        ],
     )
 
 
@@ -126,16 +129,17 @@ def one_segment(con: duckdb.DuckDBPyConnection, model: Champion, segment_id: int
         return own
     segment = _segment(model, segment_id)
     condition = f"segment_id = {segment_id}"
-    profiles = con.execute(PROFILES.format(relation=of_model(SEGMENT_PROFILES), condition=condition)).fetchall()
+    rows = con.execute(PROFILES.format(relation=of_model(SEGMENT_PROFILES), condition=condition)).fetchall()
+    profiles = [SegmentProfile(*figures) for _, *figures in rows]
     latest = latest_date(con, SEGMENT_EXPLANATIONS, quiet_days) or date.min
     findings = con.execute(FINDINGS.format(segment_id=segment_id, latest=latest)).fetchall()
     return SegmentDetail(
         model.model.version,
         segment.id,
         segment.name,
-        segment.description,
+        _described(segment, profiles[-1] if profiles else None),
         segment.colour,
-        [SegmentProfile(*figures) for _, *figures in profiles],
+        profiles,
         [Finding(*row) for row in findings],
         _lineage(con, segment_id),
     )
@@ -189,6 +193,10 @@ def transitions(
     rows = con.execute(TRANSITIONS.format(relation=relation, as_of=wanted)).fetchall()
     moves = [Transition(*row[1:]) for row in rows]
     return TransitionsAnswer(wanted, rows[0][0] if rows else None, moves, segmentation)
+
+
+def _described(segment: Segment, profile: SegmentProfile | None) -> str:
+    return segment.description if profile is None else profile.description
 
 
 def _lineage(con: duckdb.DuckDBPyConnection, segment_id: int) -> list[LineageStep]:

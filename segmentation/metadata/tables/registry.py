@@ -177,6 +177,29 @@ SEGMENTATION_SEGMENTS = Table(
     ),
 )
 
+SEGMENT_RENAMINGS = Table(
+    "registry.segment_renamings",
+    "One name that a snapshot gave to a segment since a word of its own wasn't true any more, append-only. The id "
+    "stays; names that people gave go before.",
+    (
+        Column("renaming_id", "BIGINT", "1, 2, 3, … in order of decision.", nullable=False),
+        Column("version", "INTEGER", "The model version whose segment it is.", nullable=False),
+        Column("segment_id", "INTEGER", "The segment.", nullable=False),
+        Column("as_of", "DATE", "The snapshot from which on it is called so.", nullable=False),
+        Column(
+            "trained_as_of",
+            "DATE",
+            "The date that the version was trained on; a name of an earlier snapshot is of that snapshot alone.",
+            nullable=False,
+        ),
+        Column("former_name", "VARCHAR", "What it was called.", nullable=False),
+        Column("segment_name", "VARCHAR", "What it is called.", nullable=False),
+        Column("reason", "VARCHAR", "Which word wasn't true, with the share of customers.", nullable=False),
+        Column("decided_at", "TIMESTAMP", "When, UTC.", nullable=False),
+        Column("run_id", "VARCHAR", "The Dagster run that made the snapshot."),
+    ),
+)
+
 SCHEMA_VERSIONS = Table(
     "registry.schema_versions",
     "One change of the lake's schema; the last row is what the lake is at.",

@@ -108,7 +108,12 @@ SEGMENT_PROFILES = Table(
         AS_OF,
         Column("segment_id", "INTEGER", "The segment.", nullable=False),
         Column("segment_name", "VARCHAR", "Its name.", nullable=False),
-        Column("description", "VARCHAR", "What sets it apart, in a sentence.", nullable=False),
+        Column(
+            "description",
+            "VARCHAR",
+            "Its typical customer as of the date, or what a definition says of it.",
+            nullable=False,
+        ),
         Column("model_version", "INTEGER", "The model version that decided."),
         Column("customer_count", "BIGINT", "Customers in the segment.", nullable=False),
         Column("customer_share", "DOUBLE", "Its share of all customers.", nullable=False),
@@ -121,6 +126,7 @@ SEGMENT_PROFILES = Table(
         Column("mean_confidence", "DOUBLE", "Mean confidence of the assignment; the model's alone."),
         SEGMENTATION,
         SEGMENTATION_VERSION,
+        Column("advice", "VARCHAR", "What to do with its customers, in a sentence; NULL in snapshots made before it."),
     ),
     partitioned_by="as_of",
 )

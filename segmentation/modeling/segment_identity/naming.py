@@ -78,15 +78,14 @@ def name_segments(
         As many as there are segments, with names that differ whatever the case of their letters.
     """
     with prepared(features, labels) as con:
-        names = choose_names(con, range(k), kept or {}, taken)
-        figures = read_figures(con)
-        held = shares(con, WORDS)
+        names, _ = choose_names(con, range(k), kept or {}, taken)
+        figures, held = read_figures(con), shares(con, WORDS)
     return [NamedSegment(names[i], describe(figures, i), advise(figures, held, i)) for i in range(k)]
 
 
 def choose_names(
     con: duckdb.DuckDBPyConnection, segments: Iterable[int], kept: Mapping[int, str], taken: Collection[str] = ()
-) -> dict[int, str]:
+) -> tuple[dict[int, str], Shares]:
     """A name per segment, from the customers that `truth.prepare` has measured on a connection.
 
     Args:
@@ -94,6 +93,9 @@ def choose_names(
         segments: Ids of all segments to name.
         kept: Former names by id, which stay as long as they are true.
         taken: Names that none of them may have.
+
+    Returns:
+        The names by id, and how far all words and those of the former names hold.
     """
     wanted = list(segments)
     former = {i: claims for i in wanted if (claims := words_of(kept.get(i, "")))}
@@ -106,7 +108,7 @@ def choose_names(
         if i not in names:
             proposed = named(chosen[i]) if i in chosen else EMPTY
             names[i] = without_clash(proposed, [*names.values(), *taken])
-    return names
+    return names, held
 
 
 def all_true(held: Shares, segment_id: int, claims: Iterable[Claim]) -> bool:
