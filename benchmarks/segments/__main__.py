@@ -19,6 +19,7 @@ from benchmarks.segments.shops import UCI, open_shop, recipes
 PARTS = {
     "spaces": "whether segments differ in kind, and in what is spent",
     "steps": "whether next steps are true and monotone, and how much customers flicker",
+    "names": "whether names are true, at every snapshot",
 }
 """Modules of this package with `run(shops: Sequence[Shop], quick: bool) -> Part`, and what each asks."""
 

@@ -69,12 +69,17 @@ class Word:
         condition: The same in SQL, over the features of `NAMED_FROM`, the measures `expected_gap_days` (days after
             which this customer's next order is due) and `unit_price`, and `shop.` percentiles. NULL counts as false.
         meaning: What it says of a customer, for people.
+        feature: A feature of which the word claims more, or less; empty if it claims neither. A segment's typical value
+            must lie on that side of everybody's, as explanations show it.
+        sign: 1 for more, -1 for less.
     """
 
     label: str
     kind: Kind
     condition: str
     meaning: str
+    feature: str = ""
+    sign: Literal[-1, 0, 1] = 0
 
     @property
     def is_away(self) -> bool:
@@ -117,6 +122,11 @@ class Band:
         """Figures say nothing about anybody's rhythm."""
         return False
 
+    @property
+    def sign(self) -> Literal[0]:
+        """Figures say neither more nor less."""
+        return 0
+
 
 Claim = Word | Band
 
@@ -126,18 +136,24 @@ VALUE = (
         "value",
         "net_revenue > 0 AND net_revenue >= shop.net_revenue_p90",
         "are among the tenth with the most net revenue",
+        "net_revenue",
+        1,
     ),
     Word(
         "high value",
         "value",
         "net_revenue > 0 AND net_revenue >= shop.net_revenue_p75",
         "are in the best quarter by net revenue",
+        "net_revenue",
+        1,
     ),
     Word(
         "low value",
         "value",
         "net_revenue <= shop.net_revenue_p33",
         "are in the third with the least net revenue",
+        "net_revenue",
+        -1,
     ),
     Word(
         "mid value",
@@ -149,12 +165,21 @@ VALUE = (
 """The most specific first."""
 
 STATE = (
-    Word("new", "state", f"tenure_days <= {NEW_DAYS}", f"had their first order in the last {NEW_DAYS} days"),
+    Word(
+        "new",
+        "state",
+        f"tenure_days <= {NEW_DAYS}",
+        f"had their first order in the last {NEW_DAYS} days",
+        "tenure_days",
+        -1,
+    ),
     Word(
         "promising",
         "state",
         f"tenure_days <= {NEW_DAYS} AND (order_count >= 2 OR average_order_value >= shop.average_order_value_p67)",
         "are new, and have ordered again already or ordered for more than two thirds of customers do",
+        "tenure_days",
+        -1,
     ),
     Word(
         "lapsed",
@@ -183,41 +208,55 @@ BEHAVIOUR = (
         "behaviour",
         "discount_share >= GREATEST(0.1, shop.discount_share_p75)",
         "get a tenth or more off, and more than three quarters of customers do",
+        "discount_share",
+        1,
     ),
-    Word("full-price", "behaviour", "COALESCE(discount_share, 0) <= 0.01", "pay the full price"),
-    Word("return-prone", "behaviour", "return_rate >= 0.1", "return a tenth or more of what they buy"),
-    Word("nothing kept", "behaviour", "net_revenue <= 0", "have returned all that they bought"),
+    Word("full-price", "behaviour", "COALESCE(discount_share, 0) <= 0.01", "pay the full price", "discount_share", -1),
+    Word(
+        "return-prone", "behaviour", "return_rate >= 0.1", "return a tenth or more of what they buy", "return_rate", 1
+    ),
+    Word("nothing kept", "behaviour", "net_revenue <= 0", "have returned all that they bought", "net_revenue", -1),
     Word(
         "big-ticket",
         "behaviour",
         "average_order_value >= shop.average_order_value_p75",
         "place larger orders than three quarters of customers do",
+        "average_order_value",
+        1,
     ),
     Word(
         "small-ticket",
         "behaviour",
         "average_order_value <= shop.average_order_value_p25",
         "place smaller orders than three quarters of customers do",
+        "average_order_value",
+        -1,
     ),
     Word(
         "frequent",
         "behaviour",
         "order_count >= GREATEST(3, shop.order_count_p75)",
         "order at least thrice, and as often as the best quarter of customers",
+        "order_count",
+        1,
     ),
-    Word("one order", "behaviour", "order_count = 1", "have ordered once"),
-    Word("few orders", "behaviour", "order_count <= 2", "have ordered once or twice"),
+    Word("one order", "behaviour", "order_count = 1", "have ordered once", "order_count", -1),
+    Word("few orders", "behaviour", "order_count <= 2", "have ordered once or twice", "order_count", -1),
     Word(
         "big baskets",
         "behaviour",
         "average_basket_units >= GREATEST(2, shop.average_basket_units_p75)",
         "buy more units per order than three quarters of customers do",
+        "average_basket_units",
+        1,
     ),
     Word(
         "small baskets",
         "behaviour",
         "average_basket_units <= shop.average_basket_units_p25",
         "buy fewer units per order than three quarters of customers do",
+        "average_basket_units",
+        -1,
     ),
     Word(
         "premium items",
@@ -236,40 +275,66 @@ BEHAVIOUR = (
         "behaviour",
         "distinct_products_per_order >= GREATEST(2, shop.distinct_products_per_order_p75)",
         "order more different products at a time than three quarters of customers do",
+        "distinct_products_per_order",
+        1,
     ),
     Word(
         "one category",
         "behaviour",
         "top_category_share >= 0.9 AND order_count >= 2",
         "come again for one category, which has nine tenths of their spend",
+        "top_category_share",
+        1,
     ),
     Word(
         "many categories",
         "behaviour",
         "distinct_categories >= 3 AND top_category_share <= 0.5",
         "spread their spend: no category has more than half of it",
+        "top_category_share",
+        -1,
     ),
     Word(
         "same products again",
         "behaviour",
         "repeat_product_share >= GREATEST(0.2, shop.repeat_product_share_p75)",
         "buy a fifth or more of their products again",
+        "repeat_product_share",
+        1,
     ),
     Word(
         "weekend",
         "behaviour",
         "weekend_order_share >= 0.6 AND order_count >= 2",
         "place three in five orders or more at weekends",
+        "weekend_order_share",
+        1,
     ),
     Word(
         "seasonal",
         "behaviour",
         "seasonality_index >= GREATEST(0.5, shop.seasonality_index_p75) AND order_count >= 3",
         "spend in a few months of the year, over three orders or more",
+        "seasonality_index",
+        1,
     ),
-    Word("several channels", "behaviour", "distinct_channels >= 2", "buy through two channels or more"),
+    Word(
+        "several channels",
+        "behaviour",
+        "distinct_channels >= 2",
+        "buy through two channels or more",
+        "distinct_channels",
+        1,
+    ),
     Word("abroad", "behaviour", "is_home_market = 0", "order from outside of the shop's home market"),
-    Word("long-standing", "behaviour", "tenure_days >= 270", "had their first order nine months ago or longer"),
+    Word(
+        "long-standing",
+        "behaviour",
+        "tenure_days >= 270",
+        "had their first order nine months ago or longer",
+        "tenure_days",
+        1,
+    ),
 )
 
 WORDS: tuple[Word, ...] = (*VALUE, *STATE, *BEHAVIOUR)

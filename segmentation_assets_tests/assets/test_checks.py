@@ -90,6 +90,11 @@ DAMAGE = {
         f"UPDATE segments.customer_segments SET segment_id = 99 WHERE customer_id = {ONE_CUSTOMER}",
         {"every_customer_has_one_segment"},
     ),
+    "a name that is not true": (
+        "segments/customer_segments",
+        "UPDATE segments.customer_segments SET segment_name = 'Nothing kept' WHERE segment_id = 1",
+        {"names_are_true"},
+    ),
     "an explanation of another model": (
         "segments/segment_explanations",
         "UPDATE segments.segment_explanations SET model_version = 99",

@@ -11,6 +11,7 @@ import duckdb
 import numpy as np
 import polars as pl
 
+from segmentation.metadata.features import BY_NAME
 from segmentation.metadata.vocabulary import NAMED_FROM, QUANTILES, Claim
 from segmentation.modeling.artefact import Floats, Ints
 
@@ -18,7 +19,8 @@ TRUE_SHARE = 0.6
 """A word is true of a segment if it is true of this share of its members, and of a smaller one elsewhere."""
 
 WITHIN_RHYTHM = 0.25
-"""Of a segment that is called cooling or lapsed, at most this share ordered within their expected gap."""
+"""Of a segment that is called cooling or lapsed, at most this share ordered within their expected gap, or their own
+mean gap if that is longer."""
 
 SEGMENT_WEIGHT = 20
 """The median gap of a segment counts with its repeat customers, that of the shop with so many."""
@@ -72,11 +74,24 @@ JOIN temp.segment_gaps USING (segment_id)
 """The expected gap is the mean of a customer's own gaps and one gap that is usual in their segment."""
 
 COUNTS = """
-SELECT segment_id, COUNT(*), COUNT(*) FILTER (recency_days <= expected_gap_days), {counts}
+SELECT
+    segment_id,
+    COUNT(*),
+    COUNT(*) FILTER (recency_days <= GREATEST(expected_gap_days, {own_gap})),
+    {counts}
 FROM temp.measured, temp.shop
 GROUP BY segment_id
 ORDER BY segment_id
 """
+
+
+TYPICAL = """
+SELECT segment_id, {columns}
+FROM temp.measured
+GROUP BY GROUPING SETS ((segment_id), ())
+ORDER BY segment_id NULLS FIRST
+"""
+"""Rounded, since sums of doubles in any order differ in their last bits."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +104,9 @@ class Shares:
         sizes: Length k; their customers.
         inside: Shape (k, w); share of a segment's customers of whom a claim is true.
         elsewhere: Shape (k, w); the same of all other customers, 0 if there are none.
-        within_rhythm: Length k; share of customers who ordered within their expected gap.
+        within_rhythm: Length k; share of customers who ordered within their expected or their own mean gap.
+        leans: Shape (k, w); by how much a segment's typical value of a claim's feature lies on the claimed side of
+            everybody's, on the feature's transform scale; 0 for claims of neither more nor less.
     """
 
     claims: tuple[Claim, ...]
@@ -98,6 +115,7 @@ class Shares:
     inside: Floats
     elsewhere: Floats
     within_rhythm: Floats
+    leans: Floats
 
     def of(self, segment_id: int, claim: Claim) -> tuple[float, float]:
         """Share inside of a segment and elsewhere."""
@@ -111,7 +129,9 @@ class Shares:
 
     def holds(self, segment_id: int, claim: Claim) -> bool:
         """Whether nothing speaks against a claim, however many customers it is true of."""
-        return not claim.is_away or float(self.within_rhythm[self.segments.index(segment_id)]) <= WITHIN_RHYTHM
+        row = self.segments.index(segment_id)
+        is_in_rhythm = float(self.within_rhythm[row]) > WITHIN_RHYTHM
+        return float(self.leans[row, self.claims.index(claim)]) >= 0 and not (claim.is_away and is_in_rhythm)
 
 
 def prepare(con: duckdb.DuckDBPyConnection, relation: str) -> None:
@@ -138,7 +158,7 @@ def prepare(con: duckdb.DuckDBPyConnection, relation: str) -> None:
 def shares(con: duckdb.DuckDBPyConnection, claims: Sequence[Claim]) -> Shares:
     """How far claims hold in each segment of what was prepared."""
     counts = ", ".join(f"COUNT(*) FILTER ({claim.condition})" for claim in claims)
-    rows = con.execute(COUNTS.format(counts=counts)).fetchall()
+    rows = con.execute(COUNTS.format(own_gap=OWN_GAP, counts=counts)).fetchall()
     table = np.array([row[1:] for row in rows], dtype=np.int64).reshape(len(rows), len(claims) + 2)
     sizes, within, true = table[:, 0], table[:, 1], table[:, 2:]
     others = sizes.sum() - sizes
@@ -149,7 +169,34 @@ def shares(con: duckdb.DuckDBPyConnection, claims: Sequence[Claim]) -> Shares:
         inside=true / sizes[:, None],
         elsewhere=(true.sum(axis=0) - true) / np.maximum(others, 1)[:, None],
         within_rhythm=within / sizes,
+        leans=_leans(con, claims, len(rows)),
     )
+
+
+def _leans(con: duckdb.DuckDBPyConnection, claims: Sequence[Claim], segments: int) -> Floats:
+    """By how much each segment's typical value lies on the side that a claim says; shape (segments, claims)."""
+    features = sorted({claim.feature for claim in claims if claim.sign})
+    if not features:
+        return np.zeros((segments, len(claims)))
+    columns = ", ".join(f"ROUND(AVG({_transformed(name)}), 9)" for name in features)
+    rows = con.execute(TYPICAL.format(columns=columns)).fetchall()
+    table = np.array([row[1:] for row in rows], dtype=np.float64)
+    ahead = np.nan_to_num(table[1:] - table[0])
+    zero = np.zeros(segments)
+    return np.column_stack([c.sign * ahead[:, features.index(c.feature)] if c.sign else zero for c in claims])
+
+
+def _transformed(feature: str) -> str:
+    """A feature on its transform scale in SQL, as explanations show what is typical."""
+    match BY_NAME[feature].transform:
+        case "log":
+            return f"LN(1 + GREATEST({feature}, 0))"
+        case "signed_log":
+            return f"SIGN({feature}) * LN(1 + ABS({feature}))"
+        case "sqrt":
+            return f"SQRT(GREATEST({feature}, 0))"
+        case _:
+            return feature
 
 
 @contextmanager

@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from segmentation.explanations.differences import find_differences
+from segmentation.explanations.sample import Sample
 from segmentation.metadata.vocabulary import BY_LABEL, EMPTY, MIXED, NAMED_FROM, WORDS, Word, named, words_of
 from segmentation.modeling.artefact import Floats, Ints
 from segmentation.modeling.segment_identity.naming import NamedSegment, name_segments
@@ -230,6 +232,30 @@ def test_names_that_people_gave_are_not_taken() -> None:
     assert after[0].name.casefold() != before[0].casefold()
     assert "(2)" not in after[0].name
     assert_true(features, labels, after)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10_000), st.integers(2, 9))
+def test_names_never_say_the_opposite_of_what_explanations_say(seed: int, k: int) -> None:
+    """Whoever is called frequent isn't explained by fewer orders than is typical."""
+    rng = np.random.default_rng(seed)
+    features = customers(300, seed, order_count=1 + rng.poisson(rng.choice([0.5, 3, 30], 300)))
+    labels = np.argsort(np.argsort(features[:, rng.integers(0, 12)] * rng.lognormal(0, 1, 300))) * k // 300
+    names = [each.name for each in name_segments(features, labels, k)]
+    for found in find_differences(Sample(NAMED_FROM, features, labels)):
+        for claim in words_of(names[found.segment_id]) or ():
+            opposite = claim.sign != 0 and claim.feature == found.item and found.score * claim.sign < -1e-6
+            assert not opposite, (names[found.segment_id], found.sentence)
+
+
+def test_a_word_that_the_mean_speaks_against_is_not_taken() -> None:
+    """Six in ten have ordered once, but the others so often that explanations say "more orders"."""
+    mixed = customers(100, 1, order_count=np.repeat([1.0, 400.0], [62, 38]))
+    others = customers(200, 2, order_count=np.repeat([1.0, 3.0], [100, 100]))
+    with prepared(*shop(mixed, others)) as con:
+        held = shares(con, [BY_LABEL["one order"]])
+    assert held.of(0, BY_LABEL["one order"]) == (0.62, 0.5)
+    assert not held.is_true(0, BY_LABEL["one order"])
 
 
 @given(st.sets(st.sampled_from(WORDS), max_size=4))
