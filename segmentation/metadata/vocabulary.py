@@ -31,6 +31,7 @@ NAMED_FROM = (
     "units_purchased",
     "average_order_value",
     "average_basket_units",
+    "distinct_products",
     "distinct_products_per_order",
     "repeat_product_share",
     "top_category_share",
@@ -54,6 +55,8 @@ QUANTILES = {
     "distinct_products_per_order": (75,),
     "repeat_product_share": (75,),
     "discount_share": (75,),
+    "top_category_share": (25,),
+    "weekend_order_share": (50,),
     "seasonality_index": (75,),
 }
 """Percentiles of all customers that conditions may compare with, as `shop.<measure>_p<percent>`."""
@@ -281,8 +284,8 @@ BEHAVIOUR = (
     Word(
         "one category",
         "behaviour",
-        "top_category_share >= 0.9 AND order_count >= 2",
-        "come again for one category, which has nine tenths of their spend",
+        "top_category_share >= 0.9 AND order_count >= 2 AND shop.top_category_share_p25 < 0.9",
+        "come again for one category, which has nine tenths of their spend, in a shop where that isn't usual",
         "top_category_share",
         1,
     ),
@@ -297,7 +300,7 @@ BEHAVIOUR = (
     Word(
         "same products again",
         "behaviour",
-        "repeat_product_share >= GREATEST(0.2, shop.repeat_product_share_p75)",
+        "repeat_product_share >= GREATEST(0.2, shop.repeat_product_share_p75) AND distinct_products >= 2",
         "buy a fifth or more of their products again",
         "repeat_product_share",
         1,
@@ -305,8 +308,8 @@ BEHAVIOUR = (
     Word(
         "weekend",
         "behaviour",
-        "weekend_order_share >= 0.6 AND order_count >= 2",
-        "place three in five orders or more at weekends",
+        "weekend_order_share >= 0.6 AND order_count >= 2 AND shop.weekend_order_share_p50 < 0.6",
+        "place three in five orders or more at weekends, where most customers don't",
         "weekend_order_share",
         1,
     ),

@@ -47,8 +47,12 @@ def test_a_segment_is_told_with_profiles_findings_and_lineage(
 ) -> None:
     segment = models[1].artefact.segments[0]
     answer = client.get(f"/v1/segments/{segment.id}").raise_for_status().json()
-    assert (answer["segment_name"], answer["description"]) == (segment.name, segment.description)
+    assert answer["segment_name"] == segment.name
     assert [profile["as_of"] for profile in answer["profiles"]] == [str(JUNE), str(JULY)]
+    said = _rows(told, f"SELECT description, advice FROM segments.segment_profiles WHERE segment_id = {segment.id}")
+    assert sorted((each["description"], each["advice"]) for each in answer["profiles"]) == sorted(said)
+    assert answer["description"] == answer["profiles"][-1]["description"]
+    assert all(advice.endswith(".") for _, advice in said)
     found = _rows(told, f"SELECT kind, rank, item FROM segments.segment_explanations WHERE segment_id = {segment.id}")
     assert found
     assert sorted((each["kind"], each["rank"], each["item"]) for each in answer["findings"]) == sorted(found)

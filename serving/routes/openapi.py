@@ -80,10 +80,10 @@ EXAMPLE_CUSTOMER = {
 EXAMPLE_SCORE = {
     "customer_id": "C-1042",
     "segment_id": 2,
-    "segment_name": "Regulars",
+    "segment_name": "Mid value · frequent",
     "distance": 1.98,
     "runner_up_id": 1,
-    "runner_up_name": "High-value regulars",
+    "runner_up_name": "High value · frequent",
     "confidence": 0.37,
     "is_low_confidence": False,
 }

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import duckdb
 
+from segmentation.metadata.features import BY_NAME
 from segmentation.metadata.vocabulary import BANDS, Band
 from segmentation.modeling.segment_identity.truth import Shares, shares
 
@@ -36,11 +37,12 @@ def find_bands(con: duckdb.DuckDBPyConnection, segments: Sequence[int]) -> Share
 
 
 def _bands(feature: str, bounds: Sequence[float]) -> Iterator[Band]:
+    finest = 1.0 if BY_NAME[feature].type == "BIGINT" or BY_NAME[feature].unit == "days" else 0.0
     outer_low, low, high, outer_high = bounds
     spans = (
-        (_rounded(outer_low, math.floor), _rounded(outer_high, math.ceil)),
-        (None, _rounded(high, math.ceil)),
-        (_rounded(low, math.floor), None),
+        (_rounded(outer_low, math.floor, finest), _rounded(outer_high, math.ceil, finest)),
+        (None, _rounded(high, math.ceil, finest)),
+        (_rounded(low, math.floor, finest), None),
     )
     for least, most in spans:
         is_readable = all(b is None or b == 0 or SMALLEST <= abs(b) <= LARGEST for b in (least, most))
@@ -48,10 +50,10 @@ def _bands(feature: str, bounds: Sequence[float]) -> Iterator[Band]:
             yield Band(feature, least, most)
 
 
-def _rounded(value: float, towards: Callable[[float], int]) -> float:
-    """To two significant digits in the given direction; whole numbers from 10 on."""
+def _rounded(value: float, towards: Callable[[float], int], finest: float) -> float:
+    """To two significant digits in the given direction, in steps that are no finer than asked for."""
     if value == 0:
         return 0.0
-    step = 10.0 ** (math.floor(math.log10(abs(value))) - 1)
+    step = max(finest, 10.0 ** (math.floor(math.log10(abs(value))) - 1))
     rounded = towards(value / step) * step
     return round(rounded, max(0, -math.floor(math.log10(step))))

@@ -112,9 +112,10 @@ def advise(figures: Figures, held: Shares, segment_id: int) -> str:
         (is_valuable, f"Give them a reason to order more often: {_amount(typical.order_value)} an order, {worth}."),
         ("frequent" in true, f"Raise the order, not the number: {_amount(typical.order_value)} each time."),
         ("one order" in true, f"Ask for the second order{due}."),
+        ("low value" in true, f"Keep in touch at little cost, {worth}: they seldom pay for more."),
         ("small-ticket" in true, f"Suggest additions to the basket: {_amount(typical.order_value)} an order now."),
     )
-    default = f"Keep them informed; the next order is due{due}." if due else "Keep them informed at little cost."
+    default = f"Keep them in touch: the next order is due{due}." if due else "Keep them in touch at little cost."
     return next((sentence for holds, sentence in rules if holds), default)
 
 

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from segmentation.explanations.differences import find_differences
 from segmentation.explanations.sample import Sample
-from segmentation.metadata.vocabulary import BY_LABEL, EMPTY, MIXED, NAMED_FROM, WORDS, Word, named, words_of
+from segmentation.metadata.vocabulary import BY_LABEL, EMPTY, MIXED, NAMED_FROM, WORDS, Band, Word, named, words_of
 from segmentation.modeling.artefact import Floats, Ints
+from segmentation.modeling.segment_identity.bands import find_bands
 from segmentation.modeling.segment_identity.naming import NamedSegment, name_segments
 from segmentation.modeling.segment_identity.truth import TRUE_SHARE, WITHIN_RHYTHM, prepared, shares
 
@@ -31,6 +32,7 @@ def customers(n: int, seed: int = 0, **given: float | Floats) -> Floats:
         "units_purchased": orders * units,
         "average_order_value": value,
         "average_basket_units": units,
+        "distinct_products": rng.integers(1, 20, n),
         "distinct_products_per_order": rng.uniform(1, 5, n),
         "repeat_product_share": rng.uniform(0, 0.4, n),
         "top_category_share": rng.uniform(0.3, 1, n),
@@ -201,6 +203,16 @@ def test_figures_tell_apart_what_words_do_not() -> None:
     found = names_of(*ladder)
     assert len(set(found)) == 3
     assert not any("(2)" in name for name in found)
+
+
+def test_figures_that_are_counted_are_whole() -> None:
+    counts = np.random.default_rng(1).integers(3, 9, 80)
+    few, many = customers(80, 1, order_count=3.0), customers(80, 2, order_count=counts, recency_days=20)
+    with prepared(*shop(few, many)) as con:
+        bands = [each for each in find_bands(con, [0, 1]).claims if isinstance(each, Band)]
+    orders = [bound for each in bands if each.feature == "order_count" for bound in (each.low, each.high)]
+    assert all(bound is None or bound == int(bound) for bound in orders)
+    assert orders
 
 
 def test_a_former_name_is_kept_while_it_is_true_though_another_one_would_be_chosen() -> None:

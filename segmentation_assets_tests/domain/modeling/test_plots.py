@@ -8,7 +8,7 @@ import pytest
 from segmentation.modeling.artefact import Floats, Ints
 from segmentation.modeling.plots import charts
 
-NAMES = ["Regulars", "High-value regulars, with big baskets", "Those of $5 and $10"]
+NAMES = ["Frequent", "High value, cooling · big baskets, few orders", "Those of $5 and $10"]
 
 
 def _customers(count: int = 3_000) -> tuple[Floats, Ints]:

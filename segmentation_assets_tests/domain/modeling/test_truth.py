@@ -52,10 +52,11 @@ def _reference(m: dict[str, Floats]) -> dict[str, np.ndarray]:
         "premium items": m["unit_price"] >= top["unit_price_p75"],
         "low-priced items": m["unit_price"] <= top["unit_price_p25"],
         "varied orders": m["distinct_products_per_order"] >= max(2, top["distinct_products_per_order_p75"]),
-        "one category": (m["top_category_share"] >= 0.9) & (orders >= 2),
+        "one category": (m["top_category_share"] >= 0.9) & (orders >= 2) & (top["top_category_share_p25"] < 0.9),
         "many categories": (m["distinct_categories"] >= 3) & (m["top_category_share"] <= 0.5),
-        "same products again": m["repeat_product_share"] >= max(0.2, top["repeat_product_share_p75"]),
-        "weekend": (m["weekend_order_share"] >= 0.6) & (orders >= 2),
+        "same products again": (m["repeat_product_share"] >= max(0.2, top["repeat_product_share_p75"]))
+        & (m["distinct_products"] >= 2),
+        "weekend": (m["weekend_order_share"] >= 0.6) & (orders >= 2) & (top["weekend_order_share_p50"] < 0.6),
         "seasonal": (m["seasonality_index"] >= max(0.5, top["seasonality_index_p75"])) & (orders >= 3),
         "several channels": m["distinct_channels"] >= 2,
         "abroad": m["is_home_market"] == 0,
@@ -71,7 +72,7 @@ def test_words_are_true_of_whom_they_are_said_to_be_true_of() -> None:
         3,
         discount_share=discount,
         return_rate=rng.random(900) * 0.2,
-        weekend_order_share=rng.random(900),
+        weekend_order_share=rng.random(900) ** 1.5,
         distinct_channels=rng.integers(1, 4, 900).astype(float),
         is_home_market=rng.integers(0, 2, 900).astype(float),
     )
@@ -85,6 +86,15 @@ def test_words_are_true_of_whom_they_are_said_to_be_true_of() -> None:
         for word in WORDS:
             expected = (reference[word.label][members].mean(), reference[word.label][~members].mean())
             assert held.of(segment, word) == pytest.approx(expected, abs=1e-12), word.label
+
+
+def test_what_the_shop_makes_of_everybody_is_no_word_of_those_who_came_again() -> None:
+    """One product, one category and weekends alone: who came again did so, too, but nobody could do otherwise."""
+    given = {"distinct_products": 1, "top_category_share": 1, "repeat_product_share": 1, "weekend_order_share": 1}
+    features = customers(300, 1, order_count=np.where(np.arange(300) % 2, 4.0, 1.0), **given)
+    with prepared(features, np.arange(300) % 2) as con:
+        held = shares(con, [BY_LABEL[label] for label in ("same products again", "one category", "weekend")])
+    assert held.inside.max() == 0
 
 
 def test_a_shop_where_nearly_nobody_comes_again_has_no_rhythm() -> None:
