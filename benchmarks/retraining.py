@@ -173,7 +173,7 @@ def _retrain(console: Console, name: str, lake: Lake, months: int) -> Result:
     )
 
 
-CAUSES = ("stayed", "customer_moved", "model_moved", "new", "lapsed")
+CAUSES = ("stayed", "customer_moved", "model_moved", "arrived", "gone")
 
 
 def _table(title: str) -> Table:

@@ -147,8 +147,8 @@ def names() -> str:
     intro = f"""\
 # Names
 
-The words that segments are called by. Each has one meaning wherever it stands: in a name, in advice, as a cause of
-movement. It is true of a segment if its condition holds for at least 60 % of the segment's customers, and for more of
+The words that segments are called by. Each has one meaning wherever it stands. It is true of a
+segment if its condition holds for at least 60 % of the segment's customers, and for more of
 them than of all others; a word that stops being true is taken out of the name with the next snapshot.
 
 A name has a word of value and one of state at most, then behaviour: "High value, cooling · discount-driven". Where no
@@ -163,7 +163,8 @@ orders and one gap that is usual in their segment,
 median of its customers' mean gaps, drawn towards that of the shop as if 20 of its customers were in it. A shop in which
 fewer than 20 customers, or 5 %, came again has no usual gap, and nobody there is active, cooling or lapsed.
 
-Names of RFM cells (`rfm_segment`) go by quintiles of all customers, not by anybody's own rhythm, and use none of these
+Names of RFM cells (`rfm_segment`) go by quintiles of all customers, and causes of movement (`arrived`, `gone`, …) by
+who has a purchase in the windows of two snapshots; neither goes by anybody's own rhythm, and they use none of these
 words.
 """
     parts = [

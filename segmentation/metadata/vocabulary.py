@@ -1,9 +1,10 @@
 """The words that segments are called by: what each claims of a customer, as a condition that can be tested.
 
-One word has one meaning everywhere: in names of segments, in causes of movement and in advice. `named` and `words_of`
-turn words into a name and back, so that every name says what it claims. How many customers a word is true of is
-measured in `segmentation.modeling.segment_identity.truth`. Names of RFM cells (`features/sql/rfm_scores.sql`) are made
-of quintiles, not of anybody's own rhythm, so they use none of these words.
+One word has one meaning everywhere: in names of segments, in advice, and wherever else it stands. `named` and
+`words_of` turn words into a name and back, so that every name says what it claims. How many customers a word is true of
+is measured in `segmentation.modeling.segment_identity.truth`. Names of RFM cells (`features/sql/rfm_scores.sql`) are
+made of quintiles, and causes of movement of who is in two snapshots, not of anybody's own rhythm, so they use none of
+these words.
 """
 
 import re
@@ -203,7 +204,7 @@ STATE = (
         "ordered within one and a half of their usual gaps between orders",
     ),
 )
-"""The most specific first. Who has no order in the look-back window at all, and is in no segment, has lapsed, too."""
+"""The most specific first."""
 
 BEHAVIOUR = (
     Word(

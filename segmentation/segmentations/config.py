@@ -29,7 +29,7 @@ BUNDLED = ("rfm_quintiles",)
 
 EXAMPLE = """\
 segmentations:
-  rfm: # the eleven named segments of recency, frequency and monetary value
+  rfm: # the ten named segments of recency, frequency and monetary value
     bundled: rfm_quintiles
   loyalty:
     description: Whom the loyalty team calls

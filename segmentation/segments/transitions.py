@@ -1,6 +1,6 @@
 """Movement: who changed segment between two snapshots, and whether it was the customer who moved or the model.
 
-A segmentation that the snapshot doesn't have has no movement there: those who were in it have not lapsed.
+A segmentation that the snapshot doesn't have has no movement there: those who were in it are not gone.
 
 A customer whose segment changed together with the model is scored by the former model too, on today's features and with
 the same hysteresis: if it would have left them where they were, the model moved them; else they moved themselves. So it
@@ -59,8 +59,8 @@ FULL JOIN (SELECT * FROM assigned WHERE as_of = {{previous}}) AS before
 
 CAUSE = f"""
 CASE
-    WHEN from_segment_id IS NULL THEN 'new'
-    WHEN to_segment_id IS NULL THEN 'lapsed'
+    WHEN from_segment_id IS NULL THEN 'arrived'
+    WHEN to_segment_id IS NULL THEN 'gone'
     WHEN from_segment_id = to_segment_id THEN 'stayed'
     WHEN former.segment_id = from_segment_id THEN IF(segmentation_name = '{MODEL}', 'model_moved', 'definition_moved')
     ELSE 'customer_moved'
@@ -151,7 +151,7 @@ WHERE from_segment_id <> to_segment_id AND previous_segmentation_version <> segm
 def write_transitions(lake: Lake, as_of: date, commit: Commit) -> pl.DataFrame:
     """Compare the segments of a snapshot with those of the one before, and replace its transitions and events.
 
-    The first snapshot has none before it: everybody is `new` there.
+    The first snapshot has none before it: everybody has `arrived` there.
 
     Returns:
         The transitions, without their date.

@@ -68,8 +68,8 @@ IN_WORDS = {
     "stayed": "stayed in their segment",
     "customer_moved": "moved, because they buy otherwise than a month ago",
     "model_moved": "moved, because the new model draws the line elsewhere",
-    "new": "are new, or came back after a year",
-    "lapsed": "have left: no purchase for a year",
+    "arrived": "are new, or came back after a year",
+    "gone": "have left: no purchase for a year",
 }
 
 

@@ -77,7 +77,7 @@ def test_there_is_a_year_of_snapshots(lake: Path) -> None:
 
 def test_customers_move_for_every_reason(lake: Path) -> None:
     causes = sql(lake, "SELECT DISTINCT cause FROM segments.segment_transitions ORDER BY 1").split()
-    assert causes == ["customer_moved", "lapsed", "model_moved", "new", "stayed"]
+    assert causes == ["arrived", "customer_moved", "gone", "model_moved", "stayed"]
 
 
 def test_lines_are_refused_for_six_reasons(lake: Path, printed: str) -> None:

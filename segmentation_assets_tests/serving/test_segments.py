@@ -127,7 +127,7 @@ def test_transitions_are_told_with_their_cause(client: Client, told: Settings) -
     assert {tuple(each[name] for name in names) for each in answer["transitions"]} == set(expected)
     first = client.get("/v1/transitions", params={"as_of": str(JUNE)}).json()
     assert first["previous_as_of"] is None
-    assert {each["cause"] for each in first["transitions"]} == {"new"}
+    assert {each["cause"] for each in first["transitions"]} == {"arrived"}
 
 
 def _rows(settings: Settings, query: str) -> list[tuple[Any, ...]]:

@@ -314,8 +314,7 @@ def with_scores(frame: pd.DataFrame) -> pd.DataFrame:
     rules = [
         ((r >= 4) & (fm >= 4), "Champions"),
         ((r >= 4) & (fm >= 2), "Potential loyalists"),
-        (r == 5, "New customers"),
-        (r == 4, "Promising"),
+        (r >= 4, "Recent small buyers"),
         ((r == 3) & (fm >= 4), "Loyal customers"),
         ((r == 3) & (fm >= 2), "Needing attention"),
         (r == 3, "About to sleep"),
@@ -323,7 +322,7 @@ def with_scores(frame: pd.DataFrame) -> pd.DataFrame:
         (fm >= 3, "At risk"),
         (r == 2, "Hibernating"),
     ]
-    frame["rfm_segment"] = np.select([rule for rule, _ in rules], [name for _, name in rules], "Lost")
+    frame["rfm_segment"] = np.select([rule for rule, _ in rules], [name for _, name in rules], "Long unseen")
     return frame
 
 

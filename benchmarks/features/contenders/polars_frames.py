@@ -330,15 +330,14 @@ def _with_scores(frame: pl.DataFrame) -> pl.DataFrame:
     segment = (
         pl.when((r >= 4) & (fm >= 4)).then(pl.lit("Champions"))
         .when((r >= 4) & (fm >= 2)).then(pl.lit("Potential loyalists"))
-        .when(r == 5).then(pl.lit("New customers"))
-        .when(r == 4).then(pl.lit("Promising"))
+        .when(r >= 4).then(pl.lit("Recent small buyers"))
         .when((r == 3) & (fm >= 4)).then(pl.lit("Loyal customers"))
         .when((r == 3) & (fm >= 2)).then(pl.lit("Needing attention"))
         .when(r == 3).then(pl.lit("About to sleep"))
         .when((r == 1) & (fm >= 4)).then(pl.lit("Cannot lose them"))
         .when(fm >= 3).then(pl.lit("At risk"))
         .when(r == 2).then(pl.lit("Hibernating"))
-        .otherwise(pl.lit("Lost"))
+        .otherwise(pl.lit("Long unseen"))
     )  # fmt: skip
     return frame.with_columns(segment.alias("rfm_segment"))
 

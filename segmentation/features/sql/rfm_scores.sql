@@ -1,4 +1,5 @@
--- The scores: quintiles over all customers of the snapshot (`measures`), ties broken by customer id.
+-- The scores: quintiles over all customers of the snapshot (`measures`), ties broken by customer id. Names say nothing that
+-- depends on a customer's own rhythm, so they use no word of segmentation/metadata/vocabulary.py.
 WITH scored AS (
     SELECT
         customer_id,
@@ -19,14 +20,13 @@ SELECT
     CASE
         WHEN r_score >= 4 AND fm_score >= 4 THEN 'Champions'
         WHEN r_score >= 4 AND fm_score >= 2 THEN 'Potential loyalists'
-        WHEN r_score = 5 THEN 'New customers'
-        WHEN r_score = 4 THEN 'Promising'
+        WHEN r_score >= 4 THEN 'Recent small buyers'
         WHEN r_score = 3 AND fm_score >= 4 THEN 'Loyal customers'
         WHEN r_score = 3 AND fm_score >= 2 THEN 'Needing attention'
         WHEN r_score = 3 THEN 'About to sleep'
         WHEN r_score = 1 AND fm_score >= 4 THEN 'Cannot lose them'
         WHEN fm_score >= 3 THEN 'At risk'
         WHEN r_score = 2 THEN 'Hibernating'
-        ELSE 'Lost'
+        ELSE 'Long unseen'
     END AS rfm_segment
 FROM graded

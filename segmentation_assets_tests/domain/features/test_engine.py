@@ -126,7 +126,7 @@ def test_better_customers_have_better_scores_and_a_better_name(lake: Lake) -> No
     insert_lines(lake, lines)
     _write(lake, AS_OF)
     rows = _snapshot(lake).select("r_score", "f_score", "m_score", "rfm_segment").rows()
-    assert rows[0] == (1, 1, 1, "Lost")
+    assert rows[0] == (1, 1, 1, "Long unseen")
     assert rows[-1] == (5, 5, 5, "Champions")
 
 

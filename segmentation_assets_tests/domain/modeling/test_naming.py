@@ -206,7 +206,7 @@ def test_figures_tell_apart_what_words_do_not() -> None:
 
 
 def test_figures_that_are_counted_are_whole() -> None:
-    counts = np.random.default_rng(1).integers(3, 9, 80)
+    counts = np.random.default_rng(1).integers(3, 9, 80).astype(float)
     few, many = customers(80, 1, order_count=3.0), customers(80, 2, order_count=counts, recency_days=20)
     with prepared(*shop(few, many)) as con:
         bands = [each for each in find_bands(con, [0, 1]).claims if isinstance(each, Band)]
@@ -251,7 +251,7 @@ def test_names_that_people_gave_are_not_taken() -> None:
 def test_names_never_say_the_opposite_of_what_explanations_say(seed: int, k: int) -> None:
     """Whoever is called frequent isn't explained by fewer orders than is typical."""
     rng = np.random.default_rng(seed)
-    features = customers(300, seed, order_count=1 + rng.poisson(rng.choice([0.5, 3, 30], 300)))
+    features = customers(300, seed, order_count=1.0 + rng.poisson(rng.choice([0.5, 3, 30], 300)))
     labels = np.argsort(np.argsort(features[:, rng.integers(0, 12)] * rng.lognormal(0, 1, 300))) * k // 300
     names = [each.name for each in name_segments(features, labels, k)]
     for found in find_differences(Sample(NAMED_FROM, features, labels)):

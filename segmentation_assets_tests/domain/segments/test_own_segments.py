@@ -138,15 +138,15 @@ def test_ids_are_of_one_sequence_and_stay_with_the_name(shop: Lake) -> None:
 def test_customers_and_definitions_are_told_apart(shop: Lake) -> None:
     declare(shop, spenders(100))
     assign(shop, JAN, {"stays": 500, "earns less": 500, "between": 150, "gone": 5})
-    assert causes(shop, JAN, "spend") == {(None, "rich", "new"): 3, (None, "poor", "new"): 1}
+    assert causes(shop, JAN, "spend") == {(None, "rich", "arrived"): 3, (None, "poor", "arrived"): 1}
     declare(shop, spenders(200))
     assign(shop, FEB, {"stays": 500, "earns less": 5, "between": 150, "comes": 5})
     assert causes(shop, FEB, "spend") == {
-        (None, "poor", "new"): 1,
+        (None, "poor", "arrived"): 1,
         ("rich", "rich", "stayed"): 1,
         ("rich", "poor", "customer_moved"): 1,
         ("rich", "poor", "definition_moved"): 1,
-        ("poor", None, "lapsed"): 1,
+        ("poor", None, "gone"): 1,
     }
     with shop.cursor() as con:
         moved = con.execute(

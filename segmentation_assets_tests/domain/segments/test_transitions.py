@@ -71,13 +71,13 @@ def test_customers_and_models_are_told_apart(lake: Lake) -> None:
     _snapshot(lake, JAN, {"stays": 10, "goes": 10, "drifts": 40, "is gone": 90})
     _model(lake, border=30)
     _snapshot(lake, FEB, {"stays": 10, "goes": 80, "drifts": 40, "comes": 5})
-    assert _causes(lake, JAN) == {(None, 1, "new"): 3, (None, 2, "new"): 1}
+    assert _causes(lake, JAN) == {(None, 1, "arrived"): 3, (None, 2, "arrived"): 1}
     assert _causes(lake, FEB) == {
-        (None, 1, "new"): 1,
+        (None, 1, "arrived"): 1,
         (1, 1, "stayed"): 1,
         (1, 2, "customer_moved"): 1,
         (1, 2, "model_moved"): 1,
-        (2, None, "lapsed"): 1,
+        (2, None, "gone"): 1,
     }
     with lake.cursor() as con:
         events = con.execute(
@@ -85,12 +85,12 @@ def test_customers_and_models_are_told_apart(lake: Lake) -> None:
             f"WHERE as_of = DATE '{FEB}' ORDER BY ALL"
         ).fetchall()
     assert events == [
-        ("comes", "entered", 1, None, "new"),
+        ("comes", "entered", 1, None, "arrived"),
         ("drifts", "entered", 2, 1, "model_moved"),
         ("drifts", "left", 1, 2, "model_moved"),
         ("goes", "entered", 2, 1, "customer_moved"),
         ("goes", "left", 1, 2, "customer_moved"),
-        ("is gone", "left", 2, None, "lapsed"),
+        ("is gone", "left", 2, None, "gone"),
     ]
 
 
