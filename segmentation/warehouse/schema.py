@@ -196,8 +196,15 @@ def _last_version(con: duckdb.DuckDBPyConnection) -> tuple[int, str, int]:
 
 
 def exists(con: duckdb.DuckDBPyConnection, table: Table) -> bool:
-    """Whether the lake has the table: one of an older release, opened for reading only, may lack it."""
-    return bool(_columns(con, table))
+    """Whether the lake has the table: one of an older release, opened for reading only, may lack it.
+
+    Only that table is looked up: a list of all would ask past versions, too, which others have open and have expired.
+    """
+    try:
+        con.execute(f"SELECT 1 FROM {table.name} LIMIT 0")
+    except duckdb.CatalogException:
+        return False
+    return True
 
 
 def _columns(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, bool]:

@@ -251,7 +251,7 @@ def test_names_that_people_gave_are_not_taken() -> None:
 def test_names_never_say_the_opposite_of_what_explanations_say(seed: int, k: int) -> None:
     """Whoever is called frequent isn't explained by fewer orders than is typical."""
     rng = np.random.default_rng(seed)
-    features = customers(300, seed, order_count=1.0 + rng.poisson(rng.choice([0.5, 3, 30], 300)))
+    features = customers(300, seed, order_count=1.0 + rng.poisson(rng.choice([0.5, 3, 30], 300)).astype(np.float64))
     labels = np.argsort(np.argsort(features[:, rng.integers(0, 12)] * rng.lognormal(0, 1, 300))) * k // 300
     names = [each.name for each in name_segments(features, labels, k)]
     for found in find_differences(Sample(NAMED_FROM, features, labels)):
