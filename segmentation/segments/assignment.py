@@ -83,15 +83,11 @@ def write_segments(
         hysteresis = Hysteresis.of(lake.settings)
         chunks = _assigned(champion, as_of, matrix.customer_ids, matrix.values, before, hysteresis)
         assigned = pl.concat(list(chunks))
-        con.register("assigned", assigned)
+        con.register("labelled", assigned)
+        called, renamings = names.settle_names(con, "labelled", as_of, champion)
+        con.register("assigned", assigned.with_columns(segment_name=pl.col("segment_id").replace_strict(called)))
         stage_own_segments(con, as_of, definitions, "assigned")
         con.execute(STAGE)
-        called, renamings = names.settle_names(con, "assigned", as_of, champion)
-        for identity, name in called.items():
-            con.execute(
-                "UPDATE temp.staged SET segment_name = $name WHERE segment_id = $id AND segment_name <> $name",
-                {"name": name, "id": identity},
-            )
         write_snapshot(
             lake,
             con,

@@ -206,7 +206,7 @@ def test_figures_tell_apart_what_words_do_not() -> None:
 
 
 def test_figures_that_are_counted_are_whole() -> None:
-    counts = np.random.default_rng(1).integers(3, 9, 80).astype(float)
+    counts = np.random.default_rng(1).integers(3, 9, 80).astype(np.float64)
     few, many = customers(80, 1, order_count=3.0), customers(80, 2, order_count=counts, recency_days=20)
     with prepared(*shop(few, many)) as con:
         bands = [each for each in find_bands(con, [0, 1]).claims if isinstance(each, Band)]
@@ -251,7 +251,7 @@ def test_names_that_people_gave_are_not_taken() -> None:
 def test_names_never_say_the_opposite_of_what_explanations_say(seed: int, k: int) -> None:
     """Whoever is called frequent isn't explained by fewer orders than is typical."""
     rng = np.random.default_rng(seed)
-    features = customers(300, seed, order_count=1.0 + rng.poisson(rng.choice([0.5, 3, 30], 300)).astype(np.float64))
+    features = customers(300, seed, order_count=(1 + rng.poisson(rng.choice([0.5, 3, 30], 300))).astype(np.float64))
     labels = np.argsort(np.argsort(features[:, rng.integers(0, 12)] * rng.lognormal(0, 1, 300))) * k // 300
     names = [each.name for each in name_segments(features, labels, k)]
     for found in find_differences(Sample(NAMED_FROM, features, labels)):
@@ -262,8 +262,8 @@ def test_names_never_say_the_opposite_of_what_explanations_say(seed: int, k: int
 
 def test_a_word_that_the_mean_speaks_against_is_not_taken() -> None:
     """Six in ten have ordered once, but the others so often that explanations say "more orders"."""
-    mixed = customers(100, 1, order_count=np.repeat([1.0, 400.0], [62, 38]))
-    others = customers(200, 2, order_count=np.repeat([1.0, 3.0], [100, 100]))
+    mixed = customers(100, 1, order_count=np.repeat(np.array([1.0, 400.0]), [62, 38]))
+    others = customers(200, 2, order_count=np.repeat(np.array([1.0, 3.0]), [100, 100]))
     with prepared(*shop(mixed, others)) as con:
         held = shares(con, [BY_LABEL["one order"]])
     assert held.of(0, BY_LABEL["one order"]) == (0.62, 0.5)

@@ -164,6 +164,19 @@ def test_snapshots_that_another_engine_wrote_are_renamed_in_place(shop: Lake) ->
     assert len(_ledger(shop)) == 1
 
 
+def test_segmentations_of_ones_own_see_the_names_in_force(shop: Lake) -> None:
+    own = shop.settings.home / "segmentations.yaml"
+    own.write_text(
+        f"segmentations:\n  ours: {{segments: [{{name: away, when: segment_name = '{COOLING}'}}], otherwise: no}}\n"
+    )
+    shop.settings = shop.settings.model_copy(update={"segmentations": own})
+    for as_of in (JANUARY, FEBRUARY):
+        write_segments(shop, as_of, COMMIT)
+    query = "SELECT COUNT(*) FROM segments.customer_segments WHERE segment_name = 'away' AND as_of = $d"
+    with shop.cursor() as con:
+        assert [con.execute(query, {"d": d}).fetchall()[0][0] for d in (JANUARY, FEBRUARY)] == [100, 0]
+
+
 def test_profiles_describe_and_advise_as_of_their_date(shop: Lake) -> None:
     for as_of in (JANUARY, FEBRUARY):
         write_segments(shop, as_of, COMMIT)

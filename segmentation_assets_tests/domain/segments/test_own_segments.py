@@ -46,6 +46,8 @@ def shop(lake: Lake) -> Lake:
     version = registry.register(lake, artefact, {}, COMMIT, now=utc_now())
     assert version == 1
     registry.promote(lake, 1, alias="champion", actor="test", reason="test", commit=COMMIT, now=utc_now())
+    given = {1: "recent", 2: "lapsed"}  # by people: others are tested, and renamed where they aren't true
+    registry.rename_segments(lake, given, actor="test", reason="test", commit=COMMIT, now=utc_now())
     return lake
 
 
