@@ -74,9 +74,7 @@ def write_segments(
     if lake.settings.feature_engine == "spark":
         from segmentation.segments import spark  # it needs PyArrow, which is heavy
 
-        count = spark.write_segments(lake, as_of, champion, definitions, made_of, commit)
-        names.rename_written(lake, as_of, champion, commit)
-        return champion, count
+        return champion, spark.write_segments(lake, as_of, champion, definitions, made_of, commit)
     with lake.cursor() as con:
         matrix = read_matrix(con, as_of, champion.artefact.feature_names)
         before = read_before(con, matrix.customer_ids, previous)

@@ -18,7 +18,7 @@ from segmentation.modeling.registry import ModelVersion
 from segmentation.modeling.segment_identity.naming import choose_names
 from segmentation.modeling.segment_identity.renamings import Renaming, names_in_force, record_renamings
 from segmentation.modeling.segment_identity.truth import Shares, prepare, shares
-from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse import Commit
 
 UNTOLD = "its name was made by other rules, or claimed nothing"
 
@@ -102,30 +102,19 @@ def record(
     record_renamings(con, renamings, version=model.version, trained_as_of=trained, as_of=as_of, run_id=run, now=now)
 
 
-def rename_written(lake: Lake, as_of: date, model: ModelVersion, commit: Commit) -> None:
-    """Test the names of a snapshot that is in the lake already, and change them there; what Spark's writing needs."""
-    with lake.cursor() as con:
-        there = f"(SELECT customer_id, segment_id FROM {of_model(CUSTOMER_SEGMENTS)} WHERE as_of = DATE '{as_of}')"
-        names, renamings = settle_names(con, there, as_of, model)
-        written = dict(
-            con.execute(
-                f"SELECT DISTINCT segment_id, segment_name FROM {of_model(CUSTOMER_SEGMENTS)} "
-                f"WHERE as_of = DATE '{as_of}'"
-            ).fetchall()
+def rename_written(
+    con: duckdb.DuckDBPyConnection, as_of: date, model: ModelVersion, commit: Commit, now: datetime
+) -> None:
+    """Test the names of a snapshot in the transaction that has just written it, and change them there: for Spark."""
+    there = f"(SELECT customer_id, segment_id FROM {of_model(CUSTOMER_SEGMENTS)} WHERE as_of = DATE '{as_of}')"
+    names, renamings = settle_names(con, there, as_of, model)
+    for identity, name in names.items():
+        con.execute(
+            f"UPDATE {CUSTOMER_SEGMENTS.name} SET segment_name = $name "
+            f"WHERE as_of = DATE '{as_of}' AND segment_id = $id AND segment_name <> $name",
+            {"name": name, "id": identity},
         )
-        wrong = {identity: names[identity] for identity, name in written.items() if names[identity] != name}
-
-        def write(c: duckdb.DuckDBPyConnection) -> None:
-            for identity, name in wrong.items():
-                c.execute(
-                    f"UPDATE {CUSTOMER_SEGMENTS.name} SET segment_name = $name "
-                    f"WHERE as_of = DATE '{as_of}' AND segment_id = $id",
-                    {"name": name, "id": identity},
-                )
-            record(c, renamings, as_of, model, commit, lake.clock())
-
-        if wrong or renamings:
-            lake.transaction(con, commit, write)
+    record(con, renamings, as_of, model, commit, now)
 
 
 def read_truth(con: duckdb.DuckDBPyConnection, as_of: date) -> list[WordTruth]:

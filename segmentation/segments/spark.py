@@ -22,6 +22,7 @@ from segmentation.modeling.feature_matrix import no_snapshot
 from segmentation.modeling.registry import ModelVersion
 from segmentation.segmentations.versions import DefinitionVersion
 from segmentation.segments.columns import NOBODY, Hysteresis, lacks_a_feature
+from segmentation.segments.names import rename_written
 from segmentation.segments.own_segments import stage_own_segments
 from segmentation.segments.spark_batches import BEFORE, assign_batches
 from segmentation.spark.executors import failures_told
@@ -82,6 +83,7 @@ def write_segments(
             raise lacks_a_feature(lacking["customer_id"], champion.version)
 
         def finish(con: duckdb.DuckDBPyConnection) -> None:
+            rename_written(con, as_of, champion, commit, lake.clock())
             if definitions:
                 stage_own_segments(con, as_of, definitions)
                 con.execute(ADD_OWN, {"as_of": as_of})

@@ -158,7 +158,7 @@ def test_snapshots_that_another_engine_wrote_are_renamed_in_place(shop: Lake) ->
         update = f"UPDATE segments.customer_segments SET segment_name = '{COOLING}' WHERE segment_id = {FEW}"
         shop.transaction(con, COMMIT, lambda c: c.execute(update))
         shop.transaction(con, COMMIT, lambda c: c.execute("DELETE FROM registry.segment_renamings"))
-    rename_written(shop, FEBRUARY, model, COMMIT)
+        shop.transaction(con, COMMIT, lambda c: rename_written(c, FEBRUARY, model, COMMIT, NOW))
     assert _names(shop, FEBRUARY) == expected
     assert _names(shop, JANUARY)[FEW] == COOLING
     assert len(_ledger(shop)) == 1
