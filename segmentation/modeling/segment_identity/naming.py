@@ -103,7 +103,8 @@ def choose_names(
     names = {i: kept[i] for i in wanted if i in former and all_true(held, i, former[i]) and not _is_in(kept[i], taken)}
     names |= {i: kept[i] for i in wanted if i not in held.segments and i in kept and not _is_in(kept[i], taken)}
     fresh = [i for i in wanted if i not in names and i in held.segments]
-    chosen = _told_apart(con, held, {i: _base(held, i) for i in fresh}, {*names.values(), *taken})
+    words = {i: _revised(held, i, former.get(i, ())) for i in fresh}
+    chosen = _told_apart(con, held, words, {*names.values(), *taken})
     for i in wanted:
         if i not in names:
             proposed = named(chosen[i]) if i in chosen else EMPTY
@@ -133,6 +134,17 @@ def _base(held: Shares, segment_id: int) -> list[Claim]:
         strongest = []
     found: list[Claim] = [*value, *state, *strongest]
     return found if len(found) > 1 else [*found, *_one_more(held, segment_id, found)]
+
+
+def _revised(held: Shares, segment_id: int, former: Sequence[Claim]) -> list[Claim]:
+    """What is left of a former name, with what describes the segment best in place of what isn't true any more."""
+    found = [claim for claim in former if held.is_true(segment_id, claim)]
+    has_behaviour = any(not isinstance(claim, Word) or claim.kind == "behaviour" for claim in found)
+    for word in _base(held, segment_id):
+        is_behaviour = not isinstance(word, Word) or word.kind == "behaviour"
+        if _may_join(word, found) and not (is_behaviour and has_behaviour):
+            found.append(word)
+    return found
 
 
 def _one_more(held: Shares, segment_id: int, found: Sequence[Claim]) -> list[Word]:

@@ -230,6 +230,12 @@ def test_a_former_name_that_is_no_longer_true_goes(stale: str) -> None:
     assert names_of(*BUYERS.values(), kept={0: stale}) == names_of(*BUYERS.values())
 
 
+def test_what_is_still_true_of_a_former_name_stays() -> None:
+    """Only the word that failed is replaced: those of lapsed customers who buy on discount again go on by that."""
+    found = names_of(*BUYERS.values(), kept={1: "Lapsed · small-ticket"})
+    assert found[1] == "Mid value · small-ticket"
+
+
 def test_a_segment_without_customers_keeps_its_name() -> None:
     features, labels = shop(*BUYERS.values())
     found = name_segments(features, labels, 7, kept={5: "Top value"})
