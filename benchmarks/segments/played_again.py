@@ -16,7 +16,7 @@ from benchmarks.features.contenders.pandas_frames import features_of_lines
 from segmentation.modeling.artefact import Artefact, Floats, Ints
 
 Asked = tuple[int, int, int]
-"""Orders and how many times the usual size, or (0, 0, days) to wait; (0, -1, 1) for returning the last order."""
+"""Orders, how many times the usual size, and days; (0, 0, days) to wait; (0, -1, 1) for returning the last order."""
 
 NUMBERS = ("no", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
 SIZES = {"twice": 2, "three times": 3}
@@ -32,21 +32,21 @@ def asked(text: str) -> Asked:
         return 0, 0, int(found[1])
     if text.startswith("Returning the last order"):
         return RETURN
-    if found := re.match(r"(\w+) more orders? of \S+( each)? within 30 days(, (.*) the usual size)?$", text):
+    if found := re.match(r"(\w+) more orders? of \S+( each)? within (\d+) days(, (.*) the usual size)?$", text):
         count = NUMBERS.index(found[1]) if found[1] in NUMBERS else int(found[1])
-        return count, SIZES[found[4]] if found[4] else 1, 30
-    if found := re.match(r"An order of .*, (twice|three times) the usual$", text):
-        return 1, SIZES[found[1]], 30
+        return count, SIZES[found[5]] if found[5] else 1, int(found[3])
+    if found := re.match(r"An order of .* within (\d+) days, (twice|three times) the usual$", text):
+        return 1, SIZES[found[2]], int(found[1])
     raise ValueError(f"No step is called {text!r}.")
 
 
-def orders_to_ask(own: pd.DataFrame, as_of: date) -> list[Asked]:
+def orders_to_ask(own: pd.DataFrame, as_of: date, days: int) -> list[Asked]:
     """The orders that a customer's steps ask for, by the rhythm of the last 90 days."""
     placed = own[own["quantity"] > 0].groupby("order_id")["ordered_at"].min()
     ages = (pd.Timestamp(as_of) - placed).dt.total_seconds() / 86_400
-    usual = max(1, min(30, round(30 * int((ages <= 90).sum()) / min(90.0, max(30.0, float(ages.max()))))))
+    usual = max(1, min(days, round(days * int((ages <= 90).sum()) / min(90.0, max(30.0, float(ages.max()))))))
     more = [2, 3, 5] if usual == 1 else [-(-3 * usual // 2), 2 * usual, 3 * usual]
-    return [(usual, 1, 30), (usual, 2, 30), (usual, 3, 30), *((count, 1, 30) for count in more)]
+    return [*((usual, size, days) for size in (1, 2, 3)), *((count, 1, days) for count in more)]
 
 
 def after(own: pd.DataFrame, as_of: date, step: Asked) -> tuple[pd.DataFrame, date]:
@@ -86,8 +86,10 @@ def play(
     """What each customer is asked for, and their features after it: a row per customer who has a purchase left."""
     found = []
     by_customer = {str(name): own for name, own in lines.groupby("customer_id", observed=True)}
-    orders = {name: orders_to_ask(own, as_of) for name, own in by_customer.items()}
-    slots = [{name: orders[name][slot] for name in by_customer} for slot in range(ORDER_SLOTS)]
+    slots: list[dict[str, Asked]] = []
+    for days in (30, 90):
+        orders = {name: orders_to_ask(own, as_of, days) for name, own in by_customer.items()}
+        slots += [{name: orders[name][slot] for name in by_customer} for slot in range(ORDER_SLOTS)]
     slots += [dict.fromkeys(by_customer, step) for step in (*WAITS, RETURN)]
     for asks in slots:
         ends = as_of + timedelta(days=next(iter(asks.values()))[2])

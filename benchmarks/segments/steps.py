@@ -159,8 +159,9 @@ def is_monotone(step: Asked, leads: dict[Asked, int], value: Sequence[float], st
     """Whether a step that is told leads where it may: orders not down, and no larger one lower; others down only."""
     own = value[leads[step]]
     if step[0]:
-        larger = [value[leads[other]] for other in leads if other[0] >= step[0] and other[1] >= step[1]]
-        return own >= start and own > value[leads[0, 0, 30]] and all(other >= own for other in larger)
+        same_days = [other for other in leads if other[2] == step[2]]
+        larger = [value[leads[other]] for other in same_days if other[0] >= step[0] and other[1] >= step[1]]
+        return own >= start and own > value[leads[0, 0, step[2]]] and all(other >= own for other in larger)
     longer = [value[leads[w]] for w in WAITS if step in WAITS and w[2] > step[2]]
     return own < start and all(other <= own for other in longer)
 

@@ -10,7 +10,7 @@ import numpy as np
 from segmentation.errors import SegmentationError
 from segmentation.explanations.customer_explanation import Change, Outlook, Reach
 from segmentation.explanations.honest_steps import Judged, Played, honest_steps
-from segmentation.explanations.next_steps import Step, next_steps
+from segmentation.explanations.next_steps import BUYING_DAYS, Step, next_steps
 from segmentation.explanations.segment_ranks import is_fading, segment_ranks
 from segmentation.features.one_customer import OrderLine, compute_features
 from segmentation.features.windows import Window, window_of
@@ -54,7 +54,8 @@ def find_changes(
     """What may happen next to a customer, as far as it can honestly be told.
 
     Each step of `next_steps` is played on the customer's own lines, the features are computed anew as of when it is
-    over, and the segment is found as the next snapshot would find it then. `honest_steps` says which of them are told;
+    over, and the segment is found as the next snapshot would find it then. If no order of the next 30 days does
+    anything for them, those of the next 90 are played. `honest_steps` says which of them are told;
     of steps of a kind that lead to the same segment (one more order, two more, …) only the least. How small a step is,
     is how far it moves the customer in model space.
 
@@ -74,15 +75,31 @@ def find_changes(
     own = [line for line in transactions if window.starts_at <= line["ordered_at"] < window.ends_at]
     if not any(line["quantity"] > 0 for line in own):
         raise SegmentationError(f"The customer has no purchase in the window before {as_of}.")
-    now, steps = Step("waiting", "now", as_of, tuple(own)), next_steps(own, as_of, window.zone)
+    for days in BUYING_DAYS:
+        outlook = _outlook(evaluator, own, window, home_market, placement or Placement(Hysteresis()), days)
+        if outlook.reach.kind != "nothing":
+            break
+    return outlook
+
+
+def _outlook(
+    evaluator: Evaluator,
+    lines: Sequence[OrderLine],
+    window: Window,
+    home_market: str | None,
+    placement: Placement,
+    days: int,
+) -> Outlook:
+    """What may happen if orders are placed within some days."""
+    as_of, segments = window.as_of, evaluator.artefact.segments
+    now, steps = Step("waiting", "now", as_of, tuple(lines)), next_steps(lines, as_of, window.zone, days)
     features = dict(_features_after(evaluator, [now, *steps], window, home_market))
-    segments = evaluator.artefact.segments
-    before, start = _placed(evaluator, features[now.text], as_of, placement or Placement(Hysteresis()))
+    before, start = _placed(evaluator, features[now.text], as_of, placement)
     targets = _targets(evaluator, steps, features, before)
     place = evaluator.coordinates(features[now.text][np.newaxis])
     played = [_played(evaluator, step, targets, features, place) for step in steps]
     ranks, fading = segment_ranks(segments), [is_fading(segment.name) for segment in segments]
-    told, left_out = honest_steps(start, played, ranks, fading)
+    told, left_out = honest_steps(start, played, ranks, fading, days)
     changes = tuple(_change(segments, each) for each in told)
     return Outlook(changes, _reach(changes, left_out, is_highest=ranks[start] == max(ranks)))
 
@@ -160,5 +177,5 @@ def _reach(changes: Sequence[Change], left_out: int, *, is_highest: bool) -> Rea
     if is_highest:
         return Reach("highest", "They are in the segment that is worth most: there is none to move up to.", left_out)
     return Reach(
-        "nothing", "Nothing within reach: no order that was tried moves them to a segment that is worth more.", left_out
+        "nothing", "Nothing within reach: no orders of the next 90 days that were tried move them up.", left_out
     )

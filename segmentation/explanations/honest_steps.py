@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segmentation.explanations.customer_explanation import Direction
-from segmentation.explanations.next_steps import BUYING_DAYS, Step
+from segmentation.explanations.next_steps import Step
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Judged:
 
 
 def honest_steps(
-    start: int, played: Sequence[Played], ranks: Sequence[int], fading: Sequence[bool]
+    start: int, played: Sequence[Played], ranks: Sequence[int], fading: Sequence[bool], days: int
 ) -> tuple[list[Judged], int]:
     """The steps to tell, the smallest first, and how many lead elsewhere on paper only.
 
@@ -57,8 +57,9 @@ def honest_steps(
         played: All steps, of each kind the one that asks least first.
         ranks: Per segment, its rank by value; higher is better.
         fading: Per segment, whether its name says that customers are going.
+        days: Within how many days orders are placed.
     """
-    scale = _Scale(start, played, ranks, fading)
+    scale = _Scale(start, played, ranks, fading, days)
     told: dict[tuple[str, int | None], Judged] = {}
     left_out = 0
     for each in played:
@@ -75,9 +76,11 @@ def honest_steps(
 class _Scale:
     """One customer's steps on the scale of value."""
 
-    def __init__(self, start: int, played: Sequence[Played], ranks: Sequence[int], fading: Sequence[bool]) -> None:
+    def __init__(
+        self, start: int, played: Sequence[Played], ranks: Sequence[int], fading: Sequence[bool], days: int
+    ) -> None:
         self._start, self._played, self._ranks, self._fading = start, played, ranks, fading
-        waits = [each.target for each in played if each.step.kind == "waiting" and each.step.asks == (BUYING_DAYS,)]
+        waits = [each.target for each in played if each.step.kind == "waiting" and each.step.asks == (days,)]
         self.unmoved = waits[0] if waits else start
 
     def direction(self, each: Played) -> Direction | None:

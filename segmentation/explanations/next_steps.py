@@ -14,16 +14,16 @@ DAY = timedelta(days=1)
 
 StepKind = Literal["buying", "waiting", "returning"]
 
-BUYING_DAYS = 30
-"""Within so many days of now a customer is thought to buy."""
+BUYING_DAYS = (30, 90)
+"""Within so many days of now a customer is thought to buy; the longer time, where nothing is within reach in less."""
 
 RHYTHM_DAYS = 90
 """Orders of so many days say how often a customer buys."""
 
-MOST_ORDERS = 30
-"""More orders than that in `BUYING_DAYS` are nobody's rhythm: it is capped."""
+MOST_ORDERS_A_DAY = 1
+"""More is nobody's rhythm: it is capped."""
 
-WAITING = {days: f"No order for {days} days" for days in (BUYING_DAYS, 60, 90, 180)}
+WAITING = {days: f"No order for {days} days" for days in (30, 60, 90, 180)}
 
 COUNTS = {1: "One", 2: "Two", 3: "Three", 4: "Four", 5: "Five", 6: "Six", 7: "Seven", 8: "Eight", 9: "Nine"}
 TIMES = {2: "twice", 3: "three times"}
@@ -56,8 +56,10 @@ class Step:
         )
 
 
-def next_steps(lines: Sequence[OrderLine], as_of: date, zone: str = UNIVERSAL) -> list[Step]:
-    """What may happen from a date on: buying as usual or more within 30 days, not buying, sending the last order back.
+def next_steps(
+    lines: Sequence[OrderLine], as_of: date, zone: str = UNIVERSAL, days: int = BUYING_DAYS[0]
+) -> list[Step]:
+    """What may happen from a date on: buying as usual or more within some days, not buying, returning the last order.
 
     The usual order is the customer's own one of median value, with its products, on later days; the usual number is
     `rhythm`.
@@ -66,6 +68,7 @@ def next_steps(lines: Sequence[OrderLine], as_of: date, zone: str = UNIVERSAL) -
         lines: The customer's lines before `as_of`, with `ordered_at` as naive datetimes (UTC); one purchase at least.
         as_of: From when on.
         zone: The shop's time zone.
+        days: Within how many days they buy; there is a step of not buying for as long.
 
     Returns:
         Of each kind, the one that takes least comes first.
@@ -74,11 +77,9 @@ def next_steps(lines: Sequence[OrderLine], as_of: date, zone: str = UNIVERSAL) -
     usual = orders[(len(orders) - 1) // 2]
     last = max(orders, key=lambda order: (_placed(order), order[0]["order_id"]))
     moments = [_placed(order) for order in orders]
-    asks = buying_asks(rhythm(moments, moment_of(datetime.combine(as_of, time()), zone)))
-    steps = [_buying(lines, usual, as_of, count, size, zone) for count, size in asks]
-    steps += [
-        Step("waiting", text, as_of + timedelta(days=days), tuple(lines), (days,)) for days, text in WAITING.items()
-    ]
+    often = rhythm(moments, moment_of(datetime.combine(as_of, time()), zone), days)
+    steps = [_buying(lines, usual, as_of, asks, days, zone) for asks in buying_asks(often)]
+    steps += [Step("waiting", text, as_of + timedelta(days=n), tuple(lines), (n,)) for n, text in WAITING.items()]
     if _value(last) > 0:
         text = f"Returning the last order, worth {money(_value(last))}"
         back = _moved(last, as_of, "return", -1, zone)
@@ -86,16 +87,17 @@ def next_steps(lines: Sequence[OrderLine], as_of: date, zone: str = UNIVERSAL) -
     return steps
 
 
-def rhythm(moments: Sequence[datetime], now: datetime) -> int:
-    """How many orders in `BUYING_DAYS` are usual for a customer, by the last `RHYTHM_DAYS`; at least one.
+def rhythm(moments: Sequence[datetime], now: datetime, days: int) -> int:
+    """How many orders are usual for a customer in some days, by the last `RHYTHM_DAYS`; at least one.
 
     Args:
         moments: When they ordered (UTC).
         now: The moment from which to look back.
+        days: How many days.
     """
-    known = min(float(RHYTHM_DAYS), max((now - min(moments)) / DAY, float(BUYING_DAYS)))
+    known = min(float(RHYTHM_DAYS), max((now - min(moments)) / DAY, float(BUYING_DAYS[0])))
     recent = sum((now - moment) / DAY <= RHYTHM_DAYS for moment in moments)
-    return min(max(round(BUYING_DAYS * recent / known), 1), MOST_ORDERS)
+    return min(max(round(days * recent / known), 1), MOST_ORDERS_A_DAY * days)
 
 
 def buying_asks(usual: int) -> tuple[tuple[int, int], ...]:
@@ -104,22 +106,25 @@ def buying_asks(usual: int) -> tuple[tuple[int, int], ...]:
     return ((usual, 1), (usual, 2), (more, 1), (usual, 3), (twice, 1), (thrice, 1))
 
 
-def _buying(lines: Sequence[OrderLine], usual: list[OrderLine], as_of: date, count: int, size: int, zone: str) -> Step:
-    days = [round(BUYING_DAYS * number / (count + 1)) for number in range(1, count + 1)]
+def _buying(
+    lines: Sequence[OrderLine], usual: list[OrderLine], as_of: date, asks: tuple[int, int], days: int, zone: str
+) -> Step:
+    count, size = asks
+    moments = [round(days * number / (count + 1)) for number in range(1, count + 1)]
     bought = [
         line
-        for n, day in enumerate(days)
+        for n, day in enumerate(moments)
         for line in _moved(usual, as_of + timedelta(days=day), f"next {n}", size, zone)
     ]
     worth = money(size * _value(usual))
     if count > 1:
         larger = f", {TIMES[size]} the usual size" if size > 1 else ""
-        text = f"{COUNTS.get(count, count)} more orders of {worth} each within {BUYING_DAYS} days{larger}"
+        text = f"{COUNTS.get(count, count)} more orders of {worth} each within {days} days{larger}"
     elif size > 1:
-        text = f"An order of {worth} within {BUYING_DAYS} days, {TIMES[size]} the usual"
+        text = f"An order of {worth} within {days} days, {TIMES[size]} the usual"
     else:
-        text = f"One more order of {worth} within {BUYING_DAYS} days"
-    return Step("buying", text, as_of + timedelta(days=BUYING_DAYS), (*lines, *bought), (count, size))
+        text = f"One more order of {worth} within {days} days"
+    return Step("buying", text, as_of + timedelta(days=days), (*lines, *bought), asks)
 
 
 def _moved(order: list[OrderLine], day: date, order_id: str, size: int, zone: str) -> Iterator[OrderLine]:

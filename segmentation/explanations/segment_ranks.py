@@ -3,10 +3,13 @@
 import re
 from collections.abc import Sequence
 
+from segmentation.metadata.vocabulary import AWAY
 from segmentation.modeling.artefact import Segment
 
-FADING = re.compile(r"\b(cooling|lapsed|lapsing|lost|at[ -]risk|slipping|dormant|inactive)\b", re.IGNORECASE)
-"""Words of a name by which nobody is won: no order is said to lead there."""
+GOING = (*sorted(AWAY), "lapsing", "lost", "at[ -]risk", "hibernating", "slipping", "dormant", "inactive")
+"""Words of the vocabulary, and of people's own names, by which nobody is won: no order is said to lead there."""
+
+FADING = re.compile(rf"\b({'|'.join(GOING)})\b", re.IGNORECASE)
 
 
 def segment_ranks(segments: Sequence[Segment]) -> list[int]:

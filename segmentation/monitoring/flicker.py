@@ -7,7 +7,7 @@ from datetime import date
 
 import duckdb
 
-from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, of_model
 from segmentation.snapshots.latest import date_before
 
 BACK_WITHIN_DAYS = 62
@@ -16,7 +16,7 @@ BACK_WITHIN_DAYS = 62
 FLICKER = f"""
 WITH assigned AS (
     SELECT as_of, customer_id, segment_id
-    FROM {CUSTOMER_SEGMENTS.name}
+    FROM {of_model(CUSTOMER_SEGMENTS)}
     WHERE as_of >= DATE '{{as_of}}' - {BACK_WITHIN_DAYS} AND as_of <= DATE '{{as_of}}'
         OR as_of = DATE '{{previous}}'
 ),

@@ -228,6 +228,15 @@ def test_nobody_moves_up_by_returning_or_waiting() -> None:
     assert (outlook.reach.kind, outlook.reach.left_out) == ("nothing", 2)
 
 
+def test_where_a_month_is_too_short_orders_of_three_months_are_played() -> None:
+    slow = Plain(("order_count",), np.eye(1), np.array([[1.0], [44.0]]), ("Some", "Many"), (10.0, 90.0))
+    lines = [line for n in range(5) for line in bought(date(2024, 6, 1 + 6 * n), f"o{n}")]
+    outlook = find_changes(slow, lines, window_of(AS_OF, None))
+    # They have 5, and the border is at 22.5: 15 are the most in 30 days; 15 are usual in 90, and 23 the next try.
+    assert sentences(outlook) == ["23 more orders of 24.50 each within 90 days → Many"]
+    assert outlook.changes[0].as_of == date(2024, 9, 29)
+
+
 def test_an_order_that_keeps_a_customer_from_falling_is_told() -> None:
     recent = Plain(("recency_days",), np.eye(1), np.array([[10.0], [60.0]]), ("Fresh", "Cooling"))
     outlook = find_changes(recent, bought(date(2024, 6, 11)), window_of(AS_OF, None))

@@ -34,7 +34,7 @@ def steps() -> list[Step]:
 )
 def test_what_is_usual_goes_by_the_last_three_months(days_ago: list[float], expected: int) -> None:
     now = datetime(2024, 7, 1)
-    assert rhythm([now - timedelta(days=days) for days in days_ago], now) == expected
+    assert rhythm([now - timedelta(days=days) for days in days_ago], now, 30) == expected
 
 
 @given(usual=st.integers(1, 30))
@@ -53,14 +53,14 @@ def worlds(draw: st.DrawFn) -> tuple[int, list[Played], list[int], list[bool]]:
     return draw(st.integers(0, K - 1)), played, ranks, draw(st.lists(st.booleans(), min_size=K, max_size=K))
 
 
-@given(worlds())
+@given(worlds(), st.sampled_from([30, 90]))
 def test_what_is_told_is_monotone_in_value_whatever_the_model_says(
-    world: tuple[int, list[Played], list[int], list[bool]],
+    world: tuple[int, list[Played], list[int], list[bool]], days: int
 ) -> None:
     start, played, ranks, fading = world
-    told, left_out = honest_steps(*world)
+    told, left_out = honest_steps(*world, days)
     value = {None: -1} | dict(enumerate(ranks))
-    without = value[next(each.target for each in played if each.step.asks == (30,))]
+    without = value[next(each.target for each in played if each.step.asks == (days,))]
     for judged in told:
         step, target = judged.played.step, judged.played.target
         if step.kind == "buying":
@@ -88,7 +88,7 @@ def test_a_sound_model_has_nothing_left_out(start: int, waiting: int) -> None:
     waits = {days: max(0, min(start, waiting) - number) for number, days in enumerate(WAITING)}
     targets = [*ups.values(), *waits.values(), max(0, start - 1)]
     played = [Played(step, target, 1.0) for step, target in zip(steps(), targets, strict=True)]
-    told, left_out = honest_steps(start, played, list(range(K)), [False] * K)
+    told, left_out = honest_steps(start, played, list(range(K)), [False] * K, 30)
     assert left_out == 0
     assert {each.played.target for each in told if each.direction == "up"} == {up for up in ups.values() if up > start}
     assert {each.played.target for each in told if each.direction == "down"} == {
