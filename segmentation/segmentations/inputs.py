@@ -11,16 +11,16 @@ from segmentation.metadata.tables import TABLES
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, SEGMENTATION, SEGMENTATION_VERSION
 
-PREDICTIONS = "segments.customer_predictions"
-"""The table of predictions; conditions can't look at them in a release without it."""
+PREDICTIONS_TABLE = "segments.customer_predictions"
+"""The name of the table of predictions; conditions can't look at them in a release without it."""
 
 KEYS = ("as_of", "customer_id")
 OF_DEFINITIONS = (SEGMENTATION.name, SEGMENTATION_VERSION.name)
 
 
-def predictions_table(tables: Collection[Table] = TABLES) -> Table | None:
+def predictions_table() -> Table | None:
     """The table of predictions, if this release has one."""
-    return next((table for table in tables if table.name == PREDICTIONS), None)
+    return next((table for table in TABLES if table.name == PREDICTIONS_TABLE), None)
 
 
 def columns_by_table() -> Mapping[str, Table]:
@@ -40,10 +40,9 @@ def empty_relation() -> str:
     return f"(SELECT {', '.join(columns)} WHERE false)"
 
 
-def reads_from(columns: Collection[str], table_name: str) -> bool:
-    """Whether any of some columns is read from a table."""
-    known = columns_by_table()
-    return any(known[name].name == table_name for name in columns if name in known)
+def reads_predictions(columns: Collection[str]) -> bool:
+    """Whether any of some columns is a prediction."""
+    return _reads(columns, predictions_table())
 
 
 def input_relation(as_of: date, columns: Collection[str], model_rows: str) -> str:
@@ -54,18 +53,21 @@ def input_relation(as_of: date, columns: Collection[str], model_rows: str) -> st
         columns: Those that are wanted, besides `customer_id`.
         model_rows: A relation with the model's segments of that date.
     """
-    sources = {
-        CUSTOMER_FEATURES.name: f"(FROM {CUSTOMER_FEATURES.name} WHERE as_of = DATE '{as_of}')",
-        CUSTOMER_SEGMENTS.name: model_rows,
-        PREDICTIONS: f"(FROM {PREDICTIONS} WHERE as_of = DATE '{as_of}')",
-    }
-    aliases = {CUSTOMER_FEATURES.name: "features", CUSTOMER_SEGMENTS.name: "model", PREDICTIONS: "predicted"}
-    known = columns_by_table()
+    aliases = {CUSTOMER_FEATURES.name: "features", CUSTOMER_SEGMENTS.name: "model"}
+    known, predictions = columns_by_table(), predictions_table()
     wanted = [name for name in sorted(columns) if name != "customer_id"]
-    selected = ", ".join(["features.customer_id", *(f"{aliases[known[name].name]}.{name}" for name in wanted)])
-    joins = [
-        f"LEFT JOIN {relation} AS {aliases[name]} ON {aliases[name]}.customer_id = features.customer_id"
-        for name, relation in sources.items()
-        if name != CUSTOMER_FEATURES.name and reads_from(wanted, name)
-    ]
-    return f"(SELECT {selected} FROM {sources[CUSTOMER_FEATURES.name]} AS features {' '.join(joins)})"
+    selected = ", ".join(
+        ["features.customer_id", *(f"{aliases.get(known[name].name, 'predicted')}.{name}" for name in wanted)]
+    )
+    relation = f"(FROM {CUSTOMER_FEATURES.name} WHERE as_of = DATE '{as_of}') AS features"
+    if _reads(wanted, CUSTOMER_SEGMENTS):
+        relation += f" LEFT JOIN {model_rows} AS model ON model.customer_id = features.customer_id"
+    if predictions is not None and reads_predictions(wanted):
+        rows = f"(FROM {predictions.name} WHERE as_of = DATE '{as_of}')"
+        relation += f" LEFT JOIN {rows} AS predicted ON predicted.customer_id = features.customer_id"
+    return f"(SELECT {selected} FROM {relation})"
+
+
+def _reads(columns: Collection[str], table: Table | None) -> bool:
+    known = columns_by_table()
+    return any(known[name] is table for name in columns if name in known)

@@ -17,7 +17,7 @@ from segmentation.quoting import shown
 from segmentation.segmentations.conditions import enclosed
 from segmentation.segmentations.config import declared_segmentations
 from segmentation.segmentations.definition import Definition
-from segmentation.segmentations.inputs import PREDICTIONS, columns_by_table, input_relation, reads_from
+from segmentation.segmentations.inputs import columns_by_table, input_relation, predictions_table, reads_predictions
 from segmentation.segmentations.versions import (
     DefinitionVersion,
     inputs_of,
@@ -27,6 +27,7 @@ from segmentation.segmentations.versions import (
     versions_of,
 )
 from segmentation.warehouse import Commit, Lake
+from segmentation.warehouse.schema import exists
 from segmentation.warehouse.sql import brief_error
 
 OWN = """
@@ -173,12 +174,15 @@ def _inputs(
 
 
 def _require(con: duckdb.DuckDBPyConnection, as_of: date, definition: Definition, column: str) -> None:
-    if not reads_from([column], PREDICTIONS):
+    table = predictions_table()
+    if table is None or not reads_predictions([column]):
         return
-    if con.execute(f"SELECT 1 FROM {PREDICTIONS} WHERE as_of = DATE '{as_of}' LIMIT 1").fetchone() is None:
+    query = f"SELECT 1 FROM {table.name} WHERE as_of = DATE '{as_of}' LIMIT 1"
+    if not exists(con, table) or con.execute(query).fetchone() is None:
+        asset = table.name.replace(".", "/")
         raise NotEnoughDataError(
-            f"The segmentation {definition.name} looks at {column} of {PREDICTIONS}, which has no rows as of {as_of}; "
-            f"`segmentation materialize --select segments/customer_predictions --as-of {as_of}` makes them."
+            f"The segmentation {definition.name} looks at {column} of {table.name}, which has no rows as of {as_of}; "
+            f"`segmentation materialize --select {asset} --as-of {as_of}` makes them."
         )
 
 

@@ -29,7 +29,7 @@ from segmentation.metadata.tables.monitoring import FEATURE_DRIFT, MODEL_QUALITY
 from segmentation.metadata.tables.raw import CHANGED_DAYS
 from segmentation.metadata.tables.registry import MODELS, PROMOTIONS, TRAINING_SETS
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, SEGMENT_EVENTS, SEGMENT_TRANSITIONS
-from segmentation.segmentations.inputs import PREDICTIONS, reads_from
+from segmentation.segmentations.inputs import PREDICTIONS_TABLE, reads_predictions
 from segmentation.segmentations.versions import DefinitionVersion, declared_hashes, read_versions
 from segmentation.settings import Settings
 from segmentation.shop_calendar import UNIVERSAL
@@ -220,8 +220,8 @@ class _Judge:
         decided = {
             name: known.get((name, version)) for name, version in json.loads(entry.segmentations or "{}").items()
         }
-        if any(each and reads_from(each.inputs, PREDICTIONS) for each in decided.values()):
-            yield from self._of_written(entry, PREDICTIONS, entry.as_of)
+        if any(each and reads_predictions(each.inputs) for each in decided.values()):
+            yield from self._of_written(entry, PREDICTIONS_TABLE, entry.as_of)
         if entry.as_of != self.newest:
             return
         hashes = {name: each.hash if each else None for name, each in decided.items()}

@@ -40,6 +40,7 @@ AS_OF, EARLIER = date(2024, 3, 1), date(2023, 11, 1)
 MIDNIGHT = datetime(2024, 3, 1)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 COMMIT = Commit("test")
+OWN = "segmentations: {own: {segments: [{name: far, when: distance > 1}, {name: many, when: order_count > 2}]}}"
 QUICK = {
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.codegen.wholeStage": "false",
@@ -87,7 +88,10 @@ def filled(empty_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """A lake with a snapshot by DuckDB; some lines are in its catalogue only, some are deleted."""
     home = tmp_path_factory.mktemp("filled") / "a b %20é"
     shutil.copytree(empty_lake, home)
-    with Lake(Settings(home=home, customer_buckets=BUCKETS, max_segments=5, min_separation=-1), create=True) as lake:
+    settings = Settings(
+        home=home, customer_buckets=BUCKETS, max_segments=5, min_separation=-1, segmentations=home / "own.yaml"
+    )
+    with Lake(settings, create=True) as lake:
         insert_lines(lake, list(_made_lines()))
         insert_lines(lake, [Line("late", "l1", "p", MIDNIGHT - 2 * HOUR), Line("gone", "g1", "p", MIDNIGHT - HOUR)])
         with lake.cursor() as con:
@@ -128,8 +132,10 @@ def test_features_and_segments_on_spark_are_those_of_duckdb(filled: Lake, monkey
     version = registry.register(filled, model.artefact, {}, COMMIT, now=utc_now())
     assert version is not None
     registry.promote(filled, version, alias="champion", actor="test", reason="test", commit=COMMIT, now=utc_now())
+    filled.settings.segmentations.write_text(OWN)
     write_segments(filled, AS_OF, COMMIT)
     segments = _rows(filled, CUSTOMER_SEGMENTS.name)
+    assert set(segments["segmentation_name"]) == {"model", "own"}
 
     earlier = _rows(filled, CUSTOMER_FEATURES.name, EARLIER)
 
@@ -147,7 +153,7 @@ def test_features_and_segments_on_spark_are_those_of_duckdb(filled: Lake, monkey
         for group in GROUPS:
             names = ["as_of", "customer_id", *(feature.name for feature in of_group(group))]
             _assert_same(_rows(lake, FEATURE_GROUPS[group].name), features.select(names))
-        assert write_segments(lake, AS_OF, COMMIT)[1] == len(segments)
+        assert write_segments(lake, AS_OF, COMMIT)[1] == len(features)
         _assert_same(_rows(lake, CUSTOMER_SEGMENTS.name), segments)
 
 

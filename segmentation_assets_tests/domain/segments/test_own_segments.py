@@ -9,15 +9,19 @@ import duckdb
 import pytest
 
 from segmentation.clock import utc_now
-from segmentation.errors import SegmentationError
+from segmentation.errors import NotEnoughDataError, SegmentationError
 from segmentation.metadata.features import FEATURES
+from segmentation.metadata.table import Column, Table
+from segmentation.metadata.tables.columns import AS_OF, CUSTOMER
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, MODEL, of_model
 from segmentation.modeling import registry
 from segmentation.modeling.artefact import FORMAT, Artefact, FeatureRule, Provenance, Segment
+from segmentation.segmentations import inputs
 from segmentation.segmentations.config import parse_segmentations
 from segmentation.segmentations.segment_ids import next_segment_id
 from segmentation.segmentations.versions import read_versions, segment_ids, take_over
+from segmentation.segments import own_segments
 from segmentation.segments.assignment import write_segments
 from segmentation.segments.own_segments import count_segments
 from segmentation.segments.profiles import write_profiles
@@ -66,7 +70,13 @@ def _own_file(lake: Lake) -> None:
 
 
 def assign(lake: Lake, as_of: date, spend: Spend) -> None:
-    """Write features of customers, all bought 10 days ago, and their segments."""
+    """Write features of customers and their segments."""
+    assign_features(lake, as_of, spend)
+    write_segments(lake, as_of, COMMIT)
+
+
+def assign_features(lake: Lake, as_of: date, spend: Spend) -> None:
+    """Write features of customers, who all bought 10 days ago."""
     fixed = {"net_revenue", "recency_days"}
     others = [feature for feature in FEATURES if feature.name not in fixed]
     values = ", ".join("'x'" if feature.type == "VARCHAR" else f"CAST(1 AS {feature.type})" for feature in others)
@@ -84,7 +94,6 @@ def assign(lake: Lake, as_of: date, spend: Spend) -> None:
 
     with lake.cursor() as con:
         lake.transaction(con, COMMIT, write)
-    write_segments(lake, as_of, COMMIT)
 
 
 def members(lake: Lake, as_of: date, segmentation: str) -> dict[str, str]:
@@ -263,6 +272,26 @@ def test_a_definition_of_another_release_says_which_column_is_gone(shop: Lake) -
         )
     with pytest.raises(SegmentationError, match="spend looks at gone_revenue"):
         write_segments(shop, JAN, COMMIT)
+
+
+def test_predictions_have_to_be_there_for_the_date(shop: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = (AS_OF, CUSTOMER, Column("made_up_orders_90d", "DOUBLE", "Orders."))
+    table = Table("segments.made_up_predictions", "A prediction.", columns)
+    for module in (inputs, own_segments):
+        monkeypatch.setattr(module, "predictions_table", lambda: table)
+    declare(shop, "  a: {segments: [{name: back soon, when: made_up_orders_90d > 1 AND net_revenue > 0}]}\n")
+    assign_features(shop, JAN, {"a": 1, "b": 1, "c": 1})
+    with pytest.raises(NotEnoughDataError, match=r"made_up_orders_90d .*--select segments/made_up_predictions --as-of"):
+        write_segments(shop, JAN, COMMIT)
+    rows = f"(DATE '{JAN}', 'a', 2), (DATE '{JAN}', 'b', NULL), (DATE '{FEB}', 'c', 2)"
+    statement = f"CREATE TABLE {table.name} AS SELECT * FROM (VALUES {rows}) AS t({table.column_list})"
+    with shop.cursor() as con:
+        shop.transaction(con, COMMIT, lambda c: c.execute(statement))
+    write_segments(shop, JAN, COMMIT)
+    assert members(shop, JAN, "a") == {"a": "back soon", "b": "Everybody else", "c": "Everybody else"}
+    with shop.cursor() as con:
+        [version] = read_versions(con)
+    assert version.inputs == ("made_up_orders_90d", "net_revenue")
 
 
 def test_processes_that_take_over_together_make_one_version(shop: Lake) -> None:
