@@ -20,7 +20,6 @@ from rich.table import Table
 
 from benchmarks.reporting import at_least, machine, print_targets, write_json
 from segmentation.clock import utc_now
-from segmentation.errors import SegmentationError
 from segmentation.features.snapshots import write_snapshots
 from segmentation.modeling import lifecycle, registry
 from segmentation.modeling.training_data import make_training_set
@@ -134,11 +133,9 @@ def _retrain(console: Console, name: str, lake: Lake, months: int) -> Result:
             write_snapshots(lake, [as_of], lambda _: Commit("features"), now=END_MOMENT)
         training_set = make_training_set(lake, as_of, Commit("training set"), now=END_MOMENT)
         version, model = lifecycle.train_candidate(lake, training_set, Commit("candidate"), now=utc_now)
-        try:
-            lifecycle.decide(lake, actor="benchmark", commit=Commit("champion"), now=utc_now())
-            verdict = "champion"
-        except SegmentationError as error:
-            verdict, refused = str(error).split(": ", 1)[1], refused + 1
+        decision = lifecycle.decide(lake, actor="benchmark", commit=Commit("champion"), now=utc_now())
+        verdict = "champion" if decision.serves else decision.explanation
+        refused += decision.outcome == "refused"
         _, count = write_segments(lake, as_of, Commit("segments"))
         moves = write_transitions(lake, as_of, Commit("transitions"))
         causes = dict(moves.group_by("cause").agg(pl.col("customer_count").sum()).iter_rows())

@@ -185,15 +185,29 @@ class Settings(BaseSettings):
         0.02, ge=0, le=1, description="Least share of the variance of later spend that lies between segments."
     )
     max_forward_loss: float = Field(
-        0.1, ge=0, le=1, description="How much worse than the champion's that share may be, relative to it."
+        0.1, ge=0, le=1, description="How much worse than the best champion's that share may be, relative to it."
     )
     max_validity_loss: float = Field(
-        0.05, ge=0, description="How much the silhouette in the fixed space may fall behind the champion's."
+        0.05, ge=0, description="Further behind the champion's silhouette in the fixed space, there is a warning."
     )
     max_customers_moved: float = Field(
-        0.25, ge=0, le=1, description="Share of customers that a new model alone may move to another segment."
+        0.12,
+        ge=0,
+        le=1,
+        description="Share of customers that a new model alone may move to another segment without being better; each "
+        "percent that it is better allows one of a hundred more.",
     )
-    max_revenue_moved: float = Field(0.25, ge=0, le=1, description="Share of net revenue that it may move.")
+    max_revenue_moved: float = Field(
+        0.2, ge=0, le=1, description="Share of net revenue that it may move without being better; likewise."
+    )
+    movement_limit: float = Field(
+        0.5, ge=0, le=1, description="Share of customers, and of revenue, that no gain lets a new model move at once."
+    )
+    migrate_after: int = Field(
+        3,
+        ge=0,
+        description="After so many candidates in a row that didn't serve, the best one is migrated to; 0: never.",
+    )
     promotion: Literal["automatic", "manual"] = Field(
         "automatic", description="Whether a candidate that passes its gates serves at once, or waits for a person."
     )

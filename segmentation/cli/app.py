@@ -1,7 +1,7 @@
 """The `segmentation` command: which commands there are, and how an error ends one.
 
 Nothing that a command needs is imported before it is called. Exit codes: 0 done, 1 could not be done (the message says
-why), 2 wrongly called.
+why), 2 wrongly called, 3 done with the champion, since the model that was trained was refused.
 """
 
 import sys

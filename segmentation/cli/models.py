@@ -12,6 +12,7 @@ import yaml
 from rich.markup import escape
 from rich.table import Table
 
+from segmentation.cli.model_migration import show_migration
 from segmentation.cli.output import JsonFlag, console, print_json, table_of
 from segmentation.clock import utc_now
 from segmentation.errors import SegmentationError
@@ -103,12 +104,13 @@ def promote_model(
     For example: segmentation models promote 3 --reason 'agreed with marketing'
     """
     from segmentation.modeling import lifecycle  # gates need scikit-learn, which the scorer's image lacks
+    from segmentation.modeling.movement import movement
 
     with Lake(load_settings()) as lake:
         with lake.cursor() as con:
             number, serving = registry.number_of(con, version), registry.resolve(con, "champion")
         if serving is not None and number != serving and (dry_run or not as_json):
-            _show_movement(lifecycle.movement(lake, serving, number), serving, number, as_json)
+            _show_movement(movement(lake, serving, number), serving, number, as_json)
         if dry_run:
             return
         commit = Commit(f"models promote {number}", asset="training/champion_model")
@@ -144,11 +146,11 @@ def roll_back_model(
     """
     with Lake(load_settings()) as lake:
         if dry_run or not as_json:
-            from segmentation.modeling import lifecycle  # needs scikit-learn, which the scorer's image lacks
+            from segmentation.modeling.movement import movement
 
             with lake.cursor() as con:
                 serving, earlier = registry.champions(con)
-            _show_movement(lifecycle.movement(lake, serving, earlier), serving, earlier, as_json)
+            _show_movement(movement(lake, serving, earlier), serving, earlier, as_json)
         if dry_run:
             return
         commit = Commit("models rollback", asset="training/champion_model")
@@ -201,14 +203,14 @@ def diff_models(
 
     For example: segmentation models diff champion candidate
     """
-    from segmentation.modeling import lifecycle
     from segmentation.modeling.comparison import differences
+    from segmentation.modeling.movement import movement
 
     with Lake(load_settings(), read_only=True) as lake:
         with lake.cursor() as con:
             numbers = registry.number_of(con, before), registry.number_of(con, after)
             tables = differences(*(registry.load(con, number) for number in numbers))
-        moves = lifecycle.movement(lake, *numbers)
+        moves = movement(lake, *numbers)
     if as_json:
         shown = {name: table.to_dicts() for name, table in {**tables, "customers": moves}.items()}
         print_json(shown)
@@ -218,6 +220,9 @@ def diff_models(
         console.print(table_of(table) if table.height else "the same")
     console.print("[bold]customers[/] of the newest snapshot")
     _show_movement(moves, *numbers)
+
+
+models.command("migration", rich_help_panel=LOOK)(show_migration)
 
 
 @models.command("rename", rich_help_panel=DECIDE)

@@ -92,6 +92,7 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
         search: Why this specification was chosen.
         axes: How many axes of model space say what will be spent, how it will be bought, and how it has been; empty
             where they are the scaled features.
+        stand_in: Why there are named rules instead of a fitted model; empty if one was fitted.
         run_id: The Dagster run that trained it.
         git_commit: The platform's commit.
     """
@@ -110,6 +111,7 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     former_names: tuple[str, ...] = ()
     search: str = ""
     axes: tuple[int, ...] = ()
+    stand_in: str = ""
     run_id: str = ""
     git_commit: str = ""
 

@@ -1,31 +1,32 @@
-"""Gates: what a model must show before it may serve, each with its evidence.
+"""Gates: what a model must show before it may serve, and what it must gain for whom it moves.
 
-Everything is measured anew from the artefact and the customers that it was trained on: what a registry row says about
-itself is no evidence. A model without a predecessor in service passes the gates that compare, and is only warned by the
-others: a shop whose customers are hard to tell apart has segments all the same.
+Gates and search share one list of what any model must show (`requirements`). What compares with the champion is weighed
+here: a model may move a few customers for nothing, and more the more it gains. One that gains too little is passed
+over, which is nobody's fault; one that isn't fit to serve is refused. While no model serves, or a stand-in does, gates
+only warn: a shop whose customers are hard to tell apart has segments all the same.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import date
+from typing import Literal
 
-import duckdb
-import numpy as np
-
-from segmentation.metadata.features import BY_NAME
-from segmentation.modeling import registry
-from segmentation.modeling.artefact import Artefact, Evaluator, Floats, Ints
-from segmentation.modeling.feature_matrix import FeatureMatrix, read_matrix
-from segmentation.modeling.fitting.clustering import resample
-from segmentation.modeling.fitting.forward import eta_squared
-from segmentation.modeling.fitting.metrics import fixed_silhouette, smallest_share
-from segmentation.modeling.fitting.outcomes import read_outcome
-from segmentation.modeling.fitting.space import fixed_space
-from segmentation.modeling.nearest import nearest
-from segmentation.modeling.registry import ModelVersion, TrainingSet
+from segmentation.modeling.evidence import Comparison, Evidence
+from segmentation.modeling.requirements import (
+    FORWARD_VALUE,
+    MOVEMENT,
+    SEPARATION,
+    SMALLEST_SEGMENT,
+    STABILITY,
+    Requirement,
+)
 from segmentation.settings import Settings
-from segmentation.warehouse import Lake
+
+LEAST_VALUE = 0.05
+"""Of a champion that foretells next to nothing, a gain relative to that would be anything."""
+
+Effect = Literal["refuses", "passes over", "warns"]
+"""What comes of a gate that isn't passed."""
 
 
 @dataclass(frozen=True)
@@ -33,215 +34,150 @@ class GateResult:
     """One gate's verdict.
 
     Attributes:
-        passed: Whether the candidate may go on.
+        passed: Whether there is nothing against the candidate.
         measured: The figure that was judged.
         threshold: What it has to reach, or may not exceed.
         explanation: The same in a sentence.
-        only_warns: Whether a candidate that hasn't passed may go on all the same.
+        effect: What comes of it if it isn't passed: the candidate is refused; or it is passed over, since it isn't
+            worth the change; or a warning.
     """
 
     passed: bool
     measured: float
     threshold: float
     explanation: str
-    only_warns: bool = False
+    effect: Effect = "refuses"
 
     @property
     def refuses(self) -> bool:
-        """Whether the candidate may not go on."""
-        return not self.passed and not self.only_warns
+        """Whether the candidate is not fit to serve."""
+        return not self.passed and self.effect == "refuses"
 
-
-@dataclass(frozen=True)
-class Comparison:
-    """A model beside the champion, on the same customers.
-
-    Attributes:
-        champion: The champion's version.
-        customers_moved: Share of customers that the model puts into another segment than the champion does.
-        revenue_moved: Share of their net revenue.
-        silhouette: The champion's, in the fixed space.
-        forward: Its forward η²; None without history.
-    """
-
-    champion: int
-    customers_moved: float
-    revenue_moved: float
-    silhouette: float
-    forward: float | None
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What gates judge.
-
-    Attributes:
-        smallest: Share of customers in the smallest segment.
-        separation: Simplified silhouette in model space.
-        stability: Per segment, by name: Jaccard overlap with its like in bootstrap resamples.
-        silhouette: In the fixed space.
-        forward: η² of log spend in the days after the judged date; None without history.
-        comparison: With the champion; None if there is none, or it is the model itself.
-        is_first: Whether no model serves yet.
-    """
-
-    smallest: float
-    separation: float
-    stability: Mapping[str, float]
-    silhouette: float
-    forward: float | None
-    comparison: Comparison | None
-    is_first: bool = False
-
-
-@dataclass(frozen=True)
-class _Customers:
-    """The customers that a model was trained on (or a sample), and those of the judged date."""
-
-    con: duckdb.DuckDBPyConnection
-    pinned: TrainingSet
-    settings: Settings
-
-    def values(self, as_of: date, features: Sequence[str]) -> Floats:
-        return self._read(as_of, features).values
-
-    def labels(self, artefact: Artefact, as_of: date) -> Ints:
-        return Evaluator(artefact).assign(self.values(as_of, artefact.feature_names)).segment
-
-    def forward(self, artefact: Artefact) -> float | None:
-        judged = self.pinned.judged_as_of
-        if judged is None:
-            return None
-        ids = self._read(judged, ("recency_days",)).customer_ids
-        outcome = read_outcome(self.con, judged, self.pinned.forward_days, ids)
-        return eta_squared(outcome.log_spend, self.labels(artefact, judged))
-
-    def _read(self, as_of: date, features: Sequence[str]) -> FeatureMatrix:
-        settings = self.settings
-        return read_matrix(self.con, as_of, features, max_rows=settings.training_rows, seed=settings.seed)
-
-
-def gather(lake: Lake, version: int, settings: Settings) -> Evidence:
-    """Measure a version, and compare it with the champion.
-
-    Raises:
-        SegmentationError: There is no such version, or the snapshot it was trained on has been expired.
-    """
-    with lake.cursor() as con:
-        artefact = registry.load(con, version).artefact
-        pinned = registry.training_set(con, artefact.provenance.training_set_id)
-        serving = registry.resolve(con, "champion")
-        champion = None if serving is None or serving == version else registry.load(con, serving)
-    with lake.at(pinned.lake_snapshot) as con:
-        customers = _Customers(con, pinned, settings)
-        points = Evaluator(artefact).coordinates(customers.values(pinned.as_of, artefact.feature_names))
-        assignment = nearest(points, Evaluator(artefact).centroids)
-        fixed = _fixed(pinned.features, customers.values(pinned.as_of, pinned.features))
-        comparison = None if champion is None else _compare(customers, fixed, assignment.segment, artefact, champion)
-        forward = customers.forward(artefact)
-    overlap = resample(points, Evaluator(artefact).centroids, seed=settings.seed).overlap
-    return Evidence(
-        smallest=smallest_share(assignment.segment, len(artefact.segments)),
-        separation=float(assignment.confidence.mean()),
-        stability={s.name: float(o) for s, o in zip(artefact.segments, overlap, strict=True)},
-        silhouette=fixed_silhouette(fixed, assignment.segment, settings.seed),
-        forward=forward,
-        comparison=comparison,
-        is_first=serving is None,
-    )
+    @property
+    def stops(self) -> bool:
+        """Whether the candidate may not go on by itself."""
+        return not self.passed and self.effect != "warns"
 
 
 def evaluate(evidence: Evidence, settings: Settings) -> dict[str, GateResult]:
-    """The verdicts of all gates, by name; those on a first model only warn."""
+    """The verdicts of all gates, by name; where no fitted model serves yet, they only warn."""
     verdicts = {
-        "smallest_segment": smallest_segment(evidence, settings),
-        "separation": separation(evidence, settings),
-        "stability": stability(evidence, settings),
+        SMALLEST_SEGMENT.name: smallest_segment(evidence, settings),
+        SEPARATION.name: separation(evidence, settings),
+        STABILITY.name: stability(evidence, settings),
         "validity": validity(evidence, settings),
-        "forward_value": forward_value(evidence, settings),
-        "movement": movement(evidence, settings),
+        FORWARD_VALUE.name: forward_value(evidence, settings),
+        MOVEMENT: movement(evidence, settings),
+        "fitted": fitted(evidence),
     }
-    return {name: replace(verdict, only_warns=evidence.is_first) for name, verdict in verdicts.items()}
+    if evidence.is_first or (evidence.comparison and evidence.comparison.is_stand_in):
+        return {name: replace(verdict, effect="warns") for name, verdict in verdicts.items()}
+    return verdicts
+
+
+def gain(evidence: Evidence) -> float:
+    """How much more of later spend the model's segments tell apart than the champion's, relative to that.
+
+    0 where there is nothing to compare.
+    """
+    compared = evidence.comparison
+    if compared is None or evidence.forward is None or compared.forward is None:
+        return 0.0
+    return (evidence.forward - compared.forward) / max(compared.forward, LEAST_VALUE)
 
 
 def smallest_segment(evidence: Evidence, settings: Settings) -> GateResult:
     """No segment holds less than `min_segment_share` of the customers."""
-    measured, threshold = evidence.smallest, settings.min_segment_share
-    return _at_least(
-        measured,
-        threshold,
-        f"The smallest of {len(evidence.stability)} segments holds {measured:.1%} of customers; at least "
-        f"{threshold:.1%} is needed.",
-    )
+    text = f"The smallest of {len(evidence.stability)} segments holds {evidence.smallest:.1%} of customers"
+    return _at_least(SMALLEST_SEGMENT, evidence.smallest, evidence, settings, text, "{:.1%}")
 
 
 def separation(evidence: Evidence, settings: Settings) -> GateResult:
     """The simplified silhouette (mean of 1 - distance / runner-up distance) reaches `min_separation`."""
-    measured, threshold = evidence.separation, settings.min_separation
-    return _at_least(
-        measured,
-        threshold,
-        f"The simplified silhouette is {measured:.3f}; at least {threshold:.3f} is needed.",
-    )
+    text = f"The simplified silhouette is {evidence.separation:.3f}"
+    return _at_least(SEPARATION, evidence.separation, evidence, settings, text, "{:.3f}")
 
 
 def stability(evidence: Evidence, settings: Settings) -> GateResult:
-    """Every segment comes back in bootstrap resamples: Jaccard overlap of at least `min_stability` (Hennig 2007)."""
+    """In bootstrap resamples every segment overlaps with its like by at least `min_stability`."""
     weakest = min(evidence.stability, key=lambda name: evidence.stability[name])
-    measured, threshold = evidence.stability[weakest], settings.min_stability
-    return _at_least(
-        measured,
-        threshold,
-        f"When customers are resampled, the weakest segment, {weakest!r}, overlaps by {measured:.2f} (Jaccard) with "
-        f"its like; at least {threshold:.2f} is needed.",
+    measured = evidence.stability[weakest]
+    text = (
+        f"In bootstrap resamples the weakest segment, {weakest!r}, overlaps by {measured:.2f} (Jaccard) with its like"
     )
+    return _at_least(STABILITY, measured, evidence, settings, text, "{:.2f}")
 
 
 def validity(evidence: Evidence, settings: Settings) -> GateResult:
-    """Segments lie apart as well as the champion's, but for `max_validity_loss`, in one space for both."""
+    """Segments lie apart as well as the champion's, but for `max_validity_loss`; it is no aim, so it only warns."""
     measured = evidence.silhouette
     if evidence.comparison is None:
         return _nothing_to_compare(measured, f"The silhouette in the fixed space is {measured:.3f}")
     threshold = evidence.comparison.silhouette - settings.max_validity_loss
-    return _at_least(
+    return GateResult(
+        measured >= threshold,
         measured,
         threshold,
         f"The silhouette in the fixed space is {measured:.3f}, that of champion {evidence.comparison.champion} "
-        f"{evidence.comparison.silhouette:.3f}; at most {settings.max_validity_loss:.3f} may be lost.",
+        f"{evidence.comparison.silhouette:.3f}; more than {settings.max_validity_loss:.3f} less is a warning.",
+        "warns",
     )
 
 
 def forward_value(evidence: Evidence, settings: Settings) -> GateResult:
-    """Segments tell later spend apart, and not worse than the champion's by more than `max_forward_loss` of that."""
+    """Segments tell later spend apart, hardly worse than those of the best champion ever.
+
+    Compared with the present champion alone, small losses would add up from model to model.
+    """
     if evidence.forward is None:
         return GateResult(True, 0.0, 0.0, "Lines don't reach back far enough to judge forward value.")
-    measured, threshold = evidence.forward, settings.min_forward_value
+    measured, threshold = evidence.forward, FORWARD_VALUE.least(settings)
     text = f"Segments hold {measured:.1%} of the variance of the next {settings.forward_days} days' spend"
-    if evidence.comparison is None or evidence.comparison.forward is None:
-        return _at_least(measured, threshold, f"{text}; at least {threshold:.1%} is needed.")
-    threshold = max(threshold, evidence.comparison.forward * (1 - settings.max_forward_loss))
-    return _at_least(
+    best = evidence.comparison.best if evidence.comparison else None
+    if best is None:
+        return GateResult(measured >= threshold, measured, threshold, f"{text}; at least {threshold:.1%} is needed.")
+    floor = best.forward * (1 - settings.max_forward_loss)
+    if best.forward >= threshold:
+        floor = max(floor, threshold)
+    return GateResult(
+        measured >= floor,
         measured,
-        threshold,
-        f"{text}, those of champion {evidence.comparison.champion} {evidence.comparison.forward:.1%}; at least "
-        f"{threshold:.1%} is needed.",
+        floor,
+        f"{text}, those of model {best.version}, the best champion there was, {best.forward:.1%}; at least {floor:.1%} "
+        "is needed.",
     )
 
 
 def movement(evidence: Evidence, settings: Settings) -> GateResult:
-    """The model alone moves at most `max_customers_moved` of customers and `max_revenue_moved` of revenue."""
+    """The model moves no more customers and revenue than its gain is worth, and never more than `movement_limit`.
+
+    With no gain it may move `max_customers_moved` and `max_revenue_moved`; each percent that it gains allows one more
+    of a hundred customers, each that it loses one less.
+    """
     compared = evidence.comparison
     if compared is None:
         return _nothing_to_compare(0.0, "Nobody is moved")
-    return GateResult(
-        compared.customers_moved <= settings.max_customers_moved
-        and compared.revenue_moved <= settings.max_revenue_moved,
-        compared.customers_moved,
-        settings.max_customers_moved,
-        f"The model alone would move {compared.customers_moved:.1%} of customers with {compared.revenue_moved:.1%} of "
-        f"net revenue to another segment than champion {compared.champion} has them in; at most "
-        f"{settings.max_customers_moved:.1%} and {settings.max_revenue_moved:.1%} may be.",
+    customers, revenue = (
+        min(max(allowed + gain(evidence), 0.0), settings.movement_limit)
+        for allowed in (settings.max_customers_moved, settings.max_revenue_moved)
     )
+    is_absurd = max(compared.customers_moved, compared.revenue_moved) > settings.movement_limit
+    return GateResult(
+        compared.customers_moved <= customers and compared.revenue_moved <= revenue,
+        compared.customers_moved,
+        customers,
+        f"{_moved(compared)}; {_worth(gain(evidence))}, for which at most {customers:.1%} and {revenue:.1%} may be"
+        + (f", and never more than {settings.movement_limit:.0%}." if is_absurd else "."),
+        "refuses" if is_absurd else "passes over",
+    )
+
+
+def fitted(evidence: Evidence) -> GateResult:
+    """K-means was fitted; named rules don't take over from a model that was."""
+    if not evidence.stand_in:
+        return GateResult(True, 1.0, 1.0, "The segments were found by K-means.")
+    text = f"Named RFM rules stand in for K-means: {evidence.stand_in}"
+    return GateResult(False, 0.0, 1.0, text, "passes over")
 
 
 def as_json(verdicts: Mapping[str, GateResult]) -> str:
@@ -249,32 +185,32 @@ def as_json(verdicts: Mapping[str, GateResult]) -> str:
     return json.dumps({name: asdict(verdict) for name, verdict in verdicts.items()}, sort_keys=True)
 
 
-def _compare(
-    customers: _Customers, fixed: Floats, labels: Ints, artefact: Artefact, champion: ModelVersion
-) -> Comparison:
-    as_of = customers.pinned.as_of
-    theirs = customers.labels(champion.artefact, as_of)
-    spent = np.maximum(customers.values(as_of, ("net_revenue",))[:, 0], 0.0)
-    moved = _ids(artefact)[labels] != _ids(champion.artefact)[theirs]
-    return Comparison(
-        champion=champion.version,
-        customers_moved=float(moved.mean()),
-        revenue_moved=float(spent[moved].sum() / spent.sum()) if spent.sum() > 0 else 0.0,
-        silhouette=fixed_silhouette(fixed, theirs, customers.settings.seed),
-        forward=customers.forward(champion.artefact),
+def _moved(compared: Comparison) -> str:
+    return (
+        f"The model alone would move {compared.customers_moved:.1%} of customers with {compared.revenue_moved:.1%} of "
+        f"net revenue to another segment than champion {compared.champion} has them in"
     )
 
 
-def _fixed(features: Sequence[str], values: Floats) -> Floats:
-    return fixed_space([BY_NAME[name] for name in features], values).scaled(values)
+def _worth(gained: float) -> str:
+    if round(gained, 3) == 0:
+        return "it tells later spend apart as well as that one"
+    return f"it tells later spend apart {abs(gained):.1%} {'better' if gained > 0 else 'worse'} than that one"
 
 
-def _ids(artefact: Artefact) -> Ints:
-    return np.array([segment.id for segment in artefact.segments])
-
-
-def _at_least(measured: float, threshold: float, explanation: str) -> GateResult:
-    return GateResult(measured >= threshold, measured, threshold, explanation)
+def _at_least(
+    requirement: Requirement, measured: float, evidence: Evidence, settings: Settings, text: str, shown: str
+) -> GateResult:
+    """What is required, but no more than the champion shows on the same customers; `shown` formats a figure."""
+    least = requirement.least(settings)
+    champions = evidence.comparison.figures.get(requirement.name, least) if evidence.comparison else least
+    if evidence.comparison is None or champions >= least:
+        needed = f"{text}; at least {shown.format(least)} is needed."
+        return GateResult(measured >= least, measured, least, needed)
+    needed = (
+        f"{text}, as champion {evidence.comparison.champion} would with {shown.format(champions)}; no less is needed."
+    )
+    return GateResult(measured >= champions, measured, champions, needed, "passes over")
 
 
 def _nothing_to_compare(measured: float, text: str) -> GateResult:

@@ -1,17 +1,16 @@
-"""A model's life: trained, gated, promoted or kept waiting, rolled back, and what each of these would change."""
+"""A model's life: trained, gated, and promoted, kept waiting, passed over or refused."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-
-import duckdb
-import polars as pl
+from datetime import datetime
+from typing import Literal
 
 from segmentation.errors import SegmentationError
-from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.modeling import gates, registry
-from segmentation.modeling.artefact import Artefact, Evaluator
-from segmentation.modeling.feature_matrix import latest_snapshot, read_matrix
+from segmentation.modeling.evidence import gather
+from segmentation.modeling.gates import GateResult
+from segmentation.modeling.migration import Migration, plan_migration
+from segmentation.modeling.movement import mappings, movement
 from segmentation.modeling.plots.training_plots import figures
 from segmentation.modeling.registry import TrainingSet
 from segmentation.modeling.search.search import TrialProgress, study_name
@@ -24,7 +23,12 @@ REGISTRATIONS = 5
 """Attempts to register a model while others take the ids of its new segments."""
 
 PASSED, WARNED, OVERRIDDEN = "passed its gates: ", "first model, warned by its gates: ", "override of: "
+STOPPED, MIGRATED = "stopped by its gates: ", "planned migration: "
 """What a ledger line's reason says of the gates, after what a person gave as the reason."""
+
+
+Outcome = Literal["serves", "waits", "kept", "refused"]
+"""What became of a candidate: it serves; it waits for a person; it isn't worth the change; it isn't fit to serve."""
 
 
 @dataclass(frozen=True)
@@ -32,16 +36,25 @@ class PromotionDecision:
     """What became of a candidate.
 
     Attributes:
-        version: The candidate.
-        serves: Whether it is champion now.
+        version: The version that was decided on: the candidate, or the one that is migrated to.
+        outcome: What became of it.
         is_new: Whether that is new.
-        explanation: Why, in a sentence.
+        explanation: Why, in sentences, with the next command.
+        champion: The version that serves now; None if none does yet.
+        is_migration: Whether it serves, or waits, since candidates before it were stopped.
     """
 
     version: int
-    serves: bool
+    outcome: Outcome
     is_new: bool
     explanation: str
+    champion: int | None = None
+    is_migration: bool = False
+
+    @property
+    def serves(self) -> bool:
+        """Whether it is champion now."""
+        return self.outcome == "serves"
 
 
 @dataclass(frozen=True)
@@ -115,10 +128,11 @@ def _track(tracker: Tracker, version: int, model: TrainedModel, settings: Settin
 def decide(lake: Lake, *, actor: str, commit: Commit, now: datetime) -> PromotionDecision:
     """Promote the candidate if the settings leave that to its gates; else let it wait as the challenger.
 
-    A candidate that somebody rolled back is not promoted again by itself.
+    A candidate that its gates stop changes nothing but the ledger, unless it is time for a planned migration: the
+    champion goes on serving. One that somebody rolled back is not promoted again by itself.
 
     Raises:
-        SegmentationError: There is no candidate, or a gate refuses it.
+        SegmentationError: There is no candidate, or its gates can't be asked.
     """
     with lake.cursor() as con:
         version = registry.resolve(con, "candidate")
@@ -127,27 +141,115 @@ def decide(lake: Lake, *, actor: str, commit: Commit, now: datetime) -> Promotio
         serving = registry.resolve(con, "champion")
         was_rolled_back = registry.was_rolled_back(con, version)
     if version == serving:
-        return PromotionDecision(version, True, False, f"Model {version} is champion already.")
+        return PromotionDecision(version, "serves", False, f"Model {version} is champion already.", serving)
     if was_rolled_back:
-        return PromotionDecision(
-            version,
-            False,
-            False,
+        told = (
             f"Model {version} was rolled back, so it waits for a person: "
-            f"`segmentation models promote {version} --reason …`.",
+            f"`segmentation models promote {version} --reason …`."
         )
-    alias = "champion" if lake.settings.promotion == "automatic" else "challenger"
-    promotion = promote(lake, version, actor=actor, commit=commit, now=now, alias=alias)
-    passed = _first_in_spite_of(promotion.warnings) if promotion and promotion.warnings else "passed its gates"
-    if alias == "champion":
-        return PromotionDecision(version, True, promotion is not None, f"Model {version} {passed} and serves.")
-    return PromotionDecision(
-        version,
-        False,
-        promotion is not None,
+        return PromotionDecision(version, "waits", False, told, serving)
+    write = _Writer(lake, actor, commit, now)
+    verdicts = _verdicts(lake, version)
+    if not any(verdict.stops for verdict in verdicts.values()):
+        return _passed(write, version, serving, verdicts)
+    stopped = _stopped(write, version, serving, verdicts)
+    migration = plan_migration(lake, version)
+    return stopped if migration is None else _migrated(write, migration, serving)
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """Who decides and when, for the ledger."""
+
+    lake: Lake
+    actor: str
+    commit: Commit
+    now: datetime
+
+    @property
+    def alias(self) -> str:
+        return "champion" if self.lake.settings.promotion == "automatic" else "challenger"
+
+    def point(self, alias: str, version: int, reason: str, verdicts: Mapping[str, GateResult]) -> bool:
+        """Write a line of the ledger; whether that is new."""
+        return registry.promote(
+            self.lake,
+            version,
+            alias=alias,
+            actor=self.actor,
+            reason=reason,
+            commit=self.commit,
+            now=self.now,
+            gates=gates.as_json(verdicts),
+        )
+
+
+def _passed(write: _Writer, version: int, serving: int | None, verdicts: Mapping[str, GateResult]) -> PromotionDecision:
+    warnings = _warnings(verdicts)
+    is_new = write.point(write.alias, version, _said([], warnings if serving is None else (), verdicts), verdicts)
+    passed = _first_in_spite_of(warnings) if serving is None and warnings else "passed its gates"
+    if write.alias == "champion":
+        return PromotionDecision(version, "serves", is_new, f"Model {version} {passed} and serves.", version)
+    told = (
         f"Model {version} {passed} and waits: `segmentation models promote {version} --dry-run` shows what would "
-        "change.",
+        f"change, `segmentation models promote {version} --reason …` lets it serve."
     )
+    return PromotionDecision(version, "waits", is_new, told, serving)
+
+
+def _stopped(
+    write: _Writer, version: int, serving: int | None, verdicts: Mapping[str, GateResult]
+) -> PromotionDecision:
+    """The candidate is refused or passed over, and the champion kept."""
+    said = " ".join(verdict.explanation for verdict in verdicts.values() if verdict.stops)
+    is_refused = any(verdict.refuses for verdict in verdicts.values())
+    alias = registry.REFUSED if is_refused else registry.PASSED_OVER
+    is_new = write.point(alias, version, f"{STOPPED}{said}", verdicts)
+    after = write.lake.settings.migrate_after
+    with write.lake.cursor() as con:
+        count = len(registry.stopped_since_promotion(con))
+    told = (
+        f"Model {version} was refused, and champion {serving} goes on serving"
+        if is_refused
+        else f"Champion {serving} is kept: model {version} isn't worth the change"
+    )
+    row = f"; it is the {_ordinal(count)} in a row that doesn't serve, and after {after} the best is migrated to"
+    explanation = (
+        f"{told}{row if after else ''}. {said} Next: `segmentation models promote {version} --dry-run` shows who would "
+        f"change segment, and `segmentation models promote {version} --override --reason …` lets it serve all the same."
+    )
+    return PromotionDecision(version, "refused" if is_refused else "kept", is_new, explanation, serving)
+
+
+def _migrated(write: _Writer, migration: Migration, serving: int | None) -> PromotionDecision:
+    """The best of the candidates that were stopped serves, or waits, and people are told what becomes of segments."""
+    version = migration.version
+    moves = movement(write.lake, serving, version) if serving is not None else None
+    mapped = "; ".join(mapping.sentence for mapping in mappings(moves)) if moves is not None else ""
+    why = (
+        f"after {migration.stopped} candidates that didn't serve, model {version}, which tells later spend apart "
+        f"{migration.gain:.1%} better than champion {serving}. {mapped}."
+    )
+    is_new = write.point(write.alias, version, f"{MIGRATED}{why}", migration.verdicts)
+    shown = f"`segmentation models migration {serving} {version}` shows what becomes of each segment."
+    if write.alias == "champion":
+        told = f"Planned migration {why} It serves; {shown}"
+        return PromotionDecision(version, "serves", is_new, told, version, is_migration=True)
+    told = f"Planned migration {why} It waits: `segmentation models promote {version} --override --reason …`; {shown}"
+    return PromotionDecision(version, "waits", is_new, told, serving, is_migration=True)
+
+
+def _verdicts(lake: Lake, version: int) -> dict[str, GateResult]:
+    return gates.evaluate(gather(lake, version, lake.settings), lake.settings)
+
+
+def _warnings(verdicts: Mapping[str, GateResult]) -> tuple[str, ...]:
+    return tuple(each.explanation for each in verdicts.values() if not (each.passed or each.stops))
+
+
+def _ordinal(number: int) -> str:
+    words = {1: "first", 2: "second", 3: "third"}
+    return words.get(number, f"{number}th")
 
 
 def _first_in_spite_of(warnings: Sequence[str]) -> str:
@@ -192,79 +294,39 @@ def promote(
         registry.load(con, version)
         if registry.resolve(con, alias) == version:
             return None
+        is_first = registry.resolve(con, "champion") is None
     try:
-        verdicts = gates.evaluate(gates.gather(lake, version, lake.settings), lake.settings)
-        refusals = [verdict.explanation for verdict in verdicts.values() if verdict.refuses]
+        verdicts = _verdicts(lake, version)
+        refusals = [verdict.explanation for verdict in verdicts.values() if verdict.stops]
     except SegmentationError as error:
         if not override:
             raise
         verdicts, refusals = {}, [f"The gates could not be asked: {error}"]
     if refusals and not override:
-        raise SegmentationError(f"Model version {version} can't become {alias}: {' '.join(refusals)}")
-    warnings = tuple(verdict.explanation for verdict in verdicts.values() if not (verdict.passed or verdict.refuses))
-    said = _said(refusals, warnings, [verdict.explanation for verdict in verdicts.values()])
-    is_new = registry.promote(
-        lake,
-        version,
-        alias=alias,
-        actor=actor,
-        reason=f"{reason}; {said}" if reason else said,
-        commit=commit,
-        now=now,
-        gates=gates.as_json(verdicts),
-    )
+        raise SegmentationError(
+            f"Model version {version} can't become {alias}: {' '.join(refusals)} `segmentation models promote "
+            f"{version} --override --reason …` sets that aside."
+        )
+    warnings = _warnings(verdicts)
+    said = _said(refusals, warnings if is_first else (), verdicts)
+    write = _Writer(lake, actor, commit, now)
+    is_new = write.point(alias, version, f"{reason}; {said}" if reason else said, verdicts)
     return Promotion(warnings) if is_new else None
 
 
-def _said(refusals: Sequence[str], warnings: Sequence[str], verdicts: Sequence[str]) -> str:
+def _said(refusals: Sequence[str], warnings: Sequence[str], verdicts: Mapping[str, GateResult]) -> str:
     """What the ledger keeps of the gates."""
     if refusals:
         return OVERRIDDEN + " ".join(refusals)
-    return WARNED + " ".join(warnings) if warnings else PASSED + " ".join(verdicts)
+    if warnings:
+        return WARNED + " ".join(warnings)
+    return PASSED + " ".join(verdict.explanation for verdict in verdicts.values())
 
 
 def reason_given(reason: str) -> str:
     """What a person gave as the reason of a ledger line, without what the gates said; empty if nothing."""
-    for said in (PASSED, WARNED, OVERRIDDEN):
+    for said in (PASSED, WARNED, OVERRIDDEN, MIGRATED):
         before, found, _ = reason.partition(said)
         if found and (not before or before.endswith("; ")):
             return before.removesuffix("; ")
     return reason
-
-
-def movement(lake: Lake, before: int, after: int) -> pl.DataFrame:
-    """How many customers of the newest snapshot, and how much revenue, are in which segment of two versions.
-
-    Returns:
-        `from_id`, `from_segment`, `to_id`, `to_segment`, `customers`, `revenue`; the largest groups first.
-
-    Raises:
-        SegmentationError: There is no such version or no snapshot.
-    """
-    with lake.cursor() as con:
-        as_of = latest_snapshot(con, lake.settings)
-        columns = {
-            name: values
-            for side, version in (("from", before), ("to", after))
-            for name, values in _segments(con, side, registry.load(con, version).artefact, as_of).items()
-        }
-        spent = con.execute(
-            f"SELECT net_revenue AS revenue FROM {CUSTOMER_FEATURES.name} "
-            f"WHERE as_of = DATE '{as_of}' ORDER BY customer_id"
-        ).pl()
-    keys = list(columns)
-    return (
-        pl.DataFrame(columns)
-        .hstack(spent)
-        .group_by(keys)
-        .agg(pl.len().alias("customers"), pl.col("revenue").sum())
-        .sort("customers", *keys, descending=[True] + [False] * len(keys))
-    )
-
-
-def _segments(con: duckdb.DuckDBPyConnection, side: str, artefact: Artefact, as_of: date) -> dict[str, pl.Series]:
-    matrix = read_matrix(con, as_of, artefact.feature_names)
-    found = Evaluator(artefact).assign(matrix.values).segment
-    ids = pl.Series([segment.id for segment in artefact.segments])
-    names = pl.Series([segment.name for segment in artefact.segments])
-    return {f"{side}_id": ids.gather(found), f"{side}_segment": names.gather(found)}

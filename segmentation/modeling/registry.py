@@ -30,6 +30,9 @@ from segmentation.warehouse.schema import exists
 ROLLED_BACK = "rolled_back"
 """The alias of the version that was last taken out of service by a person."""
 
+REFUSED, PASSED_OVER = "refused", "passed_over"
+"""The aliases of the candidates that a gate refused last, and that were not worth the change last."""
+
 ARCHIVED = "archived"
 """The alias of versions that are no longer kept; see `retention`."""
 
@@ -286,6 +289,22 @@ def previous_champion(con: duckdb.DuckDBPyConnection) -> int | None:
         {"serving": resolve(con, "champion")},
     ).fetchone()
     return int(row[0]) if row else None
+
+
+def ever_champions(con: duckdb.DuckDBPyConnection) -> list[int]:
+    """All versions that have ever served, ascending."""
+    rows = con.execute(f"SELECT DISTINCT version FROM {PROMOTIONS.name} WHERE alias = 'champion' ORDER BY version")
+    return [version for (version,) in rows.fetchall()]
+
+
+def stopped_since_promotion(con: duckdb.DuckDBPyConnection) -> list[int]:
+    """The candidates that were refused or passed over since the champion was decided on, in order of training."""
+    rows = con.execute(
+        f"SELECT DISTINCT version FROM {PROMOTIONS.name} WHERE alias IN ($refused, $passed_over) AND promotion_id > "
+        f"(SELECT COALESCE(MAX(promotion_id), 0) FROM {PROMOTIONS.name} WHERE alias = 'champion') ORDER BY version",
+        {"refused": REFUSED, "passed_over": PASSED_OVER},
+    )
+    return [version for (version,) in rows.fetchall()]
 
 
 def resolve(con: duckdb.DuckDBPyConnection, alias: str) -> int | None:

@@ -73,14 +73,18 @@ class RunSummary:
         """The job and the partition."""
         return f"{self.job} of {self.partition}" if self.partition else self.job
 
+    @property
+    def refused(self) -> list[FailedCheck]:
+        """The gates that refused a candidate."""
+        return [check for check in self.checks if check.refused_version is not None and not check.is_warning]
+
 
 def run_message(run: RunSummary) -> Message | None:
     """What to tell of a run that is over; None if nothing is wrong with it."""
-    refused = [check for check in run.checks if check.refused_version is not None and not check.is_warning]
-    if refused and run.has_failed:
-        return _refusal(run, refused)
     if run.has_failed:
         return _failure(run)
+    if run.refused:
+        return _refusal(run, run.refused)
     return _failed_checks(run) if run.checks else None
 
 
@@ -133,8 +137,14 @@ def _refusal(run: RunSummary, refused: Sequence[FailedCheck]) -> Message:
         + (f" (measured {check.limits[0]:.4g}, threshold {check.limits[1]:.4g})" if check.limits else "")
         for check in refused
     ]
-    text = ["The champion stays.", *_why(run.origin), "\n".join(["Refused by:", "", *verdicts])]
-    return Message("warning", f"Candidate model {refused[0].refused_version} was refused", _text(text, run.link))
+    version = refused[0].refused_version
+    how = f"`segmentation models promote {version} --dry-run` shows who would change segment."
+    text = [
+        f"The champion stays, and decides who is in which segment. {how}",
+        *_why(run.origin),
+        "\n".join(["Refused by:", "", *verdicts]),
+    ]
+    return Message("warning", f"Candidate model {version} was refused", _text(text, run.link))
 
 
 def _failed_checks(run: RunSummary) -> Message:
@@ -169,7 +179,7 @@ def _gates(decision: RecordedPromotion) -> list[str]:
     if not decision.gates:
         return ["The gates were set aside."] if decision.is_override else []
     failed = [name for name, verdict in decision.gates.items() if not verdict["passed"]]
-    told = "Gates set aside" if decision.is_override else "The first model, warned by its gates"
+    told = "Gates set aside" if decision.is_override else "Warned by its gates"
     head = f"{told}: {', '.join(failed)}." if failed else f"It passed all {len(decision.gates)} gates:"
     verdicts = [
         f"- {name}: {verdict['measured']:.4g} (threshold {verdict['threshold']:.4g})"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -10,12 +11,13 @@ from segmentation.errors import SegmentationError
 from segmentation.modeling import lifecycle, registry
 from segmentation.modeling.feature_matrix import latest_snapshot
 from segmentation.modeling.fitting.metrics import MEANINGS
+from segmentation.modeling.movement import movement
 from segmentation.modeling.search.search import Search
 from segmentation.modeling.training import TrainedModel
 from segmentation.modeling.training_data import make_training_set
 from segmentation.settings import Settings
 from segmentation_assets.assets.declaring import declare
-from segmentation_assets.automation.conditions import WHEN_SOUND_OR_FIRST
+from segmentation_assets.automation.conditions import WHEN_SOUND
 from segmentation_assets.keys import CANDIDATE_KEY, CHAMPION_KEY, CUSTOMER_FEATURES_KEY, TRAINING_SET_KEY
 from segmentation_assets.metadata import markdown_table
 from segmentation_assets.progress import reporter
@@ -43,7 +45,7 @@ def build_training_assets() -> list[dg.AssetsDefinition]:
                 deps=[CANDIDATE_KEY],
                 kinds={"ducklake"},
                 group_name=GROUP,
-                automation_condition=WHEN_SOUND_OR_FIRST,
+                automation_condition=WHEN_SOUND,
                 skippable=True,
             ),
         ),
@@ -130,10 +132,9 @@ def champion_model(
     """The model that serves: assignments and the scorer use it from now on.
 
     Left alone, the candidate is promoted if it passes its gates, which only warn about the first model, or waits for a
-    person where `SEGMENTATION_PROMOTION` is `manual`; then nothing is materialized, and nothing downstream in the same
-    run.
+    person where `SEGMENTATION_PROMOTION` is `manual`. Where it is stopped or waits, the champion decides all that is
+    downstream; without any, nothing is materialized, nor anything downstream in the same run.
     """
-    # Checks stopped a bad candidate in their own run; this run may be another, or the alias may have moved on.
     commit, actor = commit_of(context, "training/champion_model"), f"run {context.run.run_id}"
     if config.rollback:
         before, version = registry.roll_back(
@@ -152,29 +153,26 @@ def champion_model(
         )
         yield dg.MaterializeResult(metadata={"version": config.version, "is_new": promotion is not None})
     else:
+        with warehouse.get_connection() as con:
+            before = registry.resolve(con, "champion")
         decision = lifecycle.decide(warehouse.lake, actor=actor, commit=commit, now=clock())
         context.log.info(decision.explanation)
-        if decision.serves:
-            yield dg.MaterializeResult(
-                metadata={"version": decision.version, "is_new": decision.is_new, "why": decision.explanation}
-            )
-        else:
-            moves = _movement(warehouse, decision.version)
+        metadata: dict[str, Any] = {"why": decision.explanation}
+        if decision.is_migration or not decision.serves:
+            metadata |= {"outcome": decision.outcome, "decided_version": decision.version}
+            metadata["would_change"] = dg.MetadataValue.md(_movement(warehouse, before, decision.version))
             context.log_event(
-                dg.AssetObservation(
-                    context.asset_key,
-                    description=decision.explanation,
-                    metadata={"waiting_version": decision.version, "would_change": dg.MetadataValue.md(moves)},
-                )
+                dg.AssetObservation(context.asset_key, description=decision.explanation, metadata=metadata)
             )
+        if decision.champion is not None:
+            is_new = decision.is_new and decision.serves
+            yield dg.MaterializeResult(metadata={"version": decision.champion, "is_new": is_new, **metadata})
 
 
-def _movement(warehouse: WarehouseResource, version: int) -> str:
-    with warehouse.get_connection() as con:
-        serving = registry.resolve(con, "champion")
+def _movement(warehouse: WarehouseResource, serving: int | None, version: int) -> str:
     if serving is None:
         return "There is no champion yet."
-    moves = lifecycle.movement(warehouse.lake, serving, version)
+    moves = movement(warehouse.lake, serving, version)
     shown = moves.select("from_segment", "to_segment", "customers", "revenue")
     return markdown_table(shown.columns, shown.rows())
 

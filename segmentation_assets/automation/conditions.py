@@ -6,9 +6,3 @@ WHEN_SOUND = (dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_b
     "when what it depends on has changed and passed its blocking checks"
 )
 """A blocking check stops only its own run; this one makes it stop what automation would start, too."""
-
-WHEN_SOUND_OR_FIRST = (
-    dg.AutomationCondition.eager()
-    & (dg.AutomationCondition.all_deps_blocking_checks_passed() | dg.AutomationCondition.missing())
-).with_label("when what it depends on has changed and passed its blocking checks, or it was never there")
-"""The same for what checks only warn about the first time."""

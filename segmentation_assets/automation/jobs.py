@@ -23,7 +23,7 @@ snapshot = dg.define_asset_job(
 retrain = dg.define_asset_job(
     "retrain",
     selection=dg.AssetSelection.groups("training"),
-    description="A new candidate from the newest snapshot; champion if it passes the gates.",
+    description="A new candidate from the newest snapshot; champion if it passes its gates, else that one is kept.",
 )
 
 promote = dg.define_asset_job(

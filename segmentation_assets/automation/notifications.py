@@ -109,7 +109,7 @@ def _collect(
     events = dict(position.events)
     stories = [story for end in ENDS for story in _stories(context.instance, settings, end, events)]
     messages = [message for story in stories if (message := run_message(story))]
-    asked = [story for story in stories if story.origin.asked_by and not story.has_failed]
+    asked = [story for story in stories if story.origin.asked_by and not (story.has_failed or story.refused)]
     promotion, obstacle = position.promotion, list[str]()
     try:
         with Lake(settings, read_only=True) as lake, lake.cursor() as con:

@@ -23,14 +23,14 @@ def make_snapshot(context: dg.OpExecutionContext, config: OnDemandConfig) -> Non
         context.log.info("%s: %d of %d", what, done, total)
 
     try:
-        profiles = steps.materialize(
+        made = steps.materialize(
             None, config.as_of, None, tell, asked_by=f"{config.asked_by}, on demand", settings=load_settings()
         )
     except SegmentationError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
-    if profiles is not None:
+    if made.profiles is not None:
         columns = ["segment_name", "customer_count", "revenue_share"]
-        context.add_output_metadata({"segments": dg.MetadataValue.json(profiles.select(columns).to_dicts())})
+        context.add_output_metadata({"segments": dg.MetadataValue.json(made.profiles.select(columns).to_dicts())})
 
 
 @dg.job(

@@ -29,8 +29,8 @@ def build_sensors(
         target=dg.AssetSelection.groups("training", "segments", "monitoring"),
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="A candidate that passed its gates is promoted (or waits, by the settings); segments of the latest "
-        "date follow a new champion, and monitoring follows them.",
+        description="A candidate that passes its gates is promoted (or waits, by the settings), else the champion is "
+        "kept; segments of the latest date follow, and monitoring follows them.",
     )
     return [
         build_new_files(settings, now),

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from segmentation.sources.config import SourceConfig
     from segmentation.sources.dry_run import DryRun
 
+REFUSED = 3
+"""The exit code of a `materialize` that made everything, with the champion, since the new model was refused."""
+
 SERVERS = "Servers"
 """The panel of help with what is started."""
 
@@ -132,14 +135,18 @@ def materialize(
 ) -> None:
     """Turn ingested data into features, a model, segments and profiles, in one process.
 
+    Where the new model is refused, the champion has decided the segments all the same; the exit code is 3 then.
+
     For example: segmentation materialize --as-of 2026-01-15
     """
     from segmentation_assets.cli import steps
 
     with console.progress() as on_progress:
-        profiles = steps.materialize(select, as_of, since, on_progress, trains=trains)
-    if profiles is not None:
-        console.show_profiles(profiles)
+        made = steps.materialize(select, as_of, since, on_progress, trains=trains)
+    if made.profiles is not None:
+        console.show_profiles(made.profiles)
+    if made.refusal:
+        raise typer.Exit(REFUSED)
 
 
 def refresh_snapshots(

@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,28 @@ from segmentation_assets.automation.jobs import JOBS
 from segmentation_assets.dagster_internals.names import ACTIVE_PLAN_LOGGER
 from segmentation_assets.definitions import build_present_definitions
 from segmentation_assets.event_log import batched_events, open_instance
-from segmentation_assets.keys import SOURCE_FILES_KEY, source_key
+from segmentation_assets.keys import CHAMPION_KEY, SOURCE_FILES_KEY, source_key
 from segmentation_assets.progress import Listener, listener
 from segmentation_assets.run_errors import root_cause
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 SKIPPED_CHECKS = logging.getLogger(ACTIVE_PLAN_LOGGER)
 """Warns of each check that a skipped step left out, in the midst of a progress bar."""
+
+
+@dataclass(frozen=True)
+class RunEnd:
+    """How a run ended that did not fail.
+
+    Attributes:
+        notes: The checks that failed without blocking, and what steps observed, described.
+        outcome: What became of a candidate that didn't simply serve, as `lifecycle.Outcome`; empty if there was none.
+        why: The same in sentences.
+    """
+
+    notes: list[str]
+    outcome: str = ""
+    why: str = ""
 
 
 def dagster_home(settings: Settings) -> Path:
@@ -50,7 +66,7 @@ def run(
     config: Mapping[str, Any] | None = None,
     on_progress: Listener | None = None,
     cadence: Cadence | None = None,
-) -> list[str]:
+) -> RunEnd:
     """Materialize assets in this process and wait for them, as a run of the job that is made for them.
 
     Args:
@@ -61,9 +77,6 @@ def run(
         config: Run config of the assets' ops.
         on_progress: Told of progress inside long steps, and of each asset that is done.
         cadence: Of the dates that partitions are made for; the setting if None. With `daily` there is any date.
-
-    Returns:
-        The checks that failed without blocking, and what steps observed, described.
 
     Raises:
         SegmentationError: A step failed, or a blocking check did; the message is the step's own.
@@ -86,7 +99,13 @@ def run(
     failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
     if not result.success:
         raise SegmentationError(_why(result, failed))
-    return [_describe(check) for check in failed] + _observations(result)
+    observed = _observations(result)
+    decided = next((each for each in observed if each.asset_key == CHAMPION_KEY and each.description), None)
+    why = (decided.description or "") if decided else ""
+    notes = [_describe(check) for check in failed if not check.description or check.description not in why]
+    notes += [f"{each.asset_key.to_user_string()}: {each.description}" for each in observed if each.description]
+    outcome = decided.metadata["outcome"].value if decided else ""
+    return RunEnd(notes, str(outcome), why)
 
 
 def _job_of(definitions: dg.Definitions, keys: Sequence[dg.AssetKey]) -> dg.JobDefinition:
@@ -99,10 +118,9 @@ def _job_of(definitions: dg.Definitions, keys: Sequence[dg.AssetKey]) -> dg.JobD
     return definitions.resolve_job_def(min(fitting, key=lambda name: len(selected[name])))
 
 
-def _observations(result: dg.ExecuteInProcessResult) -> list[str]:
-    """What steps had to say that materialized nothing, such as a candidate that waits."""
-    seen = [event.asset_observation_data.asset_observation for event in result.filter_events(_is_observation)]
-    return [f"{each.asset_key.to_user_string()}: {each.description}" for each in seen if each.description]
+def _observations(result: dg.ExecuteInProcessResult) -> list[dg.AssetObservation]:
+    """What steps had to say beside what they materialized, such as a candidate that waits."""
+    return [event.asset_observation_data.asset_observation for event in result.filter_events(_is_observation)]
 
 
 def _is_observation(event: dg.DagsterEvent) -> bool:

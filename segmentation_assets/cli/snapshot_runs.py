@@ -1,7 +1,7 @@
 """Runs that make snapshots: of which dates together, in which order, and what has to be made anew."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import groupby
 from typing import Any
@@ -24,7 +24,7 @@ from segmentation.settings import Settings
 from segmentation.snapshots.cadence import Cadence, last_date, next_date
 from segmentation.snapshots.states import Standing, read_standings
 from segmentation.warehouse.schema import open_current
-from segmentation_assets.cli.runs import run
+from segmentation_assets.cli.runs import RunEnd, run
 from segmentation_assets.keys import FEATURE_KEYS, table_key
 from segmentation_assets.partitions import range_tags
 from segmentation_assets.progress import Listener
@@ -99,7 +99,7 @@ def make_snapshots(
     asked_by: str,
     is_request: bool,
     on_progress: Listener | None = None,
-) -> list[str]:
+) -> RunEnd:
     """Materialize assets after the raw data as of some dates; models are trained as of the last one.
 
     Args:
@@ -111,7 +111,7 @@ def make_snapshots(
         on_progress: Told how far it is.
 
     Returns:
-        What the runs noted.
+        How the runs ended, as if they had been one.
 
     Raises:
         SegmentationError: A step failed, or a blocking check did.
@@ -119,15 +119,16 @@ def make_snapshots(
     groups = groups_of(dates, settings.cadence)
     tags = {ASKED_BY: asked_by} | ({REQUESTED: "true"} if is_request else {})
     config = {name: {"config": {"as_of": str(max(dates))}} for name in TRAINED}
-    notes: list[str] = []
+    ends = []
     stages = [list(keys)] if len(groups) == 1 else _stages(keys)
     for stage in stages:
         names = {"__".join(key.path) for key in stage}
         of_stage = {name: values for name, values in config.items() if name in names}
         is_dated = any(key.path[0] in DATED for key in stage)
-        for group in groups if is_dated else [None]:
-            notes += _run(settings, stage, group, tags, of_stage, on_progress)
-    return list(dict.fromkeys(notes))
+        of_groups = groups if is_dated else [None]
+        ends += [_run(settings, stage, group, tags, of_stage, on_progress) for group in of_groups]
+    decided = next((end for end in ends if end.outcome), RunEnd([]))
+    return replace(decided, notes=list(dict.fromkeys(note for end in ends for note in end.notes)))
 
 
 def refresh(
@@ -224,7 +225,7 @@ def _run(
     tags: Mapping[str, str],
     config: Mapping[str, Any],
     on_progress: Listener | None,
-) -> list[str]:
+) -> RunEnd:
     if group is None:
         return run(settings, keys, tags=tags, config=config, on_progress=on_progress)
     chosen = group.selection

@@ -1,6 +1,7 @@
 """What `ingest` and `materialize` do, step by step."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,19 @@ JOINED = f"""
 SELECT COALESCE(SUM(lines_joined), 0) FROM {LOADS.name}
 WHERE ordered_on IS NULL OR (ordered_on >= $start AND ordered_on < $end)
 """
+
+
+@dataclass(frozen=True)
+class Materialized:
+    """What came of a `materialize`.
+
+    Attributes:
+        profiles: The newest segment profiles, if they were part of it.
+        refusal: Why the model that was trained was refused; empty if it wasn't, or none was trained.
+    """
+
+    profiles: "pl.DataFrame | None" = None
+    refusal: str = ""
 
 
 def ingest(path: str | None, profile: str, source: str | None, on_progress: Listener) -> Registration:
@@ -97,8 +111,8 @@ def load(settings: Settings, first: date, last: date, on_progress: Listener, nam
     """Materialize the raw assets over the days from `first` to `last`, and say what came in."""
     oldest, newest = days_to_load(settings, first, last, utc_now())
     tags = range_tags(oldest.isoformat(), newest.isoformat())
-    notes = run(settings, [dg.AssetKey(name.split("/")) for name in names], tags=tags, on_progress=on_progress)
-    console.show_notes(notes)
+    end = run(settings, [dg.AssetKey(name.split("/")) for name in names], tags=tags, on_progress=on_progress)
+    console.show_notes(end.notes)
     if RAW[0] in names:
         _show_rejected(settings, oldest, newest)
 
@@ -112,8 +126,8 @@ def materialize(
     trains: bool | None = None,
     asked_by: str = "segmentation materialize",
     settings: Settings | None = None,
-) -> "pl.DataFrame | None":
-    """Materialize a selection of the graph; returns the newest profiles if they were part of it.
+) -> Materialized:
+    """Materialize a selection of the graph.
 
     Args:
         select: Dagster's selection syntax; features, model and segments if None.
@@ -143,22 +157,23 @@ def materialize(
             raise NotEnoughDataError("Nothing has been ingested yet.")
         load(settings, first, last, on_progress, [key.to_user_string() for key in raw])
     if not rest:
-        return None
+        return Materialized()
     if not any(key.path[0] in {*DATED, "training"} for key in rest):
-        console.show_notes(run(settings, rest, tags={ASKED_BY: asked_by}, on_progress=on_progress))
-        return None
+        console.show_notes(run(settings, rest, tags={ASKED_BY: asked_by}, on_progress=on_progress).notes)
+        return Materialized()
     coverage = coverage_at(settings, utc_now())
     newest = _date("--as-of", as_of) if as_of else newest_as_of(settings, coverage)
     coverage.require(newest)
     dates = [newest] if since is None else _dates_since(settings, coverage, _date("--since", since), newest)
     if as_of is None and since is None:
         _show_choice(settings, coverage, newest)
-    notes = make_snapshots(
+    end = make_snapshots(
         settings, rest, dates, asked_by=asked_by, is_request=as_of is not None, on_progress=on_progress
     )
-    console.show_notes(notes)
+    console.show_notes(end.notes)
     names = {key.to_user_string().replace("/", ".") for key in rest}
-    return profiles_as_of(settings, str(newest)) if SEGMENT_PROFILES.name in names else None
+    profiles = profiles_as_of(settings, str(newest)) if SEGMENT_PROFILES.name in names else None
+    return Materialized(profiles, end.why if end.outcome == "refused" else "")
 
 
 def _has_champion(settings: Settings) -> bool:

@@ -11,7 +11,6 @@ from datetime import date, datetime, timedelta
 import dagster as dg
 
 from segmentation.errors import NotEnoughDataError, SegmentationError
-from segmentation.modeling import registry
 from segmentation.monitoring.retraining import Judgement, Request, decide, read_state
 from segmentation.settings import Settings
 from segmentation.snapshots.cadence import Cadence
@@ -22,7 +21,7 @@ from segmentation.sources.profiles.profile import load_profile
 from segmentation.warehouse import Lake
 from segmentation.warehouse.schema import migrate
 from segmentation_assets.cli import steps
-from segmentation_assets.cli.runs import report_registration, run
+from segmentation_assets.cli.runs import RunEnd, report_registration, run
 from segmentation_assets.cli.snapshot_runs import TRAINED, groups_of
 from segmentation_assets.definitions import build_present_definitions
 from segmentation_assets.partitions import days_to_load, range_tags
@@ -164,25 +163,21 @@ def _dates_at_hand(settings: Settings, now: datetime) -> list[date]:
     return due_dates(settings, coverage) or ([newest] if newest else [])
 
 
-def _train(settings: Settings, as_of: date, on_progress: Listener, reason: str) -> list[str]:
+def _train(settings: Settings, as_of: date, on_progress: Listener, reason: str) -> RunEnd:
     config = {name: {"config": {"as_of": str(as_of)}} for name in TRAINED}
     return _run(settings, _assets(settings, "training"), on_progress, {REASON: reason}, config)
 
 
 def _train_first(settings: Settings, as_of: date, on_progress: Listener) -> None:
-    """Train the first model; where gates refuse it for the sake of an earlier demo's champion, that one stays."""
-    try:
-        _train(settings, as_of, on_progress, "the first model of the demo")
-    except SegmentationError:
-        with Lake(settings, read_only=True) as lake, lake.cursor() as con:
-            if registry.resolve(con, "champion") is None:
-                raise
+    """Train the first model; where gates stop it for the sake of an earlier demo's champion, that one stays."""
+    _train(settings, as_of, on_progress, "the first model of the demo")
 
 
 def _train_or_say_why_not(settings: Settings, as_of: date, on_progress: Listener, reason: str) -> str:
     """Why no new champion came of it; empty if one did."""
     try:
-        return " ".join(_train(settings, as_of, on_progress, reason))
+        end = _train(settings, as_of, on_progress, reason)
+        return "" if end.outcome == "serves" else end.why
     except SegmentationError as error:
         return str(error)
 
@@ -213,5 +208,5 @@ def _run(
     tags: Mapping[str, str],
     config: Mapping[str, object] | None = None,
     cadence: Cadence | None = None,
-) -> list[str]:
+) -> RunEnd:
     return run(settings, keys, tags={**tags, **ASKER}, config=config, on_progress=on_progress, cadence=cadence)

@@ -57,7 +57,7 @@ def volume_is_usual() -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=False, severity=dg.AssetCheckSeverity.WARN, description="2 unusual weeks")
 
 
-@dg.asset_check(asset=candidate, blocking=True)
+@dg.asset_check(asset=candidate)
 def few_customers_are_moved() -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=False,
@@ -229,7 +229,8 @@ def test_a_refused_candidate_is_one_story(ticks: Ticks, webhook: Webhook) -> Non
     ticks.tick()
     message = _only(webhook)
     assert message["title"] == "Candidate model 2 was refused"
-    assert "The champion stays." in message["message"]
+    assert "The champion stays, and decides who is in which segment." in message["message"]
+    assert "`segmentation models promote 2 --dry-run`" in message["message"]
     assert f"It was asked for by `degraded_model`: {DRIFT}." in message["message"]
     assert (
         "few_customers_are_moved: The model alone would move 31.0% of customers. (measured 0.31, threshold 0.25)"

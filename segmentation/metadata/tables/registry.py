@@ -103,7 +103,12 @@ PROMOTIONS = Table(
     "while its own last line says so.",
     (
         Column("promotion_id", "INTEGER", "1, 2, 3, … in order of decision.", nullable=False),
-        Column("alias", "VARCHAR", "candidate, challenger, champion, rolled_back or archived.", nullable=False),
+        Column(
+            "alias",
+            "VARCHAR",
+            "candidate, challenger, champion, rolled_back, archived, refused (by a gate) or passed_over.",
+            nullable=False,
+        ),
         Column("version", "INTEGER", "The version that the alias points to from now on.", nullable=False),
         Column("decided_at", "TIMESTAMP", "When, UTC.", nullable=False),
         Column("actor", "VARCHAR", "Who or what decided.", nullable=False),

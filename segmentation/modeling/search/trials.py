@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from segmentation.modeling import requirements
 from segmentation.modeling.specification import Specification
 from segmentation.settings import Settings
 
@@ -80,13 +81,10 @@ def score(metrics: Mapping[str, float]) -> float:
 
 
 def lacks(metrics: Mapping[str, float], settings: Settings) -> dict[str, float]:
-    """Per constraint, how much is missing; zero or less where it is kept."""
-    moved = 1.0 - metrics.get("kept_share", 1.0)
+    """Per constraint, how much is missing; zero or less where it is kept: what gates ask, and what searches aim at."""
     return {
-        "movement": moved - settings.max_customers_moved,
-        "stability": settings.min_stability - metrics["stability"],
+        **requirements.lacks(metrics, settings),
         "agreement": AGREEMENT_FLOOR - metrics["resample_agreement"],
         "tiers": (metrics.get("tier_agreement", 0.0) if "behaviour_lift" in metrics else 0.0) - TIERS_CEILING,
         "spend": SPEND_FLOOR - metrics.get("forward_ratio", 1.0),
-        "smallest_share": settings.min_segment_share - metrics["smallest_share"],
     }
