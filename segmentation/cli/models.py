@@ -47,7 +47,7 @@ def list_models(as_json: JsonFlag = False) -> None:
         metrics = version.metrics
         table.add_row(
             str(version.version),
-            ", ".join(version.aliases),
+            ", ".join([*version.aliases, *(["(stand-in)"] if version.artefact.provenance.stand_in else [])]),
             str(version.artefact.provenance.as_of),
             str(len(version.artefact.segments)),
             f"{metrics['simplified_silhouette']:.3f}",
@@ -77,6 +77,8 @@ def show_model(
         f"[bold]Model {found.version}[/] ({', '.join(found.aliases) or 'no alias'}), as of {provenance.as_of}, "
         f"lake snapshot {provenance.lake_snapshot}, hash {found.model_hash[:12]}",
     )
+    if provenance.stand_in:
+        console.print(f"[yellow]A stand-in: named rules instead of a fitted model.[/] {escape(provenance.stand_in)}")
     segments = Table("id", "segment", "description")
     for segment in found.artefact.segments:
         segments.add_row(str(segment.id), escape(segment.name), escape(segment.description))
@@ -288,6 +290,7 @@ def _summary(version: ModelVersion) -> dict[str, object]:
         "as_of": str(version.artefact.provenance.as_of),
         "model_hash": version.model_hash,
         "segments": len(version.artefact.segments),
+        "stand_in": version.artefact.provenance.stand_in,
         "metrics": version.metrics,
         "created_at": version.created_at.isoformat(),
     }

@@ -173,7 +173,9 @@ def _measured(customers: _Customers, artefact: Artefact) -> _Measured:
     evaluator = Evaluator(artefact)
     points = evaluator.coordinates(customers.values(customers.pinned.as_of, artefact.feature_names))
     assignment = nearest(points, evaluator.centroids)
-    overlap = resample(points, evaluator.centroids, seed=customers.settings.seed).overlap
+    overlap = np.ones(len(evaluator.centroids))
+    if not artefact.provenance.stand_in:  # rules stay what they are, whoever is drawn
+        overlap = resample(points, evaluator.centroids, seed=customers.settings.seed).overlap
     return _Measured(assignment.segment, float(assignment.confidence.mean()), overlap)
 
 

@@ -59,6 +59,9 @@ class GateResult:
         return not self.passed and self.effect != "warns"
 
 
+RULES = "Named rules divide customers as they say, however few are in a segment."
+
+
 def evaluate(evidence: Evidence, settings: Settings) -> dict[str, GateResult]:
     """The verdicts of all gates, by name; where no fitted model serves yet, they only warn."""
     verdicts = {
@@ -72,6 +75,9 @@ def evaluate(evidence: Evidence, settings: Settings) -> dict[str, GateResult]:
     }
     if evidence.is_first or (evidence.comparison and evidence.comparison.is_stand_in):
         return {name: replace(verdict, effect="warns") for name, verdict in verdicts.items()}
+    if evidence.stand_in:  # it doesn't take over, whatever the others say
+        only = {name: replace(verdict, effect="warns") for name, verdict in verdicts.items()}
+        return {**only, "fitted": verdicts["fitted"]}
     return verdicts
 
 
@@ -203,6 +209,8 @@ def _at_least(
 ) -> GateResult:
     """What is required, but no more than the champion shows on the same customers; `shown` formats a figure."""
     least = requirement.least(settings)
+    if evidence.stand_in:
+        return GateResult(True, measured, least, RULES)
     champions = evidence.comparison.figures.get(requirement.name, least) if evidence.comparison else least
     if evidence.comparison is None or champions >= least:
         needed = f"{text}; at least {shown.format(least)} is needed."

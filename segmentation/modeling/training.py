@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 import segmentation
-from segmentation.errors import SegmentationError
+from segmentation.errors import NotEnoughDataError, SegmentationError
 from segmentation.metadata.features import BY_NAME
 from segmentation.metadata.vocabulary import NAMED_FROM
 from segmentation.modeling import registry
@@ -26,6 +26,7 @@ from segmentation.modeling.segment_identity.matching import Predecessor, colours
 from segmentation.modeling.segment_identity.naming import name_segments
 from segmentation.modeling.segment_identity.renamings import names_in_force
 from segmentation.modeling.specification import Specification
+from segmentation.modeling.stand_in import build_stand_in, why_not_fitted
 from segmentation.modeling.training_data import TrainingData, read_training_data
 from segmentation.provenance import git_commit
 from segmentation.segmentations.segment_ids import next_segment_id
@@ -55,27 +56,18 @@ def train(
 ) -> TrainedModel:
     """Search for a model and fit it, on the version of the lake that the training set is pinned to.
 
-    Its segments are matched to those of the champion; as long as none serves, to those of the last candidate.
-
-    Raises:
-        NotEnoughDataError: Too few customers, or all of them alike.
+    Its segments are matched to those of the champion; as long as none serves, to those of the last candidate. Where
+    there are too few customers to fit anything, or all of them are alike, named rules stand in.
     """
     data = read_training_data(lake, training_set, max_rows=settings.training_rows, seed=settings.seed)
     with lake.cursor() as con:
         before = predecessor_of(con)
-    predecessor = favourite = None
+    predecessor = None
     if before is not None:
         former = _former_names(lake, before, training_set)
         predecessor = _predecessor(lake, before, training_set, settings.training_rows, settings.seed, former)
-        favourite = _again(before, predecessor, settings)
-    found = search(
-        data,
-        settings,
-        key=search_key(training_set, before),
-        predecessor=predecessor,
-        favourite=favourite,
-        tracker=tracker,
-        progress=progress,
+    found, why_none = _searched(
+        data, settings, search_key(training_set, before), before, predecessor, tracker, progress
     )
     with lake.cursor() as con:
         first_new_id = next_segment_id(con)
@@ -86,18 +78,47 @@ def train(
         training_set_id=training_set.id,
         seed=settings.seed,
         code_version=segmentation.__version__,
-        specification=found.chosen.specification,
+        specification=found.chosen.specification if found else None,
         training_rows=settings.training_rows,
         settings_hash=settings_hash(settings),
         predecessor=before.version if before else None,
         first_new_id=first_new_id,
         reserved_names=names,
         former_names=() if predecessor is None else tuple(segment.name for segment in predecessor.segments),
-        search=found.reason,
+        search=found.reason if found else "",
+        stand_in=why_none,
         run_id=run_id,
         git_commit=git_commit() or "",
     )
-    return _built(data, found.chosen.specification, provenance, predecessor, found)
+    return _built(data, provenance, predecessor, found)
+
+
+def _searched(
+    data: TrainingData,
+    settings: Settings,
+    key: str,
+    before: ModelVersion | None,
+    predecessor: Predecessor | None,
+    tracker: Tracker | None,
+    progress: TrialProgress | None,
+) -> tuple[Search | None, str]:
+    """The search, or why nothing can be fitted. A stand-in before it is followed in its ids, and in nothing else."""
+    if why := why_not_fitted(len(data.current.values)):
+        return None, why
+    fitted = before if before and not before.artefact.provenance.stand_in else None
+    try:
+        found = search(
+            data,
+            settings,
+            key=key,
+            predecessor=predecessor if fitted else None,
+            favourite=_again(fitted, predecessor, settings) if fitted and predecessor else None,
+            tracker=tracker,
+            progress=progress,
+        )
+    except NotEnoughDataError as error:
+        return None, str(error)
+    return found, ""
 
 
 def predecessor_of(con: duckdb.DuckDBPyConnection) -> ModelVersion | None:
@@ -131,7 +152,7 @@ def rebuild(lake: Lake, model: ModelVersion) -> TrainedModel:
         SegmentationError: The version is from before provenance told how to, or its snapshot has been expired.
     """
     provenance = model.artefact.provenance
-    if provenance.specification is None:
+    if provenance.specification is None and not provenance.stand_in:
         raise SegmentationError(
             f"Model {model.version} was trained by an older release, which did not keep its specification."
         )
@@ -144,7 +165,7 @@ def rebuild(lake: Lake, model: ModelVersion) -> TrainedModel:
             before = registry.load(con, provenance.predecessor, named=False)
         former = provenance.former_names
         predecessor = _predecessor(lake, before, pinned, provenance.training_rows, provenance.seed, former)
-    return _built(data, provenance.specification, provenance, predecessor, None)
+    return _built(data, provenance, predecessor, None)
 
 
 def settings_hash(settings: Settings) -> str:
@@ -166,12 +187,13 @@ def settings_hash(settings: Settings) -> str:
 
 
 def _built(
-    data: TrainingData,
-    specification: Specification,
-    provenance: Provenance,
-    predecessor: Predecessor | None,
-    found: Search | None,
+    data: TrainingData, provenance: Provenance, predecessor: Predecessor | None, found: Search | None
 ) -> TrainedModel:
+    """The model that the provenance describes: fitted to its specification, or a stand-in where it has none."""
+    specification = provenance.specification
+    if specification is None:
+        artefact, metrics, descent = build_stand_in(data, provenance, predecessor)
+        return TrainedModel(artefact, metrics, tuple(descent), data)
     fitted = fit(data, specification, seed=provenance.seed, predecessor=predecessor)
     segments, lineage = identified(fitted, data.traits, predecessor, provenance.first_new_id, provenance.reserved_names)
     stability = dict(zip((s.id for s in segments), _by_segment(fitted, segments), strict=True))

@@ -103,7 +103,7 @@ def candidate_model(
             "version": version,
             "model_hash": model.artefact.model_hash,
             "training_set_id": pinned.id,
-            "why_this_one": model.artefact.provenance.search,
+            "why_this_one": model.artefact.provenance.search or f"a stand-in: {model.artefact.provenance.stand_in}",
             "segments": dg.MetadataValue.md(_segments(model)),
             "figures": dg.MetadataValue.md(_figures(model.metrics)),
             "specification": dg.MetadataValue.json(_specification(model)),

@@ -3,20 +3,18 @@
 The files are in `segmentation_assets_tests/cases`, as they came, with the profile that somebody wrote for them.
 """
 
-import csv
-import random
 import shutil
 import zipfile
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 
 from segmentation_assets_tests.e2e.conftest import segmentation, sql
+from segmentation_assets_tests.testing.odd_shops import write_odd_shop
 
-pytestmark = pytest.mark.takes(40)
+pytestmark = pytest.mark.takes(60)
 
 CASES = Path(__file__).parents[1] / "cases"
 REASONS = "SELECT reason, COUNT(*) FROM raw.rejected_transactions GROUP BY ALL ORDER BY reason"
@@ -60,33 +58,20 @@ def test_a_quotation_mark_that_quotes_nothing_swallows_no_line(home: Path, name:
     assert sql(home, "SELECT order_id FROM raw.transactions ORDER BY 1").split() == orders.split()
 
 
-def _write_one_time_shop(path: Path) -> None:
-    """4,000 customers of a marketplace in 20 months, 1.5 % of whom come back."""
-    rng, start, days = random.Random(7), datetime(2024, 1, 1), 600
-    with path.open("w", newline="") as target:
-        lines = csv.writer(target)
-        lines.writerow(["order_id", "customer_id", "product_id", "quantity", "unit_price", "ordered_at"])
-        for customer in range(4000):
-            at = start + timedelta(days=rng.random() * days)
-            for order in range(1 if rng.random() > 0.015 else rng.choice([2, 2, 2, 3])):
-                if at < start + timedelta(days=days):
-                    price = round(rng.lognormvariate(4, 0.9), 2)
-                    product, time = f"p{rng.randrange(900)}", at.isoformat(" ", "seconds")
-                    lines.writerow([f"o{customer}-{order}", f"c{customer}", product, 1, price, time])
-                at += timedelta(days=rng.expovariate(1 / 90))
-
-
-def test_a_shop_where_nearly_everybody_buys_once_has_segments(home: Path, tmp_path: Path) -> None:
-    _write_one_time_shop(tmp_path / "lines.csv")
-    assert segmentation(home, "ingest", str(tmp_path / "lines.csv")).returncode == 0
-    done = segmentation(home, "materialize")
+@pytest.mark.parametrize("shop", ["nearly_all_buy_once", "thirty_customers", "all_are_alike"])
+def test_a_shop_that_is_hard_to_divide_has_segments(home: Path, tmp_path: Path, shop: str) -> None:
+    file, profile = write_odd_shop(shop, tmp_path)
+    assert segmentation(home, "ingest", str(file), "--profile", profile).returncode == 0
+    done = segmentation(home, "materialize", SEGMENTATION_SEARCH_TRIALS="2")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "smallest_segment_is_large_enough" in told(done)
     customers, segmented = (
         sql(home, f"SELECT COUNT(*) FROM {table} WHERE as_of = (SELECT MAX(as_of) FROM {table})")
         for table in ("features.rfm", "segments.customer_segments")
     )
     assert customers == segmented != "0"
+    stands_in = shop != "nearly_all_buy_once"
+    assert ("segments_are_fitted: Named RFM rules stand in" in told(done)) == stands_in
+    assert ("A stand-in" in told(segmentation(home, "models", "show"))) == stands_in
 
 
 def test_fields_that_stand_on_the_first_line_of_an_order_are_carried_to_the_others(home: Path) -> None:

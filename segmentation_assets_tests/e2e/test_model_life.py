@@ -127,3 +127,20 @@ def test_versions_are_compared_and_segments_renamed(whole: Path, tmp_path: Path)
     for bad in (["rename"], ["rename", "1"], ["rename", "--file", str(tmp_path / "none.yaml")], ["rename", "99", "x"]):
         done = segmentation(own, "models", *bad)
         assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+
+
+def test_a_refused_model_has_an_exit_code_of_its_own_and_everybody_a_segment(home: Path, tmp_path: Path) -> None:
+    own = _copy(home, tmp_path)
+    other = {"SEGMENTATION_MIN_SEGMENTS": "8", "SEGMENTATION_SEARCH_TRIALS": "1", "SEGMENTATION_MOVEMENT_LIMIT": "0"}
+    done = segmentation(own, "materialize", **other)
+    said = " ".join(done.stdout.split())
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "was refused, and champion 1 goes on serving" in said
+    assert "segmentation models promote 2 --dry-run" in said
+    newest = "WHERE as_of = (SELECT MAX(as_of) FROM features.rfm)"
+    assert sql(own, f"SELECT DISTINCT model_version FROM segments.customer_segments {newest}") == "1"
+    customers = sql(own, f"SELECT COUNT(*) FROM features.rfm {newest}")
+    assert sql(own, f"SELECT COUNT(*) FROM segments.customer_segments {newest}") == customers
+    shown = json.loads(segmentation(own, "models", "migration", "--json").stdout)
+    assert (shown["before"], shown["after"]) == (1, 2)
+    assert sum(segment["customers"] for segment in shown["segments"]) == int(customers)

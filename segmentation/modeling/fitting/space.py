@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from segmentation.errors import NotEnoughDataError
 from segmentation.metadata.features import BY_NAME, Feature
 from segmentation.modeling.artefact import FeatureRule, Floats, ModelSpace, Projection
 from segmentation.modeling.fitting.futures import Block, Future
@@ -15,6 +16,9 @@ from segmentation.modeling.specification import Specification
 
 BEHAVIOUR: dict[Block, float] = {"behaviour": 0.7, "share": 0.3}
 """How the variance of the axes of how it is bought is shared: order sizes, prices, returns, …; and categories."""
+
+UNBOUNDED = 1e15
+"""Larger than any amount or age; JSON has no infinity."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +66,13 @@ class Space:
 def fixed_space(features: Sequence[Feature], matrix: Floats) -> Space:
     """The space in which segmentations are compared, whatever space theirs is: all features by the catalogue's rules.
 
-    Raises:
-        NotEnoughDataError: No feature differs between any two customers.
+    Where customers are alike in all of them, it has the first feature alone, as it is.
     """
-    return Space(tuple(features), fit_rules(features, matrix), None)
+    try:
+        rules = fit_rules(features, matrix)
+    except NotEnoughDataError:
+        rules = (FeatureRule(features[0].name, 0.0, -UNBOUNDED, UNBOUNDED, "identity", 0.0, 1.0),)
+    return Space(tuple(features), rules, None)
 
 
 def scaled_space(specification: Specification, features: Sequence[Feature], matrix: Floats) -> Space:

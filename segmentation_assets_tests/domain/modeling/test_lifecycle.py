@@ -2,7 +2,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from segmentation.modeling import evidence, lifecycle, migration, registry
 from segmentation.modeling.comparison import differences, reproduce
 from segmentation.modeling.evidence import Best, Evidence
 from segmentation.modeling.movement import mappings, movement
+from segmentation.modeling.training_data import make_training_set
 from segmentation.settings import Settings
 from segmentation.warehouse import Commit, Lake
 from segmentation_assets_tests.conftest import BUCKETS
@@ -333,3 +334,31 @@ def test_what_becomes_of_each_segment_adds_up(lake: Lake, two_versions: tuple[in
         assert sum(heir.customers for heir in each.heirs) <= each.customers
         assert [heir.share for heir in each.heirs] == sorted((heir.share for heir in each.heirs), reverse=True)
     assert [len(each.heirs) for each in mappings(movement(lake, two_versions[0], two_versions[0]))] == [1] * len(found)
+
+
+def test_a_stand_in_serves_until_a_model_can_be_fitted_whose_segments_go_on(settings: Settings, lake: Lake) -> None:
+    """The versions that are there are made of other dates; nobody promoted them."""
+
+    def trained(count: int, as_of: date) -> int:
+        insert_features(lake, count=count, as_of=as_of)
+        training_set = make_training_set(lake, as_of, COMMIT, now=datetime(2024, 8, 1))
+        version, _ = lifecycle.train_candidate(lake, training_set, COMMIT, now=utc_now)
+        return version
+
+    with Lake(settings.model_copy(update={"search_trials": 2, "tracking_uri": "off"})) as lake:
+        rules = trained(40, date(2024, 2, 1))
+        first = lifecycle.decide(lake, actor="run", commit=COMMIT, now=utc_now())
+        fitted = trained(300, date(2024, 3, 1))
+        second = lifecycle.decide(lake, actor="run", commit=COMMIT, now=utc_now())
+        late_rules = trained(41, date(2024, 4, 1))
+        third = lifecycle.decide(lake, actor="run", commit=COMMIT, now=utc_now())
+        with lake.cursor() as con:
+            models = {version: registry.load(con, version).artefact for version in (rules, fitted, late_rules)}
+    assert (first.serves, second.serves) == (True, True)
+    assert "40 customers are too few" in models[rules].provenance.stand_in
+    assert models[fitted].provenance.stand_in == ""
+    assert {s.id for s in models[fitted].segments} & {s.id for s in models[rules].segments}
+    assert (third.version, third.outcome, third.champion) == (late_rules, "kept", fitted)
+    assert "41 customers are too few for K-means" in third.explanation
+    found = reproduce(lake, rules)
+    assert (found.is_same, found.differences) == (True, ())
