@@ -20,6 +20,8 @@ PARTS = {
     "spaces": "whether segments differ in kind, and in what is spent",
     "steps": "whether next steps are true and monotone, and how much customers flicker",
     "names": "whether names are true, at every snapshot",
+    "retraining": "a year of monthly retraining: what becomes of candidates, and whom the model moves",
+    "odd_shops": "twelve shops that are hard to divide, by the commands that people type",
 }
 """Modules of this package with `run(shops: Sequence[Shop], quick: bool) -> Part`, and what each asks."""
 

@@ -6,6 +6,7 @@ What a registry row says about itself is no evidence. Here is only what is measu
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 
 import duckdb
 import numpy as np
@@ -15,9 +16,9 @@ from segmentation.modeling import registry
 from segmentation.modeling.artefact import Artefact, Evaluator, Floats, Ints
 from segmentation.modeling.feature_matrix import FeatureMatrix, read_matrix
 from segmentation.modeling.fitting.clustering import resample
-from segmentation.modeling.fitting.forward import eta_squared
+from segmentation.modeling.fitting.forward import behaviour_eta_squared, eta_squared
 from segmentation.modeling.fitting.metrics import fixed_silhouette, smallest_share
-from segmentation.modeling.fitting.outcomes import read_outcome
+from segmentation.modeling.fitting.outcomes import Outcome, read_outcome
 from segmentation.modeling.fitting.space import fixed_space
 from segmentation.modeling.nearest import nearest
 from segmentation.modeling.registry import ModelVersion, TrainingSet
@@ -45,6 +46,7 @@ class Comparison:
         silhouette: The champion's, in the fixed space.
         figures: The champion's by requirement, where those of the model are `Evidence`'s.
         forward: Its forward η²; None without history.
+        behaviour: Its η² of later behaviour, a mean; None without history.
         best: The best champion ever, judged by the same customers; None without history.
         is_stand_in: Whether the champion is one, which any fitted model may replace.
     """
@@ -54,6 +56,7 @@ class Comparison:
     revenue_moved: float
     silhouette: float
     forward: float | None
+    behaviour: float | None = None
     figures: Mapping[str, float] = field(default_factory=dict)
     best: Best | None = None
     is_stand_in: bool = False
@@ -69,6 +72,7 @@ class Evidence:
         stability: Per segment, by name: Jaccard overlap with its like in bootstrap resamples.
         silhouette: In the fixed space.
         forward: η² of log spend in the days after the judged date; None without history.
+        behaviour: Mean η² of how those who buy again then do; None without history.
         comparison: With the champion; None if there is none, or it is the model itself.
         is_first: Whether no model serves yet.
         stand_in: Why named rules stand in for a fitted model; empty if one was fitted.
@@ -80,6 +84,7 @@ class Evidence:
     silhouette: float
     forward: float | None
     comparison: Comparison | None
+    behaviour: float | None = None
     is_first: bool = False
     stand_in: str = ""
 
@@ -98,13 +103,21 @@ class _Customers:
     def labels(self, artefact: Artefact, as_of: date) -> Ints:
         return Evaluator(artefact).assign(self.values(as_of, artefact.feature_names)).segment
 
-    def forward(self, artefact: Artefact) -> float | None:
+    def foresight(self, artefact: Artefact) -> tuple[float | None, float | None]:
+        """η² of later spend and of later behaviour; None where there is nothing to judge them by."""
+        outcome, judged = self._outcome, self.pinned.judged_as_of
+        if outcome is None or judged is None:
+            return None, None
+        labels = self.labels(artefact, judged)
+        return eta_squared(outcome.log_spend, labels), behaviour_eta_squared(outcome.behaviour, labels)
+
+    @cached_property
+    def _outcome(self) -> Outcome | None:
         judged = self.pinned.judged_as_of
         if judged is None:
             return None
         ids = self._read(judged, ("recency_days",)).customer_ids
-        outcome = read_outcome(self.con, judged, self.pinned.forward_days, ids)
-        return eta_squared(outcome.log_spend, self.labels(artefact, judged))
+        return read_outcome(self.con, judged, self.pinned.forward_days, ids)
 
     def _read(self, as_of: date, features: Sequence[str]) -> FeatureMatrix:
         settings = self.settings
@@ -156,7 +169,7 @@ def gather(lake: Lake, version: int, settings: Settings, judged_by: TrainingSet 
         comparison = None
         if serving is not None and serving != version:
             comparison = _compare(customers, fixed, found.labels, artefact, serving, served)
-        forward = customers.forward(artefact)
+        forward, behaviour = customers.foresight(artefact)
     return Evidence(
         smallest=found.smallest,
         separation=found.separation,
@@ -164,6 +177,7 @@ def gather(lake: Lake, version: int, settings: Settings, judged_by: TrainingSet 
         silhouette=fixed_silhouette(fixed, found.labels, settings.seed),
         forward=forward,
         comparison=comparison,
+        behaviour=behaviour,
         is_first=serving is None,
         stand_in=artefact.provenance.stand_in,
     )
@@ -192,7 +206,8 @@ def _compare(
     theirs = _measured(customers, champion.artefact)
     spent = np.maximum(customers.values(customers.pinned.as_of, ("net_revenue",))[:, 0], 0.0)
     moved = _ids(artefact)[labels] != _ids(champion.artefact)[theirs.labels]
-    values = {m.version: v for m in served if _is_known(m) and (v := customers.forward(m.artefact)) is not None}
+    told = {model.version: customers.foresight(model.artefact) for model in served if _is_known(model)}
+    values = {version: forward for version, (forward, _) in told.items() if forward is not None}
     best = max(values, key=lambda each: (values[each], -each), default=None)
     return Comparison(
         champion=serving,
@@ -200,6 +215,7 @@ def _compare(
         revenue_moved=float(spent[moved].sum() / spent.sum()) if spent.sum() > 0 else 0.0,
         silhouette=fixed_silhouette(fixed, theirs.labels, customers.settings.seed),
         forward=values.get(serving),
+        behaviour=told[serving][1] if serving in told else None,
         figures=theirs.figures,
         best=None if best is None else Best(best, values[best]),
         is_stand_in=bool(champion.artefact.provenance.stand_in),

@@ -227,8 +227,8 @@ def _migrated(write: _Writer, migration: Migration, serving: int | None) -> Prom
     moves = movement(write.lake, serving, version) if serving is not None else None
     mapped = "; ".join(mapping.sentence for mapping in mappings(moves)) if moves is not None else ""
     why = (
-        f"after {migration.stopped} candidates that didn't serve, model {version}, which tells later spend apart "
-        f"{migration.gain:.1%} better than champion {serving}. {mapped}."
+        f"after {migration.stopped} candidates that didn't serve, model {version}, which tells {migration.gain:.1%} "
+        f"more of later spend and behaviour than champion {serving}. {mapped}."
     )
     is_new = write.point(write.alias, version, f"{MIGRATED}{why}", migration.verdicts)
     shown = f"`segmentation models migration {serving} {version}` shows what becomes of each segment."

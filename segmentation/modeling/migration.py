@@ -21,7 +21,7 @@ class Migration:
     Attributes:
         version: The version.
         stopped: How many candidates in a row were refused or passed over.
-        gain: How much more it tells apart than the champion, relative to that.
+        gain: How much more it tells of later spend and behaviour than the champion, relative to that.
         verdicts: What its gates say of it, on the present customers.
     """
 

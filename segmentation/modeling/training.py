@@ -90,7 +90,11 @@ def train(
         run_id=run_id,
         git_commit=git_commit() or "",
     )
-    return _built(data, provenance, predecessor, found)
+    try:
+        return _built(data, provenance, predecessor, found)
+    except NotEnoughDataError as error:  # what could be fitted to the search's sample can't be to all
+        rules = msgspec.structs.replace(provenance, specification=None, search="", stand_in=str(error))
+        return _built(data, rules, predecessor, None)
 
 
 def _searched(

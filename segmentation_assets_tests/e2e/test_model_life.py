@@ -7,12 +7,17 @@ import subprocess
 import time
 from pathlib import Path
 
+import msgspec
 import optuna
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
+from segmentation.clock import utc_now
+from segmentation.modeling import registry
+from segmentation.settings import Settings
+from segmentation.warehouse import Commit, Lake
 from segmentation_assets_tests.e2e.conftest import command, environment, segmentation, sql
 
 pytestmark = pytest.mark.takes(60)
@@ -131,8 +136,17 @@ def test_versions_are_compared_and_segments_renamed(whole: Path, tmp_path: Path)
 
 def test_a_refused_model_has_an_exit_code_of_its_own_and_everybody_a_segment(home: Path, tmp_path: Path) -> None:
     own = _copy(home, tmp_path)
-    other = {"SEGMENTATION_MIN_SEGMENTS": "8", "SEGMENTATION_SEARCH_TRIALS": "1", "SEGMENTATION_MOVEMENT_LIMIT": "0"}
-    done = segmentation(own, "materialize", **other)
+    with Lake(Settings(home=own)) as lake:  # a candidate that changes the places of all segments
+        with lake.cursor() as con:
+            champion = registry.load_champion(con)
+        segments = champion.artefact.segments
+        moved = [
+            msgspec.structs.replace(segment, centroid=other.centroid)
+            for segment, other in zip(segments, (*segments[1:], segments[0]), strict=True)
+        ]
+        poisoned = msgspec.structs.replace(champion.artefact, segments=tuple(moved))
+        registry.register(lake, poisoned, champion.metrics, Commit("poison"), now=utc_now())
+    done = segmentation(own, "materialize", "--select", 'key:"training/champion_model" or group:segments')
     said = " ".join(done.stdout.split())
     assert done.returncode == 3, done.stdout + done.stderr
     assert "was refused, and champion 1 goes on serving" in said

@@ -10,7 +10,7 @@ from segmentation.modeling.requirements import REQUIREMENTS, lacks
 from segmentation.settings import Settings
 
 FIGURES = {"smallest_segment": 0.1, "separation": 0.4, "stability": 0.9}
-CHAMPION = Comparison(1, 0.1, 0.1, 0.2, 0.25, FIGURES, Best(1, 0.25))
+CHAMPION = Comparison(1, 0.1, 0.1, 0.2, 0.25, figures=FIGURES, best=Best(1, 0.25))
 GOOD = Evidence(0.1, 0.4, {"A": 0.9, "B": 0.95}, 0.2, 0.25, CHAMPION)
 SETTINGS = Settings()
 SHARES = st.floats(0, 1)
@@ -113,6 +113,12 @@ def test_each_percent_of_gain_allows_one_more_customer_in_a_hundred() -> None:
     assert _moves(0.275, free + 0.099)
     assert not _moves(0.275, free + 0.101)
     assert not _moves(0.24, free - 0.001)
+
+
+def test_behaviour_that_is_told_better_counts_too() -> None:
+    compared = replace(CHAMPION, customers_moved=0.3, behaviour=0.1)
+    assert "movement" in _stopping(replace(GOOD, behaviour=0.1, comparison=compared))
+    assert "movement" not in _stopping(replace(GOOD, behaviour=0.15, comparison=compared))
 
 
 def test_the_search_lacks_what_the_gates_refuse() -> None:
