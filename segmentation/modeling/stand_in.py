@@ -16,6 +16,7 @@ from itertools import product
 import numpy as np
 
 from segmentation.metadata.features import BY_NAME
+from segmentation.metadata.vocabulary import BY_LABEL, Band, Claim, named
 from segmentation.modeling.artefact import (
     FORMAT,
     Artefact,
@@ -70,11 +71,11 @@ class StandIn:
 
 @dataclass(frozen=True)
 class _Axis:
-    """A feature, its cut, and what is said of customers on the side that comes first and on the other one."""
+    """A feature, its cut, and what is claimed of customers on the side that comes first and on the other one."""
 
     rule: FeatureRule
-    first: tuple[float, str]
-    second: tuple[float, str]
+    first: tuple[float, Claim]
+    second: tuple[float, Claim]
 
 
 def why_not_fitted(customers: int) -> str:
@@ -97,17 +98,17 @@ def make_stand_in(data: TrainingData) -> StandIn:
     orders, revenue = _column(data, "order_count"), _column(data, "net_revenue")
     if orders.max() > 1:
         rule = _rule("order_count", 1.5, orders)
-        axes.insert(0, _Axis(rule, (1.0, "2+ orders"), (-1.0, "one order")))
+        axes.insert(0, _Axis(rule, (1.0, Band("order_count", 2, None)), (-1.0, BY_LABEL["one order"])))
     if revenue.max() > revenue.min():
         cut = _cut(revenue)
-        words = f"net revenue of {_figure(cut)}+", f"net revenue of up to {_figure(cut)}"
-        axes.append(_Axis(_rule("net_revenue", cut, revenue), (1.0, words[0]), (-1.0, words[1])))
+        claims = Band("net_revenue", cut, None), Band("net_revenue", None, cut)
+        axes.append(_Axis(_rule("net_revenue", cut, revenue), (1.0, claims[0]), (-1.0, claims[1])))
     cells = sorted(product((0, 1), repeat=len(axes)), key=lambda cell: cell[::-1])
     answers = [[(axis.first, axis.second)[side] for axis, side in zip(axes, cell, strict=True)] for cell in cells]
     return StandIn(
         tuple(axis.rule for axis in axes),
         np.array([[place for place, _ in answer] for answer in answers]),
-        tuple(_sentence_case(", ".join(words for _, words in answer)) for answer in answers),
+        tuple(named(claim for _, claim in answer) for answer in answers),
     )
 
 
@@ -153,8 +154,8 @@ def _recency(data: TrainingData) -> _Axis:
     known = gaps[~np.isnan(gaps)]
     usual = float(np.median(known)) if known.size else SHOPS_GAP_DAYS
     cut = float(max(round(GAPS * usual), 1))
-    words = f"last order up to {_figure(cut)} days ago", f"last order {_figure(cut)}+ days ago"
-    return _Axis(_rule("recency_days", cut, _column(data, "recency_days")), (-1.0, words[0]), (1.0, words[1]))
+    claims = Band("recency_days", None, cut), Band("recency_days", cut, None)
+    return _Axis(_rule("recency_days", cut, _column(data, "recency_days")), (-1.0, claims[0]), (1.0, claims[1]))
 
 
 def _cut(values: Floats) -> float:
@@ -174,14 +175,6 @@ def _rule(name: str, cut: float, values: Floats) -> FeatureRule:
     center = float(apply_transform(transform, np.array([cut]))[0])
     spread = float(np.std(apply_transform(transform, values)))
     return FeatureRule(name, None, -UNBOUNDED, UNBOUNDED, transform, center, max(spread, LEAST_SCALE))
-
-
-def _figure(value: float) -> str:
-    return f"{int(value):,}" if value == int(value) else f"{value:,}"
-
-
-def _sentence_case(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}"
 
 
 def _column(data: TrainingData, name: str) -> Floats:

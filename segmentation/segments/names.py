@@ -79,6 +79,8 @@ def settle_names(
     trained = {s.id: s.name for s in registry.load(con, model.version, named=False).artefact.segments}
     current = {**trained, **names_in_force(con, as_of).get(model.version, {})}
     prepare(con, with_features(assigned, as_of))
+    if model.artefact.provenance.stand_in:  # its names are the rules themselves
+        return {**current, **{i: given[i] for i in trained if i in given}}, []
     tested = [identity for identity in trained if identity not in given]
     names, held = choose_names(con, tested, current, [given[i] for i in trained if i in given])
     renamings = [
@@ -120,15 +122,18 @@ def rename_written(
 def read_truth(con: duckdb.DuckDBPyConnection, as_of: date) -> list[WordTruth]:
     """How far each word of each name holds, of the segments that have customers as of a date.
 
-    Of a name that a person gave, the words of the vocabulary that occur in it are tested.
+    Of a name that a person gave, the words of the vocabulary that occur in it are tested. Of the rules of a stand-in, a
+    word has to be true of everybody in the segment, whatever it is elsewhere.
     """
     rows = con.execute(
-        f"SELECT DISTINCT segment_id, segment_name FROM {of_model(CUSTOMER_SEGMENTS)} WHERE as_of = DATE '{as_of}' "
-        "ORDER BY segment_id"
+        f"SELECT DISTINCT segment_id, segment_name, model_version FROM {of_model(CUSTOMER_SEGMENTS)} "
+        f"WHERE as_of = DATE '{as_of}' ORDER BY segment_id"
     ).fetchall()
+    models = [registry.load(con, version) for version in sorted({version for _, _, version in rows})]
+    rules = {model.version for model in models if model.artefact.provenance.stand_in}
     given = registry.segment_names(con)
     claims: dict[int, tuple[Claim, ...]] = {}
-    for identity, name in rows:
+    for identity, name, _ in rows:
         known = words_of(name)
         claims[identity] = mentioned(name) if known is None else known
     prepare(con, with_features(f"(FROM {of_model(CUSTOMER_SEGMENTS)} WHERE as_of = DATE '{as_of}')", as_of))
@@ -139,10 +144,10 @@ def read_truth(con: duckdb.DuckDBPyConnection, as_of: date) -> list[WordTruth]:
             name,
             claim.label,
             *held.of(identity, claim),
-            held.is_true(identity, claim),
+            held.of(identity, claim)[0] == 1.0 if version in rules else held.is_true(identity, claim),
             given.get(identity) == name,
         )
-        for identity, name in rows
+        for identity, name, version in rows
         if identity in held.segments
         for claim in claims[identity]
     ]

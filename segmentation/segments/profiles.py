@@ -8,8 +8,9 @@ import polars as pl
 
 from segmentation.errors import NotEnoughDataError
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
-from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, MODEL, SEGMENT_PROFILES
+from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, MODEL, SEGMENT_PROFILES, of_model
 from segmentation.metadata.vocabulary import WORDS
+from segmentation.modeling import registry
 from segmentation.modeling.segment_identity.sentences import advise, describe, read_figures
 from segmentation.modeling.segment_identity.truth import prepare, shares
 from segmentation.segmentations.versions import segment_ids, versions_of
@@ -91,11 +92,13 @@ def _tell(con: duckdb.DuckDBPyConnection, as_of: date) -> None:
     """Sentences about each segment, by its definition or else its customers, as the temporary table `told`."""
     decided = dict(con.execute(DECIDED, {"as_of": as_of}).fetchall())
     own = _of_definitions(con, {name: version for name, version in decided.items() if version is not None})
+    rules = _of_stand_in(con, as_of)
     rows = []
     for name in decided:
         for segment_id, description, advice in _of_customers(con, as_of, name):
             said = own.get(segment_id, ("", ""))
-            rows.append((segment_id, said[0] or description, said[1] or advice))
+            told = f"{rules[segment_id]} {description}" if segment_id in rules else description
+            rows.append((segment_id, said[0] or told, said[1] or advice))
     schema = {"segment_id": pl.Int32, "description": pl.String, "advice": pl.String}
     con.register("sentences", pl.DataFrame(rows, schema=schema, orient="row"))
     con.execute("CREATE OR REPLACE TEMP TABLE told AS FROM sentences")
@@ -109,6 +112,13 @@ def _of_definitions(con: duckdb.DuckDBPyConnection, decided: dict[str, int]) -> 
         for version in versions_of(con, decided).values()
         for segment in (version.definition.segments if version.definition else ())
     }
+
+
+def _of_stand_in(con: duckdb.DuckDBPyConnection, as_of: date) -> dict[int, str]:
+    """What the rules of a stand-in say of themselves, by segment; empty where a fitted model decided."""
+    decided = f"SELECT DISTINCT model_version FROM {of_model(CUSTOMER_SEGMENTS)} WHERE as_of = DATE '{as_of}'"
+    artefacts = [registry.load(con, version).artefact for (version,) in con.execute(decided).fetchall()]
+    return {each.id: each.description for a in artefacts if a.provenance.stand_in for each in a.segments}
 
 
 def _of_customers(con: duckdb.DuckDBPyConnection, as_of: date, segmentation: str) -> list[tuple[int, str, str]]:

@@ -69,9 +69,12 @@ def test_a_shop_that_is_hard_to_divide_has_segments(home: Path, tmp_path: Path, 
         for table in ("features.rfm", "segments.customer_segments")
     )
     assert customers == segmented != "0"
+    assert "names_are_true" not in told(done)
     stands_in = shop != "nearly_all_buy_once"
     assert ("segments_are_fitted: Named RFM rules stand in" in told(done)) == stands_in
     assert ("A stand-in" in told(segmentation(home, "models", "show"))) == stands_in
+    described = sql(home, "SELECT description FROM segments.segment_profiles")
+    assert ("A named rule, which stands in for a model" in described) == stands_in
 
 
 def test_fields_that_stand_on_the_first_line_of_an_order_are_carried_to_the_others(home: Path) -> None:

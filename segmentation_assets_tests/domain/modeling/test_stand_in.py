@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from segmentation.metadata.features import modelled
+from segmentation.metadata.vocabulary import words_of
 from segmentation.modeling.artefact import FORMAT, Artefact, Evaluator, Floats, Provenance, Segment
 from segmentation.modeling.segment_identity.matching import Predecessor
 from segmentation.modeling.stand_in import LEAST_CUSTOMERS, build_stand_in, make_stand_in, why_not_fitted
@@ -93,6 +94,7 @@ def test_it_is_the_same_again_and_explains_itself(data: TrainingData) -> None:
     assert one.to_json() == other.to_json()
     assert 2 <= len(one.segments) <= 8
     assert all(segment.description.startswith("A named rule") for segment in one.segments)
+    assert all(words_of(segment.name) is not None for segment in one.segments)
 
 
 def test_questions_that_all_answer_alike_are_not_asked() -> None:
