@@ -13,6 +13,7 @@ from segmentation.snapshots.coverage import Coverage, coverage_at
 from segmentation.sources.config import SourceConfig, declared_sources
 from segmentation_assets.assets.features import build_feature_assets
 from segmentation_assets.assets.monitoring import build_monitoring_assets
+from segmentation_assets.assets.predictions import build_prediction_assets
 from segmentation_assets.assets.raw import build_raw_assets
 from segmentation_assets.assets.segments import build_segment_assets
 from segmentation_assets.assets.sources import build_source_assets
@@ -22,7 +23,7 @@ from segmentation_assets.automation.jobs import JOBS
 from segmentation_assets.automation.on_demand import snapshot_on_demand
 from segmentation_assets.automation.schedules import build_schedules
 from segmentation_assets.automation.sensors import build_sensors
-from segmentation_assets.checks import features, monitoring, raw, segments, training, warehouse
+from segmentation_assets.checks import features, monitoring, predictions, raw, segments, training, warehouse
 from segmentation_assets.checks.sources import build_checks
 from segmentation_assets.keys import source_key
 from segmentation_assets.partitions import build_partitions
@@ -52,6 +53,7 @@ def build_definitions(
         *build_source_assets(sources),
         *build_raw_assets(partitions, [source_key(source.name) for source in sources]),
         *build_feature_assets(partitions),
+        *build_prediction_assets(partitions),
         *build_training_assets(),
         *build_segment_assets(partitions),
         *build_monitoring_assets(partitions),
@@ -63,6 +65,7 @@ def build_definitions(
             *(check for source in sources for check in build_checks(source)),
             *raw.CHECKS,
             *features.CHECKS,
+            *predictions.CHECKS,
             *training.CHECKS,
             *segments.CHECKS,
             *monitoring.CHECKS,

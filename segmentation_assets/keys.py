@@ -6,6 +6,7 @@ import dagster as dg
 
 from segmentation.metadata.table import Relation
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES, FEATURE_GROUPS
+from segmentation.metadata.tables.predictions import CUSTOMER_PREDICTIONS, PREDICTION_MODELS
 from segmentation.metadata.tables.raw import PRODUCTS, SOURCE_FILES, TRANSACTIONS
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, SEGMENT_EXPLANATIONS, SEGMENT_PROFILES
 
@@ -29,6 +30,9 @@ FEATURE_KEYS = [CUSTOMER_FEATURES_KEY, *map(table_key, FEATURE_GROUPS.values())]
 TRAINING_SET_KEY = dg.AssetKey(["training", "training_set"])
 CANDIDATE_KEY = dg.AssetKey(["training", "candidate_model"])
 CHAMPION_KEY = dg.AssetKey(["training", "champion_model"])
+CUSTOMER_PREDICTIONS_KEY = table_key(CUSTOMER_PREDICTIONS)
+PREDICTION_MODELS_KEY = table_key(PREDICTION_MODELS)
+"""Made by the same step, and without a check: who only has to come after predictions waits for it."""
 CUSTOMER_SEGMENTS_KEY = table_key(CUSTOMER_SEGMENTS)
 SEGMENT_PROFILES_KEY = table_key(SEGMENT_PROFILES)
 SEGMENT_EXPLANATIONS_KEY = table_key(SEGMENT_EXPLANATIONS)

@@ -8,6 +8,7 @@ import polars as pl
 
 from segmentation.errors import NotEnoughDataError
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
+from segmentation.metadata.tables.predictions import CUSTOMER_PREDICTIONS
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, MODEL, SEGMENT_PROFILES, of_model
 from segmentation.metadata.vocabulary import WORDS
 from segmentation.modeling import registry
@@ -35,10 +36,17 @@ WITH profiled AS (
         MEDIAN(recency_days) AS median_recency_days,
         CAST(SUM(order_count) AS DOUBLE) / COUNT(*) AS mean_order_count,
         CAST(SUM(CAST(average_order_value AS DECIMAL(38, 6))) AS DOUBLE) / COUNT(*) AS mean_order_value,
-        CAST(SUM(CAST(confidence AS DECIMAL(38, 12))) AS DOUBLE) / COUNT(*) AS mean_confidence
+        CAST(SUM(CAST(confidence AS DECIMAL(38, 12))) AS DOUBLE) / COUNT(*) AS mean_confidence,
+        CAST(SUM(CAST(expected_orders_90d AS DECIMAL(38, 6))) AS DOUBLE) AS expected_orders_90d,
+        CAST(SUM(CAST(expected_revenue_90d AS DECIMAL(38, 6))) AS DOUBLE) AS expected_revenue_90d,
+        CAST(SUM(CAST(expected_revenue_365d AS DECIMAL(38, 6))) AS DOUBLE) AS expected_revenue_365d,
+        CAST(SUM(CAST(no_order_90d_probability AS DECIMAL(38, 12))) AS DOUBLE) / COUNT(no_order_90d_probability)
+            AS mean_no_order_90d_probability
     FROM {CUSTOMER_SEGMENTS.name} AS assigned
     JOIN {CUSTOMER_FEATURES.name} AS features
         ON features.customer_id = assigned.customer_id AND features.as_of = assigned.as_of
+    LEFT JOIN {CUSTOMER_PREDICTIONS.name} AS predicted
+        ON predicted.customer_id = assigned.customer_id AND predicted.as_of = assigned.as_of
     WHERE assigned.as_of = $as_of
     GROUP BY ALL
 )

@@ -7,6 +7,7 @@ from segmentation.metadata.features import FEATURES
 from segmentation.metadata.table import Table
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.monitoring import FEATURE_DRIFT, MODEL_QUALITY
+from segmentation.metadata.tables.predictions import CUSTOMER_PREDICTIONS, PREDICTION_MODELS
 from segmentation.metadata.tables.segments import (
     CUSTOMER_SEGMENTS,
     SEGMENT_EVENTS,
@@ -22,7 +23,31 @@ _MONITORING = ("evaluation", "drift", "quality", "thresholds", "distances", "cau
 _IDENTITY = "segmentation.modeling.segment_identity"
 _NAMES = ("segmentation.metadata.vocabulary", f"{_IDENTITY}.truth", f"{_IDENTITY}.naming", f"{_IDENTITY}.bands")
 
+_PREDICTIONS = tuple(
+    f"segmentation.predictions.{name}"
+    for name in (
+        "snapshot",
+        "artefact",
+        "purchases",
+        "inputs",
+        "evaluation",
+        "intervals",
+        "mbg_nbd",
+        "order_value",
+        "fitting.fit",
+        "fitting.past",
+        "fitting.expectations",
+        "fitting.levels",
+        "fitting.mbg_nbd",
+        "fitting.order_value",
+        "fitting.regression",
+        "fitting.spreads",
+    )
+)
+
 MODULES: Mapping[Table, tuple[str, ...]] = {
+    CUSTOMER_PREDICTIONS: _PREDICTIONS,
+    PREDICTION_MODELS: _PREDICTIONS,
     CUSTOMER_SEGMENTS: (
         "segmentation.segments.assignment",
         "segmentation.segments.columns",

@@ -2,10 +2,12 @@
 
 A snapshot is *ahead* if the data doesn't reach its date, *stale* if it would come out otherwise today, else *current*:
 - features: lines in their window changed since, or code, window, time zone or home market are other ones;
+- predictions: so for features, or lines changed that their past is made of;
 - segments: so for features (and predictions, if a definition looks at them), or the segments of the snapshot before
   were made anew, or a snapshot was made in between (who is held depends on the one before), or code, model or
   definitions are other ones;
-- all that is made of segments: so for them, and movement also for the snapshot before;
+- all that is made of segments: so for them, profiles also for predictions, if there are any, and movement also for the
+  snapshot before;
 - monitoring: also if features of a date before the model was trained, which thresholds come from, were made since.
 
 Only the newest date follows the champion, and what is declared: older dates say who was in which segment when people
@@ -26,10 +28,16 @@ from segmentation.features.windows import Window, window_of
 from segmentation.metadata.table import Table
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.monitoring import FEATURE_DRIFT, MODEL_QUALITY
+from segmentation.metadata.tables.predictions import CUSTOMER_PREDICTIONS, PREDICTION_MODELS
 from segmentation.metadata.tables.raw import CHANGED_DAYS
 from segmentation.metadata.tables.registry import MODELS, PROMOTIONS, TRAINING_SETS
-from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, SEGMENT_EVENTS, SEGMENT_TRANSITIONS
-from segmentation.segmentations.inputs import PREDICTIONS_TABLE, reads_predictions
+from segmentation.metadata.tables.segments import (
+    CUSTOMER_SEGMENTS,
+    SEGMENT_EVENTS,
+    SEGMENT_PROFILES,
+    SEGMENT_TRANSITIONS,
+)
+from segmentation.segmentations.inputs import reads_predictions
 from segmentation.segmentations.versions import DefinitionVersion, declared_hashes, read_versions
 from segmentation.settings import Settings
 from segmentation.shop_calendar import UNIVERSAL
@@ -44,6 +52,7 @@ CHANGES = f"SELECT ordered_on, MAX(lake_version) FROM {CHANGED_DAYS.name} GROUP 
 CHAMPION = f"SELECT version FROM {PROMOTIONS.name} WHERE alias = 'champion' ORDER BY promotion_id DESC LIMIT 1"
 TRAINED = f"SELECT version, as_of FROM {MODELS.name} JOIN {TRAINING_SETS.name} USING (training_set_id)"
 
+PREDICTIONS = {CUSTOMER_PREDICTIONS.name, PREDICTION_MODELS.name}
 MOVEMENT = {SEGMENT_TRANSITIONS.name, SEGMENT_EVENTS.name}
 MONITORING = {FEATURE_DRIFT.name, MODEL_QUALITY.name}
 ORDER = {table.name: number for number, table in enumerate(SNAPSHOT_TABLES)}
@@ -124,6 +133,9 @@ class _Judge:
             yield "made by other code" if entry.code_version else "made before the ledger was kept"
         if entry.table_name == CUSTOMER_FEATURES.name:
             yield from self._of_features(entry)
+        elif entry.table_name in PREDICTIONS:
+            yield from self._of_input(entry, CUSTOMER_FEATURES, entry.as_of)
+            yield from self._of_past(entry)
         elif entry.table_name == CUSTOMER_SEGMENTS.name:
             yield from self._of_input(entry, CUSTOMER_FEATURES, entry.as_of)
             yield from self._of_inserted(entry)
@@ -132,6 +144,8 @@ class _Judge:
         else:
             yield from self._of_input(entry, CUSTOMER_FEATURES, entry.as_of)
             yield from self._of_input(entry, CUSTOMER_SEGMENTS, entry.as_of)
+            if entry.table_name == SEGMENT_PROFILES.name and (CUSTOMER_PREDICTIONS.name, entry.as_of) in self.entries:
+                yield from self._of_input(entry, CUSTOMER_PREDICTIONS, entry.as_of)
             if entry.table_name in MOVEMENT:
                 yield from self._of_neighbour(entry)
             if entry.table_name in MONITORING:
@@ -151,6 +165,16 @@ class _Judge:
         days = present.changed_days(made, entry.lake_version)
         if days:
             yield f"lines changed since, of {_span(days)}"
+
+    def _of_past(self, entry: Entry) -> Iterable[str]:
+        """Whether lines changed from before the window of features, which predictions learn from."""
+        begins = window_of(entry.as_of, self.present.lookback_days).start
+        if entry.window_start is None or entry.window_start >= begins:
+            return
+        past = Window(begins, entry.window_start, entry.timezone or UNIVERSAL)
+        days = self.present.changed_days(past, entry.lake_version)
+        if days:
+            yield f"lines of its past changed since, of {_span(days)}"
 
     def _of_input(self, entry: Entry, table: Table, as_of: date) -> Iterable[str]:
         key = (table.name, as_of)
@@ -221,7 +245,7 @@ class _Judge:
             name: known.get((name, version)) for name, version in json.loads(entry.segmentations or "{}").items()
         }
         if any(each and reads_predictions(each.inputs) for each in decided.values()):
-            yield from self._of_written(entry, PREDICTIONS_TABLE, entry.as_of)
+            yield from self._of_written(entry, CUSTOMER_PREDICTIONS.name, entry.as_of)
         if entry.as_of != self.newest:
             return
         hashes = {name: each.hash if each else None for name, each in decided.items()}

@@ -19,7 +19,6 @@ from segmentation.metadata.tables.segments import (
     SEGMENT_PROFILES,
     SEGMENT_TRANSITIONS,
 )
-from segmentation.segmentations.inputs import predictions_table
 from segmentation.segments.assignment import write_segments
 from segmentation.segments.profiles import write_profiles
 from segmentation.segments.transitions import write_transitions
@@ -29,7 +28,9 @@ from segmentation_assets.automation.conditions import WHEN_SOUND
 from segmentation_assets.keys import (
     CHAMPION_KEY,
     CUSTOMER_FEATURES_KEY,
+    CUSTOMER_PREDICTIONS_KEY,
     CUSTOMER_SEGMENTS_KEY,
+    PREDICTION_MODELS_KEY,
     PRODUCTS_KEY,
     SEGMENT_PROFILES_KEY,
     table_key,
@@ -43,11 +44,10 @@ from segmentation_assets.row_counts import report_by_partition, report_snapshots
 def build_segment_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     """Assignment, profiles, movement and explanations of a snapshot."""
     then_and_now = dg.AssetDep(CUSTOMER_SEGMENTS_KEY, partition_mapping=WITH_THE_DATE_BEFORE)
-    predicted = [table_key(table)] if (table := predictions_table()) else []  # conditions may look at them
     explained = [CUSTOMER_SEGMENTS_KEY, SEGMENT_PROFILES_KEY, PRODUCTS_KEY]
     declarations: list[tuple[Callable[..., Any], list[dg.AssetSpec]]] = [
-        (customer_segments, [_spec(CUSTOMER_SEGMENTS, [CUSTOMER_FEATURES_KEY, CHAMPION_KEY, *predicted])]),
-        (segment_profiles, [_spec(SEGMENT_PROFILES, [CUSTOMER_SEGMENTS_KEY], "sql")]),
+        (customer_segments, [_spec(CUSTOMER_SEGMENTS, [CUSTOMER_FEATURES_KEY, PREDICTION_MODELS_KEY, CHAMPION_KEY])]),
+        (segment_profiles, [_spec(SEGMENT_PROFILES, [CUSTOMER_SEGMENTS_KEY, CUSTOMER_PREDICTIONS_KEY], "sql")]),
         (segment_movement, [_spec(table, [then_and_now], "sql") for table in (SEGMENT_TRANSITIONS, SEGMENT_EVENTS)]),
         (segment_explanations, [_spec(SEGMENT_EXPLANATIONS, explained, "scikitlearn")]),
     ]

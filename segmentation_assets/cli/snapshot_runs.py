@@ -13,6 +13,7 @@ from segmentation.errors import SegmentationError
 from segmentation.metadata.table import Table
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.monitoring import FEATURE_DRIFT, MODEL_QUALITY
+from segmentation.metadata.tables.predictions import CUSTOMER_PREDICTIONS, PREDICTION_MODELS
 from segmentation.metadata.tables.segments import (
     CUSTOMER_SEGMENTS,
     SEGMENT_EVENTS,
@@ -31,6 +32,7 @@ from segmentation_assets.progress import Listener
 from segmentation_assets.resources import ASKED_BY, REQUESTED
 
 DERIVED_STEPS: tuple[tuple[Table, ...], ...] = (
+    (CUSTOMER_PREDICTIONS, PREDICTION_MODELS),
     (CUSTOMER_SEGMENTS,),
     (SEGMENT_PROFILES,),
     (SEGMENT_TRANSITIONS, SEGMENT_EVENTS),

@@ -87,6 +87,8 @@ EVERYTHING_AFTER_RAW: Sequence[str] = (
     "features/temporal",
     "features/behaviour",
     "features/customer_features",
+    "segments/customer_predictions",
+    "segments/prediction_models",
     "training/training_set",
     "training/candidate_model",
     "training/champion_model",

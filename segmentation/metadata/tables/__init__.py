@@ -4,6 +4,7 @@ from segmentation.metadata.table import Table
 from segmentation.metadata.tables.access import API_KEYS
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.monitoring import FEATURE_DRIFT, MODEL_QUALITY
+from segmentation.metadata.tables.predictions import CUSTOMER_PREDICTIONS, PREDICTION_MODELS
 from segmentation.metadata.tables.raw import (
     CHANGED_DAYS,
     DELIVERIES,
@@ -63,6 +64,8 @@ TABLES: tuple[Table, ...] = (
     SEGMENT_TRANSITIONS,
     SEGMENT_EVENTS,
     SEGMENT_EXPLANATIONS,
+    CUSTOMER_PREDICTIONS,
+    PREDICTION_MODELS,
     FEATURE_DRIFT,
     MODEL_QUALITY,
     API_KEYS,

@@ -128,6 +128,10 @@ SEGMENT_PROFILES = Table(
         SEGMENTATION,
         SEGMENTATION_VERSION,
         Column("advice", "VARCHAR", "What to do with its customers, in a sentence; NULL in snapshots made before it."),
+        Column("expected_orders_90d", "DOUBLE", "Orders expected of its customers in the next 90 days; NULL without."),
+        Column("expected_revenue_90d", "DOUBLE", "Net revenue expected of them in the next 90 days."),
+        Column("expected_revenue_365d", "DOUBLE", "Net revenue expected of them in the next 365 days."),
+        Column("mean_no_order_90d_probability", "DOUBLE", "Mean probability of no order in the next 90 days."),
     ),
     partitioned_by="as_of",
 )

@@ -9,7 +9,8 @@ import numpy as np
 
 from segmentation.modeling.artefact import Floats
 from segmentation.predictions.artefact import PredictionModel
-from segmentation.predictions.evaluation import QUARTER, YEAR, Expectations, base_of, expectations
+from segmentation.predictions.backtest import Outturn
+from segmentation.predictions.evaluation import QUARTER, YEAR, Expectations, base_of, bounds, expectations
 from segmentation.predictions.fitting.expectations import FittedExpectations
 from segmentation.predictions.fitting.past import Past
 from segmentation.predictions.fitting.spreads import DEFAULT_SPREAD, learn_spread
@@ -41,7 +42,7 @@ class Backtest:
     then: Followed
 
 
-def fit_predictions(purchases: Purchases, as_of: date) -> tuple[PredictionModel, list[Backtest]]:
+def fit_predictions(purchases: Purchases, as_of: date) -> tuple[PredictionModel, list[Outturn]]:
     """Fit a model to what was known as of a date.
 
     Args:
@@ -49,7 +50,8 @@ def fit_predictions(purchases: Purchases, as_of: date) -> tuple[PredictionModel,
         as_of: The date; somebody has to have bought in its window.
 
     Returns:
-        The model, and how it would have done at the past dates that it was calibrated on, the newest first.
+        The model, and how its like would have done at the past dates that it was calibrated on, the newest first;
+        intervals are those of the model itself.
     """
     past = Past(purchases)
     dates = past.ended(as_of, QUARTER, MOST_DATES, LEAST_AGE)
@@ -63,6 +65,7 @@ def fit_predictions(purchases: Purchases, as_of: date) -> tuple[PredictionModel,
         spread_revenue_90d=_spread_of_revenue(tests, QUARTER),
         calibrated_on=tuple(dates),
     )
+    turned_out = [_turned_out(model, each) for each in tests]
     year_ago = as_of - timedelta(days=YEAR)
     if past.is_grown(year_ago, LEAST_AGE):
         year = [_backtest(past, FittedExpectations(past, year_ago), share, YEAR)]
@@ -71,10 +74,30 @@ def fit_predictions(purchases: Purchases, as_of: date) -> tuple[PredictionModel,
             spread_orders_365d=_spread_of_orders(year, YEAR),
             spread_revenue_365d=_spread_of_revenue(year, YEAR),
             is_365d_extrapolated=False,
-        ), tests
+        ), turned_out
     return msgspec.structs.replace(
         model, spread_orders_365d=model.spread_orders_90d, spread_revenue_365d=model.spread_revenue_90d
-    ), tests
+    ), turned_out
+
+
+def _turned_out(model: PredictionModel, test: Backtest) -> Outturn:
+    none, came = test.found.none_90d, test.then
+    held = [
+        (outcome >= low) & (outcome <= high)
+        for outcome, (low, high) in (
+            (came.orders, bounds(model.spread_orders_90d, none, test.found.orders_90d, is_count=True)),
+            (came.revenue, bounds(model.spread_revenue_90d, none, test.found.revenue_90d, is_count=False)),
+        )
+    ]
+    return Outturn(
+        test.as_of,
+        none,
+        test.found.orders_90d,
+        test.found.revenue_90d,
+        came.orders,
+        came.revenue,
+        *(each.astype(np.float64) for each in held),
+    )
 
 
 def _best_share(past: Past, fitted: Sequence[FittedExpectations]) -> float:

@@ -26,7 +26,9 @@ SELECT 1 AS segment_id, 'S' AS segment_name, 'a segment' AS description, 1 AS mo
     {customers} AS customer_count,
     1.0 AS customer_share, 10.0 AS revenue, 1.0 AS revenue_share, 1.0 AS median_recency_days, 1.0 AS mean_order_count,
     1.0 AS mean_order_value, 1.0 AS mean_net_revenue, 0.5 AS mean_confidence, 'model' AS segmentation_name,
-    NULL AS segmentation_version, NULL AS advice
+    NULL AS segmentation_version, NULL AS advice,
+    NULL AS expected_orders_90d, NULL AS expected_revenue_90d, NULL AS expected_revenue_365d,
+    NULL AS mean_no_order_90d_probability
 """
 
 
