@@ -39,6 +39,7 @@ from serving.routes.transactions import push_transactions
 from serving.sampled_logs import tell_left_out
 from serving.services.customer_queries import NewestSnapshot
 from serving.services.customers import CustomerService
+from serving.services.predictions import LivePredictions
 from serving.services.promotion import Promoter
 from serving.services.pushing import Pusher
 from serving.services.scoring import Scorer
@@ -87,12 +88,12 @@ def create_app(settings: Settings, now: Clock = utc_now) -> Litestar:
     traces = _traces()
     reader = traces.reader(settings) if traces else LakeReader(settings)
     champion, keyring, windows = LiveChampion(settings), LiveKeyring(settings), LiveWindows(settings)
-    newest = NewestSnapshot(settings)
+    newest, predictions = NewestSnapshot(settings), LivePredictions()
     scorer = traces.scorer(scorer_metrics, settings.max_rows) if traces else Scorer(scorer_metrics, settings.max_rows)
     pusher = Pusher(settings, now)
     lines = LineScorer(windows, scorer_metrics, settings, now)
 
-    live_values = (champion, keyring, windows, newest)
+    live_values = (champion, keyring, windows, newest, predictions)
 
     def update_gauges() -> None:
         scorer_metrics.model_version.set(champion.value.model.version if champion.value else 0)
@@ -116,9 +117,10 @@ def create_app(settings: Settings, now: Clock = utc_now) -> Litestar:
     provided = {
         "live": champion,
         "lines": lines,
-        "customers": CustomerService(lines, newest, settings),
+        "customers": CustomerService(lines, newest, predictions, settings),
         "ledger": SnapshotService(settings, now, reader),
         "metrics": scorer_metrics,
+        "predictions": predictions,
         "promoter": Promoter(settings),
         "pusher": pusher,
         "reader": reader,

@@ -93,11 +93,42 @@ class Score(msgspec.Struct, frozen=True, gc=False):
     is_low_confidence: bool
 
 
-class ScoreAnswer(msgspec.Struct, frozen=True):
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    """What to expect of a customer; bounds are of intervals that hold for 90 % of customers."""
+
+    expected_orders_90d: float
+    expected_orders_90d_low: float
+    expected_orders_90d_high: float
+    expected_revenue_90d: float
+    expected_revenue_90d_low: float
+    expected_revenue_90d_high: float
+    no_order_90d_probability: float
+    next_order_expected_on: Annotated[
+        date | None,
+        msgspec.Meta(description="By then an order is as likely as not; null if that takes more than 365 days."),
+    ]
+    expected_orders_365d: float
+    expected_orders_365d_low: float
+    expected_orders_365d_high: float
+    expected_revenue_365d: float
+    expected_revenue_365d_low: float
+    expected_revenue_365d_high: float
+    is_365d_extrapolated: Annotated[
+        bool, msgspec.Meta(description="Whether the shop is too young to have seen how a year turned out.")
+    ]
+
+
+class ScoreAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     """Scores in the order of the request, all by one model version."""
 
     model_version: int
     results: list[Score]
+    predictions: Annotated[
+        list[Prediction | None] | None,
+        msgspec.Meta(
+            description="In the same order, if asked for; null for a customer without the features that they take."
+        ),
+    ] = None
 
 
 Number = Annotated[float, msgspec.Meta(extra_json_schema={"exclusiveMinimum": -1e11, "exclusiveMaximum": 1e11})]
@@ -211,7 +242,7 @@ class CustomerScore(msgspec.Struct, frozen=True):
     features: Features
 
 
-class TransactionsAnswer(msgspec.Struct, frozen=True):
+class TransactionsAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     """Scores by customer, in the order in which customers appear in the request, all by one model version."""
 
     as_of: date
@@ -220,6 +251,9 @@ class TransactionsAnswer(msgspec.Struct, frozen=True):
     without_purchase: Annotated[
         list[str], msgspec.Meta(description="Customers without a purchase in the window; they have no segment.")
     ]
+    predictions: Annotated[
+        list[Prediction | None] | None, msgspec.Meta(description="In the order of `results`, if asked for.")
+    ] = None
 
 
 class Membership(msgspec.Struct, frozen=True):
@@ -241,7 +275,7 @@ class OwnMembership(msgspec.Struct, frozen=True):
     segment_name: str
 
 
-Include = Literal["segment", "segmentations", "features", "history", "why", "moves"]
+Include = Literal["segment", "segmentations", "features", "history", "why", "moves", "predictions"]
 """What an answer about a customer holds."""
 
 EVERYTHING: frozenset[Include] = frozenset(get_args(Include))
@@ -285,6 +319,7 @@ class CustomerAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
             description="Why they are in this segment though another one is nearer; left out if it is the nearest."
         ),
     ] = None
+    predictions: Prediction | None = None
 
 
 class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

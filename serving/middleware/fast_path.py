@@ -43,7 +43,8 @@ class FastPath:
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer, or pass on."""
-        if scope["path"] != PATH or scope["method"] != "POST" or not _is_small_json(scope["headers"], self._max_bytes):
+        is_plain = scope["path"] == PATH and scope["method"] == "POST" and not scope["query_string"]
+        if not is_plain or not _is_small_json(scope["headers"], self._max_bytes):
             await self._app(scope, receive, send)
             return
         scope["path_template"] = PATH

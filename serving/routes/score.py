@@ -1,24 +1,27 @@
 """`POST /v1/score`: features in, segments out. `POST /v1/score/transactions`: order lines in, segments out."""
 
 from http import HTTPStatus
+from typing import Annotated
 
 from anyio import CapacityLimiter, to_thread
 from litestar import Response, post
 from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Schema
+from litestar.params import QueryParameter
 
 from segmentation.access.keys import Scope
 from segmentation.settings import Settings
 from serving.api.bodies import JSON, MSGPACK, Language, json_decoder
 from serving.api.contract import ScoreAnswer, ScoreRequest, TransactionsAnswer, TransactionsRequest
 from serving.api.limits import bare, read_body, read_json, read_rows, unknown_type
-from serving.api.problems import AnyRequest, refusals
+from serving.api.problems import AnyRequest, ProblemError, refusals
 from serving.live.champion import LiveChampion
 from serving.metrics import Metrics
 from serving.middleware.auth import needs
 from serving.routes.openapi import SCORE_EXAMPLES, body_of
 from serving.services import arrow
+from serving.services.predictions import LivePredictions
 from serving.services.scoring import SMALL_BYTES, Scorer
 from serving.services.transaction_scoring import LineScorer
 
@@ -28,11 +31,16 @@ LANGUAGES: dict[str, Language | None] = {
 }
 """By media type; Arrow holds columns rather than rows."""
 
-REFUSALS = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+REFUSALS = (HTTPStatus.CONFLICT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
 
 OTHER_KINDS = [
     (kind, OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)))
     for kind in (MSGPACK.media_type, arrow.MEDIA_TYPE)
+]
+
+Predict = Annotated[
+    bool,
+    QueryParameter(description="Also say what to expect of each customer; costs about a millisecond a request more."),
 ]
 
 _bulk = CapacityLimiter(1)
@@ -63,10 +71,15 @@ async def score_customers(
     scorer: NamedDependency[Scorer],
     metrics: NamedDependency[Metrics],
     settings: NamedDependency[Settings],
+    predictions: NamedDependency[LivePredictions],
+    lines: NamedDependency[LineScorer],
+    predict: Predict = False,
 ) -> Response[bytes]:
     """Take bytes and answer with bytes: Litestar has nothing to convert. Small JSON bodies take `express`."""
     given = _language(request.headers.get("content-type", ""), "Content-Type", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
     wanted = _wanted(request.headers.get("accept", "*/*"), given)
+    if predict:
+        return await _with_predictions(request, live, scorer, settings, predictions, lines, given, wanted)
     if given is None or wanted is None:
         body = await read_body(request, settings.max_arrow_bytes, "SEGMENTATION_MAX_ARROW_BYTES")
         answer = await to_thread.run_sync(
@@ -98,10 +111,33 @@ async def score_transactions(
     live: NamedDependency[LiveChampion],
     lines: NamedDependency[LineScorer],
     settings: NamedDependency[Settings],
+    predictions: NamedDependency[LivePredictions],
+    predict: Predict = False,
 ) -> TransactionsAnswer:
     """Decode strictly, and compute in a worker thread."""
     wanted = _decode_transactions(await read_json(request, settings))
-    return await lines.score(live.champion(), wanted)
+    return await lines.score(live.champion(), wanted, predictions.required() if predict else None)
+
+
+async def _with_predictions(
+    request: AnyRequest,
+    live: LiveChampion,
+    scorer: Scorer,
+    settings: Settings,
+    predictions: LivePredictions,
+    lines: LineScorer,
+    given: Language | None,
+    wanted: Language | None,
+) -> Response[bytes]:
+    if given is None or wanted is None:
+        raise ProblemError(
+            HTTPStatus.BAD_REQUEST, "invalid-request", "Predictions are answered as JSON or MessagePack, not as Arrow."
+        )
+    body, model, champion = await read_rows(request, settings), predictions.required(), live.champion()
+    answer = await to_thread.run_sync(
+        scorer.with_predictions, champion, model, body, given, wanted, lines.tomorrow(), limiter=_bulk
+    )
+    return Response(answer, media_type=wanted.media_type)
 
 
 def _language(given: str, header: str, status: HTTPStatus) -> Language | None:

@@ -10,12 +10,15 @@ import duckdb
 
 from segmentation.metadata.features import FEATURES
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
+from segmentation.metadata.tables.predictions import CUSTOMER_PREDICTIONS
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS, IS_OF_MODEL, SEGMENT_PROFILES, of_model
+from segmentation.predictions.reading import COLUMNS as PREDICTED_COLUMNS
 from segmentation.settings import Settings
 from segmentation.snapshots.latest import latest_date
 from segmentation.warehouse.partition_files import partition_files
+from segmentation.warehouse.schema import exists
 from segmentation.warehouse.sql import literal
-from serving.api.contract import Features, Membership
+from serving.api.contract import Features, Membership, Prediction
 from serving.live.values import LiveValue
 
 # Ids and dates are written out, not bound: DuckLake skips files by what it can see when it plans.
@@ -35,6 +38,12 @@ FROM {{relation}}
 WHERE customer_id = {{customer_id}} AND {{condition}}
 """
 
+PREDICTION = f"""
+SELECT {", ".join(PREDICTED_COLUMNS)}
+FROM {{relation}}
+WHERE customer_id = {{customer_id}} AND {{condition}}
+"""
+
 HISTORY = f"""
 SELECT as_of, segment_id, segment_name, confidence, model_version
 FROM {of_model(CUSTOMER_SEGMENTS)}
@@ -50,6 +59,7 @@ class SnapshotRelations:
     as_of: date
     segments: str
     features: str
+    predictions: str | None = None
 
 
 class NewestSnapshot(LiveValue[SnapshotRelations | None, SnapshotRelations | None]):
@@ -81,6 +91,18 @@ def read_features(
     files = [newest.features] if newest is not None and newest.as_of == as_of else []
     row = _read_row(con, FEATURE_ROW, (*files, CUSTOMER_FEATURES.name), customer_id, _on(as_of))
     return Features(**row) if row else None
+
+
+def read_stored_prediction(
+    con: duckdb.DuckDBPyConnection, newest: SnapshotRelations | None, customer_id: str, as_of: date
+) -> Prediction | None:
+    """What a snapshot predicted of a customer; None if it predicted nothing."""
+    is_newest = newest is not None and newest.as_of == as_of
+    relations = [newest.predictions] if newest is not None and is_newest and newest.predictions else []
+    if not relations and not exists(con, CUSTOMER_PREDICTIONS):  # a lake of an older release
+        return None
+    row = _read_row(con, PREDICTION, (*relations, CUSTOMER_PREDICTIONS.name), customer_id, _on(as_of))
+    return Prediction(**row) if row else None
 
 
 def read_history(con: duckdb.DuckDBPyConnection, customer_id: str) -> tuple[Membership, ...]:
@@ -117,4 +139,5 @@ def _read_newest(con: duckdb.DuckDBPyConnection, quiet_days: int) -> SnapshotRel
         as_of,
         f"(FROM {segments} WHERE {IS_OF_MODEL})" if segments else of_model(CUSTOMER_SEGMENTS),
         partition_files(con, CUSTOMER_FEATURES, as_of) or CUSTOMER_FEATURES.name,
+        partition_files(con, CUSTOMER_PREDICTIONS, as_of) if exists(con, CUSTOMER_PREDICTIONS) else None,
     )

@@ -40,14 +40,22 @@ from serving.api.contract import (
     CustomerScore,
     Features,
     Include,
+    Prediction,
     WhatIfAnswer,
     WhatIfRequest,
 )
 from serving.api.problems import ProblemError
 from serving.live.champion import Champion
-from serving.services.customer_queries import NewestSnapshot, read_assignment, read_features, read_history
+from serving.services.customer_queries import (
+    NewestSnapshot,
+    read_assignment,
+    read_features,
+    read_history,
+    read_stored_prediction,
+)
 from serving.services.hypothetical_orders import day_after, lines_of
 from serving.services.own_segments import read_memberships
+from serving.services.predictions import LivePredictions, predictions_of
 from serving.services.scoring import scores, with_features
 from serving.services.transaction_scoring import LineScorer
 
@@ -89,8 +97,11 @@ class _Found:
 class CustomerService:
     """Answers questions about customers."""
 
-    def __init__(self, lines: LineScorer, newest: NewestSnapshot, settings: Settings) -> None:
+    def __init__(
+        self, lines: LineScorer, newest: NewestSnapshot, predictions: LivePredictions, settings: Settings
+    ) -> None:
         self._lines = lines
+        self._predictions = predictions
         self._newest = newest
         self._quiet_days = settings.quiet_days
         self._hysteresis = Hysteresis.of(settings)
@@ -119,7 +130,18 @@ class CustomerService:
             case = self._case(question.customer_id, found)
             outlook = read_outlook(con, case)
             answer["moves"], answer["reach"] = outlook.changes, outlook.reach
+        if "predictions" in question.include:
+            answer["predictions"] = self._prediction(con, question, found)
         return CustomerAnswer(**answer)
+
+    def _prediction(self, con: duckdb.DuckDBPyConnection, question: Question, found: _Found) -> Prediction | None:
+        """As the snapshot has it; for a fresh answer by the newest model of predictions, if there is one."""
+        if not question.is_fresh:
+            newest = self._newest.value or self._newest.read(con)
+            return read_stored_prediction(con, newest, question.customer_id, found.as_of)
+        if self._predictions.value is None or found.features is None:
+            return None
+        return predictions_of(self._predictions.value, [found.features], found.as_of)[0]
 
     def what_if(
         self, con: duckdb.DuckDBPyConnection, customer_id: str, request: WhatIfRequest, champion: Champion

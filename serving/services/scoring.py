@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from datetime import date
 from http import HTTPStatus
 from math import isnan
 
@@ -9,12 +10,14 @@ import msgspec
 import numpy as np
 
 from segmentation.modeling.artefact import Floats
+from segmentation.predictions.artefact import PredictionModel
 from serving.api.bodies import Language
 from serving.api.contract import Customer, CustomerScore, Features, Score, ScoreAnswer
 from serving.api.limits import too_many
 from serving.api.problems import ProblemError
 from serving.live.champion import Champion
 from serving.metrics import Metrics
+from serving.services.predictions import predictions_of
 
 SMALL_BYTES = 64 * 1024
 """A body up to this size is answered at once, within about a millisecond."""
@@ -40,6 +43,20 @@ class Scorer:
         customers = given.request(body).customers
         self._check_count(len(customers))
         return wanted.encode(ScoreAnswer(champion.model.version, self._counted(scores(champion, customers))))
+
+    def with_predictions(
+        self, champion: Champion, model: PredictionModel, body: bytes, given: Language, wanted: Language, as_of: date
+    ) -> bytes:
+        """Score customers, and say what to expect of them. Blocks.
+
+        Raises:
+            ProblemError: As for `at_once`.
+        """
+        customers = given.request(body).customers
+        self._check_count(len(customers))
+        scored = self._counted(scores(champion, customers))
+        expected = predictions_of(model, [each.features for each in customers], as_of)
+        return wanted.encode(ScoreAnswer(champion.model.version, scored, expected))
 
     async def in_slices(self, champion: Champion, body: bytes, given: Language, wanted: Language) -> bytes:
         """Score a large body, giving way to other requests after each slice; one large body at a time.

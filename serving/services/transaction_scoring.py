@@ -13,6 +13,7 @@ from segmentation.errors import SegmentationError
 from segmentation.features.one_customer import OrderLine, compute_features
 from segmentation.features.records import recorded_scopes, scope_of, zone_of
 from segmentation.features.windows import Window
+from segmentation.predictions.artefact import PredictionModel
 from segmentation.settings import Settings
 from segmentation.shop_calendar import UNIVERSAL, first_moment, local_day
 from segmentation.sources.line_contract import BrokenRule, LineContract
@@ -22,6 +23,7 @@ from serving.api.problems import ProblemError
 from serving.live.champion import Champion
 from serving.live.values import LiveValue, LocalCopy
 from serving.metrics import Metrics
+from serving.services.predictions import predictions_of
 from serving.services.scoring import scores, with_features
 
 MAX_TOLD = 10
@@ -51,17 +53,21 @@ class LineScorer:
         self._opening = Lock()
         self._contracts: dict[str, LineContract] = {}
 
-    async def score(self, champion: Champion, request: TransactionsRequest) -> TransactionsAnswer:
-        """Score the customers in some lines.
+    async def score(
+        self, champion: Champion, request: TransactionsRequest, predictions: PredictionModel | None = None
+    ) -> TransactionsAnswer:
+        """Score the customers in some lines, and say what to expect of them if there is a model to say so.
 
         Raises:
             ProblemError: There are too many lines (413), or one breaks a rule of the lake (400).
         """
         if len(request.transactions) > self._settings.max_rows:
             raise too_many("transactions", len(request.transactions), self._settings.max_rows, "SEGMENTATION_MAX_ROWS")
-        return await to_thread.run_sync(self._score, champion, request, limiter=self._limiter)
+        return await to_thread.run_sync(self._score, champion, request, predictions, limiter=self._limiter)
 
-    def _score(self, champion: Champion, request: TransactionsRequest) -> TransactionsAnswer:
+    def _score(
+        self, champion: Champion, request: TransactionsRequest, predictions: PredictionModel | None
+    ) -> TransactionsAnswer:
         as_of = request.as_of or self.tomorrow()
         lines = self.checked(request.transactions, [f"transactions[{n}]" for n in range(len(request.transactions))])
         found = self.features(lines, as_of)
@@ -73,7 +79,8 @@ class LineScorer:
         ]
         self._metrics.count_scores(results)
         without = [customer_id for customer_id in ids if customer_id not in found]
-        return TransactionsAnswer(as_of, champion.model.version, results, without)
+        expected = predictions and predictions_of(predictions, [each.features for each in customers], as_of)
+        return TransactionsAnswer(as_of, champion.model.version, results, without, expected)
 
     def features(self, lines: Sequence[OrderLine], as_of: date) -> dict[str, Features]:
         """The features of everybody with a purchase in the window before a date, by customer id. Blocks.

@@ -10,9 +10,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from segmentation import synthetic
 from segmentation.clock import utc_now
-from segmentation.features.snapshots import write_snapshots
 from segmentation.features.windows import window_of
 from segmentation.modeling.feature_matrix import read_matrix
 from segmentation.predictions.calibration import judged, read_outturn
@@ -23,13 +21,9 @@ from segmentation.predictions.reading import read_prediction_model
 from segmentation.predictions.snapshot import write_predictions
 from segmentation.settings import Settings
 from segmentation.snapshots.states import read_standings
-from segmentation.sources.batch.loading import load_days
-from segmentation.sources.batch.registration import register
-from segmentation.sources.profiles.profile import load_profile
 from segmentation.warehouse import Commit, Lake
-from segmentation_assets_tests.testing.made_once import made_once
+from segmentation_assets_tests.testing.predicted_shop import NOW, THEN, predicted_shop
 
-THEN, NOW = date(2024, 3, 1), date(2024, 6, 1)
 PREDICTED = "FROM segments.customer_predictions WHERE as_of = $as_of ORDER BY customer_id"
 LEDGER = """
 SELECT written_version
@@ -45,25 +39,13 @@ FROM registry.snapshots
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory, empty_lake: Path) -> Path:
-    def fill(folder: Path) -> None:
-        shutil.copytree(empty_lake, folder, dirs_exist_ok=True)
-        files = folder / "files"
-        synthetic.write(files, customers=300, start=date(2023, 6, 1), end=NOW, seed=5)
-        with Lake(Settings(home=folder, customer_buckets=4)) as lake:
-            now = utc_now()
-            found = register(lake, str(files / "transactions"), load_profile("canonical"), source=None, now=now)
-            load_days(lake, found.load_start, found.load_end, Commit("load"), now=now)
-            write_snapshots(lake, [THEN, NOW], lambda each: Commit(f"features {each}"), now=now)
-            for as_of in (THEN, NOW):
-                write_predictions(lake, as_of, Commit("predictions"))
-
-    return made_once(tmp_path_factory, "predicted shop", fill)
+    return predicted_shop(tmp_path_factory, empty_lake)
 
 
 @pytest.fixture
 def shop(home: Path, tmp_path: Path) -> Iterator[Lake]:
     shutil.copytree(home, tmp_path / "shop")
-    with Lake(Settings(home=tmp_path / "shop", customer_buckets=4)) as lake:
+    with Lake(Settings(home=tmp_path / "shop")) as lake:
         yield lake
 
 
