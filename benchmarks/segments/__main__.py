@@ -22,6 +22,7 @@ PARTS = {
     "names": "whether names are true, at every snapshot",
     "retraining": "a year of monthly retraining: what becomes of candidates, and whom the model moves",
     "odd_shops": "twelve shops that are hard to divide, by the commands that people type",
+    "predictions": "whether what is expected of customers comes true",
 }
 """Modules of this package with `run(shops: Sequence[Shop], quick: bool) -> Part`, and what each asks."""
 
