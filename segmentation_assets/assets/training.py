@@ -154,13 +154,13 @@ def champion_model(
         yield dg.MaterializeResult(metadata={"version": config.version, "is_new": promotion is not None})
     else:
         with warehouse.get_connection() as con:
-            before = registry.resolve(con, "champion")
+            serving = registry.resolve(con, "champion")
         decision = lifecycle.decide(warehouse.lake, actor=actor, commit=commit, now=clock())
         context.log.info(decision.explanation)
         metadata: dict[str, Any] = {"why": decision.explanation}
         if decision.is_migration or not decision.serves:
             metadata |= {"outcome": decision.outcome, "decided_version": decision.version}
-            metadata["would_change"] = dg.MetadataValue.md(_movement(warehouse, before, decision.version))
+            metadata["would_change"] = dg.MetadataValue.md(_movement(warehouse, serving, decision.version))
             context.log_event(
                 dg.AssetObservation(context.asset_key, description=decision.explanation, metadata=metadata)
             )
