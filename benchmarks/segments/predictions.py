@@ -1,7 +1,7 @@
 """Predictions out of time: whether totals, chances and intervals came true, beside `lifetimes` and the last period.
 
 At each date a model is fitted to what was known then, and judged by the 90 days after it. The oracles are MBG/NBD as
-`lifetimes` fits it, and "the same as in the 90 days before". SEGMENTATION_PLOTS names a folder for pictures.
+`lifetimes` fits it, and "the same as in the 90 days before". BENCHMARK_PLOTS names a folder for pictures.
 """
 
 import os
@@ -32,7 +32,7 @@ from segmentation.predictions.purchases import Purchases, read_purchases
 SHOPS = ("uci", "cj", "cdnow", "syn7")
 QUICK_DATES = 3
 COVERAGE, TOLERANCE = 0.9, 0.02
-PLOTS = "SEGMENTATION_PLOTS"
+PLOTS = "BENCHMARK_PLOTS"
 SPAN = f"SELECT CAST(MIN(ordered_at) AS DATE), CAST(MAX(ordered_at) AS DATE) FROM {TRANSACTIONS.name}"
 
 

@@ -77,6 +77,8 @@ def _show_customer(found: CustomerExplanation) -> None:
         verdict = f"{escape(side)} ({share:.0%})" if share >= 0.01 else "–"
         table.add_row(noun(each.feature), *_figures(each), verdict)
     console.print(table)
+    if found.expectation:
+        console.print(escape(found.expectation))
     for change in found.changes:
         console.print(f"• {escape(change.sentence)}")
     console.print(escape(found.reach.sentence))

@@ -106,6 +106,7 @@ class CustomerExplanation:
         changes: The next steps that would move or keep them, the smallest first.
         reach: What orders can do for them.
         held: Why they are held in their segment though another one is nearer; None if it is the nearest.
+        expectation: What to expect of them, in a sentence; None where the snapshot has no predictions.
     """
 
     customer_id: str
@@ -120,3 +121,4 @@ class CustomerExplanation:
     changes: tuple[Change, ...]
     reach: Reach
     held: str | None
+    expectation: str | None = None

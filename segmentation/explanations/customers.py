@@ -15,6 +15,7 @@ from segmentation.errors import NotEnoughDataError, SegmentationError
 from segmentation.explanations.changes import Placement, find_changes
 from segmentation.explanations.contributions import find_contributions
 from segmentation.explanations.customer_explanation import Contribution, CustomerExplanation, Outlook, Reach
+from segmentation.explanations.expectation import read_expectation
 from segmentation.explanations.holding import why_held
 from segmentation.explanations.sample import read_sample, typical
 from segmentation.explanations.wording import quoted_id
@@ -114,6 +115,7 @@ def read_explanation(
         outlook.changes,
         outlook.reach,
         why_held(segments, placement, distance, other_distance),
+        read_expectation(con, customer_id, found),
     )
 
 

@@ -6,7 +6,9 @@ import pytest
 
 from segmentation.errors import ArtefactError
 from segmentation.modeling.artefact import Floats
+from segmentation.modeling.plots.calibration import calibration_plot
 from segmentation.predictions.artefact import PredictionModel
+from segmentation.predictions.backtest import bins_of
 from segmentation.predictions.evaluation import predict
 from segmentation.predictions.fitting.fit import fit_predictions
 from segmentation.predictions.fitting.regression import Example, fit_weights
@@ -126,3 +128,13 @@ def test_a_document_that_contradicts_itself_is_refused() -> None:
         with pytest.raises(ArtefactError):
             PredictionModel.from_json(text)
     assert len(model.means) > len(INPUTS)
+
+
+def test_a_picture_of_how_predictions_turned_out() -> None:
+    shop, as_of = drawn_shop(300, 400), OPENED + timedelta(days=300)
+    newest = fit_predictions(shop, as_of)[1][0]
+    bins = bins_of(newest.expected_orders, newest.orders)
+    assert sum(each.customers for each in bins) == len(newest.orders)
+    assert [each.expected for each in bins] == sorted(each.expected for each in bins)
+    assert calibration_plot("title", bins, bins).startswith(b"\x89PNG")
+    assert b"<svg" in calibration_plot("title", bins, bins, "svg")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from segmentation.clock import utc_now
+from segmentation.explanations.expectation import read_expectation
 from segmentation.features.windows import window_of
 from segmentation.modeling.feature_matrix import read_matrix
 from segmentation.predictions.calibration import judged, read_outturn
@@ -134,3 +135,13 @@ def test_lines_of_the_past_that_change_make_predictions_stale(shop: Lake) -> Non
     found = states()
     assert found["customer_features", NOW] == "current"
     assert found["customer_predictions", NOW] == found["prediction_models", NOW] == "stale"
+
+
+def test_a_prediction_is_said_in_a_sentence(shop: Lake) -> None:
+    with shop.cursor() as con:
+        row = con.execute(PREDICTED, {"as_of": NOW}).pl().row(0, named=True)
+        said = read_expectation(con, row["customer_id"], NOW)
+        assert read_expectation(con, "nobody", NOW) is None
+    assert said is not None
+    assert f"about {row['expected_orders_90d']:.1f} orders" in said
+    assert (str(row["next_order_expected_on"]) in said) == (row["next_order_expected_on"] is not None)
