@@ -23,7 +23,7 @@ Client = TestClient[Litestar]
             for model in ("0", "x", 2**31)
         ],
         ("/v1/customers/C-20?fresh=maybe", "`fresh` must be true or false"),
-        ("/v1/customers/C-20?include=nothing", "`include` must be one of segment, features, history, why, moves"),
+        ("/v1/customers/C-20?include=nothing", "`include` must be one of segment, segmentations, features, history"),
         *[
             (f"{path}?as_of={as_of}", "`as_of` must be a date such as")
             for as_of in ("x", "2024-13-01", "0", "")
