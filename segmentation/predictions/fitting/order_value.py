@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import gammaln
+from threadpoolctl import threadpool_limits
 
 from segmentation.modeling.artefact import Floats
 from segmentation.predictions.inputs import Inputs
@@ -28,7 +29,8 @@ def fit_order_value(inputs: Inputs) -> OrderValue:
         prior = float(np.sum((logs - np.asarray(CENTRE)) ** 2)) / (2 * PRIOR_SPREAD**2)
         return (prior - float(np.sum(_log_likelihood(logs, orders, mean / typical)))) / len(mean)
 
-    found = minimize(loss, np.asarray(CENTRE), method="L-BFGS-B", bounds=BOUNDS)
+    with threadpool_limits(limits=1):  # on three numbers, threads only wait for each other
+        found = minimize(loss, np.asarray(CENTRE), method="L-BFGS-B", bounds=BOUNDS)
     p, above, v = np.exp(found.x).tolist()
     return OrderValue(p, 1.0 + above, v * typical, max(0.0, 1.0 - back / gross))
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.special import hyp2f1
 
 from segmentation.modeling.artefact import Floats
-from segmentation.predictions.fitting.mbg_nbd import fit_mbg_nbd, log_likelihood
+from segmentation.predictions.fitting.mbg_nbd import fit_mbg_nbd, gradient, log_likelihood
 from segmentation.predictions.mbg_nbd import (
     MbgNbd,
     alive,
@@ -80,3 +80,18 @@ def test_parameters_are_recovered_and_no_others_are_likelier() -> None:
     columns = (inputs.repeats, inputs.last, inputs.tenure_days)
     assert found.r / found.alpha == pytest.approx(TRUE.r / TRUE.alpha, rel=0.15)
     assert np.sum(log_likelihood(found, *columns)) >= np.sum(log_likelihood(TRUE, *columns)) - 1
+
+
+@settings(deadline=None)
+@given(parameters=st.tuples(SHAPES, st.floats(1, 200), SHAPES, SHAPES), histories=HISTORIES)
+def test_the_gradient_is_the_slope_of_the_likelihood(
+    parameters: tuple[float, float, float, float], histories: list[tuple[int, float, float]]
+) -> None:
+    columns, logs, step = _columns(histories), np.log(np.array(parameters)), 1e-5
+
+    def likelihood(at: Floats) -> float:
+        return float(np.sum(log_likelihood(MbgNbd(*np.exp(at).tolist()), *columns)))
+
+    steps = np.eye(4) * step
+    slopes = [(likelihood(logs + each) - likelihood(logs - each)) / (2 * step) for each in steps]
+    assert gradient(MbgNbd(*parameters), *columns) == pytest.approx(slopes, rel=1e-4, abs=1e-4)
