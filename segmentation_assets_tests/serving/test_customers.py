@@ -24,6 +24,7 @@ from serving.app import create_app
 from serving.live.champion import Champion
 from serving.services.customer_queries import NewestSnapshot, SnapshotRelations
 from serving.services.customers import CustomerService, Question
+from serving.services.predictions import LivePredictions
 
 Client = TestClient[Litestar]
 
@@ -314,7 +315,8 @@ def test_files_that_are_gone_are_read_through_the_lake(settings: Settings, tmp_p
     with Lake(settings, read_only=True) as lake, lake.cursor() as con:
         champion = Champion.of(load_champion(con))
         question = Question("C-20", frozenset({"features"}))
-        found = CustomerService(None, newest, settings).answer(con, question, champion)  # type: ignore[arg-type]
+        service = CustomerService(None, newest, LivePredictions(), settings)  # type: ignore[arg-type]
+        found = service.answer(con, question, champion)
     assert found.as_of == JULY
     assert found.features is not None
 

@@ -52,8 +52,8 @@ def test_every_route_is_documented_with_the_problems_it_may_tell(document: dict[
         for method, operation in methods.items()
     }
     assert operations == {
-        ("post", "/v1/score"): usual | {"406", "413", "415"},
-        ("post", "/v1/score/transactions"): usual | {"413", "415"},
+        ("post", "/v1/score"): usual | {"406", "409", "413", "415"},
+        ("post", "/v1/score/transactions"): usual | {"409", "413", "415"},
         ("post", "/v1/transactions"): usual | {"404", "409", "413", "415", "422"},
         ("get", "/v1/customers/{customer_id}"): usual | {"404", "409"},
         ("post", "/v1/customers/{customer_id}/what-if"): usual | {"404", "413", "415"},

@@ -377,6 +377,10 @@ class SegmentProfile(msgspec.Struct, frozen=True):
     mean_confidence: Annotated[float | None, _OF_THE_MODEL]
     description: str
     advice: str | None
+    expected_orders_90d: float | None = None
+    expected_revenue_90d: float | None = None
+    expected_revenue_365d: float | None = None
+    mean_no_order_90d_probability: float | None = None
 
 
 class SegmentAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
