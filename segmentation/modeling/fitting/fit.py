@@ -76,8 +76,8 @@ class SpecificationEvaluator:
         self.fixed = fixed_space(self.data.features, values).scaled(values)
 
     def with_seed(self, seed: int) -> "SpecificationEvaluator":
-        """The same data, with other starts and resamples."""
-        return SpecificationEvaluator(self.data, seed, self.predecessor, self._futures)
+        """The same data, with other starts and resamples; what they are compared with stays."""
+        return SpecificationEvaluator(self.data, seed, self.predecessor, self._futures, self._references, self._ladders)
 
     def forward(self, specification: Specification) -> dict[str, float]:
         """How well segments at the judged date tell the days after it apart; empty without history.
