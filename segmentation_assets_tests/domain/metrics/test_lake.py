@@ -71,8 +71,8 @@ INSERT INTO segments.customer_segments
     FROM range(90) AS numbers(i), (VALUES (DATE '2024-05-01', 2), (DATE '2024-06-01', 4)) AS given(as_of, segments);
 INSERT INTO registry.segment_names VALUES (1, 2, 'Regulars', '2024-06-01', 'someone', 'nicer');
 INSERT INTO registry.training_sets VALUES
-    ('t1', '2024-05-01', 1, 90, '[]', NULL, NULL, 90, '2024-05-02'),
-    ('t2', '2024-06-01', 1, 90, '[]', NULL, NULL, 90, '2024-06-02');
+    ('t1', '2024-05-01', 1, 90, '[]', NULL, NULL, 90, '2024-05-02', NULL),
+    ('t2', '2024-06-01', 1, 90, '[]', NULL, NULL, 90, '2024-06-02', NULL);
 INSERT INTO registry.models SELECT v, 'h' || v, '{{}}', IF(v < 3, 't1', 't2'), '{{}}', '2024-06-02', NULL
     FROM range(1, 7) AS numbers(v);
 INSERT INTO registry.promotions SELECT n, alias, v, TIMESTAMP '2024-06-01' + INTERVAL (n) HOUR, 'x', 'x', NULL
