@@ -12,6 +12,7 @@ from hypothesis.extra import numpy as arrays
 from segmentation.metadata.features import modelled
 from segmentation.metadata.vocabulary import words_of
 from segmentation.modeling.artefact import FORMAT, Artefact, Evaluator, Floats, Provenance, Segment
+from segmentation.modeling.fitting.outcomes import Booleans
 from segmentation.modeling.segment_identity.matching import Predecessor
 from segmentation.modeling.stand_in import LEAST_CUSTOMERS, build_stand_in, make_stand_in, why_not_fitted
 from segmentation.modeling.training_data import Examples, TrainingData
@@ -42,7 +43,7 @@ def shops(draw: st.DrawFn) -> TrainingData:
     return _data(hours / 24, np.where(orders > 1, gaps, np.nan), orders, cents / 100)
 
 
-RULES: dict[str, Callable[[Floats, Floats, Floats, float], Floats]] = {
+RULES: dict[str, Callable[[Floats, Floats, Floats, float], Booleans]] = {
     "2+ orders": lambda _, orders, __, ___: orders >= 2,
     "one order": lambda _, orders, __, ___: orders == 1,
     "last order up to": lambda recency, _, __, cut: recency <= cut,
@@ -53,7 +54,7 @@ RULES: dict[str, Callable[[Floats, Floats, Floats, float], Floats]] = {
 """What names claim, written down again."""
 
 
-def _holds(name: str, values: Floats) -> Floats:
+def _holds(name: str, values: Floats) -> Booleans:
     """Of which customers all of a name is true."""
     recency, orders, revenue = (values[:, NAMES.index(n)] for n in ("recency_days", "order_count", "net_revenue"))
     true = np.ones(len(values), dtype=bool)
