@@ -146,7 +146,7 @@ def _summaries(cases: Sequence[Case]) -> list[dict[str, object]]:
         if contender == "ours" and len(known):
             for name in ("orders", "revenue"):
                 column = f"{name} intervals held"
-                row[column] = float((known[column] * known["customers"]).sum() / known["customers"].sum())
+                row[column] = float(np.average(known[column].to_numpy(), weights=known["customers"].to_numpy()))
         found.append(row)
     return found
 

@@ -1,6 +1,5 @@
 """How predictions turned out: coverage, totals, and whether chances came true, in numbers that people are shown."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -66,7 +65,7 @@ class Bin:
 def bins_of(expected: Floats, came: Floats, count: int = BINS) -> list[Bin]:
     """Customers in bins of equal size by what was expected, the least first."""
     order = np.argsort(expected, kind="stable")
-    parts: Sequence[Floats] = [part for part in np.array_split(order, count) if len(part)]
+    parts = [part for part in np.array_split(order, count) if len(part)]
     return [Bin(float(expected[part].mean()), float(came[part].mean()), len(part)) for part in parts]
 
 

@@ -94,7 +94,9 @@ def _blocks(model: PredictionModel, values: Floats) -> Iterator[dict[str, Floats
         yield {**columns, "next_order_days": found.next_order_days}
 
 
-def bounds(spread: Spread, none: Floats, mean: Floats, *, is_count: bool, level: float | None = None) -> list[Floats]:
+def bounds(
+    spread: Spread, none: Floats, mean: Floats, *, is_count: bool, level: float | None = None
+) -> tuple[Floats, Floats]:
     """Lower and upper bounds of the intervals around expectations."""
     return interval(spread, none, given_some(none, mean), is_count=is_count, level=level)
 

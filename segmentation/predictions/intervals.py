@@ -29,7 +29,9 @@ class Spread(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     level: float
 
 
-def interval(spread: Spread, none: Floats, mean: Floats, *, is_count: bool, level: float | None = None) -> list[Floats]:
+def interval(
+    spread: Spread, none: Floats, mean: Floats, *, is_count: bool, level: float | None = None
+) -> tuple[Floats, Floats]:
     """Lower and upper bounds.
 
     Args:
@@ -46,7 +48,8 @@ def interval(spread: Spread, none: Floats, mean: Floats, *, is_count: bool, leve
     from_nothing = none > missed / 2
     lower = np.where(from_nothing, 0.0, missed / 2)
     upper = np.where(from_nothing, 1.0 - missed, 1.0 - missed / 2)
-    return [_quantile(spread, none, mean, share, is_count) for share in (lower, upper)]
+    low, high = (_quantile(spread, none, mean, share, is_count) for share in (lower, upper))
+    return low, high
 
 
 def _quantile(spread: Spread, none: Floats, mean: Floats, share: Floats, is_count: bool) -> Floats:

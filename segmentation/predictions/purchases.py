@@ -174,8 +174,12 @@ def read_purchases(
     is_order = np.asarray(rows["is_order"], dtype=bool)
     days, money = np.asarray(rows["day"], np.float64), np.asarray(rows["money"], np.float64)
     return Purchases(
-        *(column[is_order] for column in (numbers, days, money)),
-        *(column[~is_order] for column in (numbers, days, money)),
+        order_customers=numbers[is_order],
+        order_days=days[is_order],
+        order_money=money[is_order],
+        return_customers=numbers[~is_order],
+        return_days=days[~is_order],
+        return_money=money[~is_order],
         customer_count=int(numbers.max()) + 1 if len(numbers) else 0,
         zone=window.zone,
         lookback_days=window.lookback_days,

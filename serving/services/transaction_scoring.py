@@ -79,7 +79,8 @@ class LineScorer:
         ]
         self._metrics.count_scores(results)
         without = [customer_id for customer_id in ids if customer_id not in found]
-        expected = predictions and predictions_of(predictions, [each.features for each in customers], as_of)
+        features = [each.features for each in customers]
+        expected = None if predictions is None else predictions_of(predictions, features, as_of)
         return TransactionsAnswer(as_of, champion.model.version, results, without, expected)
 
     def features(self, lines: Sequence[OrderLine], as_of: date) -> dict[str, Features]:

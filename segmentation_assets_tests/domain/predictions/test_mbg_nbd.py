@@ -68,8 +68,8 @@ def test_days_until_is_the_inverse_of_the_probability_of_none(
     days = np.where(none < 1 - 1e-9, days_until(model, *columns, none), 45.0)
     # Rounding may take a probability to its limit, which is reached never.
     for index, each in enumerate(np.minimum(days, 1e12)):
-        alone = tuple(column[index : index + 1] for column in columns)
-        assert none_expected(model, *alone, float(each)) == pytest.approx(none[index : index + 1], abs=1e-9)
+        repeats, last, age = (column[index : index + 1] for column in columns)
+        assert none_expected(model, repeats, last, age, float(each)) == pytest.approx(none[index : index + 1], abs=1e-9)
     assert np.all(expected_orders(model, *columns, 45) >= 1 - none - 1e-9)
     assert np.all(np.isinf(days_until(model, *columns, 0.5 * (1 - alive(model, *columns)))))
 
