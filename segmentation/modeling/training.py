@@ -286,6 +286,8 @@ def _again(before: ModelVersion, predecessor: Predecessor, settings: Settings) -
     specification = before.artefact.provenance.specification
     if specification is None or predecessor.space is None:
         return None
+    if not settings.min_segments <= specification.segments <= settings.max_segments:
+        return None  # somebody wants more of them now, or fewer
     return msgspec.structs.replace(
         specification,
         segments=len(before.artefact.segments),
