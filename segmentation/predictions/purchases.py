@@ -45,7 +45,11 @@ GROUP BY customer_id, ordered_at
 ORDER BY customer_id, day, is_order, money
 """
 
-COUNTED = f"SELECT COUNT(DISTINCT customer_id) FROM {TRANSACTIONS.name} WHERE customer_bucket = 0"
+COUNTED = f"""
+SELECT COUNT(DISTINCT customer_id)
+FROM {TRANSACTIONS.name}
+WHERE customer_bucket = 0 AND ordered_at >= $start AND ordered_at < $end
+"""
 
 
 @dataclass(frozen=True)
@@ -166,10 +170,10 @@ def read_purchases(
         most_customers: Of a larger shop, customers of the first buckets, whose numbers are a hash of the id.
     """
     buckets = customer_buckets(con)
-    ((in_first,),) = con.execute(COUNTED).fetchall()
+    span = {"start": first_moment(first_day_read(window), window.zone), "end": window.ends_at}
+    ((in_first,),) = con.execute(COUNTED, span).fetchall()
     enough = buckets if in_first * buckets <= most_customers else max(1, round(most_customers / in_first))
-    start = first_moment(first_day_read(window), window.zone)
-    rows = con.execute(READ, {"buckets": enough, "start": start, "end": window.ends_at}).fetchnumpy()
+    rows = con.execute(READ, {"buckets": enough, **span}).fetchnumpy()
     numbers = np.unique(np.asarray(rows["customer_id"]).astype(str), return_inverse=True)[1].astype(np.int64)
     is_order = np.asarray(rows["is_order"], dtype=bool)
     days, money = np.asarray(rows["day"], np.float64), np.asarray(rows["money"], np.float64)

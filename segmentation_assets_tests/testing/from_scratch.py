@@ -11,8 +11,10 @@ from segmentation.explanations.segment_findings import write_explanations
 from segmentation.features.snapshots import write_snapshots
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.monitoring import FEATURE_DRIFT
+from segmentation.metadata.tables.predictions import CUSTOMER_PREDICTIONS
 from segmentation.metadata.tables.segments import CUSTOMER_SEGMENTS
 from segmentation.monitoring.evaluation import evaluate_snapshots, write_evaluation
+from segmentation.predictions.snapshot import write_predictions
 from segmentation.segments.assignment import write_segments
 from segmentation.segments.profiles import write_profiles
 from segmentation.segments.transitions import write_transitions
@@ -84,6 +86,8 @@ def _make(lake: Lake, entries: list[Entry]) -> None:
     commit = Commit("from scratch")
     with_features = sorted(entry.as_of for entry in entries if entry.table_name == CUSTOMER_FEATURES.name)
     write_snapshots(lake, with_features, lambda _: commit, now=datetime(2030, 1, 1), from_scratch=True)
+    for as_of in sorted(entry.as_of for entry in entries if entry.table_name == CUSTOMER_PREDICTIONS.name):
+        write_predictions(lake, as_of, commit)
     models = {(entry.table_name, entry.as_of): entry.model_version for entry in entries}
     for (table, as_of), version in sorted(models.items(), key=lambda each: each[0][1]):
         if table == CUSTOMER_SEGMENTS.name:
