@@ -5,6 +5,7 @@ python -m benchmarks.segments [--parts spaces,names] [--shops uci,syn7] [--quick
 
 import argparse
 import importlib
+import os
 import tempfile
 import time
 from contextlib import ExitStack
@@ -13,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.reporting import machine, print_targets, write_json
-from benchmarks.segments.parts import Part
+from benchmarks.segments.parts import PLOTS, Part
 from benchmarks.segments.shops import UCI, open_shop, recipes
 
 PARTS = {
@@ -34,6 +35,8 @@ def main() -> None:
     options = _options()
     console = Console(width=170)
     parts: list[Part] = []
+    if options.plots:
+        os.environ[PLOTS] = str(options.plots)
     with ExitStack() as held:
         folder = options.keep or Path(held.enter_context(tempfile.TemporaryDirectory()))
         known = recipes(options.uci)
@@ -62,6 +65,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--uci", type=Path, default=UCI, help="the first year of Online Retail II")
     parser.add_argument("--quick", action="store_true", help=f"fewer dates, and only {', '.join(QUICK_SHOPS)}")
     parser.add_argument("--keep", type=Path, help="make the lakes in this folder, or use those that are there")
+    parser.add_argument("--plots", type=Path, help="draw what is expected beside what came, into this folder")
     parser.add_argument("--json", type=Path)
     return parser.parse_args()
 

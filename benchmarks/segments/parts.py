@@ -7,6 +7,9 @@ from rich.table import Table
 
 from benchmarks.reporting import Target
 
+PLOTS = "BENCHMARK_PLOTS"
+"""Names the folder for pictures; `--plots` sets it."""
+
 
 @dataclass(frozen=True)
 class Part:
