@@ -59,7 +59,8 @@ def bind(wanted: Wanted, header: Iterable[str], path: Path) -> Binding:
         found = _listed([name for name in dict.fromkeys(names) if name])
         raise SourceError(
             f"{path} lacks what the profile {wanted.profile} reads: {accepted}. The file has {found}. Name another "
-            "profile with --profile, or add the file's header to the profile's `inputs`."
+            "profile with --profile, or add the file's header to the profile's `inputs`; "
+            "`segmentation sources suggest` drafts a profile for such a file."
         )
     return bound
 
