@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from datetime import date
 from pathlib import Path
 
 import yaml
@@ -15,6 +16,9 @@ from segmentation_assets_tests.trial.plan import Plan
 from segmentation_assets_tests.trial.zygote import command, fork
 
 PATIENCE_S = 300
+EARLIER = date(2025, 3, 25)
+"""Before the newest monthly date of the history."""
+
 SMALL = {
     "SEGMENTATION_CUSTOMER_BUCKETS": "2",
     "SEGMENTATION_THREADS": "1",
@@ -55,8 +59,8 @@ def make_template(folder: Path) -> None:
     (folder / "history.csv").write_bytes(as_csv(history()))
     home = folder / "warehouse"
     run(folder, home, "ingest", str(folder / "history.csv"), "--source", "history")
-    run(folder, home, "materialize")
-    run(folder, home, "materialize", "--train", SEGMENTATION_MIN_SEGMENTS="4", SEGMENTATION_SEED="8")
+    run(folder, home, "materialize", "--as-of", str(EARLIER))  # the rules of another date are another model
+    run(folder, home, "materialize", "--train")
     run(folder, home, "models", "promote", "1", "--override", "--reason", "first")
     run(folder, home, "models", "promote", "2", "--override", "--reason", "second")
     scopes = [word for scope in ("score", "read", "ingest", "admin") for word in ("--scope", scope)]
