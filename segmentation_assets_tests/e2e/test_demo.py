@@ -71,8 +71,10 @@ def lake(told: Path) -> Path:
 
 
 def test_there_is_a_year_of_snapshots(lake: Path) -> None:
-    for table in ("features.customer_features", "segments.customer_segments", "segments.segment_explanations"):
+    for table in ("segments.customer_predictions", "segments.customer_segments", "segments.segment_explanations"):
         assert sql(lake, f"SELECT DISTINCT as_of FROM {table} ORDER BY 1").split() == [str(day) for day in DATES]
+    features = sql(lake, "SELECT DISTINCT as_of FROM features.customer_features ORDER BY 1").split()
+    assert features[-len(DATES) :] == [str(day) for day in DATES], "before them, what the first model learns from"
 
 
 def test_customers_move_for_every_reason(lake: Path) -> None:
