@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from segmentation.features.records import recorded_zone
-from segmentation.metadata.features import BY_NAME
+from segmentation.metadata.features import BY_NAME, Feature
 from segmentation.metadata.table import Table
 from segmentation.metadata.tables.features import CUSTOMER_FEATURES
 from segmentation.metadata.tables.monitoring import FEATURE_DRIFT, MODEL_QUALITY
@@ -96,12 +96,20 @@ class _Champion:
 
     def __init__(self, lake: Lake, con: duckdb.DuckDBPyConnection, model: ModelVersion, pinned: TrainingSet) -> None:
         self.lake, self.con, self.model, self.pinned = lake, con, model, pinned
-        self.features = monitored()
+        self.features = self._known_features()
         names = [feature.name for feature in self.features]
         self._own = [names.index(name) for name in model.artefact.feature_names]
         self._fixed = [names.index(name) for name in pinned.features]
         self._evaluator = Evaluator(model.artefact)
         self.cutoffs = np.array([segment.cutoff for segment in model.artefact.segments])
+
+    def _known_features(self) -> tuple[Feature, ...]:
+        """The features that are monitored, but for those that a release added since the model was trained."""
+        if not self.lake.has(self.pinned.lake_snapshot):
+            return monitored()
+        with self.lake.at(self.pinned.lake_snapshot) as con:
+            known = {row[0] for row in con.execute(f"DESCRIBE {CUSTOMER_FEATURES.name}").fetchall()}
+        return tuple(feature for feature in monitored() if feature.name in known)
 
     @cached_property
     def reference(self) -> _Seen:
