@@ -100,10 +100,13 @@ class Call(Generic[T]):
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def score(customers: Iterable[Customer | Row]) -> Call[ScoreAnswer]:
-    """The segments of customers, in their order; a feature that is NaN or infinite counts as missing."""
+def score(customers: Iterable[Customer | Row], *, predict: bool = False) -> Call[ScoreAnswer]:
+    """The segments of customers, in their order; a feature that is NaN or infinite counts as missing.
+
+    With `predict`, what to expect of each, too.
+    """
     # JSON rather than MessagePack: the scorer has a short way for small bodies of it.
-    return _post("/v1/score", {"customers": list(customers)}, ScoreAnswer)
+    return _post(_predicting("/v1/score", predict), {"customers": list(customers)}, ScoreAnswer)
 
 
 def score_frame(frame: Frame, chunk_rows: int) -> Iterator[Call[pl.DataFrame]]:
@@ -118,10 +121,14 @@ def score_frame(frame: Frame, chunk_rows: int) -> Iterator[Call[pl.DataFrame]]:
 
 
 def score_transactions(
-    transactions: Iterable[Transaction | Row], as_of: date | None = None
+    transactions: Iterable[Transaction | Row], as_of: date | None = None, *, predict: bool = False
 ) -> Call[TransactionsAnswer]:
-    """The segments of the customers in some order lines; those before a day of the shop count, all if it is None."""
-    return _post("/v1/score/transactions", {"transactions": list(transactions), "as_of": as_of}, TransactionsAnswer)
+    """The segments of the customers in some order lines; those before a day of the shop count, all if it is None.
+
+    With `predict`, what to expect of each, too.
+    """
+    body = {"transactions": list(transactions), "as_of": as_of}
+    return _post(_predicting("/v1/score/transactions", predict), body, TransactionsAnswer)
 
 
 def push_transactions(
@@ -233,6 +240,10 @@ def ready() -> Call[Ready]:
 
 def _get(path: str, answer: type[T], *query: tuple[str, str | int | date | None]) -> Call[T]:
     return Call("GET", path, msgspec.json.Decoder(answer).decode, query)
+
+
+def _predicting(path: str, predict: bool) -> str:
+    return f"{path}?predict=true" if predict else path
 
 
 def _post(path: str, body: Mapping[str, object], answer: type[T]) -> Call[T]:

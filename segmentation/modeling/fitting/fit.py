@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from segmentation.errors import NotEnoughDataError
-from segmentation.metadata.features import BY_NAME, Feature
+from segmentation.metadata.features import Feature
 from segmentation.modeling.artefact import FeatureRule, Floats, Ints, Projection
 from segmentation.modeling.fitting.clustering import (
     TRIAL_RESAMPLES,
@@ -28,9 +28,7 @@ from segmentation.modeling.training_data import Examples, History, TrainingData
 TRIAL_STARTS = 4
 STARTS = 10
 LEAST_REFERENCE = 0.05
-"""Where plain RFM clusters say next to nothing, a lift over them would say anything."""
-
-RFM = ("recency_days", "order_count", "net_revenue")
+"""Where next to nothing can be foretold, a share of it would say anything."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +60,12 @@ class Fit:
 
 @dataclass
 class SpecificationEvaluator:
-    """What trials on the same data share: the fixed space, reference segmentations, and what features announce."""
+    """What trials on the same data share: the fixed space, tiers to compare with, and what features announce."""
 
     data: TrainingData
     seed: int
     predecessor: Predecessor | None = None
     _futures: dict[tuple[object, ...], tuple[Future, ...]] = field(default_factory=dict)
-    _references: dict[int, float] = field(default_factory=dict)
     _ladders: dict[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -77,7 +74,7 @@ class SpecificationEvaluator:
 
     def with_seed(self, seed: int) -> "SpecificationEvaluator":
         """The same data, with other starts and resamples; what they are compared with stays."""
-        return SpecificationEvaluator(self.data, seed, self.predecessor, self._futures, self._references, self._ladders)
+        return SpecificationEvaluator(self.data, seed, self.predecessor, self._futures, self._ladders)
 
     def forward(self, specification: Specification) -> dict[str, float]:
         """How well segments at the judged date tell the days after it apart; empty without history.
@@ -100,7 +97,8 @@ class SpecificationEvaluator:
         points = space.points(examples.values)
         refuse_too_few(points, specification.segments)
         centroids = settled(points, specification, self.seed, starts, self.predecessor)
-        labels = nearest_labels(points, centroids)
+        assignment = nearest(points, centroids)
+        labels = assignment.segment
         resamples = resample(points, centroids, seed=self.seed, times=TRIAL_RESAMPLES)
         kept = {} if self.predecessor is None else {"kept_share": kept_share(labels, len(centroids), self.predecessor)}
         return {
@@ -109,6 +107,7 @@ class SpecificationEvaluator:
             "fixed_silhouette": fixed_silhouette(self.fixed, labels, self.seed),
             "stability": float(resamples.overlap.min()),
             "resample_agreement": resamples.agreement,
+            "simplified_silhouette": float(assignment.confidence.mean()),
             "smallest_share": smallest_share(labels, len(centroids)),
         }
 
@@ -142,7 +141,7 @@ class SpecificationEvaluator:
     def _forward_metrics(
         self, specification: Specification, space: Space, centroids: Floats, history: History
     ) -> dict[str, float]:
-        found = forward_metrics(space, centroids, history, self.reference(specification.segments))
+        found = forward_metrics(space, centroids, history)
         value, behaviour = found.get("forward_eta_squared"), found.get("behaviour_eta_squared")
         if value is not None:
             ladder = self.ladder(specification.segments)
@@ -191,24 +190,6 @@ class SpecificationEvaluator:
             self._ladders[k] = eta_squared(history.judged.outcome.log_spend, labels)
         return self._ladders.get(k, 0.0)
 
-    def reference(self, k: int) -> float:
-        """What K-means on log recency, orders and revenue reaches at the judged date with at most k segments."""
-        return max(self._reference(number) for number in range(2, k + 1))
-
-    def _reference(self, k: int) -> float:
-        if k not in self._references and self.data.history and self.data.history.judged.outcome:
-            judged, names = self.data.history.judged, [feature.name for feature in self.data.features]
-            columns = [names.index(name) for name in RFM]
-            values = np.ascontiguousarray(judged.values[:, columns])
-            space = fixed_space([BY_NAME[name] for name in RFM], values)
-            points = space.points(values)
-            if len(np.unique(points, axis=0)) < k:
-                return 0.0
-            centroids = fit_centroids(points, k, seed=self.seed, starts=TRIAL_STARTS)
-            labels = nearest_labels(points, centroids)
-            self._references[k] = eta_squared(self.data.history.judged.outcome.log_spend, labels)
-        return self._references.get(k, 0.0)
-
 
 def lesson(specification: Specification, features: Sequence[Feature], past: Examples) -> Lesson:
     """Customers of an earlier date, as regressions see them; `past` has an outcome.
@@ -237,7 +218,7 @@ def tiers_of(expected: Floats, labels: Ints) -> Ints:
     return np.asarray(np.searchsorted(ends, ranks, side="right"), dtype=np.int64)
 
 
-def forward_metrics(space: Space, centroids: Floats, history: History, reference: float) -> dict[str, float]:
+def forward_metrics(space: Space, centroids: Floats, history: History) -> dict[str, float]:
     """η² and AUC of a segmentation at the judged date.
 
     For the AUC, segments are ranked by the share of customers who came back after the *learned* date.
@@ -253,7 +234,6 @@ def forward_metrics(space: Space, centroids: Floats, history: History, reference
     behaviour = behaviour_eta_squared(history.judged.outcome.behaviour, judged)
     return {
         "forward_eta_squared": value,
-        "forward_lift": value / max(reference, LEAST_REFERENCE),
         "forward_auc": auc(share[judged], history.judged.outcome.returned),
         **({} if behaviour is None else {"behaviour_eta_squared": behaviour}),
     }

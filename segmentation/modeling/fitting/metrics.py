@@ -32,7 +32,6 @@ MEANINGS = {
     "forward_ratio": "the same, as a share of what tiers of expected spend alone reach, as many of them",
     "tier_agreement": "adjusted Rand index with tiers of expected spend, of the sizes of the segments (Hubert & Arabie "
     "1985); at 1 segments say nothing but what will be spent",
-    "forward_lift": "the same, as a multiple of what K-means on recency, orders and revenue reaches with up to k",
     "behaviour_eta_squared": "the same of how those who bought did it (order value, units and products per order, unit "
     "price, returns, discounts, weekends), the mean over what varies",
     "behaviour_lift": "the same, as a share of what regressions foretell of it",

@@ -60,7 +60,7 @@ def _facts(found: Search) -> list[tuple[object, ...]]:
 def test_a_search_beats_plain_rfm_where_something_announces_spend(tmp_path: Path) -> None:
     found = search(_data(), _settings(tmp_path), key="k")
     assert len(found.trials) == 14
-    assert found.chosen.metrics["forward_lift"] > 1
+    assert found.chosen.metrics["forward_ratio"] > 0.9
     assert found.chosen.specification.forward_share > 0
     assert "tried again" in found.reason
 
@@ -127,7 +127,7 @@ def test_without_history_it_says_so_and_searches_without(tmp_path: Path) -> None
     found = search(_data(with_history=False), _settings(tmp_path, 8), key="k")
     assert "lines don't reach back far enough" in found.reason
     assert found.chosen.specification.forward_share == 0
-    assert "forward_lift" not in found.chosen.metrics
+    assert "forward_ratio" not in found.chosen.metrics
 
 
 def test_time_is_bounded(tmp_path: Path) -> None:
