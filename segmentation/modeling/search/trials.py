@@ -14,7 +14,7 @@ PER_SEGMENT = 0.05
 CONTINUED = 0.8
 """How much of the predecessor's axes is kept where they are learned anew: the rest is what the last months say."""
 
-SPEND_FLOOR = 0.98
+SPEND_FLOOR = 0.97
 """Share of what tiers of expected spend tell of later spend that segments have to tell, out of time."""
 
 SPEND_WEIGHT = 3.0
