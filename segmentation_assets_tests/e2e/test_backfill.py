@@ -39,7 +39,10 @@ def test_a_killed_backfill_run_again_leaves_what_an_undisturbed_one_does(home: P
     done = segmentation(killed, *BACKFILL)
     assert done.returncode == 0, done.stderr
     assert sql(killed, FINGERPRINT) == sql(whole, FINGERPRINT)
-    assert sql(killed, "SELECT COUNT(DISTINCT as_of) FROM features.rfm WHERE as_of BETWEEN '2025-07-01' AND '2025-12-01'") == "6"
+    assert (
+        sql(killed, "SELECT COUNT(DISTINCT as_of) FROM features.rfm WHERE as_of BETWEEN '2025-07-01' AND '2025-12-01'")
+        == "6"
+    )
 
 
 def test_a_backfill_that_begins_after_its_end_is_refused(home: Path) -> None:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from segmentation.cli.app import app
 from segmentation.metadata.table import Table
+from segmentation.metadata.tables.segments import SEGMENT_PROFILES
 from segmentation.settings import Settings, as_environment
 from segmentation.snapshots.code import SNAPSHOT_TABLES, code_version_of
 from segmentation.snapshots.requests import SnapshotRequest, read_requests
@@ -100,9 +101,8 @@ def test_nothing_is_requested_where_all_is_there_and_current(own_client: Client,
     with Lake(own_settings) as lake, lake.cursor() as con:
         there = {entry.table_name for entry in read_entries(con) if entry.as_of == JULY}
         missing = [table for table in SNAPSHOT_TABLES if table.name not in there]
-        version = lake.version()
-        for table in missing:
-            made_of = MadeOf(version, code_version_of(table), model_version=1, previous_as_of=JUNE)
+        for table in [*missing, SEGMENT_PROFILES]:  # which follow predictions
+            made_of = MadeOf(lake.version(), code_version_of(table), model_version=1, previous_as_of=JUNE)
             lake.transaction(con, Commit("test"), partial(_put_on_record, lake, table, made_of))
     answered = own_client.post("/v1/snapshots", json={"as_of": str(JULY)})
     assert answered.status_code == 200, answered.text

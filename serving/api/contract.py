@@ -565,6 +565,7 @@ class SnapshotOfTable(msgspec.Struct, frozen=True, kw_only=True):
     timezone: str | None = None
     ends_at: datetime | None = None
     home_market_lead: int | None = None
+    segmentations: str | None = None
 
 
 class SnapshotDetail(SnapshotDate, frozen=True, kw_only=True):

@@ -116,7 +116,7 @@ async def score_transactions(
 ) -> TransactionsAnswer:
     """Decode strictly, and compute in a worker thread."""
     wanted = _decode_transactions(await read_json(request, settings))
-    return await lines.score(live.champion(), wanted, predictions.required() if predict else None)
+    return await lines.score(live.champion(), wanted, predictions.required if predict else None)
 
 
 async def _with_predictions(
@@ -133,9 +133,9 @@ async def _with_predictions(
         raise ProblemError(
             HTTPStatus.BAD_REQUEST, "invalid-request", "Predictions are answered as JSON or MessagePack, not as Arrow."
         )
-    body, model, champion = await read_rows(request, settings), predictions.required(), live.champion()
+    body, champion = await read_rows(request, settings), live.champion()
     answer = await to_thread.run_sync(
-        scorer.with_predictions, champion, model, body, given, wanted, lines.tomorrow(), limiter=_bulk
+        scorer.with_predictions, champion, predictions.required, body, given, wanted, lines.tomorrow(), limiter=_bulk
     )
     return Response(answer, media_type=wanted.media_type)
 

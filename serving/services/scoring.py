@@ -1,7 +1,7 @@
 """From rows to scores: small bodies at once, large ones a slice at a time. Knows neither HTTP nor the lake."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from http import HTTPStatus
 from math import isnan
@@ -45,15 +45,22 @@ class Scorer:
         return wanted.encode(ScoreAnswer(champion.model.version, self._counted(scores(champion, customers))))
 
     def with_predictions(
-        self, champion: Champion, model: PredictionModel, body: bytes, given: Language, wanted: Language, as_of: date
+        self,
+        champion: Champion,
+        required: Callable[[], PredictionModel],
+        body: bytes,
+        given: Language,
+        wanted: Language,
+        as_of: date,
     ) -> bytes:
-        """Score customers, and say what to expect of them. Blocks.
+        """Score customers, and say what to expect of them by the model that is `required` once they are read. Blocks.
 
         Raises:
-            ProblemError: As for `at_once`.
+            ProblemError: As for `at_once`, or there is no such model (409).
         """
         customers = given.request(body).customers
         self._check_count(len(customers))
+        model = required()
         scored = self._counted(scores(champion, customers))
         expected = predictions_of(model, [each.features for each in customers], as_of)
         return wanted.encode(ScoreAnswer(champion.model.version, scored, expected))

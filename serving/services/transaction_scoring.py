@@ -1,6 +1,6 @@
 """From order lines to segments: features by the very SQL of the pipeline, in memory; the lines need be in no lake."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
 from threading import Lock
@@ -54,22 +54,24 @@ class LineScorer:
         self._contracts: dict[str, LineContract] = {}
 
     async def score(
-        self, champion: Champion, request: TransactionsRequest, predictions: PredictionModel | None = None
+        self, champion: Champion, request: TransactionsRequest, required: Callable[[], PredictionModel] | None = None
     ) -> TransactionsAnswer:
-        """Score the customers in some lines, and say what to expect of them if there is a model to say so.
+        """Score the customers in some lines, and say what to expect of them if a model is `required` to.
 
         Raises:
-            ProblemError: There are too many lines (413), or one breaks a rule of the lake (400).
+            ProblemError: There are too many lines (413), one breaks a rule of the lake (400), or there is no model that
+                says what to expect (409).
         """
         if len(request.transactions) > self._settings.max_rows:
             raise too_many("transactions", len(request.transactions), self._settings.max_rows, "SEGMENTATION_MAX_ROWS")
-        return await to_thread.run_sync(self._score, champion, request, predictions, limiter=self._limiter)
+        return await to_thread.run_sync(self._score, champion, request, required, limiter=self._limiter)
 
     def _score(
-        self, champion: Champion, request: TransactionsRequest, predictions: PredictionModel | None
+        self, champion: Champion, request: TransactionsRequest, required: Callable[[], PredictionModel] | None
     ) -> TransactionsAnswer:
         as_of = request.as_of or self.tomorrow()
         lines = self.checked(request.transactions, [f"transactions[{n}]" for n in range(len(request.transactions))])
+        predictions = None if required is None else required()
         found = self.features(lines, as_of)
         ids = list(dict.fromkeys(line["customer_id"] for line in lines))
         customers = [Customer(found[customer_id], customer_id) for customer_id in ids if customer_id in found]
