@@ -15,7 +15,7 @@ from segmentation.metadata.features import BY_NAME
 from segmentation.modeling import registry
 from segmentation.modeling.artefact import Artefact, Evaluator, Floats, Ints
 from segmentation.modeling.feature_matrix import FeatureMatrix, read_matrix
-from segmentation.modeling.fitting.clustering import TRIAL_RESAMPLES, resample
+from segmentation.modeling.fitting.clustering import resample
 from segmentation.modeling.fitting.forward import behaviour_eta_squared, eta_squared
 from segmentation.modeling.fitting.metrics import fixed_silhouette, smallest_share
 from segmentation.modeling.fitting.outcomes import Outcome, read_outcome
@@ -189,7 +189,7 @@ def _measured(customers: _Customers, artefact: Artefact) -> _Measured:
     assignment = nearest(points, evaluator.centroids)
     overlap = np.ones(len(evaluator.centroids))
     if not artefact.provenance.stand_in:  # rules stay what they are, whoever is drawn
-        overlap = resample(points, evaluator.centroids, seed=customers.settings.seed, times=TRIAL_RESAMPLES).overlap
+        overlap = resample(points, evaluator.centroids, seed=customers.settings.seed).overlap
     return _Measured(assignment.segment, float(assignment.confidence.mean()), overlap)
 
 

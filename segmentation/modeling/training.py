@@ -268,13 +268,19 @@ def _predecessor(
     artefact = before.artefact
     with lake.at(training_set.lake_snapshot) as con:
         matrix = read_matrix(con, training_set.as_of, artefact.feature_names, max_rows=max_rows, seed=seed)
+    with lake.cursor() as con:
+        knew = registry.training_set(con, before.training_set_id).features
     called = zip(artefact.segments, names or (segment.name for segment in artefact.segments), strict=True)
     segments = tuple(msgspec.structs.replace(segment, name=name) for segment, name in called)
-    return Predecessor(segments, Evaluator(artefact).assign(matrix.values).segment, _space(artefact, training_set))
+    space = _space(artefact, training_set) if set(training_set.features) <= set(knew) else None
+    return Predecessor(segments, Evaluator(artefact).assign(matrix.values).segment, space)
 
 
 def _space(artefact: Artefact, training_set: TrainingSet) -> Space | None:
-    """The model space of an artefact over the features of a training set, if it knows its axes and has no others."""
+    """The model space of an artefact over the features of a training set, if it knows its axes and has no others.
+
+    Axes that know nothing of a feature that is new are not kept: it was added to be learned from.
+    """
     if not artefact.provenance.axes or not set(artefact.feature_names) <= set(training_set.features):
         return None
     features = tuple(BY_NAME[name] for name in training_set.features)
